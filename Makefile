@@ -1,0 +1,49 @@
+# `make run` and `make test` do all the set-up that they need, once. `make help` lists the rest.
+
+PYTHON ?= python3
+# More arguments for the command that a target calls: make test ARGS="-m test_narratives"
+ARGS ?=
+
+# Made anew when a file changes that says what is to be installed.
+SETUP := .venv/installed
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint docs clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile
+	@echo 'PYTHON=python3.12 behind the first call of make chooses that Python.'
+
+run: $(SETUP) ## start the portal on 127.0.0.1:8080
+	bin/kofactl run $(ARGS)
+
+test: $(SETUP) ## run all tests
+	bin/test $(ARGS)
+
+lint: $(SETUP) ## check style and types
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+
+docs: $(SETUP) ## build the manual into docs/_build
+	bin/sphinx-build -n -W --keep-going -q docs docs/_build
+
+clean: ## remove all that make has installed or built; the portal's data in var/ stays
+	rm -rf .venv bin eggs develop-eggs parts .installed.cfg build dist docs/_build
+	rm -rf src/waeup.kofa.egg-info .hypothesis .mypy_cache .ruff_cache
+	find src -name __pycache__ -prune -exec rm -rf {} +
+
+# pip installs, at the versions of versions.cfg, in one go and from where this machine's pip gets
+# its packages; buildout then holds all of it to versions.cfg and writes the commands.
+$(SETUP): setup.py buildout.cfg versions.cfg Makefile
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 10) <= v < (3, 14) else \
+	    "waeup.kofa runs on Python 3.10 to 3.13, not on %d.%d. Name one of them: make PYTHON=python3.12" % v)'
+	@test -x .venv/bin/pip || $(PYTHON) -m venv .venv || { rm -rf .venv; \
+	    echo 'No virtual environment. On Debian and Ubuntu: apt-get install python3-venv' >&2; exit 1; }
+	@sed -n '/^\[versions\]/,$$s/ = /==/p' versions.cfg > .venv/constraints.txt
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c .venv/constraints.txt \
+	    pip setuptools wheel zc.buildout zc.recipe.egg mypy ruff -e '.[test,docs]'
+	.venv/bin/buildout -q
+	@touch $@
+
+bin/%: $(SETUP) ;

@@ -1,0 +1,98 @@
+"""The distribution `waeup.kofa`: what it needs, and the command that it installs."""
+
+from pathlib import Path
+
+from setuptools import find_namespace_packages, setup
+
+HERE = Path(__file__).parent
+
+INSTALL_REQUIRES = [
+    "bcrypt",
+    "BTrees",
+    "click",
+    "google-re2",
+    "grok >= 6",
+    "grokcore.message",
+    "grokcore.site",
+    "persistent",
+    "rich",
+    "transaction",
+    "waitress",
+    "ZODB",
+    "zope.app.appsetup",
+    "zope.app.publication",
+    "zope.app.wsgi",
+    "zope.authentication",
+    "zope.browser",
+    "zope.browserpage",
+    "zope.component",
+    "zope.configuration",
+    "zope.container",
+    "zope.errorview",
+    "zope.event",
+    "zope.i18n",
+    "zope.i18nmessageid",
+    "zope.interface",
+    "zope.lifecycleevent",
+    "zope.pluggableauth",
+    "zope.principalregistry",
+    "zope.processlifetime",
+    "zope.publisher",
+    "zope.schema",
+    "zope.security",
+    "zope.securitypolicy",
+    "zope.session",
+    "zope.site",
+    "zope.traversing",
+]
+
+TEST_REQUIRES = [
+    "hypothesis",
+    "selenium",
+    "zope.app.testing",
+    "zope.dottedname",
+    "zope.testbrowser[wsgi]",
+    "zope.testing",
+    "zope.testrunner",
+]
+
+DOCS_REQUIRES = ["Sphinx"]
+
+POSTGRESQL_REQUIRES = ["procrastinate", "RelStorage[postgresql]"]
+
+setup(
+    name="waeup.kofa",
+    version="2.0.0.dev0",
+    description="The data center of the student portal WAeUP Kofa, as a Grok component package",
+    long_description="\n\n".join(
+        (HERE / name).read_text(encoding="utf-8") for name in ("README.rst", "CHANGES.txt")
+    ),
+    long_description_content_type="text/x-rst",
+    license="ZPL-2.1",
+    license_files=["LICENSE"],
+    classifiers=[
+        "Environment :: Web Environment",
+        "Framework :: Zope",
+        "Intended Audience :: Education",
+        "Operating System :: POSIX",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+    ],
+    packages=find_namespace_packages(where="src", include=["waeup.*"]),
+    package_dir={"": "src"},
+    # By kind, not by MANIFEST.in alone: an install from a copy without git has them too.
+    package_data={"": ["*.zcml", "*.pt", "*.txt", "*.css", "*.js", "*.svg"]},
+    include_package_data=True,
+    zip_safe=False,
+    python_requires=">=3.10,<3.14",
+    install_requires=INSTALL_REQUIRES,
+    extras_require={
+        "test": TEST_REQUIRES,
+        "docs": DOCS_REQUIRES,
+        "postgresql": POSTGRESQL_REQUIRES,
+    },
+    entry_points={"console_scripts": ["kofactl = waeup.kofa.cli:main"]},
+)

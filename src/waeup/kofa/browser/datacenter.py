@@ -1,0 +1,119 @@
+"""The data center's own pages: what waits, what is finished, and bringing new files."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+import grok
+
+from waeup.kofa.browser.page import Crumb, FormPage, Page
+from waeup.kofa.errors import Refused
+from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.interfaces import IDataCenter
+
+
+class DataCenterPage(Page):
+    """A page of the data center."""
+
+    grok.baseclass()
+    grok.context(IDataCenter)
+
+    @property
+    def crumbs(self) -> list[Crumb]:
+        """Home, and the data center unless this is its index."""
+        home = Crumb(_("Home"), self.url(self.site))
+        center = Crumb(_("Data Center"), self.url(self.context))
+        return [home] if self.__name__ == "index" else [home, center]
+
+    def link(self, view: str, **data: str) -> str:
+        """Return the address of a page of the data center."""
+        address = self.url(self.context, view)
+        return f"{address}?{urlencode(data)}" if data else address
+
+    def leave(self) -> None:
+        """Go back to the data center's index."""
+        self.redirect(self.url(self.context))
+
+
+class Index(DataCenterPage, FormPage):
+    """The pending files, each with its next step; selected ones can be deleted."""
+
+    grok.name("index")
+    grok.require("waeup.manageDataCenter")
+
+    label = _("Data Center")
+    buttons = {"remove": "ask", "confirmed": "remove", "cancel": "leave"}
+    to_remove: list[str] = []
+
+    def prepare(self) -> None:
+        """List the pending files."""
+        self.selected = frozenset(self.fields("val_id"))
+        self.files = self.operations.pending_files()
+
+    def ask(self) -> None:
+        """Ask whether the selected files are really to be deleted."""
+        self.to_remove = self.fields("val_id")
+        if not self.to_remove:
+            self.say(_("No item selected."), "danger")
+
+    def remove(self) -> None:
+        """Delete the selected files."""
+        deleted = self.operations.delete(self.fields("val_id"))
+        self.flash(_("Successfully deleted: ${names}", mapping={"names": ", ".join(deleted)}))
+        self.leave()
+
+
+class Processed(DataCenterPage):
+    """The files with the rows that were imported."""
+
+    grok.name("processed")
+    grok.require("waeup.manageDataCenter")
+
+    label = _("Processed Files")
+
+    def update(self) -> None:
+        """List the finished files."""
+        self.files = self.operations.finished_files()
+
+
+class Upload(DataCenterPage, FormPage):
+    """Takes files."""
+
+    grok.name("upload")
+    grok.require("waeup.manageDataCenter")
+
+    label = _("Upload portal data as CSV file")
+    buttons = {"SUBMIT": "upload", "CANCEL": "leave"}
+
+    def prepare(self) -> None:
+        """Offer templates of the kinds of objects."""
+        self.processors = self.operations.processors()
+
+    def upload(self) -> None:
+        """Take each file for itself: one that is refused does not keep the others out."""
+        uploads = self._uploads()
+        if not uploads:
+            self.say(_("No file selected."), "danger")
+        stored = [name for name in map(self._take, uploads) if name]
+        if stored:
+            said = _("Successfully uploaded: ${names}", mapping={"names": ", ".join(stored)})
+            (self.flash if len(stored) == len(uploads) else self.say)(said)
+        if stored and len(stored) == len(uploads):
+            self.leave()
+
+    def _take(self, upload: Any) -> str | None:
+        """Store one file and return its name; or say why not and return None."""
+        try:
+            stored = self.operations.upload(
+                upload.filename, upload, replace=self.field("replace") == "yes"
+            )
+        except Refused as refusal:
+            self.response.setStatus(400)
+            self.say(f"{upload.filename}: {refusal}", "danger")
+            return None
+        return stored.name
+
+    def _uploads(self) -> list[Any]:
+        """Return what the form sent as files."""
+        sent = self.request.form.get("uploadfile", [])
+        sent = sent if isinstance(sent, list | tuple) else [sent]
+        return [upload for upload in sent if hasattr(upload, "filename")]

@@ -1,0 +1,105 @@
+"""Files for the officer: stored tables, and empty ones with the right columns."""
+
+import codecs
+from collections.abc import Iterator
+from typing import BinaryIO
+from urllib.parse import quote
+
+import grok
+from zope.publisher.http import DirectResult
+
+from waeup.kofa.browser.page import Door
+from waeup.kofa.errors import InvalidName
+from waeup.kofa.interfaces import IDataCenter, IUniversity
+
+#: Bytes that are read and sent at once.
+BLOCK = 64 * 1024
+#: Folders whose files can be fetched.
+FOLDERS = ("", "finished", "unfinished")
+#: Endings of the names of files that the portal itself has written, as UTF-8.
+RESULTS = (".finished.csv", ".pending.csv")
+#: What a file in UTF-8 or UTF-16 can begin with.
+MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+class Attachment(Door):
+    """A view whose answer is a file."""
+
+    grok.baseclass()
+
+    def send(self, name: str, blocks: Iterator[bytes]) -> DirectResult:
+        """Return `blocks` as the content of a CSV file called `name`."""
+        self.set_security_headers()
+        self.response.setHeader("Content-Type", "text/csv; charset=utf-8")
+        self.response.setHeader("Content-Disposition", disposition(name))
+        self.response.setHeader("Cache-Control", "no-store")
+        return DirectResult(blocks)
+
+
+class Download(Attachment):
+    """Sends a pending file (``filename=a.csv``) or another (``filename=finished/a.csv``)."""
+
+    grok.context(IDataCenter)
+    grok.name("download")
+    grok.require("waeup.manageDataCenter")
+
+    def render(self) -> DirectResult:
+        """Stream the file."""
+        filename = self.field("filename")
+        folder, _slash, name = filename.rpartition("/")
+        if folder not in FOLDERS or filename.startswith("/"):
+            raise InvalidName(
+                f"{filename!r} is not the name of a file in the data center. "
+                "Choose a file from the lists of pending or processed files."
+            )
+        file = self.operations.open_file(name, folder)
+        return self.send(name, blocks_of(file, mark=name.endswith(RESULTS)))
+
+
+class Skeleton(Attachment):
+    """Sends an empty table with the columns of a kind of objects (``name=`` its processor)."""
+
+    grok.context(IUniversity)
+    grok.name("skeleton")
+    grok.require("waeup.manageDataCenter")
+
+    def render(self) -> DirectResult:
+        """Send the one line."""
+        name, content = self.operations.template(self.field("name"))
+        return self.send(name, iter([content]))
+
+
+def blocks_of(file: BinaryIO, mark: bool) -> Iterator[bytes]:
+    """Generate the content of `file` block by block, and close it at the end.
+
+    With `mark` it begins with a byte order mark, without which Excel takes UTF-8
+    for another encoding; a file that has one, or is not UTF-8, stays as it is.
+    """
+    with file:
+        block = file.read(BLOCK)
+        if mark and not block.startswith(MARKS) and _is_utf8(block):
+            yield codecs.BOM_UTF8
+        while block:
+            yield block
+            block = file.read(BLOCK)
+
+
+def _is_utf8(block: bytes) -> bool:
+    """Tell whether `block` is UTF-8, but for a character that its end may cut."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(block)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def disposition(name: str) -> str:
+    """Return a Content-Disposition header that offers to save a file called `name`.
+
+    Browsers take the second name, which can hold every character (RFC 6266,
+    RFC 8187); the first one is for programs that do not know it.
+    """
+    plain = "".join(
+        c if c.isascii() and c.isprintable() and c not in '"\\%' else "_" for c in name
+    )
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"

@@ -1,0 +1,86 @@
+"""Log in and log out."""
+
+from urllib.parse import urlsplit
+
+import grok
+
+from waeup.kofa.authentication import log_in, log_out
+from waeup.kofa.browser.page import FormPage
+from waeup.kofa.browser.throttle import LoginThrottle
+from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.interfaces import IUniversity
+
+#: Longer names and passwords are wrong without a look; this bounds the work of a guess.
+MAX_LENGTH = 200
+
+#: The tries of this process.
+throttle = LoginThrottle()
+
+
+class Login(FormPage):
+    """Asks for name and password."""
+
+    grok.context(IUniversity)
+    grok.name("login")
+    grok.require("waeup.Public")
+
+    label = _("Log in")
+    buttons = {"SUBMIT": "log_in"}
+
+    def prepare(self) -> None:
+        """Keep the way back."""
+        self.camefrom = self.field("camefrom")
+
+    def log_in(self) -> None:
+        """Check name and password, unless there were too many failures before."""
+        name, password = self.field("login").strip(), self.field("password")
+        address = self.request.get("REMOTE_ADDR") or ""
+        wait = throttle.start(name, address)
+        if wait:
+            self._deny(
+                429,
+                _(
+                    "Too many failed attempts. Please wait ${seconds} seconds and try again.",
+                    mapping={"seconds": int(wait) + 1},
+                ),
+            )
+        elif len(name) <= MAX_LENGTH >= len(password) and log_in(self.request, name, password):
+            throttle.succeed(name, address)
+            self.flash(_("You logged in."))
+            self.redirect(local_path(self.field("camefrom")) or self.url(self.context))
+        else:
+            self._deny(401, _("You entered wrong credentials."))
+
+    def _deny(self, status: int, message: str) -> None:
+        """Show the form again with `message`."""
+        self.response.setStatus(status)
+        self.say(message, "danger")
+
+
+class Logout(FormPage):
+    """Ends the session; its button is in the head of each page."""
+
+    grok.context(IUniversity)
+    grok.name("logout")
+    grok.require("waeup.Public")
+
+    label = _("Log out")
+    buttons = {"logout": "log_out"}
+
+    def log_out(self) -> None:
+        """Forget the session."""
+        log_out(self.request)
+        self.flash(_("You have been logged out."))
+        self.redirect(self.url(self.context, "login"))
+
+
+def local_path(target: str) -> str:
+    """Return `target` if it is a path on this host, otherwise ''.
+
+    Browsers read ``\\`` as ``/`` and drop control characters, so that
+    ``/\\example.org`` would be another host.
+    """
+    if "\\" in target or not target.isprintable() or not target.startswith("/"):
+        return ""
+    parts = urlsplit(target)
+    return "" if parts.scheme or parts.netloc or target.startswith("//") else target

@@ -1,0 +1,257 @@
+"""What all pages have in common: layout, messages, safe headers, and forms with a token.
+
+`Page` shows something, `FormPage` also changes something.  Buttons of a form
+are declared by name; a button is obeyed only when its form was sent by POST and
+carries the token of the session.
+"""
+
+from typing import Any, NamedTuple
+
+import grok
+import transaction
+from grokcore.message import receive
+from zope.authentication.interfaces import IUnauthenticatedPrincipal
+from zope.browserpage import ViewPageTemplateFile
+from zope.component import getMultiAdapter, queryUtility
+from zope.i18n import translate
+from zope.interface import Interface
+from zope.security import checkPermission
+from zope.session.interfaces import IClientIdManager
+
+from waeup.kofa.browser import tokens
+from waeup.kofa.errors import (
+    InvalidName,
+    ItemBusy,
+    NameTaken,
+    NoSuchItem,
+    NotAllowed,
+    Refused,
+    TooLarge,
+)
+from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.interfaces import IUniversity
+from waeup.kofa.operations import Operations
+
+#: Everything comes from the portal itself; nothing inline, no frames, no other sites' forms.
+SECURITY_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'self'; base-uri 'none'; form-action 'self'; "
+        "frame-ancestors 'none'; object-src 'none'"
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+#: HTTP status of refusals, the first class that fits (RFC 9110, chapter 15.5).
+REFUSAL_STATUS: tuple[tuple[type[Refused], int], ...] = (
+    (NotAllowed, 403),
+    (InvalidName, 400),
+    (NoSuchItem, 404),
+    (NameTaken, 409),
+    (ItemBusy, 409),
+    (TooLarge, 413),
+    (Refused, 400),
+)
+
+
+def status_of(refusal: Refused) -> int:
+    """Return the HTTP status that tells programs what people read in the message."""
+    return next(status for kind, status in REFUSAL_STATUS if isinstance(refusal, kind))
+
+
+class Message(NamedTuple):
+    """What a page says first: `type` is ``success``, ``warning`` or ``danger`` as in Kofa 1.9."""
+
+    text: str
+    type: str
+
+    @property
+    def role(self) -> str:
+        """How a screen reader tells it: when there is time, or at once."""
+        return "status" if self.type == "success" else "alert"
+
+
+class Crumb(NamedTuple):
+    """One step of the way from the portal's start to a page."""
+
+    title: str
+    url: str
+
+
+class Static(grok.DirectoryResource):
+    """Style sheet, script and icon; the views of this package know it as `static`."""
+
+    grok.name("waeup.kofa.browser")
+    grok.path("static")
+
+
+class Door(grok.View):
+    """What every view needs: who asks, for what, and what that person can do."""
+
+    grok.baseclass()
+    grok.context(Interface)
+
+    def __call__(self) -> Any:
+        """Return the answer; a refusal becomes a page that says why."""
+        try:
+            return self.answer()
+        except Refused as refusal:
+            # A refusal promises that nothing was changed; this keeps the promise.
+            transaction.abort()
+            return getMultiAdapter((refusal, self.request), name="index")()
+
+    def answer(self) -> Any:
+        """Return what the browser gets; None after a redirection."""
+        return super().__call__()
+
+    @property
+    def site(self) -> Any:
+        """The portal, or None outside of one."""
+        site = grok.getSite()
+        return site if IUniversity.providedBy(site) else None
+
+    @property
+    def operations(self) -> Operations:
+        """What the person who asks can do."""
+        return Operations(self.site, self.request.principal)
+
+    def set_security_headers(self) -> None:
+        """Tell the browser what it must not do with the answer."""
+        for name, value in SECURITY_HEADERS.items():
+            self.response.setHeader(name, value)
+
+    def field(self, name: str) -> str:
+        """Return the text of a form's field; the first of several, '' for none."""
+        return next(iter(self.fields(name)), "")
+
+    def fields(self, name: str) -> list[str]:
+        """Return the texts of all form fields of that name, in their order."""
+        values = self.request.form.get(name, [])
+        values = values if isinstance(values, list | tuple) else [values]
+        return [value for value in values if isinstance(value, str)]
+
+
+class Page(Door):
+    """A page in the portal's layout.
+
+    `label` is its heading; `update` prepares what its template shows.
+    """
+
+    grok.baseclass()
+
+    label: Any = ""
+    layout = ViewPageTemplateFile("layout.pt")
+
+    def __init__(self, context: Any, request: Any) -> None:
+        super().__init__(context, request)
+        self.messages_here: list[Message] = []
+
+    def answer(self) -> Any:
+        """See `Door`; around the content comes the layout."""
+        self.set_security_headers()
+        self.response.setHeader("Content-Type", "text/html;charset=utf-8")
+        self.response.setHeader("Cache-Control", "no-store")
+        # All addresses are absolute: the publisher need not write a <base> into the page.
+        self.response.setBase("")
+        content = super().answer()
+        return None if self.redirected else self.layout(content=content)
+
+    @property
+    def redirected(self) -> bool:
+        """Whether `update` has sent the browser elsewhere."""
+        return self.response.getStatus() in (302, 303)
+
+    @property
+    def person(self) -> Any:
+        """The principal who has logged in, or None."""
+        principal = self.request.principal
+        return None if IUnauthenticatedPrincipal.providedBy(principal) else principal
+
+    @property
+    def token(self) -> str:
+        """The token for a form on this page."""
+        return tokens.token_for(self.request)
+
+    def may(self, permission: str) -> bool:
+        """Tell whether the person who asks has `permission` in the portal."""
+        return self.site is not None and checkPermission(permission, self.site)
+
+    @property
+    def crumbs(self) -> list[Crumb]:
+        """The way to this page, without the page itself."""
+        return []
+
+    # -- messages ------------------------------------------------------------
+
+    def say(self, message: str, type: str = "success") -> None:  # noqa: A002  (1.9's keyword)
+        """Show `message` on this page."""
+        self.messages_here.append(Message(translate(message, context=self.request), type))
+
+    def flash(self, message: str, type: str = "success") -> None:  # noqa: A002  (Grok's keyword)
+        """Show `message` on the next page that this browser is sent to."""
+        super().flash(translate(message, context=self.request), type)
+
+    def messages(self) -> list[Message]:
+        """Return what is to be said, and forget it."""
+        ids = queryUtility(IClientIdManager)
+        if ids is None or ids.getRequestId(self.request) is None:
+            return self.messages_here
+        flashed = [Message(found.message, found.type) for found in receive() or ()]
+        return flashed + self.messages_here
+
+
+class FormPage(Page):
+    """A page with a form.
+
+    `buttons` maps names of buttons to names of methods.  Each request with one
+    of them is a wish for a change: by GET it is refused with status 405, without
+    the session's token with 403; either way the page is shown again with what
+    was entered.  A method that raises `Refused` leads back to the form, too.
+    """
+
+    grok.baseclass()
+
+    buttons: dict[str, str] = {}
+
+    def update(self) -> None:
+        """Obey the button that was pressed, then prepare the page unless it is left."""
+        pressed = next((name for name in self.buttons if name in self.request.form), None)
+        if pressed is not None:
+            self._press(pressed)
+        if not self.redirected:
+            self.prepare()
+
+    def prepare(self) -> None:
+        """Gather what the template shows."""
+
+    def _press(self, button: str) -> None:
+        """Call the method of `button`, if this request may."""
+        if self.request.method != "POST":
+            self.response.setStatus(405)
+            self.response.setHeader("Allow", "POST")
+            self.say(_("Nothing was changed: use the button on this page, not a link."), "danger")
+        elif not tokens.is_valid(self.request):
+            self.response.setStatus(403)
+            self.say(
+                _(
+                    "This form was out of date, so nothing was changed. "
+                    "What you entered is still here: check it and send it again."
+                ),
+                "danger",
+            )
+        else:
+            self._obey(button)
+
+    def _obey(self, button: str) -> None:
+        """Call the method of `button`; a refusal becomes a message on the page."""
+        try:
+            getattr(self, self.buttons[button])()
+        except NotAllowed:
+            raise
+        except Refused as refusal:
+            # A refusal promises that nothing was changed; this keeps the promise.
+            transaction.abort()
+            self.response.setStatus(status_of(refusal))
+            self.say(str(refusal), "danger")

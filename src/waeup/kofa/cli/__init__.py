@@ -1,0 +1,135 @@
+"""``kofactl``: the data center from the command line, a thin door over `waeup.kofa.operations`.
+
+Each command opens the portal (`session`), calls one operation, and shows what it returned
+(`screen`).  `main` decides what a command's end means to the caller.
+"""
+
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from waeup.kofa.cli import files, imports, kinds, logs, run, users
+from waeup.kofa.cli.screen import complain
+from waeup.kofa.cli.settings import Settings, common_options
+from waeup.kofa.errors import Fault, Refused
+
+__all__ = ["main"]
+
+#: Every row is done, or the command did what it should.
+DONE = 0
+#: An import left rows in a pending file.
+ROWS_PENDING = 1
+#: The command or its input was refused; nothing was changed.
+REFUSED = 2
+#: The machine or the program failed.
+FAULT = 3
+#: As a shell counts them: 128 and the number of the signal.
+INTERRUPTED, NOBODY_READS = 130, 141
+
+
+@click.group(
+    name="kofactl",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit code: 0 all done, 1 some rows are pending, 2 refused, 3 a fault of the machine.",
+)
+@common_options
+def kofactl() -> None:
+    """The WAeUP Kofa portal: start it, and work with its data center.
+
+    \b
+    kofactl run
+    kofactl put students.csv
+    kofactl import students_admin.csv --processor studentprocessor --mode create
+
+    The common options may stand before or behind the name of a command. While a portal runs,
+    commands that only read work beside it; those that change something are refused.
+    """
+
+
+for command in (
+    run.run,
+    files.put,
+    files.ls,
+    files.preview,
+    imports.import_,
+    logs.logs,
+    kinds.processors,
+    kinds.template,
+    users.users,
+):
+    kofactl.add_command(command)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``kofactl`` with the arguments `argv` (default: the process's) and return its exit code.
+
+    A person is told in one line what is wrong; a traceback goes to ``log/kofactl.log`` of the
+    instance.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that lacks a character gets an escape instead of an error.
+        getattr(stream, "reconfigure", lambda **_: None)(errors="backslashreplace")
+    settings = Settings()
+    try:
+        code = _run(list(sys.argv[1:] if argv is None else argv), settings)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader, as in `kofactl ls | head -1`, has seen enough. What is still buffered must
+        # not raise again when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return NOBODY_READS
+    return code
+
+
+def _run(arguments: list[str], settings: Settings) -> int:
+    """Run the command, and turn each kind of error into a message and an exit code."""
+    try:
+        with kofactl.make_context("kofactl", arguments, obj=settings) as context:
+            code = kofactl.invoke(context)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.ClickException as error:
+        error.show()
+        return REFUSED
+    except (click.Abort, KeyboardInterrupt):
+        complain("Interrupted. What was not finished was taken back.")
+        return INTERRUPTED
+    except BrokenPipeError:
+        raise
+    except Fault as error:
+        complain(f"Fault: {error} Details are in {_keep_traceback(settings.var)}.")
+        return FAULT
+    except Refused as error:
+        complain(f"Error: {error}")
+        return REFUSED
+    except Exception as error:
+        reason = str(error).partition("\n")[0] or "no further words"
+        complain(
+            f"Fault: {type(error).__name__}: {reason}. What was not finished was taken back. "
+            f"Details are in {_keep_traceback(settings.var)}."
+        )
+        return FAULT
+    return code if isinstance(code, int) else DONE
+
+
+def _keep_traceback(var: Path) -> Path:
+    """Append the traceback of the current error to the instance's log; return its path.
+
+    Where there is no such folder, a temporary file takes it.
+    """
+    text = f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S %z} fault\n{traceback.format_exc()}\n"
+    try:
+        path = var.absolute() / "log" / "kofactl.log"
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    except OSError:
+        descriptor, name = tempfile.mkstemp(prefix="kofactl-", suffix=".log")
+        path = Path(name)
+    with open(descriptor, "a", encoding="utf-8", errors="backslashreplace") as log:
+        log.write(text)
+    return path

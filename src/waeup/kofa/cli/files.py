@@ -1,0 +1,168 @@
+"""``kofactl put``, ``ls`` and ``preview``: the files of the data center."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from waeup.kofa.cli.screen import say, say_json, show_table
+from waeup.kofa.cli.settings import Settings, common_options, pass_settings
+from waeup.kofa.errors import NoSuchItem
+
+if TYPE_CHECKING:
+    from waeup.kofa.operations import Operations
+
+
+def put_file(operations: "Operations", path: Path, *, replace: bool = False) -> Any:
+    """Store the user's own file `path`; return the `Upload`.
+
+    Raises `NoSuchItem` when it cannot be read, and what `Operations.upload` raises.
+    """
+    try:
+        stream = path.open("rb")
+    except OSError as error:
+        raise NoSuchItem(
+            f"The file {str(path)!r} cannot be read: {error.strerror}. Name a file that can."
+        )
+    with stream:
+        return operations.upload(path.name, stream, replace=replace)
+
+
+@click.command()
+@click.argument(
+    "paths", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path)
+)
+@click.option("--replace", is_flag=True, help="Replace a stored *.pending.csv of the same name.")
+@common_options
+@pass_settings
+def put(settings: Settings, paths: Sequence[Path], replace: bool) -> None:
+    """Store files in the data center.
+
+    A file is stored under its name and the user's, as list_admin.csv; a mended *.pending.csv keeps
+    its name. What is no table, such as an empty file, is refused, and the files behind it are not
+    stored either.
+
+    \b
+    kofactl put students.csv courses.csv
+    kofactl put --replace students_admin.create.pending.csv
+    """
+    import transaction
+
+    from waeup.kofa.cli.session import session
+
+    stored = []
+    with session(settings, write=True) as operations:
+        for path in paths:
+            upload = put_file(operations, path, replace=replace)
+            transaction.commit()
+            stored.append(upload)
+            if not settings.json:
+                say(f"{path} is stored as {upload.name} ({upload.size:,} bytes).")
+    if settings.json:
+        say_json(
+            [
+                {"name": u.name, "original": u.original, "size": u.size, "digest": u.digest}
+                for u in stored
+            ]
+        )
+
+
+@click.command()
+@click.argument(
+    "folder", type=click.Choice(("pending", "finished", "unfinished")), default="pending"
+)
+@click.option("--lines", is_flag=True, help="Count the lines, too; that reads all the files.")
+@common_options
+@pass_settings
+def ls(settings: Settings, folder: str, lines: bool) -> None:
+    """List files: those that wait for an import, or the results of imports.
+
+    `pending` files can be imported. `finished` holds the rows that were imported, and
+    `unfinished` the originals of imports with failed rows.
+
+    \b
+    kofactl ls
+    kofactl ls finished --lines
+    """
+    from waeup.kofa.cli.session import session
+
+    with session(settings) as operations:
+        found = {
+            "pending": operations.pending_files,
+            "finished": operations.finished_files,
+            "unfinished": lambda: operations.files_in("unfinished"),
+        }[folder]()
+        if settings.json:
+            say_json(
+                [
+                    {
+                        "name": item.name,
+                        "folder": folder,
+                        "size": item.size,
+                        "lines": item.lines if lines else None,
+                        "date": item.date.isoformat(),
+                        "owner": item.owner,
+                    }
+                    for item in found
+                ]
+            )
+        elif not found:
+            say(f"There are no {folder} files.")
+        elif lines:
+            show_table(
+                ("Name", "Size", "Lines", "Date", "Owner"),
+                ((i.name, i.size_text, f"{i.lines:,}", i.date_text, i.owner) for i in found),
+                right="Size Lines",
+            )
+        else:
+            show_table(
+                ("Name", "Size", "Date", "Owner"),
+                ((i.name, i.size_text, i.date_text, i.owner) for i in found),
+                right="Size",
+            )
+
+
+@click.command()
+@click.argument("name")
+@click.option(
+    "--rows", type=click.IntRange(0, 100), default=3, show_default=True, help="Rows to show."
+)
+@common_options
+@pass_settings
+def preview(settings: Settings, name: str, rows: int) -> None:
+    """Show how a stored file is read: its columns and its first rows.
+
+    \b
+    kofactl preview students_admin.csv
+    kofactl preview students_admin.csv --rows 10
+    """
+    from waeup.kofa.cli.session import session
+
+    with session(settings) as operations:
+        seen = operations.preview(name, rows)
+        if settings.json:
+            say_json(
+                {
+                    "name": seen.name,
+                    "encoding": seen.encoding,
+                    "delimiter": seen.delimiter,
+                    "lines": seen.lines,
+                    "suggested_mode": seen.suggested_mode,
+                    "header": list(seen.header),
+                    "samples": [list(sample) for sample in seen.samples],
+                }
+            )
+            return
+        say(
+            f"{seen.name}: {seen.lines:,} lines, {len(seen.header)} columns, {seen.encoding}, "
+            f"divided by {seen.delimiter!r}"
+        )
+        # A column of the file is a line here: files are wider than terminals.
+        show_table(
+            ("Column", *(f"Row {number}" for number, _ in enumerate(seen.samples, 1))),
+            (
+                (column, *(sample[i] if i < len(sample) else "" for sample in seen.samples))
+                for i, column in enumerate(seen.header)
+            ),
+        )

@@ -1,0 +1,122 @@
+"""``kofactl processors`` and ``template``: what can be imported."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from waeup.kofa.cli.screen import say, say_json, show_table
+from waeup.kofa.cli.settings import Settings, common_options, pass_settings
+from waeup.kofa.errors import NameTaken, NoSuchItem, Refused
+
+if TYPE_CHECKING:
+    from waeup.kofa.operations import ProcessorInfo
+
+
+@click.command()
+@click.argument("name", required=False)
+@common_options
+@pass_settings
+def processors(settings: Settings, name: str | None) -> None:
+    """List the kinds of objects that can be imported, or the fields of one of them.
+
+    \b
+    kofactl processors
+    kofactl processors studentprocessor
+    """
+    from waeup.kofa.cli.session import session
+
+    with session(settings) as operations:
+        if name is not None:
+            info = _find(operations.processors(), name)
+            if settings.json:
+                say_json(_as_dict(info))
+            else:
+                _show_fields(info)
+            return
+        found = operations.processors()
+        if settings.json:
+            say_json([_as_dict(info) for info in found])
+            return
+        show_table(
+            ("Name", "Title", "Modes", "Fields"),
+            ((i.name, i.title, ", ".join(i.modes), len(i.fields)) for i in found),
+            right="Fields",
+        )
+
+
+@click.command()
+@click.argument("processor")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="File to write; it must not exist yet. Without it the terminal gets the table.",
+)
+@common_options
+@pass_settings
+def template(settings: Settings, processor: str, output: Path | None) -> None:
+    """Write a table with the columns of a processor, ready to be filled in.
+
+    \b
+    kofactl template studentprocessor -o students.csv
+    """
+    from waeup.kofa.cli.session import session
+
+    with session(settings) as operations:
+        filename, content = operations.template(processor)
+    if output is None:
+        if settings.json:
+            say_json({"name": filename, "content": content.decode("utf-8")})
+        else:
+            click.echo(content, nl=False)
+        return
+    try:
+        with output.open("xb") as stream:
+            stream.write(content)
+    except FileExistsError:
+        raise NameTaken(f"{output} exists and is left as it is. Name another file with -o.")
+    except OSError as error:
+        raise Refused(f"{output} cannot be written: {error.strerror}. Name another file with -o.")
+    if settings.json:
+        say_json({"name": filename, "output": str(output)})
+    else:
+        say(f"{output} was written.")
+
+
+def _find(processors: "list[ProcessorInfo]", name: str) -> "ProcessorInfo":
+    """Return the processor of that name; raises `NoSuchItem`."""
+    for info in processors:
+        if info.name == name:
+            return info
+    names = ", ".join(sorted(info.name for info in processors))
+    raise NoSuchItem(f"There is no processor {name!r} that you may use. There are: {names}.")
+
+
+def _as_dict(info: "ProcessorInfo") -> dict[str, object]:
+    """Return plain data for programs."""
+    return {
+        "name": info.name,
+        "title": info.title,
+        "permission": info.permission,
+        "modes": list(info.modes),
+        "fields": [{"name": f.name, "type": f.type, "title": f.title} for f in info.fields],
+        "required": {mode: list(fields) for mode, fields in info.required.items()},
+    }
+
+
+def _show_fields(info: "ProcessorInfo") -> None:
+    """Show a line for each field, and for which modes it must be there."""
+    say(f"{info.title} ({info.name}); needs the permission {info.permission}")
+    show_table(
+        ("Field", "Type", "Title", "Required for"),
+        (
+            (
+                field.name,
+                field.type,
+                field.title,
+                ", ".join(mode for mode in info.modes if field.name in info.required[mode]),
+            )
+            for field in info.fields
+        ),
+    )

@@ -1,0 +1,93 @@
+"""``kofactl run``: the portal itself."""
+
+import click
+
+from waeup.kofa.cli.screen import say
+from waeup.kofa.cli.settings import Settings, pass_settings, var_option
+
+MEGABYTE = 1024 * 1024
+
+
+@click.command()
+@var_option
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to answer on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8080,
+    show_default=True,
+    help="Port to answer on; 0 for any free one.",
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(1, 16),
+    default=4,
+    show_default=True,
+    help="Requests that are answered at the same time.",
+)
+@click.option(
+    "--max-upload",
+    type=click.IntRange(min=1),
+    metavar="MB",
+    default=200,
+    show_default=True,
+    help="Largest request, and thus largest uploaded file, in megabytes.",
+)
+@click.option("--setup-only", is_flag=True, help="Make what is missing, and do not serve.")
+@pass_settings
+def run(
+    settings: Settings, host: str, port: int, threads: int, max_upload: int, setup_only: bool
+) -> None:
+    """Serve the portal until Ctrl-C.
+
+    The first start makes the instance directory (--var), the portal, and the administrator
+    `admin`, whose password is shown this once. It is shown after the portal was made for good;
+    if that message got lost, `kofactl users password admin` sets another one. A later start finds
+    everything as it was, and first completes what a killed process left half done.
+
+    \b
+    kofactl run
+    kofactl run --var /srv/kofa --port 8081
+    kofactl run --setup-only
+    """
+    import logging
+    from contextlib import ExitStack
+
+    from waeup.kofa.cli import serve
+    from waeup.kofa.cli.instance import Instance
+    from waeup.kofa.cli.session import (
+        ADMINISTRATOR,
+        SITE_NAME,
+        load_configuration,
+        log_to,
+        make_site,
+    )
+    from waeup.kofa.jobs import recover
+
+    instance = Instance(settings.var)
+    with ExitStack() as stack:
+        instance.make()
+        stack.enter_context(log_to(instance, "portal.log", logging.INFO))
+        load_configuration()
+        database = stack.enter_context(instance.database(write=True))
+        # Before the portal is made: a start that is refused here shows no password.
+        listener = None if setup_only else stack.enter_context(serve.listen(host, port))
+        serve.bootstrap(database)
+        password = make_site(database, instance)
+        if password is not None:
+            say(f"A new portal was made in {instance.var}.")
+            say(f"Log in as {ADMINISTRATOR} with the password {password}")
+            say("The password is shown only now; `kofactl users password` sets another one.")
+        recover(database, f"/{SITE_NAME}")
+        if listener is None:
+            say(f"The portal in {instance.var} is ready.")
+            return
+        url = serve.url_of(listener)
+        serve.serve(
+            database,
+            listener,
+            threads=threads,
+            max_upload=max_upload * MEGABYTE,
+            ready=lambda: say(f"The portal answers on {url} (stop it with Ctrl-C)."),
+        )
+        say("The portal was stopped.")

@@ -1,0 +1,102 @@
+"""What a command shows: tables for people, JSON for programs.
+
+Texts from files and from the database are not trusted: a terminal obeys control characters, so
+each of them is shown as an escape.
+"""
+
+import json
+import shutil
+import sys
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from io import StringIO
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from waeup.kofa.importing.engine import Progress
+
+# Control and format characters (among them the ones that turn the direction of writing), lone
+# surrogates, private characters, and the separators of lines and paragraphs.
+_UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+
+
+def printable(text: object) -> str:
+    """Return `text` as one line in which a terminal finds nothing to obey."""
+    return "".join(
+        character.encode("unicode_escape").decode("ascii")
+        if unicodedata.category(character) in _UNPRINTABLE
+        else character
+        for character in str(text)
+    )
+
+
+def say(text: object = "") -> None:
+    """Print one line for people."""
+    click.echo(printable(text))
+
+
+def say_json(value: Any) -> None:
+    """Print plain data as JSON.  Only ASCII is written, so that any program can read it."""
+    click.echo(json.dumps(value, indent=2))
+
+
+def complain(text: object) -> None:
+    """Print one line on standard error."""
+    click.echo(printable(text), err=True)
+
+
+def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], right: str = "") -> None:
+    """Print rows below their column names.
+
+    `right` lists the names of the columns that are aligned to the right, divided by blanks.
+    """
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for name in columns:
+        numeric = name in right.split()
+        table.add_column(
+            Text(printable(name)), justify="right" if numeric else "left", overflow="fold"
+        )
+    for row in rows:
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    # In a file or a pipe there is no width to keep to: a row is a line.
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 100_000
+    paper = StringIO()
+    Console(file=paper, width=width, highlight=False).print(table)
+    for line in paper.getvalue().splitlines():
+        click.echo(line.rstrip())
+
+
+@contextmanager
+def progress_bar(label: str) -> Iterator[Callable[["Progress"], None]]:
+    """Show a bar on standard error while the block runs, if that is a terminal.
+
+    Yields the function to call with each `Progress`.
+    """
+    if not sys.stderr.isatty():
+        yield lambda value: None
+        return
+    from rich import progress as bars
+    from rich.console import Console
+
+    columns = (
+        bars.TextColumn("{task.description}", markup=False),
+        bars.BarColumn(),
+        bars.TextColumn("{task.percentage:>3.0f} %", markup=False),
+        bars.TextColumn("{task.fields[rows]:,} rows, {task.fields[failed]:,} pending"),
+        bars.TimeElapsedColumn(),
+    )
+    with bars.Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(printable(label), total=1.0, rows=0, failed=0)
+
+        def show(value: "Progress") -> None:
+            progress.update(task, completed=value.fraction, rows=value.rows, failed=value.failed)
+
+        yield show

@@ -1,0 +1,46 @@
+"""Text of cells to values of schema fields, and back; columns to fields.
+
+Stands between ``tabular``, which makes text of bytes, and the processors, which
+make objects of values:
+
+* `Mapping` says which column fills which field; `propose` guesses it.
+* `plan_fields` compiles a schema: one `FieldPlan` for each field, with `convert`
+  for imports and `render` for exports.
+* `converter_for` finds the converter of a field.  A site adds its own by an adapter
+  from the field's interface to `waeup.kofa.interfaces.IFieldConverter`.
+* `PhoneNumber`, `FormattedDate` and `Secret` are fields that zope.schema lacks.
+
+No text of a cell is ever evaluated.
+"""
+
+from waeup.kofa.conversion.cells import IGNORED, guard, unguard
+from waeup.kofa.conversion.choices import ChoiceConverter
+from waeup.kofa.conversion.converters import converter_for
+from waeup.kofa.conversion.dates import DateConverter, DatetimeConverter
+from waeup.kofa.conversion.fields import FormattedDate, PhoneNumber, Secret
+from waeup.kofa.conversion.mapping import IGNORED_COLUMNS, Mapping, propose
+from waeup.kofa.conversion.plan import FieldPlan, from_cell, plan_fields, to_cell
+from waeup.kofa.conversion.rendering import render_value
+from waeup.kofa.conversion.sequences import SequenceConverter
+
+__all__ = [
+    "IGNORED",
+    "IGNORED_COLUMNS",
+    "ChoiceConverter",
+    "DateConverter",
+    "DatetimeConverter",
+    "FieldPlan",
+    "FormattedDate",
+    "Mapping",
+    "PhoneNumber",
+    "Secret",
+    "SequenceConverter",
+    "converter_for",
+    "from_cell",
+    "guard",
+    "plan_fields",
+    "propose",
+    "render_value",
+    "to_cell",
+    "unguard",
+]

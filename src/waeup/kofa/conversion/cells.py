@@ -1,0 +1,56 @@
+"""The grammar of cells that holds for all fields: markers and safe cells.
+
+A spreadsheet evaluates a cell that begins with ``=``, ``+``, ``-`` or ``@``, a
+marker has a meaning of its own, and outer blanks get lost.  A text of such a shape
+is written with one apostrophe in front, and from exactly such a cell one
+apostrophe is removed; every other cell, like ``'t Hooft``, stays as it is.
+"""
+
+from waeup.kofa.interfaces import DELETION_MARKER, IGNORE_MARKER
+
+#: What an empty list looks like in files of Kofa 1.9; counts as an empty cell.
+EMPTY_LIST = "[]"
+#: Texts that mean something else than themselves.
+MARKERS = frozenset(("", EMPTY_LIST, DELETION_MARKER, IGNORE_MARKER))
+
+_ACTIVE = ("=", "+", "-", "@", "\t", "\r")
+
+
+class _Ignored(str):
+    """Equal to the marker, so that hooks written for Kofa 1.9 recognise it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "IGNORED"
+
+    def __reduce__(self) -> str:
+        return "IGNORED"
+
+
+#: Stands for a value that must stay untouched; to be compared with ``is``.
+IGNORED = _Ignored(IGNORE_MARKER)
+
+
+def needs_guard(text: str) -> bool:
+    """Tell whether `text` must not stand in a cell as it is.
+
+    Apostrophes in front are not looked at, so that the guarded form of a text needs
+    a guard itself: this is what makes `guard` and `unguard` exact opposites.
+    """
+    core = text.lstrip("'")
+    return core in MARKERS or core.startswith(_ACTIVE) or core != core.strip()
+
+
+def guard(text: str) -> str:
+    """Return the safe cell for the text value `text`."""
+    return "'" + text if needs_guard(text) else text
+
+
+def unguard(cell: str) -> str | None:
+    """Return the text value of a safe cell, or None when `cell` is not of that shape."""
+    if cell.startswith("'"):
+        text = cell[1:]
+        if needs_guard(text):
+            return text
+    return None

@@ -1,0 +1,254 @@
+"""One converter for each kind of field: text of a cell to value, and back.
+
+Each class does both directions (`IFieldConverter`); `converter_for` finds the one
+for a field.  Converters see texts without outer blanks; markers, safe cells and
+validation are the business of `waeup.kofa.conversion.plan`.  No text is evaluated.
+"""
+
+import math
+import re
+from decimal import Decimal, InvalidOperation
+from typing import Any, ClassVar
+
+from zope import schema
+from zope.component import queryAdapter
+from zope.interface import implementer
+
+from waeup.kofa.conversion.fields import PhoneNumber
+from waeup.kofa.conversion.secret import ROUNDS, hash_password, is_hash
+from waeup.kofa.conversion.wording import shown
+from waeup.kofa.errors import ConversionError, MappingError, Refused
+from waeup.kofa.interfaces import IFieldConverter
+
+#: Class of field -> class of converter; subclasses of a field are found by their MRO.
+CONVERTERS: dict[type, type["Converter"]] = {}
+
+
+def converts(*kinds: type) -> Any:
+    """Register a converter for classes of fields; a class decorator."""
+
+    def register(cls: type["Converter"]) -> type["Converter"]:
+        for kind in kinds:
+            CONVERTERS[kind] = cls
+        return cls
+
+    return register
+
+
+def converter_for(field: Any) -> Any:
+    """Return the `IFieldConverter` for `field`, a bound field of a schema.
+
+    An adapter that a site registered from the field's interface comes first.
+    Raises `MappingError` for a kind of field that no cell can fill.
+    """
+    converter = queryAdapter(field, IFieldConverter)
+    if converter is not None:
+        return converter
+    for cls in type(field).__mro__:
+        if cls in CONVERTERS:
+            return CONVERTERS[cls](field)
+    raise MappingError(
+        f"Field {shown(field.__name__ or '')} is of the kind {type(field).__name__}, which no "
+        "cell can fill. Ignore its column, or register an adapter to IFieldConverter."
+    )
+
+
+@implementer(IFieldConverter)
+class Converter:
+    """Base of the converters; `field` is bound to its context.
+
+    `text` says that cells follow the grammar of safe cells, `secret` that they must
+    not be shown or kept.
+    """
+
+    text: bool = False
+    secret: ClassVar[bool] = False
+
+    def __init__(self, field: Any) -> None:
+        self.field = field
+
+    def convert(self, text: str) -> Any:
+        """See `IFieldConverter`."""
+        raise NotImplementedError
+
+    def render(self, value: Any) -> str:
+        """See `IFieldConverter`."""
+        return str(value)
+
+
+@converts(schema.Text)
+class TextConverter(Converter):
+    """Any text: TextLine, Text, URI, ..."""
+
+    text = True
+
+    def convert(self, text: str) -> str:
+        """See `IFieldConverter`."""
+        return text
+
+
+@converts(schema.ASCII)
+class AsciiConverter(Converter):
+    """A text of ASCII characters, such as an address of mail."""
+
+    text = True
+
+    def convert(self, text: str) -> str:
+        """See `IFieldConverter`."""
+        if not text.isascii():
+            raise ConversionError(
+                f"Invalid input: {shown(text)} has characters other than plain ASCII ones."
+            )
+        return text
+
+
+@converts(schema.Password)
+class SecretConverter(Converter):
+    """A password; what is kept is its hash."""
+
+    secret = True
+
+    def convert(self, text: str) -> str:
+        """Return `text` if it is a hash, otherwise its hash."""
+        if is_hash(text):
+            return text
+        if len(text) < self.field.min_length:
+            raise ConversionError(
+                f"Invalid input: the password has {len(text)} characters; "
+                f"at least {self.field.min_length} are required."
+            )
+        try:
+            return hash_password(text, getattr(self.field, "rounds", ROUNDS))
+        except Refused as exc:
+            raise ConversionError(f"Invalid input: {exc}")
+
+
+@converts(schema.Bool)
+class BoolConverter(Converter):
+    """Yes or no, in the words of Kofa 1.9 and their opposites."""
+
+    _VALUES: ClassVar[dict[str, bool]] = {
+        **dict.fromkeys(("1", "true", "on", "yes"), True),
+        **dict.fromkeys(("0", "false", "off", "no"), False),
+    }
+
+    def convert(self, text: str) -> bool:
+        """See `IFieldConverter`."""
+        value = self._VALUES.get(text)
+        if value is None:
+            value = self._VALUES.get(text.lower())
+            if value is None:
+                raise ConversionError(
+                    f"Invalid boolean data: {shown(text)} is neither yes nor no; write 1 or 0."
+                )
+        return value
+
+    def render(self, value: Any) -> str:
+        """See `IFieldConverter`."""
+        return "1" if value else "0"
+
+
+@converts(schema.Int)
+class IntConverter(Converter):
+    """A whole number in ASCII digits."""
+
+    _FORM = re.compile(r"[+-]?[0-9]+")
+
+    def convert(self, text: str) -> int:
+        """See `IFieldConverter`."""
+        if self._FORM.fullmatch(text):
+            try:
+                return int(text)
+            except ValueError:
+                # Python limits the number of digits; so does common sense.
+                pass
+        raise ConversionError(f"Invalid integer data: {shown(text)} is not a whole number.")
+
+
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+
+
+@converts(schema.Float)
+class FloatConverter(Converter):
+    """A finite number with a decimal point."""
+
+    def convert(self, text: str) -> float:
+        """See `IFieldConverter`."""
+        if _NUMBER.fullmatch(text):
+            value = float(text)
+            if math.isfinite(value):
+                return value
+        raise ConversionError(
+            f"Invalid floating point data: {shown(text)} is not a number such as 12.5."
+        )
+
+    def render(self, value: Any) -> str:
+        """See `IFieldConverter`."""
+        return repr(value)
+
+
+@converts(schema.Decimal)
+class DecimalConverter(Converter):
+    """A decimal number, kept with all its digits."""
+
+    # As for a float; a larger exponent is an attack on whoever prints the number.
+    _MAX_EXPONENT = 308
+
+    def convert(self, text: str) -> Decimal:
+        """See `IFieldConverter`."""
+        if _NUMBER.fullmatch(text):
+            try:
+                value = Decimal(text)
+            except InvalidOperation:
+                value = Decimal("NaN")
+            exponent = value.as_tuple().exponent
+            if isinstance(exponent, int) and (
+                max(abs(exponent), abs(value.adjusted())) <= self._MAX_EXPONENT
+            ):
+                return value
+        raise ConversionError(
+            f"Invalid decimal data: {shown(text)} is not a number such as 12.50."
+        )
+
+
+#: Protects a value from spreadsheets, which would rewrite it (Kofa 1.9).
+PROTECTION = "#"
+
+
+@converts(PhoneNumber)
+class PhoneConverter(Converter):
+    """A phone number ``+NNN-area-number``; the rules and messages are those of Kofa 1.9."""
+
+    text = True
+
+    def convert(self, text: str) -> str | None:
+        """Return ``<country>-<area>-<number>``, with empty parts where there are none."""
+        parts = text.strip(PROTECTION).split("-", 2)
+        number = parts.pop()
+        country = parts.pop(0) if parts else ""
+        area = parts[0] if parts else ""
+        if country and not (country[0] == "+" and _are_digits(country[1:])):
+            raise ConversionError(
+                f"Int. prefix requires format '+NNN'; {shown(country)} is not of that form. "
+                "Write the number as +234-803-1234567."
+            )
+        if not all(_are_digits(part) for part in (area, number) if part):
+            raise ConversionError(
+                f"Phone numbers may contain numbers only. Found {shown(text)}; "
+                "write it as +234-803-1234567."
+            )
+        if not number:
+            if not (country or area or self.field.required):
+                return self.field.missing_value
+            raise ConversionError(
+                f"Empty phone field(s). Found {shown(text)}; write it as +234-803-1234567."
+            )
+        return f"{country}-{area}-{number}"
+
+    def render(self, value: Any) -> str:
+        """See `IFieldConverter`."""
+        return f"{value}{PROTECTION}"
+
+
+def _are_digits(text: str) -> bool:
+    return text.isascii() and text.isdigit()

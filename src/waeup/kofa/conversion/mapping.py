@@ -1,0 +1,154 @@
+"""Which column fills which field: decided once, before the first row is read.
+
+A `Mapping` is made from the header of a table and the fields of a processor, by a
+person's choices and by `propose`.  The row engine only reads it.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Mapping as Dict
+from dataclasses import dataclass
+
+from waeup.kofa.conversion.wording import listing, shown
+from waeup.kofa.errors import MappingError
+from waeup.kofa.interfaces import ERRORS_COLUMN, IGNORE_COLUMN, RAW_COLUMN
+
+#: Columns that never fill a field.
+IGNORED_COLUMNS = frozenset((IGNORE_COLUMN, ERRORS_COLUMN, RAW_COLUMN))
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """What fills the fields of an object.
+
+    `columns` gives, by position, the field that a column fills, or None when the
+    column is ignored.  `constants` are pairs of field and text: the text fills the
+    field in all rows.  Raises `MappingError` when a field would be filled twice.
+    """
+
+    columns: tuple[str | None, ...]
+    constants: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        columns = {field for field in self.columns if field is not None}
+        for field, _ in self.constants:
+            if field in columns:
+                raise MappingError(
+                    f"Field {shown(field)} is filled by a column and by a constant; "
+                    "ignore the column or leave the constant out."
+                )
+        double = [field for field, count in Counter(self.fields).items() if count > 1]
+        if double:
+            raise MappingError(
+                "Double headers: each column name may only appear once. "
+                f"Filled more than once: {listing(double)}."
+            )
+
+    @property
+    def headerfields(self) -> list[str]:
+        """Fields by position as `IBatchProcessor.doImport` takes them."""
+        return [IGNORE_COLUMN if field is None else field for field in self.columns]
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """All fields that are filled: those of columns, then those of constants."""
+        columns = tuple(field for field in self.columns if field is not None)
+        return columns + tuple(field for field, _ in self.constants)
+
+    @classmethod
+    def from_headerfields(
+        cls, headerfields: Iterable[str], constants: Iterable[tuple[str, str]] = ()
+    ) -> "Mapping":
+        """Return the mapping of names by position, ``--IGNORE--`` and the like included."""
+        columns = tuple(None if name in IGNORED_COLUMNS else name for name in headerfields)
+        return cls(columns, tuple(constants))
+
+    @classmethod
+    def of(
+        cls,
+        header: Sequence[str],
+        fields: Collection[str],
+        *,
+        assign: Dict[str, str] | None = None,
+        ignore: Collection[str] = (),
+        constants: Dict[str, str] | None = None,
+        ignore_rest: bool = False,
+    ) -> "Mapping":
+        """Return the mapping that a person asked for.
+
+        `header` are the names of the columns and `fields` those of the fields.
+        `assign` says column by column which field it fills, `ignore` which columns
+        fill none, `constants` which text fills a field in all rows.  The other
+        columns go to the fields that `propose` finds; one that fits nothing is
+        refused, unless `ignore_rest`.
+
+        Raises `MappingError` for a column or field that does not exist, and for a
+        field that would be filled twice.
+        """
+        assign = dict(assign or {})
+        constants = dict(constants or {})
+        usable = [name for name in header if name not in IGNORED_COLUMNS]
+        _refuse_unknown("column", [*assign, *(set(ignore) - IGNORED_COLUMNS)], usable)
+        _refuse_unknown("field", [*assign.values(), *constants], fields)
+        contradicting = sorted(set(assign) & set(ignore))
+        if contradicting:
+            raise MappingError(
+                f"Columns to be filled in and ignored at once: {listing(contradicting)}; "
+                "say only one of both."
+            )
+        left = [IGNORE_COLUMN if name in assign or name in ignore else name for name in header]
+        found = propose(left, [field for field in fields if field not in assign.values()])
+        columns = tuple(
+            assign.get(name) or field for name, field in zip(header, found, strict=True)
+        )
+        rest = [
+            name
+            for name, field in zip(left, columns, strict=True)
+            if field is None and name not in IGNORED_COLUMNS
+        ]
+        if rest and not ignore_rest:
+            raise MappingError(
+                f"No field fits the columns {listing(rest)}. Name a field for each or ignore it. "
+                f"Fields: {listing(fields, limit=40)}."
+            )
+        return cls(columns, tuple(constants.items()))
+
+
+def propose(header: Sequence[str], fields: Iterable[str]) -> list[str | None]:
+    """Return, for each column of `header`, the field that its name means, or None.
+
+    A column of the same name comes first; for the others case, blanks, underscores
+    and hyphens do not count.  What is ambiguous is left open.
+    """
+    fields = list(fields)
+    exact = set(fields) & set(header)
+    loose_fields = Counter(_loose(field) for field in fields)
+    loose_columns = Counter(_loose(name) for name in header if name not in exact)
+    by_loose = {
+        _loose(field): field
+        for field in fields
+        if field not in exact and loose_fields[_loose(field)] == 1
+    }
+    proposed: list[str | None] = []
+    for name in header:
+        if name in IGNORED_COLUMNS:
+            proposed.append(None)
+        elif name in exact:
+            proposed.append(name)
+        elif loose_columns[_loose(name)] == 1:
+            proposed.append(by_loose.get(_loose(name)))
+        else:
+            proposed.append(None)
+    return proposed
+
+
+def _loose(name: str) -> str:
+    return "".join(char for char in name.casefold() if char not in "_-" and not char.isspace())
+
+
+def _refuse_unknown(kind: str, names: Iterable[str], known: Collection[str]) -> None:
+    unknown = sorted(set(names) - set(known))
+    if unknown:
+        raise MappingError(
+            f"There is no {kind} {listing(unknown)}. The {kind}s are: {listing(known, limit=40)}."
+        )

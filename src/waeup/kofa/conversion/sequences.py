@@ -1,0 +1,135 @@
+"""Cells that hold several values: list literals such as ``['a', 'b']``.
+
+The form is that of Kofa 1.9, which evaluated it.  Here the text is checked against
+a grammar of plain literals first, and then parsed, never evaluated.
+"""
+
+import ast
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from zope import schema
+
+from waeup.kofa.conversion.cells import EMPTY_LIST
+from waeup.kofa.conversion.choices import ChoiceConverter
+from waeup.kofa.conversion.converters import Converter, converter_for, converts
+from waeup.kofa.conversion.wording import shown
+from waeup.kofa.errors import ConversionError
+
+#: Characters of a list; the limit that Python's csv module had in Kofa 1.9.
+MAX_LENGTH = 131_071
+#: Brackets in brackets.
+MAX_DEPTH = 10
+
+# An atom ends where a comma, colon, bracket or the text follows: no operators, and no
+# strings that a forgotten comma would join.
+_TOKEN = re.compile(
+    r"""\s*(?:
+        (?P<open>[\[({])
+      | (?P<close>[\])}])
+      | [,:]
+      | (?: '(?:[^'\\\n]|\\.)*' | "(?:[^"\\\n]|\\.)*"
+          | [+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?
+          | True | False | None
+        ) (?=\s*(?:[\])},:]|\Z))
+    )\s*""",
+    re.VERBOSE | re.ASCII,
+)
+
+
+def parse_list(text: str) -> list[Any]:
+    """Return the elements of the list, tuple or set literal `text`.
+
+    Elements are str, int, float, bool, None, and lists, tuples, sets and dicts of
+    these.  Raises `ConversionError` for anything else.
+    """
+    if len(text) > MAX_LENGTH:
+        raise ConversionError(
+            f"Invalid list data: {len(text)} characters; at most {MAX_LENGTH} are possible."
+        )
+    position = depth = 0
+    while position < len(text):
+        token = _TOKEN.match(text, position)
+        if token is None:
+            raise _no_list(text)
+        if token["open"]:
+            depth += 1
+        elif token["close"]:
+            depth -= 1
+        if depth > MAX_DEPTH:
+            raise ConversionError(
+                f"Invalid list data: {shown(text)} has more than {MAX_DEPTH} lists in each other."
+            )
+        position = token.end()
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError, TypeError):
+        raise _no_list(text)
+    # `()` and `{}` are lists too; a dict that has something in it is none.
+    if not isinstance(value, (list, tuple, set)) and value != {}:
+        raise _no_list(text)
+    return list(value)
+
+
+def _no_list(text: str) -> ConversionError:
+    return ConversionError(
+        f"Invalid list data: {shown(text)} is not a list; write it as ['a', 'b']."
+    )
+
+
+@converts(schema.List, schema.Tuple, schema.Set, schema.FrozenSet)
+class SequenceConverter(Converter):
+    """Several values of one kind; without a `value_type` the literals themselves."""
+
+    def __init__(self, field: Any) -> None:
+        super().__init__(field)
+        self._make = field._type
+        self._element: Any = None if field.value_type is None else converter_for(field.value_type)
+
+    def convert(self, text: str) -> Any:
+        """See `IFieldConverter`."""
+        return self.from_items(parse_list(text))
+
+    def from_items(self, items: Iterable[Any]) -> Any:
+        """Return the value that the parsed literals `items` stand for."""
+        if self._element is None:
+            return self._make(items)
+        values = []
+        for number, item in enumerate(items, 1):
+            try:
+                values.append(self._from_item(item))
+            except ConversionError as exc:
+                raise ConversionError(f"{exc} (Element {number} of the list.)")
+        return self._make(values)
+
+    def render(self, value: Any) -> str:
+        """See `IFieldConverter`."""
+        text = repr(self.literals(value))
+        # An empty list that has to be told from an empty cell.
+        return "[ ]" if text == EMPTY_LIST else text
+
+    def literals(self, value: Any) -> list[Any]:
+        """Return the elements of `value` as literals; those of a set in a stable order."""
+        items = [self._literal(item) for item in value]
+        return sorted(items, key=repr) if isinstance(value, (set, frozenset)) else items
+
+    def _from_item(self, item: Any) -> Any:
+        element = self._element
+        if isinstance(element, SequenceConverter) and isinstance(item, (list, tuple, set)):
+            return element.from_items(item)
+        if isinstance(item, str):
+            return element.convert(item)
+        if isinstance(item, (int, float)):
+            return element.convert(str(item))
+        raise ConversionError(f"Invalid list data: {shown(str(item))} cannot be an element.")
+
+    def _literal(self, item: Any) -> Any:
+        element = self._element
+        if isinstance(element, SequenceConverter):
+            return element.literals(item)
+        if element is None or (
+            isinstance(item, (int, float)) and not isinstance(element, ChoiceConverter)
+        ):
+            return item
+        return element.render(item)

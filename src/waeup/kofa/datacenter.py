@@ -1,0 +1,300 @@
+"""The data center: a thin, persistent face over the rooms below.
+
+Knows where the files are and hands every piece of work to the room that does
+it: `waeup.kofa.spool` (files), `waeup.kofa.importing.distribution` (results),
+`waeup.kofa.journal` (logs).  What the database knows about files is in its
+`ledger`.  The dotted names of the persistent classes here are written in every
+database: they must not move.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from functools import partial
+
+import grok
+from zope.component import getUtility
+from zope.event import notify
+
+from waeup.kofa import journal, spool
+from waeup.kofa.errors import InvalidName, InvalidStoragePath
+from waeup.kofa.importing import distribution
+from waeup.kofa.interfaces import (
+    DataCenterStorageMovedEvent,
+    IDataCenter,
+    IDataCenterConfig,
+    IDataCenterFile,
+    ILogFile,
+)
+from waeup.kofa.ledger import Ledger
+from waeup.kofa.logger import Logger
+from waeup.kofa.transactional import Action, on_abort, on_commit
+
+#: Folders that every storage has.
+FOLDERS = ("finished", "unfinished", "logs", "deleted")
+#: Folders of Kofa 1.9 that are made when they are first used.
+LATER_FOLDERS = ("graduated", "media", "accesscodes")
+#: Endings of the names of pending files (Kofa 1.9 lists ``.gz`` too).
+PENDING_SUFFIXES = (".csv", ".gz")
+
+
+class DataCenter(grok.Container, Logger):
+    """See `IDataCenter`."""
+
+    grok.implements(IDataCenter)
+
+    logger_name = "waeup.kofa.${sitename}.datacenter"
+    logger_filename = "datacenter.log"
+
+    #: Number of finished files that are listed at most.
+    max_files = 100
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ledger = Ledger()
+        self.storage = os.path.abspath(getUtility(IDataCenterConfig)["path"])
+        self._make_folders()
+
+    @property
+    def deleted_path(self) -> str:
+        """See `IDataCenter`."""
+        return os.path.join(self.storage, "deleted")
+
+    @property
+    def graduated_path(self) -> str:
+        """See `IDataCenter`."""
+        return os.path.join(self.storage, "graduated")
+
+    def folder(self, name: str) -> str:
+        """Return the path of a folder of the storage, which is made when first used.
+
+        `name` is one of `FOLDERS` or `LATER_FOLDERS`.
+        """
+        if name not in FOLDERS + LATER_FOLDERS:
+            raise InvalidName(
+                f"{name!r} is no folder of the data center; there are "
+                f"{', '.join(sorted(FOLDERS + LATER_FOLDERS))}."
+            )
+        path = os.path.join(self.storage, name)
+        os.makedirs(path, exist_ok=True)
+        return path
+
+    # -- files ------------------------------------------------------------------
+
+    def getPendingFiles(self, sort: str = "name") -> list["DataCenterFile"]:
+        """See `IDataCenter`."""
+        items = spool.scan(self.storage, suffixes=PENDING_SUFFIXES)
+        if sort == "date":
+            items = sorted(items, key=lambda item: item.mtime, reverse=True)
+        return [DataCenterFile(item.path) for item in items]
+
+    def getFinishedFiles(self) -> list["DataCenterFile"]:
+        """See `IDataCenter`."""
+        items = spool.scan(
+            os.path.join(self.storage, "finished"), "finished", suffixes=(".finished.csv",)
+        )
+        items.sort(key=lambda item: item.mtime, reverse=True)
+        return [DataCenterFile(item.path, "finished") for item in items[: self.max_files]]
+
+    def distProcessedFiles(
+        self,
+        successful: bool,
+        source_path: str,
+        finished_file: str,
+        pending_file: str | None,
+        mode: str = "create",
+        move_orig: bool = True,
+    ) -> None:
+        """See `IDataCenter`."""
+        distribution.distribute(
+            self.storage, successful, source_path, finished_file, pending_file, mode
+        )
+
+    def recover(self) -> None:
+        """See `IDataCenter`."""
+        distribution.recover(self.storage)
+
+    # -- storage path -------------------------------------------------------------
+
+    def setStoragePath(
+        self, path: str, move: bool = False, overwrite: bool = False
+    ) -> list[str]:
+        """See `IDataCenter`."""
+        path = os.path.abspath(path)
+        if not os.path.isdir(path):
+            raise InvalidStoragePath(f"The path given does not exist: {path}")
+        not_copied: list[str] = []
+        if move and os.path.isdir(self.storage) and not os.path.samefile(path, self.storage):
+            copy = spool.TreeCopy(self.storage, path, overwrite)
+            copy.run()
+            not_copied = copy.not_copied
+            self._at_end(copy.undo, copy.finish)
+        self.storage = path
+        self._make_folders()
+        notify(DataCenterStorageMovedEvent(self))
+        return not_copied
+
+    def _make_folders(self) -> None:
+        for name in FOLDERS:
+            path = os.path.join(self.storage, name)
+            try:
+                os.mkdir(path)
+            except FileExistsError:
+                continue
+            except OSError as exc:
+                raise InvalidStoragePath(
+                    f"The storage path {self.storage} cannot be used: no folder {name!r} can be "
+                    f"made there ({exc.strerror}). Name an existing folder that the portal "
+                    "may write to."
+                ) from exc
+            self._at_end(partial(_remove_if_empty, path))
+
+    def _at_end(self, undo: Action, finish: Action | None = None) -> None:
+        """Let the end of the transaction decide about a change of files.
+
+        Without a database there is no transaction to wait for.
+        """
+        if self._p_jar is None:
+            if finish is not None:
+                finish()
+            return
+        current = self._p_jar.transaction_manager.get()
+        on_abort(undo, current)
+        if finish is not None:
+            on_commit(finish, current)
+
+    # -- logs ---------------------------------------------------------------------
+
+    def getLogFiles(self, exclude_backups: bool = True) -> list["LogFile"]:
+        """See `IDataCenter`."""
+        folder = self.folder("logs")
+        return [
+            LogFile(os.path.join(folder, name), "logs")
+            for name in journal.log_names(folder, exclude_backups)
+        ]
+
+    def queryLogfiles(
+        self, basename: str, query: str | None = None, limit: int = 0, start: int = 0
+    ) -> Iterator[str]:
+        """See `IDataCenter`."""
+        return journal.query(self.folder("logs"), basename, query, limit, start)
+
+
+def _remove_if_empty(path: str) -> None:
+    try:
+        os.rmdir(path)
+    except OSError:
+        # Something was put into the folder meanwhile: it stays.
+        return
+
+
+class DataCenterFile:
+    """See `IDataCenterFile`.
+
+    `context` is the path of an existing file, `folder_name` the folder below the
+    storage that it lies in (``''`` for the storage itself).  Raises OSError when
+    there is no such file.
+    """
+
+    grok.implements(IDataCenterFile)
+
+    def __init__(self, context: str, folder_name: str = "") -> None:
+        self.context = context
+        self.name = os.path.basename(context)
+        self.rel_path = os.path.join(folder_name, self.name)
+        status = os.stat(context)
+        self.bytes = status.st_size
+        self._mtime = status.st_mtime
+        self.size = self.getSize()
+        self.uploaddate = self.getDate()
+
+    @property
+    def lines(self) -> int:
+        """See `IDataCenterFile`."""
+        return self.getLinesNumber()
+
+    def getDate(self) -> str:
+        """See `IDataCenterFile`."""
+        return datetime.fromtimestamp(self._mtime).strftime("%Y-%m-%d %H:%M:%S")
+
+    def getTimeStamp(self) -> float:
+        """Return the time of the last change in seconds since the epoch."""
+        return self._mtime
+
+    def getSize(self) -> str:
+        """See `IDataCenterFile`."""
+        size = float(self.bytes)
+        if size < 1024:
+            return f"{self.bytes} bytes"
+        for unit in ("kb", "MB", "GB"):
+            size /= 1024
+            if size < 1024:
+                break
+        return f"{size:.2f} {unit}"
+
+    def getLinesNumber(self) -> int:
+        """See `IDataCenterFile`."""
+        if not self.name.lower().endswith("csv"):
+            return 1
+        return spool.count_lines(self.context)
+
+
+class LogFile(DataCenterFile):
+    """See `ILogFile`.
+
+    A marker line is ``key: value`` among the first lines of the file; the last
+    line of a key wins.  The file is read when a marker is asked for.
+    """
+
+    grok.implements(ILogFile)
+
+    #: Lines in which markers are looked for.
+    maxline = 10
+
+    _marker = re.compile(r"(?P<key>[^:]*):(?P<value>.*)")
+
+    @property
+    def userid(self) -> str:
+        """See `ILogFile`."""
+        return self.getUserId()
+
+    @property
+    def mode(self) -> str:
+        """See `ILogFile`."""
+        return self.getMode()
+
+    @property
+    def stats(self) -> str:
+        """See `ILogFile`."""
+        return self.getStats()
+
+    @property
+    def source(self) -> str | None:
+        """See `ILogFile`."""
+        return self.getSourcePath()
+
+    def getUserId(self) -> str:
+        """Return the user named by a marker, or ``<UNKNOWN>``."""
+        return self._markers().get("user", "<UNKNOWN>")
+
+    def getMode(self) -> str:
+        """Return the mode named by a marker, or ``<NOT SET>``."""
+        return self._markers().get("mode", "<NOT SET>")
+
+    def getStats(self) -> str:
+        """Return the text of the marker ``processed``, or ``<Info not avail.>``."""
+        return self._markers().get("processed", "<Info not avail.>")
+
+    def getSourcePath(self) -> str | None:
+        """Return the path named by a marker, or None."""
+        return self._markers().get("source")
+
+    def _markers(self) -> dict[str, str]:
+        markers = {}
+        with open(self.context, encoding="utf-8", errors="replace") as stream:
+            for line, _ in zip(stream, range(self.maxline), strict=False):
+                found = self._marker.match(line)
+                if found is not None:
+                    markers[found["key"].strip().lower()] = found["value"].strip()
+        return markers

@@ -1,0 +1,103 @@
+"""What can go wrong, in one place.
+
+Each class says in its docstring what the caller should do.  Messages tell what
+is wrong, where, what would be right and what to do; they are shown to people
+as they are.  `Refused` and its children mean: bad input, nothing was changed.
+`Fault` and its children mean: the machine failed, the work can be repeated.
+Where a builtin has the same meaning, the class inherits from it too, so that
+``except ValueError`` of older code keeps working.
+"""
+
+
+class KofaError(Exception):
+    """Base of all errors of this package; catch it only at a door."""
+
+
+class Refused(KofaError):
+    """The request cannot be carried out as it was put; nothing was changed.
+
+    Show the message to the person who asked.  Doors answer with a page that
+    holds the message, or with exit code 2.
+    """
+
+
+class InvalidName(Refused, ValueError):
+    """A name from outside is not the name of an item; ask for another one."""
+
+
+class NoSuchItem(Refused, LookupError):
+    """There is no item (file, log, processor, user) of that name; list the names."""
+
+
+class NameTaken(Refused, ValueError):
+    """Something of that name exists already; choose another name."""
+
+
+class ItemBusy(Refused):
+    """Somebody else works on the item at this moment; try again later."""
+
+
+class TooLarge(Refused, ValueError):
+    """The content exceeds a configured limit; split it or raise the limit."""
+
+
+class InvalidStoragePath(Refused, ValueError):
+    """The path cannot serve as data center storage; name an existing, writable folder."""
+
+
+class InvalidExpression(Refused, ValueError):
+    """A search expression cannot be compiled; correct the expression."""
+
+
+class TableError(Refused, ValueError):
+    """A file cannot be read as a table at all; correct the file as the message says."""
+
+
+class NotAllowed(Refused, PermissionError):
+    """The person lacks a permission; ask the administrator for the named role."""
+
+
+class DatabaseHeld(Refused):
+    """Another process holds the embedded database; stop it, or ask it to do the work."""
+
+
+class FatalCSVError(Refused):
+    """A file or its header does not fit the chosen processor and mode.
+
+    The name is that of Kofa 1.9, whose processors raise it too.
+    """
+
+
+class MappingError(FatalCSVError, ValueError):
+    """Columns and fields cannot be brought together; correct the mapping."""
+
+
+class ConversionError(KofaError, ValueError):
+    """The text of a cell is no value of its field; the row goes to pending."""
+
+
+class DuplicationError(KofaError):
+    """An object with the same identity exists elsewhere; the row goes to pending.
+
+    As in Kofa 1.9: `msg` is the message, `entries` are the objects found, and
+    ``str()`` gives the repr of the message.
+    """
+
+    def __init__(self, msg: str, entries: list[object] | None = None) -> None:
+        super().__init__(msg)
+        self.msg = msg
+        self.entries = entries if entries is not None else []
+
+    def __str__(self) -> str:
+        return repr(self.msg)
+
+
+class Fault(KofaError):
+    """The machine failed, not the input; what was begun can be repeated or resumed.
+
+    Doors answer with exit code 3.
+    """
+
+
+class StorageFault(Fault, OSError):
+    """A file operation failed although the input was good; look at disk and rights."""

@@ -1,0 +1,88 @@
+"""The base of all exporters, with the contract of Kofa 1.9."""
+
+import csv
+import io
+from collections.abc import Iterable
+from typing import Any, TextIO
+
+from zope.interface import implementer
+
+from waeup.kofa.conversion import render_value
+from waeup.kofa.interfaces import ICSVExporter
+
+
+@implementer(ICSVExporter)
+class ExporterBase:
+    """See `ICSVExporter`.
+
+    Files are UTF-8 with CRLF line ends.  `safe_cells` says that texts which a
+    spreadsheet would evaluate are guarded (`waeup.kofa.conversion.guard`).
+    """
+
+    fields: tuple[str, ...] = ("code", "title", "title_prefix")
+    title: str = "Override this title"
+    safe_cells: bool = True
+
+    def mangle_value(self, value: Any, name: str, context: Any = None) -> str:
+        """Return the text of the cell `name` of the object `context`.
+
+        To be overridden for columns that are no plain attributes.
+        """
+        return render_value(value, safe=self.safe_cells)
+
+    def get_csv_writer(self, filepath: str | None = None) -> tuple[csv.DictWriter, TextIO]:
+        """Return ``(writer, outfile)`` with the header already written.
+
+        Without `filepath` the rows are kept in memory.  `close_outfile` ends it.
+        """
+        outfile: TextIO
+        if filepath is None:
+            outfile = io.StringIO(newline="")
+        else:
+            outfile = open(filepath, "w", encoding="utf-8", newline="")  # noqa: SIM115
+        writer = csv.DictWriter(outfile, self.fields)
+        writer.writeheader()
+        return writer, outfile
+
+    def write_item(self, obj: Any, writer: csv.DictWriter) -> None:
+        """Write the row of `obj`; an attribute that it does not have is None."""
+        writer.writerow(
+            {name: self.mangle_value(getattr(obj, name, None), name, obj) for name in self.fields}
+        )
+
+    def close_outfile(self, filepath: str | None, outfile: TextIO) -> str | None:
+        """Close `outfile`; return its text when it was kept in memory."""
+        text = outfile.getvalue() if isinstance(outfile, io.StringIO) else None
+        outfile.close()
+        return text
+
+    def get_filtered(self, site: Any, **kw: Any) -> Iterable[Any]:
+        """Return the objects of `site` that fit the keywords; without any, all."""
+        raise NotImplementedError("method not implemented")
+
+    def get_selected(self, site: Any, selected: Iterable[str]) -> Iterable[Any]:
+        """Return the objects of `site` that have one of the ids `selected`."""
+        raise NotImplementedError("method not implemented")
+
+    def export(self, iterable: Iterable[Any], filepath: str | None = None) -> str | None:
+        """Write the objects of `iterable`; return the text when there is no `filepath`."""
+        writer, outfile = self.get_csv_writer(filepath)
+        try:
+            for obj in iterable:
+                self.write_item(obj, writer)
+        except BaseException:
+            outfile.close()
+            raise
+        return self.close_outfile(filepath, outfile)
+
+    def export_all(self, site: Any, filepath: str | None = None) -> str | None:
+        """Write all objects of `site`."""
+        return self.export(self.get_filtered(site), filepath)
+
+    def export_filtered(self, site: Any, filepath: str | None = None, **kw: Any) -> str | None:
+        """Write the objects of `site` that fit the keywords."""
+        return self.export(self.get_filtered(site, **kw), filepath)
+
+    def export_selected(self, site: Any, filepath: str | None = None, **kw: Any) -> str | None:
+        """Write the objects of `site` whose ids are in the keyword `selected`."""
+        return self.export(self.get_selected(site, kw.get("selected") or []), filepath)

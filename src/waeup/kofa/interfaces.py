@@ -1,0 +1,346 @@
+"""The public contracts of the data center, in the order of the flow.
+
+The life of a file:
+
+* An officer *uploads* a table.  It is streamed to disk, made durable, and then
+  shown among the **pending files** of the data center (`IDataCenter`); each is
+  seen through an `IDataCenterFile`.
+* The table is previewed and its columns are *mapped* to the fields of a kind of
+  objects.  A kind is known by its `IBatchProcessor`.
+* The processor *imports* row by row inside the caller's transaction.  A row
+  ends in exactly one of two files: **finished**, or **pending** with a reason.
+* `IDataCenter.distProcessedFiles` puts source and result files into their
+  places.  It survives a kill at any instant.
+* Everything is told in *log files* (`ILogFile`), which officers may search.
+* When the storage path changes, `IDataCenterStorageMovedEvent` is notified.
+
+Contracts below are for site components and integrators.  What a room keeps to
+itself is in the ``interfaces`` module of that room.
+"""
+
+from zope import schema
+from zope.interface import Attribute, Interface, implementer
+from zope.interface.interfaces import IObjectEvent, ObjectEvent
+
+from waeup.kofa.errors import DuplicationError, FatalCSVError
+
+__all__ = [
+    "DELETION_MARKER",
+    "ERRORS_COLUMN",
+    "IGNORE_COLUMN",
+    "IGNORE_MARKER",
+    "RAW_COLUMN",
+    "DataCenterStorageMovedEvent",
+    "DuplicationError",
+    "FatalCSVError",
+    "IBatchProcessor",
+    "ICSVExporter",
+    "IDataCenter",
+    "IDataCenterConfig",
+    "IDataCenterFile",
+    "IDataCenterStorageMovedEvent",
+    "IFieldConverter",
+    "IKofaObject",
+    "ILogFile",
+    "ILogger",
+    "IUniversity",
+]
+
+#: Cell text that sets a field to its missing value (Kofa 1.9).
+DELETION_MARKER = "XXX"
+#: Cell text that leaves a field untouched (Kofa 1.9).
+IGNORE_MARKER = "<IGNORE>"
+#: Header that drops its column (Kofa 1.9).
+IGNORE_COLUMN = "--IGNORE--"
+#: Column of pending files that holds the reasons (Kofa 1.9); ignored on import.
+ERRORS_COLUMN = "--ERRORS--"
+#: Column of pending files that holds the text of rows without cells; ignored on import.
+RAW_COLUMN = "--RAW--"
+
+
+class IKofaObject(Interface):
+    """Marks every object of a Kofa portal."""
+
+
+class IUniversity(IKofaObject):
+    """The site: a university's portal."""
+
+
+# -- the data center -------------------------------------------------------
+
+
+class IDataCenterConfig(Interface):
+    """Where a new data center keeps its files: a mapping with the key ``path``.
+
+    Registered as a global utility; consulted only when a data center is made.
+    """
+
+    path = schema.TextLine(title="Path", description="An existing folder.", required=True)
+
+
+class IDataCenter(IKofaObject):
+    """The place where CSV files are kept, imported, and given back.
+
+    Needs neither a database connection nor a principal.
+    """
+
+    storage = schema.TextLine(
+        title="Storage path",
+        description="Absolute path of the folder that holds all files.",
+        readonly=True,
+    )
+    deleted_path = schema.TextLine(
+        title="Path of the data of deleted items", readonly=True
+    )
+    graduated_path = schema.TextLine(
+        title="Path of the data of graduated students",
+        description="The folder is made when it is first used.",
+        readonly=True,
+    )
+
+    def getPendingFiles(sort="name"):
+        """List the files that wait for an import as `IDataCenterFile` objects.
+
+        `sort` is ``'name'`` (ascending) or ``'date'`` (newest first).  A missing
+        storage gives an empty list.
+        """
+
+    def getFinishedFiles():
+        """List the result files of finished rows, newest first, as `IDataCenterFile`.
+
+        At most `max_files` are listed; originals are not.
+        """
+
+    def setStoragePath(path, move=False, overwrite=False):
+        """Keep files in the existing folder `path` from now on.
+
+        With `move` the top-level entries of the old storage are copied; entries
+        that exist already are replaced with `overwrite`, otherwise left alone.
+        The old folder keeps its content.  Notifies `IDataCenterStorageMovedEvent`,
+        also when the path is the same.  Raises ValueError when there is no such
+        folder.  Where the data center lives in a database, an abort of the
+        transaction takes the copies back.
+
+        Returns the list of names that were not copied.
+        """
+
+    def distProcessedFiles(
+        successful, source_path, finished_file, pending_file, mode="create", move_orig=True
+    ):
+        """Put a processed source and its result files into their places.
+
+        `successful` says that no row failed; `source_path` lies in the storage;
+        `finished_file` and `pending_file` (or None) are the result files, in a
+        folder that is removed when nothing else is in it.  `mode` becomes part of
+        the file names.  `move_orig` has no effect; it stands for Kofa 1.9.
+
+        Is done as a whole or, after a kill, is completed by `recover`.  Raises
+        `NoSuchItem` when the source is gone, because another process was quicker;
+        then nothing was changed.
+        """
+
+    def recover():
+        """Complete what a killed process left half done in the storage.
+
+        Call it when a process starts to work with a storage; each call of
+        `distProcessedFiles` does so too.  A second call changes nothing.
+        """
+
+    def getLogFiles(exclude_backups=True):
+        """List log files as `ILogFile` objects, sorted by name.
+
+        ``payments.log`` is never listed; backups (``main.log.1``) only on demand.
+        """
+
+    def queryLogfiles(basename, query=None, limit=0, start=0):
+        """Generate the lines of a log and its backups that match an expression.
+
+        `basename` is the name of a log file, `query` a regular expression in
+        RE2's syntax that is searched for in each line (line end included).  The
+        oldest backup comes first.  At most `limit` lines are given (0: all), from
+        match number `start`, counted from zero.  Raises ValueError
+        (``Invalid query string: ...``) with the first line, when `query` is none.
+        """
+
+
+class IDataCenterFile(Interface):
+    """A file of the data center, described in texts that can be shown."""
+
+    name = schema.TextLine(title="Name", readonly=True)
+    size = schema.TextLine(title="Size", description="For example ``13 bytes``.", readonly=True)
+    uploaddate = schema.TextLine(title="Date of last change, local time", readonly=True)
+    lines = schema.Int(
+        title="Number of lines", description="Counted when first asked for.", readonly=True
+    )
+
+    def getDate():
+        """Return the date of the last change as ``YYYY-MM-DD HH:MM:SS``, local time."""
+
+    def getSize():
+        """Return the size as text: ``N bytes``, ``N.NN kb``, ``N.NN MB`` or ``N.NN GB``."""
+
+    def getLinesNumber():
+        """Return the number of physical lines; 1 for a file that is no CSV file."""
+
+
+class ILogFile(IDataCenterFile):
+    """A log file of the data center."""
+
+    userid = Attribute("User named by a marker line ``user: ...``, or ``<UNKNOWN>``.")
+    mode = Attribute("Mode named by a marker line ``mode: ...``, or ``<NOT SET>``.")
+    stats = Attribute("Text of a marker line ``processed: ...``, or ``<Info not avail.>``.")
+    source = Attribute("Path named by a marker line ``source: ...``, or None.")
+
+
+class IDataCenterStorageMovedEvent(IObjectEvent):
+    """The storage path of a data center was set; `object` is the data center."""
+
+
+@implementer(IDataCenterStorageMovedEvent)
+class DataCenterStorageMovedEvent(ObjectEvent):
+    """See `IDataCenterStorageMovedEvent`."""
+
+
+# -- kinds of objects ------------------------------------------------------
+
+
+class IFieldConverter(Interface):
+    """Text of a cell to value of a field, and back; one object for both directions.
+
+    Looked up by `waeup.kofa.conversion.converter_for`; an adapter from a field's
+    interface to this one plugs in a converter for a kind of field.
+    """
+
+    def convert(text):
+        """Return the value that `text` (str, outer blanks removed) stands for.
+
+        Raises `ConversionError` with a message in plain words when there is none.
+        """
+
+    def render(value):
+        """Return the text that `convert` turns into `value` again."""
+
+
+class IBatchProcessor(Interface):
+    """Imports the rows of a table as objects of one kind; a named global utility.
+
+    For each row the hooks are called in this order, always with the row as a
+    dict of field names and converted values:
+
+    create: `parentsExist`, `entryExists`, `checkCreateRequirements`,
+    `callFactory`, `updateEntry`, `addEntry`;
+    update: `getEntry`, `checkUpdateRequirements`, `updateEntry`;
+    remove: `entryExists`, `checkRemoveRequirements`, `delEntry`.
+
+    An exception that a hook raises is an error of the row: the row becomes
+    pending with the message as its reason, and leaves nothing half done.
+    """
+
+    name = schema.TextLine(title="Title shown to people")
+    util_name = schema.TextLine(title="Name of the utility")
+    iface = Attribute("The schema interface of the objects.")
+    location_fields = Attribute("List of the fields that say where an object is.")
+    factory_name = Attribute("Name of the `IFactory` utility that makes an object.")
+    permission = Attribute("Id of the permission that an import needs.")
+
+    req = Attribute("Dict: mode -> list of the fields that must be there.")
+    required_fields = Attribute("Names of required fields that have no default.")
+    available_fields = Attribute("Sorted list of all fields that a column can fill.")
+    modes = Attribute("Tuple of the modes that this processor can do.")
+
+    def getHeaders(mode="create"):
+        """Return the fields that a column can fill."""
+
+    def checkHeaders(headerfields, mode="create"):
+        """Return True, or raise `FatalCSVError` when columns are missing or double."""
+
+    def getMapping(path, headerfields, mode):
+        """Return a dict from the column names of the file at `path` to fields."""
+
+    def checkConversion(row, mode="ignore", ignore_empty=True):
+        """Return ``(errors, invariant_errors, converted)`` for a dict of texts.
+
+        `errors` is a list of pairs (field, message), `invariant_errors` a list of
+        messages; when there is any, `converted` is empty.
+        """
+
+    def parentsExist(row, site):
+        """Tell whether there is a place to put the object."""
+
+    def entryExists(row, site):
+        """Tell whether the object exists."""
+
+    def getParent(row, site):
+        """Return the container of the object, or None."""
+
+    def getEntry(row, site):
+        """Return the object, or None."""
+
+    def addEntry(obj, row, site):
+        """Put a new object into its place."""
+
+    def delEntry(row, site):
+        """Remove the object."""
+
+    def checkCreateRequirements(parent, row, site):
+        """Return None, or a message that says why the object must not be made."""
+
+    def checkUpdateRequirements(obj, row, site):
+        """Return None, or a message that says why the object must not be changed."""
+
+    def checkRemoveRequirements(obj, row, site):
+        """Return None, or a message that says why the object must not be removed."""
+
+    def callFactory(*args, **kw):
+        """Return a new object."""
+
+    def updateEntry(obj, row, site, filename):
+        """Set the attributes of `obj`; return a text ``field=value, ...``.
+
+        `filename` is the name of the source without extension, for log lines.
+        """
+
+    def doImport(
+        path, headerfields, mode="create", user="Unknown", logger=None, ignore_empty=True
+    ):
+        """Import the table at `path` inside the caller's transaction.
+
+        Never begins, commits or aborts a transaction, needs no connection.
+        `headerfields` names, by position, the field that each column fills, or
+        ``--IGNORE--``.  Raises `FatalCSVError` or `TableError` before anything is
+        changed.
+
+        Returns ``(num_rows, num_failed, finished_path, pending_path)``; the last
+        is None when no row failed.  The paths lie in a new temporary folder that
+        belongs to the caller; `IDataCenter.distProcessedFiles` removes it.
+        """
+
+
+class ICSVExporter(Interface):
+    """Exports objects of one kind as CSV; a named global utility."""
+
+    title = schema.TextLine(title="Title shown to people")
+    fields = Attribute("Tuple of the columns.")
+
+    def mangle_value(value, name, context=None):
+        """Return the text of a cell."""
+
+    def get_filtered(site, **kw):
+        """Return the objects that fit the keywords."""
+
+    def export(iterable, filepath=None):
+        """Write objects as CSV; return the text when no `filepath` is given."""
+
+    def export_all(site, filepath=None):
+        """Export all objects of the site."""
+
+
+# -- logs ------------------------------------------------------------------
+
+
+class ILogger(Interface):
+    """A component with a log file of its own (the mixin `waeup.kofa.logger.Logger`)."""
+
+    logger_name = schema.TextLine(title="Name of the logger; ``${sitename}`` is replaced.")
+    logger_filename = schema.TextLine(title="Name of the file below ``logs``.")
+    logger = Attribute("The `logging.Logger` that writes into that file.")

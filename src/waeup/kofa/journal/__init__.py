@@ -1,0 +1,27 @@
+"""Log files: written so that no cell can forge a line, and searched safely.
+
+``lines`` appends, ``names`` knows which files belong to a log, ``search`` finds
+lines.  The room knows no site and no principal; `waeup.kofa.logger` adds them.
+"""
+
+from waeup.kofa.journal.lines import (
+    LINE_FORMAT,
+    append_line,
+    append_lines,
+    escape_message,
+    format_line,
+)
+from waeup.kofa.journal.names import check_log_name, log_names, logfile_series
+from waeup.kofa.journal.search import query
+
+__all__ = [
+    "LINE_FORMAT",
+    "append_line",
+    "append_lines",
+    "check_log_name",
+    "escape_message",
+    "format_line",
+    "log_names",
+    "logfile_series",
+    "query",
+]

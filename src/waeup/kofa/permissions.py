@@ -1,0 +1,194 @@
+"""Permissions and roles, with the ids and titles of Kofa 1.9.
+
+Roles are given to people at the site, by the `roles` of their accounts; a
+permission is asked for by a page and, again, by the operation behind it.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import grok
+from zope.component import getUtilitiesFor, queryUtility
+from zope.securitypolicy.interfaces import IPrincipalRoleMap, IRole
+
+from waeup.kofa.interfaces import IUniversity
+
+
+class Public(grok.Permission):
+    """For everybody, logged in or not."""
+
+    grok.name("waeup.Public")
+    grok.title("Public")
+
+
+class Anonymous(grok.Permission):
+    """Only for those who have not logged in."""
+
+    grok.name("waeup.Anonymous")
+    grok.title("Anonymous")
+
+
+class Authenticated(grok.Permission):
+    """For everybody who has logged in."""
+
+    grok.name("waeup.Authenticated")
+    grok.title("Authenticated")
+
+
+class ManageDataCenter(grok.Permission):
+    """See, upload and delete the files of the data center."""
+
+    grok.name("waeup.manageDataCenter")
+    grok.title("Manage data center")
+
+
+class ImportData(grok.Permission):
+    """Import files."""
+
+    grok.name("waeup.importData")
+    grok.title("Import data")
+
+
+class ExportData(grok.Permission):
+    """Export objects as files."""
+
+    grok.name("waeup.exportData")
+    grok.title("Export data")
+
+
+class ManagePortal(grok.Permission):
+    """Change the settings of the portal."""
+
+    grok.name("waeup.managePortal")
+    grok.title("Manage portal")
+
+
+class ManageUsers(grok.Permission):
+    """Make, change and remove accounts."""
+
+    grok.name("waeup.manageUsers")
+    grok.title("Manage users")
+
+
+class DataCenterManager(grok.Role):
+    """Brings files."""
+
+    grok.name("waeup.DataCenterManager")
+    grok.title("Datacenter Manager")
+    grok.permissions("waeup.manageDataCenter")
+
+
+class ImportManager(grok.Role):
+    """Brings files and imports them."""
+
+    grok.name("waeup.ImportManager")
+    grok.title("Import Manager")
+    grok.permissions("waeup.manageDataCenter", "waeup.importData")
+
+
+class ExportManager(grok.Role):
+    """Fetches data."""
+
+    grok.name("waeup.ExportManager")
+    grok.title("Export Manager")
+    grok.permissions("waeup.manageDataCenter", "waeup.exportData")
+
+
+class UsersManager(grok.Role):
+    """Cares for accounts."""
+
+    grok.name("waeup.UsersManager")
+    grok.title("Users Manager")
+    grok.permissions("waeup.manageUsers")
+
+
+class PortalManager(grok.Role):
+    """May do everything."""
+
+    grok.name("waeup.PortalManager")
+    grok.title("Portal Manager")
+    grok.permissions(
+        "waeup.manageDataCenter",
+        "waeup.importData",
+        "waeup.exportData",
+        "waeup.managePortal",
+        "waeup.manageUsers",
+    )
+
+
+def get_all_roles() -> list[tuple[str, Any]]:
+    """Return pairs (id, role) of all registered roles, sorted by id."""
+    return sorted(getUtilitiesFor(IRole), key=lambda pair: pair[0])
+
+
+def get_waeup_roles(also_local: bool = False) -> list[Any]:
+    """Return the portal's own roles, sorted by id.
+
+    With `also_local` those are among them that are meant for single objects
+    (``waeup.local.*``) instead of the whole site.
+    """
+    return [
+        role
+        for name, role in get_all_roles()
+        if name.startswith("waeup.") and (also_local or not name.startswith("waeup.local."))
+    ]
+
+
+def get_waeup_role_names() -> list[str]:
+    """Return the ids of the portal's own roles that are meant for the whole site, sorted."""
+    return [role.id for role in get_waeup_roles()]
+
+
+def get_role_titles_for(permission: str) -> list[str]:
+    """Return the titles of the roles that hold `permission`, sorted.
+
+    For messages that tell people what to ask their administrator for.
+    """
+    from zope.securitypolicy.rolepermission import rolePermissionManager
+
+    return sorted(
+        queryUtility(IRole, role_id).title
+        for role_id, setting in rolePermissionManager.getRolesForPermission(permission)
+        if role_id.startswith("waeup.") and setting.getName() == "Allow"
+    )
+
+
+def get_users_with_local_roles(context: Any) -> Iterator[dict[str, Any]]:
+    """Generate a dict for each assignment of a role at `context`.
+
+    The keys are `user_name`, `user_title`, `local_role`, `local_role_title` and
+    `setting` (``Allow`` or ``Deny``).  Accounts that are gone are left out.
+    """
+    for role, name, setting in IPrincipalRoleMap(context).getPrincipalsAndRoles():
+        account = _account(name)
+        if account is not None:
+            utility = queryUtility(IRole, role)
+            yield {
+                "user_name": name,
+                "user_title": account.title,
+                "local_role": role,
+                "local_role_title": getattr(utility, "title", role),
+                "setting": setting.getName(),
+            }
+
+
+def get_users_with_role(role: str, context: Any) -> Iterator[dict[str, Any]]:
+    """Generate a dict for each account to which `role` is assigned at `context`.
+
+    The keys are `user_name`, `user_title`, `user_email` and `setting`.
+    """
+    for name, setting in IPrincipalRoleMap(context).getPrincipalsForRole(role):
+        account = _account(name)
+        if account is not None:
+            yield {
+                "user_name": name,
+                "user_title": account.title,
+                "user_email": account.email,
+                "setting": setting.getName(),
+            }
+
+
+def _account(name: str) -> Any:
+    """Return the account `name` of the current site, or None."""
+    site = grok.getSite()
+    return site["users"].get(name) if IUniversity.providedBy(site) else None

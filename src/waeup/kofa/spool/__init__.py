@@ -1,0 +1,78 @@
+"""Files on disk that survive crashes.
+
+A *storage* is a folder; its files are *items*.  They come in through `accept`, are
+listed by `scan`, and are claimed by whoever works on them.  What consists of several
+changes is written down first: `WorkFolder`, then `write_intent`, then `perform`, and,
+should the process die at any instant, `redo` by the next one.  All of it stands on
+the few operations of `waeup.kofa.spool.disk`.
+"""
+
+from waeup.kofa.spool.disk import remove_file
+from waeup.kofa.spool.intake import Upload, accept, free_name
+from waeup.kofa.spool.intents import Intent, clear_intent, read_intents, redo, write_intent
+from waeup.kofa.spool.listing import Item, count_lines, scan
+from waeup.kofa.spool.locks import claimed, storage_lock
+from waeup.kofa.spool.names import (
+    EXTENSIONS,
+    FINISHED_SUFFIX,
+    FOLDERS,
+    PENDING_SUFFIX,
+    TABLE_EXTENSION,
+    check_name,
+    numbered,
+    stored_name,
+)
+from waeup.kofa.spool.steps import (
+    Append,
+    Place,
+    Prune,
+    Remove,
+    Rename,
+    Replace,
+    Step,
+    perform,
+    step_as_dict,
+    step_from_dict,
+    tail_of,
+)
+from waeup.kofa.spool.trees import TreeCopy, copy_entries
+from waeup.kofa.spool.work import WorkFolder
+
+__all__ = [
+    "EXTENSIONS",
+    "FINISHED_SUFFIX",
+    "FOLDERS",
+    "PENDING_SUFFIX",
+    "TABLE_EXTENSION",
+    "Append",
+    "Intent",
+    "Item",
+    "Place",
+    "Prune",
+    "Remove",
+    "Rename",
+    "Replace",
+    "Step",
+    "TreeCopy",
+    "Upload",
+    "WorkFolder",
+    "accept",
+    "check_name",
+    "claimed",
+    "clear_intent",
+    "copy_entries",
+    "count_lines",
+    "free_name",
+    "numbered",
+    "perform",
+    "read_intents",
+    "redo",
+    "remove_file",
+    "scan",
+    "step_as_dict",
+    "step_from_dict",
+    "storage_lock",
+    "stored_name",
+    "tail_of",
+    "write_intent",
+]

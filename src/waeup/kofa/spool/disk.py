@@ -1,0 +1,196 @@
+"""The durable operations on files: everything in this room changes the disk through `disk`.
+
+A file operation survives a power cut only when it has been forced out: the
+content of a file by `Disk.sync`, names by `Disk.sync_folder`.  Functions here do
+one thing each and force nothing out on their own, so that callers decide, and so
+that a test can put a shim under the one object `disk` that fails, kills or cuts
+the power at any operation.
+"""
+
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from waeup.kofa.errors import KofaError, StorageFault
+
+#: Bytes that are read or written at once.
+CHUNK = 1 << 20
+
+#: Errors that say "a hard link is not possible here", not "this went wrong".
+NO_LINK = frozenset({errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+
+
+class Disk:
+    """The operations that change files; paths are str, `fd` are file descriptors.
+
+    Each raises OSError as the system does.
+    """
+
+    def create(self, path: str, mode: int = 0o600) -> int:
+        """Make the new file `path`, open it for writing, and return its descriptor."""
+        return os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, mode)
+
+    def write(self, fd: int, data: bytes) -> None:
+        """Write all of `data` at the position of `fd`."""
+        view = memoryview(data)
+        while view:
+            view = view[os.write(fd, view) :]
+
+    def truncate(self, fd: int, length: int) -> None:
+        """Cut the file to `length` bytes."""
+        os.ftruncate(fd, length)
+
+    def sync(self, fd: int) -> None:
+        """Force the content of an open file out to the disk."""
+        os.fsync(fd)
+
+    def sync_folder(self, path: str) -> None:
+        """Force the names in a folder out to the disk."""
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def link(self, source: str, target: str) -> None:
+        """Give the file `source` the second name `target`, which must be new."""
+        os.link(source, target)
+
+    def replace(self, source: str, target: str) -> None:
+        """Rename `source` to `target`; a file of that name is replaced."""
+        os.replace(source, target)
+
+    def unlink(self, path: str) -> None:
+        """Remove a name of a file."""
+        os.unlink(path)
+
+    def mkdir(self, path: str, mode: int = 0o777) -> None:
+        """Make a folder."""
+        os.mkdir(path, mode)
+
+    def rmdir(self, path: str) -> None:
+        """Remove an empty folder."""
+        os.rmdir(path)
+
+
+#: The one object that every function of this room works with.
+disk = Disk()
+
+
+@contextmanager
+def faults(doing: str) -> Iterator[None]:
+    """Turn an OSError of the block into a `StorageFault` that says what was being done."""
+    try:
+        yield
+    except KofaError:
+        raise
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        reason = error.strerror or str(error)
+        message = f"{doing} failed: {reason}{where}. Look at free space and rights of the disk."
+        raise StorageFault(message) from error
+
+
+def sync_file(path: str) -> None:
+    """Force out the content of a file that somebody else has written and closed."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        disk.sync(fd)
+    finally:
+        os.close(fd)
+
+
+def remove_file(path: str) -> None:
+    """Remove the file `path` for good; it is gone after a power cut as well.
+
+    Raises FileNotFoundError when there is none.
+    """
+    disk.unlink(path)
+    disk.sync_folder(os.path.dirname(path))
+
+
+def put(source: str, target: str) -> None:
+    """Put the content of the file `source` under the new name `target`.
+
+    A hard link does it at one stroke.  Where none can be made, the name is claimed
+    by an empty file and `source` is renamed over it; on another file system the
+    content is copied into that file.  So `source` may be gone afterwards, or not.
+    The folders are not forced out.  Raises FileExistsError when `target` is taken.
+    """
+    try:
+        disk.link(source, target)
+        return
+    except FileExistsError:
+        # NFS repeats a request whose answer was lost: the link may be our own.
+        if os.path.samefile(source, target):
+            return
+        raise
+    except OSError as error:
+        if error.errno not in NO_LINK:
+            raise
+    fd = disk.create(target)
+    try:
+        disk.replace(source, target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            disk.unlink(target)
+            raise
+        copy_into(source, fd)
+    finally:
+        os.close(fd)
+
+
+def stage(source: str, target: str) -> None:
+    """Make `target` a durable link to, or copy of, the file `source`, which stays.
+
+    A former attempt is replaced.  The folder is not forced out.
+    """
+    if os.path.lexists(target):
+        disk.unlink(target)
+    try:
+        disk.link(source, target)
+        sync_file(target)
+        return
+    except OSError as error:
+        if error.errno not in NO_LINK:
+            raise
+    fd = disk.create(target)
+    try:
+        copy_into(source, fd)
+    finally:
+        os.close(fd)
+
+
+def copy_into(source: str, fd: int, start: int = 0) -> None:
+    """Write `source` from byte `start` on to `fd`, force it out.
+
+    A new file gets the permission bits and the time of `source`, too.
+    """
+    empty = os.fstat(fd).st_size == 0
+    with open(source, "rb") as stream:
+        status = os.fstat(stream.fileno())
+        stream.seek(start)
+        while data := stream.read(CHUNK):
+            disk.write(fd, data)
+    if empty:
+        os.fchmod(fd, stat.S_IMODE(status.st_mode))
+        os.utime(fd, ns=(status.st_atime_ns, status.st_mtime_ns))
+    disk.sync(fd)
+
+
+def digest_of(path: str, start: int = 0, length: int | None = None) -> str:
+    """Return the sha256 (hex digits) of `length` bytes from `start`, or of all the rest."""
+    sha = hashlib.sha256()
+    with open(path, "rb") as stream:
+        stream.seek(start)
+        while length is None or length > 0:
+            data = stream.read(CHUNK if length is None else min(CHUNK, length))
+            if not data:
+                break
+            sha.update(data)
+            if length is not None:
+                length -= len(data)
+    return sha.hexdigest()

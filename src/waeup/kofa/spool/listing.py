@@ -1,0 +1,81 @@
+"""What is in a folder: a listing that costs one ``stat`` a file, and lines on demand."""
+
+import os
+import stat
+from dataclasses import dataclass
+from functools import lru_cache
+
+from waeup.kofa.errors import InvalidName
+from waeup.kofa.spool.disk import CHUNK
+from waeup.kofa.spool.names import check_name
+
+
+@dataclass(frozen=True)
+class Item:
+    """A file in a storage.
+
+    `folder` is the name of the folder below the storage, ``''`` for the storage
+    itself; `size` counts bytes, `mtime` is seconds since 1970.
+    """
+
+    name: str
+    folder: str
+    path: str
+    size: int
+    mtime: float
+
+
+def scan(
+    folder_path: str, folder: str = "", *, suffixes: tuple[str, ...] | None = None
+) -> list[Item]:
+    """List the regular files of `folder_path` (and links to such), sorted by name.
+
+    `folder` becomes `Item.folder`; with `suffixes` only names with one of these
+    endings are listed.  Names that `check_name` refuses, hidden ones above all, are
+    not listed, and a missing folder has no files.
+    """
+    items = []
+    try:
+        with os.scandir(folder_path) as entries:
+            for entry in entries:
+                if suffixes is not None and not entry.name.endswith(suffixes):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    continue
+                try:
+                    check_name(entry.name)
+                    status = entry.stat()
+                except (InvalidName, FileNotFoundError):
+                    continue
+                if stat.S_ISREG(status.st_mode):
+                    items.append(
+                        Item(entry.name, folder, entry.path, status.st_size, status.st_mtime)
+                    )
+    except FileNotFoundError:
+        return []
+    return sorted(items, key=lambda item: item.name)
+
+
+def count_lines(path: str) -> int:
+    """Return the number of physical lines of a file; a last one without end counts.
+
+    Lines end with LF, or, where there is none in the whole file, with CR.  The file
+    is read once for each state it has.  Raises OSError.
+    """
+    status = os.stat(path)
+    return _count(path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=4096)
+def _count(path: str, device: int, inode: int, size: int, mtime_ns: int) -> int:
+    # All but the path tell the states of a file apart.
+    newlines = returns = 0
+    last = b"\n"
+    with open(path, "rb") as stream:
+        while data := stream.read(CHUNK):
+            newlines += data.count(b"\n")
+            if not newlines:
+                returns += data.count(b"\r")
+            last = data[-1:]
+    unterminated = last not in (b"\n" if newlines else b"\n\r")
+    return (newlines or returns) + unterminated

@@ -1,0 +1,96 @@
+"""Names of items: what may be one, and what an upload is called.
+
+An item name comes from a form, a command line or a client; nothing below this
+module sees a name that has not passed `check_name`.
+"""
+
+import os
+import re
+import unicodedata
+from collections.abc import Iterator
+
+from waeup.kofa.errors import InvalidName
+
+#: Extensions of the files that can be uploaded, in lower case.
+EXTENSIONS = (".csv",)
+#: Extension of all files that an import writes.
+TABLE_EXTENSION = ".csv"
+#: How the name of a file of failed rows ends.
+PENDING_SUFFIX = ".pending" + TABLE_EXTENSION
+#: How the name of a file of finished rows ends.
+FINISHED_SUFFIX = ".finished" + TABLE_EXTENSION
+#: Folders of a storage; no item can have such a name.
+FOLDERS = frozenset(
+    {"accesscodes", "deleted", "finished", "graduated", "logs", "media", "unfinished"}
+)
+#: Most characters of an uploaded name before its first dot (Kofa 1.9).
+MAX_STEM = 65
+#: Most bytes of a name on common file systems.
+MAX_BYTES = 255
+
+#: Unicode categories that a name must not have: control characters, lone
+#: surrogates (bytes that are no text), separators of lines and paragraphs.
+_FORBIDDEN = frozenset({"Cc", "Cs", "Zl", "Zp"})
+_NOT_FOR_USERS = re.compile(r"[^A-Za-z0-9_.-]")
+
+
+def check_name(name: str) -> str:
+    """Return `name` when it can be the name of an item.
+
+    Raises `InvalidName` for an empty name, one with a separator, a leading dot or
+    control characters, one of more than 255 bytes, and for names of folders.
+    """
+    if not name:
+        raise InvalidName("The file name is empty. Name a file of the data center.")
+    if "/" in name or "\\" in name:
+        reason = "it contains a path separator"
+    elif name.startswith("."):
+        reason = "it begins with a dot"
+    elif not (name.isascii() and name.isprintable()) and any(
+        unicodedata.category(char) in _FORBIDDEN for char in name
+    ):
+        reason = "it contains control characters, or bytes that are no text"
+    elif len(name.encode("utf-8")) > MAX_BYTES:
+        reason = f"it is longer than {MAX_BYTES} bytes"
+    elif name in FOLDERS:
+        reason = "it is the name of a folder of the data center"
+    else:
+        return name
+    raise InvalidName(f"{name!r} is no file name: {reason}. Choose another name.")
+
+
+def stored_name(filename: str, userid: str) -> str:
+    """Return the name under which `userid`'s upload `filename` is stored.
+
+    The rule is Kofa 1.9's: ``my list.csv`` of ``zope.mgr`` becomes
+    ``my_list_zope.mgr.csv``; ``*.pending.csv`` keeps its name, so that a pending
+    file can be mended and sent again.  Folders that old clients send along
+    (``C:\\lists\\``) are cut off.  Raises `InvalidName`.
+    """
+    name = filename.rsplit("\\", 1)[-1]
+    base, extension = os.path.splitext(name)
+    if extension.lower() not in EXTENSIONS:
+        accepted = ", ".join(EXTENSIONS)
+        raise InvalidName(
+            f"Only csv files are allowed. {name!r} should end in one of: {accepted}."
+        )
+    if name.endswith(PENDING_SUFFIX):
+        return check_name(name)
+    owner = _NOT_FOR_USERS.sub("", userid)
+    name = f"{base}_{owner}{extension.lower()}".replace(" ", "_")
+    if len(name.split(".", 1)[0]) > MAX_STEM:
+        raise InvalidName(
+            f"Maximum file name length is {MAX_STEM} characters! "
+            "Please choose a shorter file name."
+        )
+    return check_name(name)
+
+
+def numbered(name: str) -> Iterator[str]:
+    """Generate `name`, then `name` with a counter behind its stem: ``data-2.csv``, ..."""
+    yield name
+    stem, extension = os.path.splitext(name)
+    number = 2
+    while True:
+        yield f"{stem}-{number}{extension}"
+        number += 1

@@ -1,0 +1,146 @@
+"""Work folders: the place for what is not finished yet.
+
+``<storage>/.work/<id>/`` is made by whoever begins something and goes with it; the
+last one takes ``.work`` along.  As long as a work folder is in use it is locked, so
+that one whose process died can be told from the others.
+"""
+
+import os
+import secrets
+import shutil
+from collections.abc import Collection
+from types import TracebackType
+
+from waeup.kofa.errors import ItemBusy, StorageFault
+from waeup.kofa.spool.disk import disk, faults
+from waeup.kofa.spool.locks import lock
+from waeup.kofa.spool.names import check_name
+
+#: The folder below the storage that holds all work folders.
+WORK = ".work"
+#: Attempts to make a folder while others remove theirs.
+ATTEMPTS = 100
+
+
+class WorkFolder:
+    """A folder of one's own below `storage`, on the same file system.
+
+    `id` names a folder that exists or is to be made; without it a new one gets a
+    random id behind `prefix`.  As a context manager the folder is removed at the
+    end, also after an error.  Attributes: `storage`, `id`, `path`.
+
+    Raises `ItemBusy` when somebody else uses the folder, `StorageFault` when it
+    cannot be made.
+    """
+
+    def __init__(
+        self,
+        storage: str,
+        id: str | None = None,  # noqa: A002  what it is called everywhere
+        prefix: str = "",
+    ) -> None:
+        self.storage = storage
+        self.id = prefix + secrets.token_hex(8) if id is None else check_name(id)
+        self.path = os.path.join(storage, WORK, self.id)
+        with faults(f"Making the work folder {self.path}"):
+            self._lock: int | None = self._make()
+
+    def _make(self) -> int:
+        # Others remove `.work` with their last folder, and may take this one for an
+        # abandoned one before it is locked: then it is made again.
+        for _attempt in range(ATTEMPTS):
+            for path in (os.path.dirname(self.path), self.path):
+                try:
+                    disk.mkdir(path, 0o700)
+                except FileExistsError:
+                    continue
+                except FileNotFoundError:
+                    if not os.path.isdir(self.storage):
+                        raise
+                    break
+            else:
+                try:
+                    fd = lock(self.path, os.O_DIRECTORY)
+                except FileNotFoundError:
+                    continue
+                if fd is None:
+                    raise ItemBusy(f"Somebody else is using the work folder {self.path}.")
+                return fd
+        raise StorageFault(f"The work folder {self.path} cannot be made: others remove it.")
+
+    def sync(self) -> None:
+        """Force out the names in the folder, and the folder itself."""
+        disk.sync_folder(self.path)
+        disk.sync_folder(os.path.dirname(self.path))
+        disk.sync_folder(self.storage)
+
+    def close(self) -> None:
+        """Leave the folder as it is, for somebody who takes it up again."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def remove(self) -> None:
+        """Remove the folder with all it contains, and `.work` when it was the last one."""
+        try:
+            _remove(self.path)
+        finally:
+            self.close()
+
+    def __enter__(self) -> "WorkFolder":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.remove()
+
+    @staticmethod
+    def ids(storage: str) -> list[str]:
+        """Return the ids of all work folders of `storage`, sorted."""
+        try:
+            return sorted(os.listdir(os.path.join(storage, WORK)))
+        except FileNotFoundError:
+            return []
+
+    @classmethod
+    def stale(cls, storage: str, keep: Collection[str] = (), prefix: str = "") -> list[str]:
+        """Remove the work folders that nobody uses any more; return their ids.
+
+        Folders whose id is in `keep` or does not begin with `prefix` stay.
+        """
+        removed = []
+        for name in cls.ids(storage):
+            path = os.path.join(storage, WORK, name)
+            if name in keep or not name.startswith(prefix):
+                continue
+            try:
+                fd = lock(path, os.O_DIRECTORY)
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            if fd is None:
+                continue
+            try:
+                _remove(path)
+            finally:
+                os.close(fd)
+            removed.append(name)
+        _remove_if_empty(os.path.join(storage, WORK))
+        return removed
+
+
+def _remove(path: str) -> None:
+    shutil.rmtree(path, ignore_errors=True)
+    _remove_if_empty(os.path.dirname(path))
+
+
+def _remove_if_empty(path: str) -> None:
+    try:
+        disk.rmdir(path)
+    except OSError:
+        # Somebody else has a folder in it, or was quicker.  Nothing is lost by
+        # leaving it: the next one tries again.
+        pass

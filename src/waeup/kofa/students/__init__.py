@@ -1,0 +1,5 @@
+"""Students and their course tickets.
+
+Objects and look-ups here know nothing of tables; `processors` says what a row
+of a file means for them.
+"""

@@ -1,0 +1,124 @@
+"""The container of all students, and the look-up of a student by number.
+
+Kept in step by `waeup.kofa.students.subscribers`.
+"""
+
+from typing import Any
+
+import grok
+from BTrees.OOBTree import OOBTree
+from zope.interface import implementer
+
+from waeup.kofa.errors import DuplicationError
+from waeup.kofa.logger import Logger
+from waeup.kofa.students.interfaces import IStudent, IStudentsContainer
+
+#: Prefix and first number of the ids that the portal gives (Kofa 1.9).
+ID_PREFIX = "K"
+FIRST_NUMBER = 1000000
+
+
+@implementer(IStudentsContainer)
+class StudentsContainer(grok.Container, Logger):
+    """See `IStudentsContainer`.
+
+    What an index says is believed only after a look at the student, so that an
+    entry that was left behind does no harm.
+    """
+
+    logger_name = "waeup.kofa.${sitename}.students"
+    logger_filename = "students.log"
+
+    _next_number = FIRST_NUMBER
+
+    def __init__(self) -> None:
+        super().__init__()
+        # Number -> student id.
+        self._by_reg_number = OOBTree()
+        self._by_matric_number = OOBTree()
+
+    def __setitem__(self, key: str, student: Any) -> None:
+        if not IStudent.providedBy(student):
+            raise TypeError("StudentsContainer takes IStudent objects only.")
+        if key != student.student_id:
+            raise ValueError(f"Key {key!r} is not the id of the student, {student.student_id!r}.")
+        super().__setitem__(key, student)
+
+    def addStudent(self, student: Any) -> None:
+        """See `IStudentsContainer`."""
+        if student.student_id is None:
+            student.student_id = self.next_student_id()
+        conflict = self.conflicts(student.reg_number, student.matric_number, ignoring=student)
+        if conflict is None and student.student_id in self:
+            conflict = f"student_id: {student.student_id!r} belongs to another student."
+        if conflict is not None:
+            raise DuplicationError(conflict)
+        self[student.student_id] = student
+        if student.student_id == self._id(self._next_number):
+            self._next_number += 1
+
+    def next_student_id(self) -> str:
+        """See `IStudentsContainer`."""
+        while self._id(self._next_number) in self:
+            # An imported id; the counter steps over it for good.
+            self._next_number += 1
+        return self._id(self._next_number)
+
+    def find(
+        self,
+        student_id: str | None = None,
+        reg_number: str | None = None,
+        matric_number: str | None = None,
+    ) -> Any:
+        """See `IStudentsContainer`."""
+        if student_id:
+            return self.get(student_id)
+        if reg_number:
+            return self._find("reg_number", self._by_reg_number, reg_number)
+        if matric_number:
+            return self._find("matric_number", self._by_matric_number, matric_number)
+        return None
+
+    def conflicts(
+        self,
+        reg_number: str | None = None,
+        matric_number: str | None = None,
+        ignoring: Any = None,
+    ) -> str | None:
+        """See `IStudentsContainer`."""
+        for name, number in (("reg_number", reg_number), ("matric_number", matric_number)):
+            other = self.find(**{name: number})
+            if other is not None and other is not ignoring:
+                return f"{name}: {number!r} belongs to student {other.student_id} already."
+        return None
+
+    def index(self, student: Any) -> None:
+        """Know `student` by its present numbers, and no longer by former ones."""
+        numbers = (student.reg_number, student.matric_number)
+        if student.indexed_numbers == numbers:
+            return
+        self.unindex(student)
+        for index, number in zip(self._indexes, numbers, strict=True):
+            if number:
+                index[number] = student.student_id
+        student.indexed_numbers = numbers
+
+    def unindex(self, student: Any) -> None:
+        """Know `student` by no number any more."""
+        for index, number in zip(self._indexes, student.indexed_numbers, strict=True):
+            if number and index.get(number) == student.student_id:
+                del index[number]
+        student.indexed_numbers = (None, None)
+
+    @property
+    def _indexes(self) -> tuple[OOBTree, OOBTree]:
+        return self._by_reg_number, self._by_matric_number
+
+    def _find(self, name: str, index: OOBTree, number: str) -> Any:
+        student_id = index.get(number)
+        student = None if student_id is None else self.get(student_id)
+        return student if student is not None and getattr(student, name) == number else None
+
+    @staticmethod
+    def _id(number: int) -> str:
+        return f"{ID_PREFIX}{number}"

@@ -1,0 +1,134 @@
+"""What students and course tickets are."""
+
+import re
+
+from zope import schema
+from zope.interface import Attribute
+
+from waeup.kofa.conversion import FormattedDate, PhoneNumber, Secret
+from waeup.kofa.interfaces import IKofaObject
+from waeup.kofa.university.interfaces import code_field
+from waeup.kofa.university.vocabularies import (
+    COURSE_LEVELS,
+    SEMESTERS,
+    academic_sessions,
+    choices,
+)
+from waeup.kofa.users.interfaces import is_email
+
+_STUDENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
+
+GENDERS = choices([("m", "male"), ("f", "female")])
+
+
+def is_student_id(text: str) -> bool:
+    """Tell whether `text` can name a student, in a container and in a URL."""
+    return _STUDENT_ID.fullmatch(text) is not None
+
+
+class IStudent(IKofaObject):
+    """A student; contains course tickets.
+
+    `student_id`, `reg_number` and `matric_number` are unique among all students.
+    """
+
+    student_id = schema.TextLine(
+        title="Student Id",
+        description="Up to 32 letters, digits, _ and -. A new student without id gets one.",
+        required=False,
+        constraint=is_student_id,
+    )
+    reg_number = schema.TextLine(
+        title="Registration Number",
+        description="Given by the admission board.",
+        required=False,
+        max_length=64,
+    )
+    matric_number = schema.TextLine(
+        title="Matriculation Number",
+        description="Given by the university.",
+        required=False,
+        max_length=64,
+    )
+    firstname = schema.TextLine(title="First Name", required=True)
+    middlename = schema.TextLine(title="Middle Name", required=False)
+    lastname = schema.TextLine(title="Last Name (Surname)", required=True)
+    sex = schema.Choice(title="Gender", required=True, vocabulary=GENDERS)
+    date_of_birth = FormattedDate(title="Date of Birth", required=False)
+    nationality = schema.TextLine(title="Nationality", required=False)
+    email = schema.ASCIILine(title="Email", required=False, constraint=is_email)
+    parents_email = schema.ASCIILine(title="Parents' Email", required=False, constraint=is_email)
+    phone = PhoneNumber(title="Phone", required=False)
+    perm_address = schema.Text(title="Permanent Address", required=False)
+    employer = schema.TextLine(title="Employer", required=False)
+    adm_code = schema.TextLine(title="Admission Activation Code", required=False)
+    clr_code = schema.TextLine(title="Clearance Activation Code", required=False)
+    personal_updated = schema.Datetime(title="Personal Data Updated", required=False)
+    officer_comment = schema.Text(title="Officer's Comment", required=False)
+    flash_notice = schema.TextLine(
+        title="Flash Notice", description="Shown to the student.", required=False
+    )
+    suspended = schema.Bool(
+        title="Account suspended",
+        description="The student cannot log in.",
+        required=False,
+        default=False,
+    )
+    suspended_comment = schema.Text(title="Reasons for Deactivation", required=False)
+    password = Secret(title="Password", description="Kept as a hash only.", required=False)
+
+
+class ICourseTicket(IKofaObject):
+    """A student's registration for a course, with the result.
+
+    Lies in the student under the key ``<level>_<code>``.
+    """
+
+    level = schema.Choice(title="Level", required=True, vocabulary=COURSE_LEVELS)
+    level_session = schema.Choice(title="Level Session", required=False, source=academic_sessions)
+    code = code_field("Code")
+    title = schema.TextLine(title="Title", required=False)
+    fcode = schema.TextLine(title="Faculty Code", required=False)
+    dcode = schema.TextLine(title="Department Code", required=False)
+    credits = schema.Int(title="Credits", required=False, default=0, min=0)
+    passmark = schema.Int(title="Passmark", required=False, default=40, min=0, max=100)
+    semester = schema.Choice(
+        title="Semester/Term", required=False, vocabulary=SEMESTERS, default=9
+    )
+    score = schema.Int(title="Score", required=False, min=0, max=100)
+    mandatory = schema.Bool(title="Required", required=False, default=False)
+    automatic = schema.Bool(
+        title="Automatical Creation",
+        description="The ticket was not made by hand.",
+        required=False,
+        default=False,
+    )
+    carry_over = schema.Bool(title="Carry-over Course", required=False, default=False)
+    outstanding = schema.Bool(title="Outstanding Course", required=False, default=False)
+
+    student_id = Attribute("Id of the student that the ticket belongs to, or None.")
+
+
+class IStudentsContainer(IKofaObject):
+    """Contains students under their ids, and finds them by their numbers."""
+
+    def addStudent(student):
+        """Add `student` under its id; one without id gets the next free one.
+
+        Raises `DuplicationError` when an id or number belongs to another student.
+        """
+
+    def next_student_id():
+        """Return the id that the next student without one will get.
+
+        The counter goes on when a student is added with that id.
+        """
+
+    def find(student_id=None, reg_number=None, matric_number=None):
+        """Return the student that the first number given belongs to, or None."""
+
+    def conflicts(reg_number=None, matric_number=None, ignoring=None):
+        """Return, in plain words, which number another student has, or None.
+
+        `ignoring` is the student whose own numbers are none of the conflict.
+        """

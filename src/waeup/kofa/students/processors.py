@@ -1,0 +1,190 @@
+"""What a row of a table means for students and their course tickets.
+
+Names, columns and messages are those of Kofa 1.9, but for one thing: course
+tickets lie directly below the student.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import grok
+
+from waeup.kofa.errors import FatalCSVError
+from waeup.kofa.importing.processor import BatchProcessor
+from waeup.kofa.interfaces import IGNORE_MARKER
+from waeup.kofa.students.interfaces import ICourseTicket, IStudent
+from waeup.kofa.students.ticket import ticket_key
+
+#: Columns that a student can be found by, in the order in which they are asked.
+LOCATORS = ("student_id", "reg_number", "matric_number")
+
+
+def given(row: dict[str, Any], name: str) -> Any:
+    """Return the value in column `name` of a row, or None where there is none."""
+    value = row.get(name)
+    if value is None or value is IGNORE_MARKER:
+        return None
+    return value.strip() or None if isinstance(value, str) else value
+
+
+def find_student(row: dict[str, Any], site: Any) -> Any:
+    """Return the student that a row speaks of, or None.
+
+    The first of `LOCATORS` that has a value decides.
+    """
+    return site["students"].find(*[given(row, name) for name in LOCATORS])
+
+
+class StudentProcessorBase(BatchProcessor):
+    """Imports what belongs to a student; the student is found by one of `LOCATORS`."""
+
+    grok.baseclass()
+
+    #: Columns that a table must have besides one of `LOCATORS`.
+    other_locations: tuple[str, ...] = ()
+
+    @property
+    def location_fields(self) -> list[str]:  # type: ignore[override]
+        """See `IBatchProcessor`."""
+        return [*LOCATORS, *self.other_locations]
+
+    @property
+    def req(self) -> dict[str, list[str]]:
+        """Mode -> fields that a table must have, besides one of `LOCATORS`."""
+        location = list(self.other_locations)
+        return {
+            "create": location + self.required_fields,
+            "update": location,
+            "remove": location,
+        }
+
+    def checkHeaders(self, headerfields: Iterable[str], mode: str = "create") -> bool:
+        """See `IBatchProcessor`."""
+        fields = list(headerfields)
+        if not set(LOCATORS) & set(fields):
+            raise FatalCSVError(
+                "Need at least columns student_id or reg_number or matric_number for import!"
+            )
+        for name in self.other_locations:
+            if name not in fields:
+                raise FatalCSVError(f"Need {name} for import!")
+        return super().checkHeaders(fields, mode)
+
+    def log(self, site: Any, text: str, *args: Any) -> None:
+        """Write a line into the log of the students."""
+        site["students"].logger.info(text, *args)
+
+
+class StudentProcessor(StudentProcessorBase):
+    """Imports students."""
+
+    name = "Student Processor"
+    util_name = "studentprocessor"
+    iface = IStudent
+    factory_name = "waeup.Student"
+
+    def getParent(self, row: dict[str, Any], site: Any) -> Any:
+        """Return the container of all students."""
+        return site.get("students")
+
+    def getEntry(self, row: dict[str, Any], site: Any) -> Any:
+        """See `IBatchProcessor`."""
+        return find_student(row, site)
+
+    def checkCreateRequirements(self, parent: Any, row: dict[str, Any], site: Any) -> str | None:
+        """Refuse numbers of other students, and a row that could be imported twice."""
+        if all(given(row, name) is None for name in LOCATORS):
+            return (
+                "None of student_id, reg_number and matric_number has a value. "
+                "Fill in one of them: without, a second import makes the student twice."
+            )
+        return self._conflict(None, row, parent)
+
+    def checkUpdateRequirements(self, obj: Any, row: dict[str, Any], site: Any) -> str | None:
+        """Refuse numbers of other students, and the deletion of an id."""
+        if row.get("student_id", obj.student_id) is None:
+            return "student_id: The id of a student cannot be removed."
+        return self._conflict(obj, row, site["students"])
+
+    def updateEntry(self, obj: Any, row: dict[str, Any], site: Any, filename: str) -> str:
+        """See `IBatchProcessor`; a new student without id gets the next one first."""
+        if obj.student_id is None and given(row, "student_id") is None:
+            obj.student_id = site["students"].next_student_id()
+            row = {name: value for name, value in row.items() if name != "student_id"}
+        changes = super().updateEntry(obj, row, site, filename)
+        # A log is no place for a hash.
+        shown = changes.replace(obj.password, "***") if obj.password else changes
+        self.log(site, "%s - %s - %s - updated: %s", self.name, filename, obj.student_id, shown)
+        return changes
+
+    def addEntry(self, obj: Any, row: dict[str, Any], site: Any) -> None:
+        """See `IBatchProcessor`."""
+        site["students"].addStudent(obj)
+
+    def delEntry(self, row: dict[str, Any], site: Any) -> None:
+        """See `IBatchProcessor`."""
+        student_id = find_student(row, site).student_id
+        del site["students"][student_id]
+        self.log(site, "%s - Student removed", student_id)
+
+    def _conflict(self, student: Any, row: dict[str, Any], students: Any) -> str | None:
+        return students.conflicts(
+            given(row, "reg_number"), given(row, "matric_number"), ignoring=student
+        )
+
+
+class CourseTicketProcessor(StudentProcessorBase):
+    """Imports course tickets of students that exist, for courses that exist."""
+
+    name = "CourseTicket Processor"
+    util_name = "courseticketprocessor"
+    iface = ICourseTicket
+    factory_name = "waeup.CourseTicket"
+    other_locations = ("level", "code")
+
+    def getParent(self, row: dict[str, Any], site: Any) -> Any:
+        """Return the student."""
+        return find_student(row, site)
+
+    def getEntry(self, row: dict[str, Any], site: Any) -> Any:
+        """See `IBatchProcessor`."""
+        student = find_student(row, site)
+        return None if student is None else student.get(ticket_key(row["level"], row["code"]))
+
+    def checkCreateRequirements(self, parent: Any, row: dict[str, Any], site: Any) -> str | None:
+        """Refuse a code that no course of the portal has."""
+        if site["faculties"].find_course(row["code"]) is None:
+            return self.stringFromErrs([("code", "non-existent")], [])
+        return None
+
+    def updateEntry(self, obj: Any, row: dict[str, Any], site: Any, filename: str) -> str:
+        """See `IBatchProcessor`; a new ticket first takes over the data of its course."""
+        if obj.__parent__ is None:
+            obj.copy_course(site["faculties"].find_course(row["code"]))
+        changes = super().updateEntry(obj, row, site, filename)
+        self.log(
+            site,
+            "%s - %s - %s - %s - updated: %s",
+            self.name,
+            filename,
+            obj.student_id or find_student(row, site).student_id,
+            obj.level,
+            changes,
+        )
+        return changes
+
+    def addEntry(self, obj: Any, row: dict[str, Any], site: Any) -> None:
+        """See `IBatchProcessor`."""
+        find_student(row, site)[ticket_key(obj.level, obj.code)] = obj
+
+    def delEntry(self, row: dict[str, Any], site: Any) -> None:
+        """See `IBatchProcessor`."""
+        student = find_student(row, site)
+        del student[ticket_key(row["level"], row["code"])]
+        self.log(
+            site,
+            "%s - Course ticket in %s removed: %s",
+            student.student_id,
+            row["level"],
+            row["code"],
+        )

@@ -1,0 +1,14 @@
+"""Every reaction of the data center to an event, on one screen."""
+
+import grok
+
+from waeup.kofa.interfaces import IDataCenter, IDataCenterStorageMovedEvent
+
+
+@grok.subscribe(IDataCenter, IDataCenterStorageMovedEvent)
+def tell_where_logs_go_on(datacenter, event):  # type: ignore[no-untyped-def]
+    """Begin the log at the new place with the reason why it begins there.
+
+    Loggers need no notice: they find their file whenever they write.
+    """
+    datacenter.logger.info("storage path set: %s", datacenter.storage)

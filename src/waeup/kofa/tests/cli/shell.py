@@ -1,0 +1,169 @@
+"""A small shell: runs ``kofactl`` for tests and for the manual, here or as a process."""
+
+import os
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+import transaction
+from click.testing import CliRunner
+from zope.testing.cleanup import cleanUp
+
+from waeup.kofa.cli import main
+from waeup.kofa.cli.session import load_configuration
+
+SOURCES = Path(__file__).parents[4]
+KOFACTL = (sys.executable, "-W", "error", "-m", "waeup.kofa.cli")
+
+
+class Answer(NamedTuple):
+    """What a command wrote, and the exit code with which it ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+def kofactl(*arguments: str, stdin: str = "") -> Answer:
+    """Run ``kofactl`` in this process."""
+    with CliRunner().isolation(input=stdin) as (out, err, _):
+        code = main(arguments)
+        sys.stderr.flush()
+        return Answer(code, out.getvalue().decode(), err.getvalue().decode())
+
+
+def shell(line: str, stdin: str = "") -> None:
+    """Run a command line that begins with ``kofactl``; print as a terminal shows it.
+
+    An exit code other than 0 is told in brackets.
+    """
+    program, *arguments = shlex.split(line)
+    assert program == "kofactl"
+    answer = kofactl(*arguments, stdin=stdin)
+    print(answer.out + answer.err, end="")
+    if answer.code:
+        print(f"[exit code {answer.code}]")
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Return the environment of a process that can import the package."""
+    return {**os.environ, "PYTHONPATH": str(SOURCES), **more}
+
+
+def process(*arguments: str, stdin: str = "") -> Answer:
+    """Run ``kofactl`` as a process of its own."""
+    done = subprocess.run(
+        [*KOFACTL, *arguments],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=120,
+        env=environment(),
+    )
+    return Answer(done.returncode, done.stdout, done.stderr)
+
+
+@contextmanager
+def running(*arguments: str) -> Iterator["Portal"]:
+    """Run ``kofactl run`` beside the test until the block ends; gives the portal."""
+    command = [*KOFACTL, "run", "--port", "0", *arguments]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment()
+    ) as server:
+        try:
+            yield Portal(server)
+        finally:
+            if server.poll() is None:
+                server.kill()
+
+
+class Portal:
+    """A portal in another process.  `said` are the lines that it wrote until it answered."""
+
+    def __init__(self, server: "subprocess.Popen[str]") -> None:
+        self.server = server
+        self.said: list[str] = []
+        assert server.stdout is not None
+        for line in server.stdout:
+            self.said.append(line.rstrip("\n"))
+            if line.startswith("The portal answers on "):
+                self.url = line.split()[4]
+                return
+        raise AssertionError("the portal did not start: " + "\n".join(self.said))
+
+    def stop(self, signal: int) -> tuple[int, str]:
+        """Send a signal; return the exit code and what was written since the start."""
+        self.server.send_signal(signal)
+        rest, _ = self.server.communicate(timeout=30)
+        return self.server.returncode, rest
+
+
+def wait_for(condition: object, seconds: float = 30) -> None:
+    """Wait until the function `condition` returns something true."""
+    end = time.monotonic() + seconds
+    while not condition():  # type: ignore[operator]
+        if time.monotonic() > end:
+            raise AssertionError("waited in vain")
+        time.sleep(0.02)
+
+
+class CommandLayer:
+    """The components of a portal as ``kofactl`` loads them; each test has a new directory."""
+
+    @classmethod
+    def setUp(cls) -> None:
+        """Load the components."""
+        cleanUp()
+        load_configuration()
+
+    @classmethod
+    def tearDown(cls) -> None:
+        """Forget them."""
+        cleanUp()
+
+    @classmethod
+    def testSetUp(cls) -> None:
+        """Work in a new directory."""
+        with ExitStack() as undo:
+            undo.callback(transaction.abort)
+            work = undo.enter_context(TemporaryDirectory(prefix="kofactl"))
+            undo.callback(os.chdir, os.getcwd())
+            os.chdir(work)
+            cls._undo = undo.pop_all()
+
+    @classmethod
+    def testTearDown(cls) -> None:
+        """Leave the directory and remove it."""
+        cls._undo.close()
+
+
+class PortalLayer(CommandLayer):
+    """Each test has a new portal in ``var`` below its directory, and nobody runs it.
+
+    What a layer does not define, the runner would take from `CommandLayer` a second time.
+    """
+
+    @classmethod
+    def setUp(cls) -> None:
+        """Nothing more."""
+
+    @classmethod
+    def tearDown(cls) -> None:
+        """Nothing more."""
+
+    @classmethod
+    def testSetUp(cls) -> None:
+        """Make the portal."""
+        answer = kofactl("run", "--setup-only")
+        assert answer.code == 0, answer
+
+    @classmethod
+    def testTearDown(cls) -> None:
+        """Nothing more."""

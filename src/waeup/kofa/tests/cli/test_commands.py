@@ -1,0 +1,448 @@
+"""Commands that work on an instance, in this process: what they do, say, and return."""
+
+import json
+import logging
+import os
+import re
+import signal
+import unittest
+from pathlib import Path
+from unittest import mock
+
+from waeup.kofa.cli.session import new_password
+from waeup.kofa.tests.cli.shell import CommandLayer, PortalLayer, kofactl
+
+FACULTIES = "code,title\nSCI,Science\nART,Arts\n"
+
+
+class PortalCase(unittest.TestCase):
+    layer = PortalLayer
+
+    def file(self, name: str, content: str | bytes) -> str:
+        """Write a file of the user's own; return its path."""
+        data = content.encode() if isinstance(content, str) else content
+        Path(name).write_bytes(data)
+        return f"./{name}"
+
+    def ask(self, *arguments: str) -> object:
+        """Return what a command says to programs."""
+        answer = kofactl(*arguments, "--json")
+        self.assertEqual((answer.code, answer.err), (0, ""), answer)
+        return json.loads(answer.out)
+
+    def names(self, folder: str = "pending") -> list[str]:
+        found = self.ask("ls", folder)
+        assert isinstance(found, list)
+        return [item["name"] for item in found]
+
+    def assert_refused(self, words: str, *arguments: str, stdin: str = "") -> None:
+        """The command ends with code 2 and one line with these words, and prints nothing else."""
+        answer = kofactl(*arguments, stdin=stdin)
+        self.assertEqual((answer.code, answer.out), (2, ""), answer)
+        self.assertRegex(answer.err, words)
+        self.assertEqual(len(answer.err.splitlines()), 1, answer.err)
+
+    def import_faculties(self, content: str = FACULTIES, mode: str = "create") -> int:
+        path = self.file("faculties.csv", content)
+        return kofactl("import", path, "-p", "facultyprocessor", "-m", mode).code
+
+
+class FileTests(PortalCase):
+    def test_put_stores_a_file_under_its_name_and_the_users(self) -> None:
+        path = self.file("my list.csv", FACULTIES)
+        self.assertEqual(
+            self.ask("put", path),
+            [
+                {
+                    "name": "my_list_admin.csv",
+                    "original": "my list.csv",
+                    "size": len(FACULTIES),
+                    "digest": mock.ANY,
+                }
+            ],
+        )
+        (item,) = self.ask("ls", "--lines")  # type: ignore[misc]
+        self.assertEqual(
+            item,
+            {
+                "name": "my_list_admin.csv",
+                "folder": "pending",
+                "size": len(FACULTIES),
+                "lines": 3,
+                "date": mock.ANY,
+                "owner": "admin",
+            },
+        )
+
+    def test_ls_reads_no_file_unless_lines_are_asked_for(self) -> None:
+        kofactl("put", self.file("a.csv", FACULTIES))
+        (item,) = self.ask("ls")  # type: ignore[misc]
+        self.assertIsNone(item["lines"])
+
+    def test_ls_is_a_table_for_people(self) -> None:
+        self.assertEqual(kofactl("ls").out, "There are no pending files.\n")
+        kofactl("put", self.file("a.csv", FACULTIES))
+        out = kofactl("ls").out
+        self.assertRegex(out, r"Name +Size +Date +Owner\n")
+        self.assertRegex(out, r"a_admin.csv +\d+ bytes +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d +admin\n")
+
+    def test_what_is_no_table_is_refused_and_not_stored(self) -> None:
+        bad = {
+            "empty": b"",
+            "header": b"code,title\n",
+            "double": b"code,code\n1,2\n",
+            "latin": "code,title\nÄ,x\n".encode("latin-1"),
+        }
+        for name, content in bad.items():
+            with self.subTest(name):
+                self.assert_refused(r"\w+.*\. ?\w*", "put", self.file(f"{name}.csv", content))
+        self.assertEqual(self.names(), [])
+        self.assertEqual(
+            sorted(os.listdir("var/datacenter")), ["deleted", "finished", "logs", "unfinished"]
+        )
+
+    def test_a_file_that_cannot_be_read_is_refused(self) -> None:
+        self.assert_refused("'nosuch.csv' cannot be read: No such file", "put", "nosuch.csv")
+        Path("folder.csv").mkdir()
+        self.assert_refused("cannot be read: Is a directory", "put", "folder.csv")
+
+    def test_a_kind_of_file_that_is_not_accepted_is_refused(self) -> None:
+        self.assert_refused("Only csv files", "put", self.file("a.odt", "a,b\n1,2\n"))
+
+    def test_a_pending_file_is_replaced_only_on_demand(self) -> None:
+        path = self.file("x_admin.create.pending.csv", FACULTIES)
+        self.assertEqual(kofactl("put", path).code, 0)
+        self.assert_refused("x_admin.create.pending.csv", "put", path)
+        self.file("x_admin.create.pending.csv", FACULTIES + "LAW,Law\n")
+        self.assertEqual(kofactl("put", "--replace", path).code, 0)
+        self.assertEqual(self.ask("ls", "--lines")[0]["lines"], 4)  # type: ignore[index]
+
+    def test_preview_shows_columns_and_rows(self) -> None:
+        kofactl("put", self.file("a.csv", "code;title\nSCI;\x1b[31mScience\n"))
+        self.assertEqual(
+            self.ask("preview", "a_admin.csv"),
+            {
+                "name": "a_admin.csv",
+                "encoding": mock.ANY,
+                "delimiter": ";",
+                "lines": 2,
+                "suggested_mode": None,
+                "header": ["code", "title"],
+                "samples": [["SCI", "\x1b[31mScience"]],
+            },
+        )
+        out = kofactl("preview", "a_admin.csv").out
+        self.assertIn("\\x1b[31mScience", out)
+        self.assertNotIn("\x1b", out)
+
+    def test_names_that_leave_the_data_center_are_refused(self) -> None:
+        for name in ("../x.csv", "/etc/passwd", ".hidden.csv", "nosuch.csv", "finished"):
+            with self.subTest(name):
+                self.assert_refused("Error: ", "preview", name)
+
+
+class ImportTests(PortalCase):
+    def test_all_rows_done_is_code_0(self) -> None:
+        answer = kofactl(
+            "import", self.file("f.csv", FACULTIES), "-p", "facultyprocessor", "-m", "create"
+        )
+        self.assertEqual((answer.code, answer.err), (0, ""), answer)
+        self.assertRegex(
+            answer.out,
+            r"^f_admin.csv: 2 rows in \d+\.\d s: 2 created\.\n"
+            r"Finished rows: finished/f_admin.create.finished.csv\n$",
+        )
+        self.assertEqual(self.names(), [])
+        self.assertEqual(self.names("finished"), ["f_admin.create.finished.csv"])
+
+    def test_pending_rows_are_code_1(self) -> None:
+        self.assertEqual(self.import_faculties(), 0)
+        answer = kofactl(
+            "import",
+            self.file("f.csv", FACULTIES + "LAW,Law\n"),
+            "--processor=facultyprocessor",
+            "--mode=create",
+            "--json",
+        )
+        self.assertEqual(answer.code, 1, answer)
+        report = json.loads(answer.out)
+        self.assertEqual(
+            (report["total"], report["done"], report["failed"], report["pending"]),
+            (3, 1, 2, "f_admin.create.pending.csv"),
+        )
+        self.assertEqual(report["reasons"], [["This object already exists.", 2]])
+        self.assertEqual(self.names(), ["f_admin.create.pending.csv"])
+        self.assertEqual(self.names("unfinished"), ["f_admin.csv"])
+
+    def test_a_stored_name_is_imported_as_it_is(self) -> None:
+        kofactl("put", self.file("f.csv", FACULTIES))
+        answer = kofactl("import", "f_admin.csv", "-p", "facultyprocessor", "-m", "create")
+        self.assertEqual(answer.code, 0, answer)
+
+    def test_a_stored_name_wins_and_a_dot_means_the_path(self) -> None:
+        kofactl("put", self.file("f.csv", FACULTIES))
+        self.file("f_admin.csv", "code,title\nLAW,Law\n")
+        arguments = ("-p", "facultyprocessor", "-m", "create", "--json")
+        stored = json.loads(kofactl("import", "f_admin.csv", *arguments).out)
+        self.assertEqual((stored["file"], stored["total"]), ("f_admin.csv", 2))
+        own = json.loads(kofactl("import", "./f_admin.csv", *arguments).out)
+        self.assertEqual((own["file"], own["total"]), ("f_admin_admin.csv", 1))
+
+    def test_columns_can_be_mapped_set_and_ignored(self) -> None:
+        answer = kofactl(
+            "import",
+            self.file("f.csv", "a=b,name,remark,more\nSCI,Science,x,y\n"),
+            *("-p", "facultyprocessor", "-m", "create", "--ignore", "remark", "--ignore-rest"),
+            *("--map", "a=b=code", "--map", "name=title", "--set", "title_prefix=school"),
+        )
+        self.assertEqual(answer.code, 0, answer)
+        finished = Path("var/datacenter/finished/f_admin.create.finished.csv").read_text("utf-8")
+        self.assertEqual(finished.splitlines()[1].count("Science"), 1)
+        self.assertIn("school", finished)
+        self.assertNotIn("remark", finished)
+
+    def test_a_refused_import_leaves_nothing(self) -> None:
+        path = self.file("f.csv", FACULTIES)
+        unknown = self.file("u.csv", "code,title,frob\nSCI,Science,1\n")
+        missing = self.file("m.csv", "code\nSCI\n")
+        kind = ("-p", "facultyprocessor", "-m", "create")
+        for words, arguments in (
+            ("'?frob'?", (unknown, *kind)),
+            ("title", (missing, *kind)),
+            (
+                "There is no processor 'frobprocessor'",
+                (path, "-p", "frobprocessor", "-m", "create"),
+            ),
+            ("no column '?nosuch", (path, *kind, "--map", "nosuch=code")),
+            ("no field '?nosuch", (path, *kind, "--set", "nosuch=1")),
+            ("--set names 'title' twice", (path, *kind, "--set", "title=1", "--set", "title=2")),
+            ("no pending file 'nosuch.csv'", ("nosuch.csv", *kind)),
+            ("'nosuch.csv' cannot be read", ("./nosuch.csv", *kind)),
+        ):
+            with self.subTest(arguments):
+                self.assert_refused(words, "import", *arguments)
+                self.assertEqual(self.names(), [])
+        self.assertEqual(os.listdir("var/datacenter/finished"), [])
+
+    def test_a_refused_import_of_a_stored_file_keeps_the_file(self) -> None:
+        kofactl("put", self.file("u.csv", "code,frob\nSCI,1\n"))
+        self.assert_refused(
+            "frob", "import", "u_admin.csv", "-p", "facultyprocessor", "-m", "create"
+        )
+        self.assertEqual(self.names(), ["u_admin.csv"])
+
+    def test_an_option_without_equals_sign_is_refused(self) -> None:
+        answer = kofactl("import", "x", "-p", "p", "-m", "create", "--map", "code")
+        self.assertEqual(answer.code, 2)
+        self.assertIn("'code' is not of the form COLUMN=FIELD", answer.err)
+
+    def test_an_interrupted_import_leaves_nothing(self) -> None:
+        """The signal comes while rows are applied, as Ctrl-C does."""
+        path = self.file("f.csv", FACULTIES)
+
+        def interrupted(value: object) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+
+        with mock.patch("waeup.kofa.cli.imports._stopped_between_rows") as stopped:
+            from waeup.kofa.cli.imports import _Stopped
+
+            stopped.return_value.__enter__.return_value = mock.Mock(side_effect=_Stopped)
+            stopped.return_value.__exit__.return_value = None
+            answer = kofactl("import", path, "-p", "facultyprocessor", "-m", "create")
+        self.assertEqual((answer.code, answer.out), (130, ""), answer)
+        self.assertRegex(answer.err, "^Interrupted. .* taken back.\n$")
+        self.assertEqual(self.names(), [])
+        self.assertEqual(self.import_faculties(), 0)
+
+
+class FaultTests(PortalCase):
+    def test_a_fault_is_one_line_and_code_3_and_a_traceback_in_the_log(self) -> None:
+        with mock.patch(
+            "waeup.kofa.operations.Operations.pending_files",
+            side_effect=OSError(5, "Input/output error"),
+        ):
+            answer = kofactl("ls")
+        self.assertEqual((answer.code, answer.out), (3, ""))
+        self.assertRegex(answer.err, r"^Fault: OSError: .*Input/output error.*kofactl\.log\.\n$")
+        log = Path("var/log/kofactl.log").read_text("utf-8")
+        self.assertIn("Traceback (most recent call last):", log)
+        self.assertNotIn("Traceback", answer.err)
+
+    def test_nothing_of_a_command_that_fails_is_committed(self) -> None:
+        with mock.patch(
+            "waeup.kofa.operations.Operations.set_roles", side_effect=RuntimeError("boom")
+        ):
+            self.assertEqual(kofactl("users", "roles", "admin", "--none").code, 3)
+        (admin,) = self.ask("users")  # type: ignore[misc]
+        self.assertEqual(admin["roles"], ["waeup.PortalManager"])
+
+    def test_libraries_warn_into_the_log_and_not_on_the_terminal(self) -> None:
+        def warned(self: object) -> list[object]:
+            logging.getLogger("ZODB").warning("something odd")
+            return []
+
+        with mock.patch("waeup.kofa.operations.Operations.pending_files", warned):
+            answer = kofactl("ls")
+        self.assertEqual((answer.code, answer.err), (0, ""))
+        self.assertIn("something odd", Path("var/log/kofactl.log").read_text("utf-8"))
+
+
+class LogTests(PortalCase):
+    def setUp(self) -> None:
+        kofactl("put", self.file("a.csv", FACULTIES), self.file("b.csv", FACULTIES))
+
+    def test_logs_are_listed(self) -> None:
+        found = self.ask("logs")
+        assert isinstance(found, list)
+        self.assertIn("datacenter.log", [log["name"] for log in found])
+        self.assertIn("datacenter.log", kofactl("logs").out)
+
+    def test_a_log_is_searched(self) -> None:
+        self.assertEqual(len(kofactl("logs", "datacenter.log").out.splitlines()), 2)
+        (line,) = self.ask("logs", "datacenter.log", "b_admin")  # type: ignore[misc]
+        self.assertRegex(line, r"admin - .*b_admin\.csv$")
+        (line,) = self.ask("logs", "datacenter.log", "--start=1", "--limit=1")  # type: ignore[misc]
+        self.assertIn("b_admin", line)
+
+    def test_an_expression_that_is_none_is_refused(self) -> None:
+        self.assert_refused("Invalid query string", "logs", "datacenter.log", "*")
+
+    def test_names_that_are_no_logs_are_refused(self) -> None:
+        for name in ("../../log/portal.log", ".hidden", "/etc/passwd"):
+            with self.subTest(name):
+                self.assert_refused("Error: ", "logs", name, "x")
+
+
+class KindTests(PortalCase):
+    def test_processors_are_listed(self) -> None:
+        found = self.ask("processors")
+        assert isinstance(found, list)
+        by_name = {info["name"]: info for info in found}
+        self.assertIn("studentprocessor", by_name)
+        self.assertIn("code", by_name["facultyprocessor"]["required"]["create"])
+        self.assertEqual(self.ask("processors", "facultyprocessor"), by_name["facultyprocessor"])
+        self.assertIn("facultyprocessor", kofactl("processors").out)
+
+    def test_fields_are_shown_with_type_and_need(self) -> None:
+        out = kofactl("processors", "facultyprocessor").out
+        self.assertRegex(out, r"code +\w+ .* create, update, remove\n")
+
+    def test_an_unknown_processor_is_refused_with_those_there_are(self) -> None:
+        self.assert_refused("There are: .*studentprocessor", "processors", "frob")
+        self.assert_refused("There are: .*studentprocessor", "template", "frob")
+
+    def test_a_template_fits_its_processor(self) -> None:
+        out = kofactl("template", "facultyprocessor").out
+        header = out.splitlines()[0].split(",")
+        fields = self.ask("processors", "facultyprocessor")["fields"]  # type: ignore[call-overload]
+        self.assertEqual(sorted(header), sorted(field["name"] for field in fields))
+
+    def test_a_template_is_written_only_to_a_new_file(self) -> None:
+        self.assertEqual(kofactl("template", "facultyprocessor", "-o", "t.csv").code, 0)
+        content = Path("t.csv").read_bytes()
+        self.assertTrue(content)
+        self.assert_refused("t.csv exists", "template", "userprocessor", "-o", "t.csv")
+        self.assertEqual(Path("t.csv").read_bytes(), content)
+        self.assert_refused("cannot be written", "template", "userprocessor", "-o", "no/t.csv")
+
+
+class UserTests(PortalCase):
+    def user(self, name: str) -> dict[str, object]:
+        found = self.ask("users", "list")
+        assert isinstance(found, list)
+        return next(user for user in found if user["name"] == name)
+
+    def test_an_account_is_added_changed_and_removed(self) -> None:
+        answer = kofactl(
+            *("users", "add", "bola", "--title", "Bola Ade", "--role", "waeup.ImportManager"),
+            stdin="a long password\n",
+        )
+        self.assertEqual(answer, (0, "The account bola was added.\n", ""))
+        self.assertEqual(
+            self.user("bola"),
+            {
+                "name": "bola",
+                "title": "Bola Ade",
+                "email": None,
+                "roles": ["waeup.ImportManager"],
+                "suspended": False,
+            },
+        )
+        self.assertEqual(kofactl("users", "roles", "bola", "waeup.ExportManager").code, 0)
+        self.assertEqual(self.user("bola")["roles"], ["waeup.ExportManager"])
+        self.assertEqual(kofactl("users", "roles", "bola", "--none").code, 0)
+        self.assertEqual(self.user("bola")["roles"], [])
+        self.assertEqual(kofactl("users", "remove", "bola").code, 0)
+        self.assertNotIn("bola", kofactl("users").out)
+
+    def test_a_password_is_made_on_demand_and_shown_once(self) -> None:
+        answer = kofactl("users", "password", "admin", "--generate")
+        self.assertRegex(answer.out, r"The password is (\w{4}-){3}\w{4} \(shown only now\)\.\n$")
+
+    def test_without_a_password_nothing_happens(self) -> None:
+        self.assert_refused("no password in the input", "users", "add", "bola", "--title=B")
+        self.assert_refused("no user 'nobody'", "users", "password", "nobody", stdin="secret 12\n")
+
+    def test_roles_are_listed_and_unknown_ones_refused(self) -> None:
+        known = {role["name"] for role in self.ask("users", "roles")}  # type: ignore[attr-defined]
+        self.assertIn("waeup.ImportManager", known)
+        self.assert_refused("waeup.Frob", "users", "roles", "admin", "waeup.Frob")
+        self.assertEqual(kofactl("users", "roles", "admin").code, 2)
+
+    def test_a_user_does_only_what_the_roles_allow(self) -> None:
+        kofactl(
+            *("users", "add", "bola", "--title", "B", "--role", "waeup.DataCenterManager"),
+            *("--generate",),
+        )
+        path = self.file("f.csv", FACULTIES)
+        self.assertEqual(kofactl("--user", "bola", "ls").code, 0)
+        self.assertEqual(kofactl("put", path, "--user", "bola").code, 0)
+        self.assertEqual(self.names(), ["f_bola.csv"])
+        self.assert_refused("permission waeup.manageUsers", "users", "--user", "bola")
+        self.assert_refused(
+            "permission waeup.importData",
+            *("import", "f_bola.csv", "-p", "facultyprocessor", "-m", "create", "--user=bola"),
+        )
+        self.assertEqual(self.names(), ["f_bola.csv"])
+
+    def test_an_unknown_user_is_refused(self) -> None:
+        self.assert_refused("no account 'nobody' .* --user", "--user", "nobody", "ls")
+
+    def test_generated_passwords_differ_and_can_be_read(self) -> None:
+        made = {new_password() for _ in range(50)}
+        self.assertEqual(len(made), 50)
+        for password in made:
+            self.assertTrue(re.fullmatch(r"([2-9a-hjkmnp-z]{4}-){3}[2-9a-hjkmnp-z]{4}", password))
+
+
+class NoPortalTests(unittest.TestCase):
+    layer = CommandLayer
+
+    def test_commands_make_no_instance(self) -> None:
+        Path("a.csv").write_text(FACULTIES)
+        for arguments in (
+            ("ls",),
+            ("put", "a.csv"),
+            ("import", "a.csv", "-p", "facultyprocessor", "-m", "create"),
+            ("users", "add", "bola", "--title=B", "--generate"),
+        ):
+            with self.subTest(arguments):
+                answer = kofactl(*arguments)
+                self.assertEqual((answer.code, answer.out), (2, ""))
+                self.assertRegex(answer.err, "There is no portal .*`kofactl run`")
+        self.assertEqual(os.listdir(), ["a.csv"])
+
+    def test_a_database_without_a_portal_is_told_apart(self) -> None:
+        with mock.patch("waeup.kofa.app.University", side_effect=RuntimeError("killed")):
+            self.assertEqual(kofactl("run", "--setup-only").code, 3)
+        answer = kofactl("ls")
+        self.assertEqual(answer.code, 2)
+        self.assertRegex(answer.err, "was not completed.*`kofactl run`")
+        answer = kofactl("run", "--setup-only")
+        self.assertRegex(answer.out, "Log in as admin with the password ")
+
+    def test_the_environment_names_the_instance(self) -> None:
+        with mock.patch.dict(os.environ, {"KOFA_VAR": "elsewhere"}):
+            self.assertIn("elsewhere", kofactl("ls").err)
+            self.assertIn("here", kofactl("--var", "here", "ls").err)
+            self.assertIn("/there/", kofactl("--var", "here", "ls", "--var", "there").err)

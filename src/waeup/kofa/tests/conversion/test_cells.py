@@ -1,0 +1,64 @@
+"""Safe cells: nothing that a spreadsheet evaluates, nothing lost, nothing touched needlessly."""
+
+import copy
+import pickle
+import unittest
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from waeup.kofa.conversion.cells import IGNORED, MARKERS, guard, unguard
+from waeup.kofa.interfaces import IGNORE_MARKER
+
+PIECES = ["'", "=", "+", "-", "@", "\t", "\r", "\n", " ", "\u00a0", "a", "é", '"', ",", "#"]
+#: Texts of what the grammar looks at.
+tricky_texts = st.one_of(
+    st.lists(st.sampled_from([*PIECES, *sorted(MARKERS)]), max_size=6).map("".join), st.text()
+)
+
+
+class SafeCellTests(unittest.TestCase):
+    def test_texts_that_are_guarded(self):
+        """Formulas, markers, outer blanks, and what already looks guarded."""
+        for text in (
+            *("=1+1", "+1", "-1", "@x", "\tx", "\rx", "XXX", "<IGNORE>", "[]", ""),
+            *(" x", "x ", "\nx", "'=x", "''=x", "'XXX", "' x", "'", "\u00a0x"),
+        ):
+            with self.subTest(text=text):
+                self.assertEqual(guard(text), "'" + text)
+
+    def test_texts_that_stay_as_they_are(self):
+        """An apostrophe alone is no reason to touch a text."""
+        for text in ("'t Hooft", "O'Neil", "a=b", "2012-04-30#", "XXXL", "a-b", "''x''"):
+            with self.subTest(text=text):
+                self.assertEqual(guard(text), text)
+                self.assertIsNone(unguard(text))
+
+    @given(tricky_texts)
+    def test_unguard_is_the_opposite_of_guard(self, text):
+        cell = guard(text)
+        value = unguard(cell)
+        self.assertEqual(cell if value is None else value, text)
+
+    @given(tricky_texts)
+    def test_no_cell_is_active_or_loses_blanks(self, text):
+        cell = guard(text)
+        self.assertFalse(cell.startswith(("=", "+", "-", "@", "\t", "\r")))
+        self.assertNotIn(cell, MARKERS)
+
+    @given(tricky_texts, tricky_texts)
+    def test_different_texts_have_different_cells(self, one, other):
+        self.assertEqual(one == other, guard(one) == guard(other))
+
+
+class IgnoredTests(unittest.TestCase):
+    def test_equals_the_marker_of_1_9(self):
+        """Hooks of site components compare with the text."""
+        self.assertEqual(IGNORED, IGNORE_MARKER)
+        self.assertIsNot(IGNORED, IGNORE_MARKER)
+        self.assertEqual(repr(IGNORED), "IGNORED")
+
+    def test_stays_the_same_object(self):
+        for other in (copy.copy(IGNORED), copy.deepcopy(IGNORED)):
+            self.assertIs(other, IGNORED)
+        self.assertIs(pickle.loads(pickle.dumps(IGNORED)), IGNORED)

@@ -1,0 +1,347 @@
+"""The row engine: hooks, reasons, and rows that leave nothing half done."""
+
+import os
+import shutil
+import tempfile
+import unittest
+
+import grok
+import transaction
+import ZODB
+from transaction.interfaces import TransientError
+from ZODB.MappingStorage import MappingStorage
+from zope import interface, schema
+from zope.schema.interfaces import ConstraintNotSatisfied, RequiredMissing
+
+from waeup.kofa.errors import DuplicationError, FatalCSVError, MappingError, StorageFault, TableError
+from waeup.kofa.importing import engine
+from waeup.kofa.importing.kind import ContainerProcessor
+from waeup.kofa.interfaces import IGNORE_MARKER, RAW_COLUMN
+
+
+class ICave(interface.Interface):
+    """A cave to live in."""
+
+    code = schema.TextLine(title="Code")
+    size = schema.Int(title="Size", required=False)
+    owner = schema.TextLine(title="Owner", default="nobody")
+    key = schema.Password(title="Key", required=False)
+
+
+class CaveProcessor(ContainerProcessor):
+    """Imports caves, and fails when a cell asks it to."""
+
+    grok.baseclass()
+
+    iface = ICave
+    container = "caves"
+
+    def updateEntry(self, obj, row, site, filename):
+        """Change the object and another one, then fail."""
+        changes = super().updateEntry(obj, row, site, filename)
+        site["caves"].touched = getattr(site["caves"], "touched", 0) + 1
+        self.maybe_fail(row)
+        return changes
+
+    def maybe_fail(self, row):
+        """Raise what the owner of the cave calls for."""
+        error = ERRORS.get(row.get("owner"))
+        if error is not None:
+            raise error
+
+
+class LateProcessor(CaveProcessor):
+    """Fails after the object was put into its place."""
+
+    grok.baseclass()
+
+    def addEntry(self, obj, row, site):
+        """Add the object, then fail."""
+        super().addEntry(obj, row, site)
+        self.maybe_fail({"owner": f"late {row['owner']}"})
+
+
+ERRORS = {
+    "key": KeyError("no such thing"),
+    "duplicate": DuplicationError("exists elsewhere"),
+    "fatal": FatalCSVError("does not fit"),
+    "constraint": ConstraintNotSatisfied("x"),
+    "required": RequiredMissing("firstname"),
+    "type": TypeError("wrong"),
+    "silent": RuntimeError(),
+    "conflict": TransientError("in the way"),
+    "disk": OSError("full"),
+    "fault": StorageFault("gone"),
+    "late bad": ValueError("too late"),
+}
+
+
+class EngineTestCase(unittest.TestCase):
+    """Has a folder for tables and a processor; `site` is set by subclasses."""
+
+    processor = CaveProcessor()
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.site = self.make_site()
+        self.site["caves"] = grok.Container()
+
+    def make_site(self):
+        """Return a site outside a database."""
+        return grok.Container()
+
+    def table(self, *lines):
+        """Write a table and return its path."""
+        path = os.path.join(self.folder, "caves.csv")
+        with open(path, "w", newline="", encoding="utf-8") as stream:
+            stream.write("".join(line + "\r\n" for line in lines))
+        return path
+
+    def do(self, *lines, mode="create", fields=None, processor=None, **kw):
+        """Import a table; return (total, failed) and the lines of both result files."""
+        path = self.table(*lines)
+        fields = fields or lines[0].split(",")
+        processor = processor or self.processor
+        total, failed, finished, pending = processor.doImport(
+            path, fields, mode, site=self.site, **kw
+        )
+        results = [_lines(finished), _lines(pending) if pending else None]
+        shutil.rmtree(os.path.dirname(finished))
+        return (total, failed), *results
+
+
+def _lines(path):
+    with open(path, encoding="utf-8", newline="") as stream:
+        return stream.read().splitlines()
+
+
+class CommonTests:
+    """What holds with and without a database."""
+
+    def test_rows_are_in_exactly_one_result_file(self):
+        counts, finished, pending = self.do("code,size", "a,1", "b,x", "c,3")
+        self.assertEqual(counts, (3, 1))
+        self.assertEqual(finished, ["code,size", "a,1", "c,3"])
+        self.assertEqual(
+            pending, ["code,size,--ERRORS--", "b,x,size: Invalid integer data: 'x' is not a whole number."]
+        )
+        self.assertEqual(sorted(self.site["caves"]), ["a", "c"])
+
+    def test_blank_rows_are_no_source_rows(self):
+        counts, finished, _ = self.do("code,size", "a,1", "", ",", " , ", "b,2")
+        self.assertEqual(counts, (2, 0))
+        self.assertEqual(finished, ["code,size", "a,1", "b,2"])
+
+    def test_blank_cells_leave_defaults_and_are_marked(self):
+        _, finished, _ = self.do("code,owner", "a,")
+        self.assertEqual(self.site["caves"]["a"].owner, "nobody")
+        self.assertEqual(finished[1], f"a,{IGNORE_MARKER}")
+
+    def test_deletion_marker_clears(self):
+        self.do("code,size", "a,7")
+        self.do("code,size", "a,XXX", mode="update")
+        self.assertIsNone(self.site["caves"]["a"].size)
+
+    def test_ignored_columns_are_in_no_result_file(self):
+        _, finished, pending = self.do(
+            "code,junk,size", "a,x,1", "b,y,z", fields=["code", "--IGNORE--", "size"]
+        )
+        self.assertEqual(finished[0], "code,size")
+        self.assertEqual(pending[0], "code,size,--ERRORS--")
+
+    def test_columns_beyond_the_given_fields_are_ignored(self):
+        _, finished, _ = self.do("code,junk", "a,x", fields=["code"])
+        self.assertEqual(finished, ["code", "a"])
+
+    def test_constants_fill_all_rows_and_the_result_files(self):
+        _, finished, _ = self.do("code", "a", "b", constants={"owner": "Lucy"})
+        self.assertEqual(finished, ["code,owner", "a,Lucy", "b,Lucy"])
+        self.assertEqual(self.site["caves"]["b"].owner, "Lucy")
+
+    def test_constants_that_are_no_values_are_refused_before_the_first_row(self):
+        with self.assertRaisesRegex(MappingError, "size: Invalid integer data"):
+            self.do("code", "a", constants={"size": "big"})
+        self.assertEqual(len(self.site["caves"]), 0)
+
+    def test_missing_values_of_required_columns_are_reasons(self):
+        counts, _, pending = self.do("code,size", ",1")
+        self.assertEqual(counts, (1, 1))
+        self.assertIn("code: Required value is missing.", pending[1])
+
+    def test_update_tells_changed_from_unchanged(self):
+        self.do("code,size", "a,1", "b,2")
+        path = self.table("code,size", "a,1", "b,3")
+        mapping = engine.conversion.Mapping(("code", "size"))
+        report = CaveProcessor().importTable(
+            path, mapping, "update", folder=self.folder, site=self.site
+        )
+        self.assertEqual((report.unchanged, report.updated), (1, 1))
+        self.assertEqual(report.total, report.done)
+
+    def test_messages_of_1_9(self):
+        self.do("code", "a")
+        cases = [
+            ("create", "a", "This object already exists."),
+            ("update", "zz", "Cannot update: no such entry"),
+            ("remove", "zz", "Cannot remove: no such entry"),
+        ]
+        for mode, code, message in cases:
+            with self.subTest(mode):
+                _, _, pending = self.do("code", code, mode=mode)
+                self.assertEqual(pending, ["code,--ERRORS--", f"{code},{message}"])
+        del self.site["caves"]
+        _, _, pending = self.do("code", "a")
+        self.assertEqual(pending[1], "a,Not all parents do exist yet.")
+
+    def test_remove_uses_the_location_only(self):
+        self.do("code,size", "a,1", "b,2")
+        counts, finished, _ = self.do("code,size", "a,nonsense", mode="remove")
+        self.assertEqual(counts, (1, 0))
+        self.assertEqual(finished, ["code", "a"])
+        self.assertEqual(list(self.site["caves"]), ["b"])
+
+    def test_exceptions_of_hooks_are_reasons(self):
+        cases = {
+            "key": "no such thing",
+            "duplicate": "exists elsewhere",
+            "fatal": "FatalCSVError: does not fit",
+            "constraint": "ConstraintNotSatisfied: x",
+            "required": "RequiredMissing: firstname",
+            "type": "TypeError: wrong",
+            "silent": "RuntimeError",
+        }
+        for owner, reason in cases.items():
+            with self.subTest(owner):
+                _, _, pending = self.do("code,owner", f"a,{owner}")
+                self.assertEqual(pending[1], f"a,{owner},{reason}")
+                self.assertEqual(list(self.site["caves"]), [])
+
+    def test_faults_stop_the_import_and_leave_no_result_files(self):
+        before = set(os.listdir(tempfile.gettempdir()))
+        for owner, error in (("conflict", TransientError), ("disk", OSError), ("fault", StorageFault)):
+            with self.subTest(owner), self.assertRaises(error):
+                self.do("code,owner", f"a,{owner}")
+        left = set(os.listdir(tempfile.gettempdir())) - before
+        self.assertEqual([name for name in left if name.startswith("kofa-import-")], [])
+
+    def test_damaged_rows_are_pending_with_their_text(self):
+        counts, finished, pending = self.do("code,size", "a,1", "b", "c,3,4", "d,4")
+        self.assertEqual(counts, (4, 2))
+        self.assertEqual(finished, ["code,size", "a,1", "d,4"])
+        self.assertEqual(pending[0], f"code,size,--ERRORS--,{RAW_COLUMN}")
+        self.assertTrue(pending[1].endswith(",b"), pending[1])
+        self.assertTrue(pending[2].endswith(',"c,3,4"'), pending[2])
+
+    def test_a_late_raw_text_adds_its_column_to_earlier_rows(self):
+        _, _, pending = self.do("code,size", "a,x", "b,1,2")
+        self.assertEqual(len(pending), 3)
+        self.assertTrue(pending[0].endswith(RAW_COLUMN))
+        self.assertTrue(pending[1].endswith(","))
+
+    def test_damaged_rows_stay_pending_until_their_text_is_removed(self):
+        header = f"code,size,--ERRORS--,{RAW_COLUMN}"
+        fields = ["code", "size", "--IGNORE--", "--IGNORE--"]
+        counts, _, pending = self.do(
+            header, 'c,3,too many,"c,3,4"', ",,swallowed,xyz", fields=fields
+        )
+        self.assertEqual(counts, (2, 2))
+        self.assertIn("correct them, then empty that column", pending[1])
+        counts, finished, _ = self.do(header, "c,34,too many,", fields=fields)
+        self.assertEqual(counts, (1, 0))
+
+    def test_passwords_are_in_no_result_file(self):
+        _, finished, pending = self.do("code,key,size", "a,open sesame,1", "b,open sesame,x")
+        self.assertNotIn("sesame", "".join(finished + pending))
+        self.assertIn("$2b$", finished[1])
+        self.assertIn("$2b$", pending[1])
+        self.assertIn(self.site["caves"]["a"].key, finished[1])
+
+    def test_headers_are_checked_before_the_first_row(self):
+        with self.assertRaisesRegex(FatalCSVError, "Need at least columns 'code' for import!"):
+            self.do("size", "1")
+        with self.assertRaisesRegex(FatalCSVError, "Double headers"):
+            self.do("code,size", "a,1", fields=["code", "code"])
+        with self.assertRaises(TableError):
+            self.do("code", fields=["code"])
+
+    def test_progress_is_told(self):
+        told = []
+        path = self.table("code", "a", "b")
+        CaveProcessor().importTable(
+            path,
+            engine.conversion.Mapping(("code",)),
+            "create",
+            folder=self.folder,
+            site=self.site,
+            progress=told.append,
+        )
+        self.assertEqual(told[-1], engine.Progress(2, 0, 1.0))
+
+
+class WithoutDatabase(CommonTests, EngineTestCase):
+    """Objects that no connection knows."""
+
+    def test_a_changed_object_gets_its_attributes_back(self):
+        self.do("code,size,owner", "a,1,Lucy")
+        counts, _, _ = self.do("code,size,owner", "a,2,type", mode="update")
+        self.assertEqual(counts, (1, 1))
+        cave = self.site["caves"]["a"]
+        self.assertEqual((cave.size, cave.owner), (1, "Lucy"))
+
+    def test_an_object_that_was_added_is_taken_out(self):
+        counts, _, pending = self.do("code,owner", "a,bad", "b,good", processor=LateProcessor())
+        self.assertEqual(counts, (2, 1))
+        self.assertEqual(pending[1], "a,bad,too late")
+        self.assertEqual(list(self.site["caves"]), ["b"])
+
+
+class WithDatabase(CommonTests, EngineTestCase):
+    """Objects of a ZODB, where savepoints take back whatever a hook did."""
+
+    def make_site(self):
+        db = ZODB.DB(MappingStorage())
+        connection = db.open()
+        self.addCleanup(db.close)
+        self.addCleanup(connection.close)
+        self.addCleanup(transaction.abort)
+        self.connection = connection
+        site = connection.root()["site"] = grok.Container()
+        transaction.commit()
+        return site
+
+    def test_the_transaction_stays_with_the_caller(self):
+        transaction.commit()
+        self.do("code", "a", "b")
+        self.assertEqual(sorted(self.site["caves"]), ["a", "b"])
+        transaction.abort()
+        self.assertEqual(list(self.site["caves"]), [])
+
+    def test_a_failed_row_leaves_nothing_half_done_anywhere(self):
+        self.do("code,size,owner", "a,1,Lucy")
+        self.assertEqual(self.site["caves"].touched, 1)
+        lines = ["b,1,good", "a,2,type", "c,1,good", "d,1,key", "e,1,good"]
+        counts, finished, pending = self.do("code,size,owner", *lines)
+        self.assertEqual(counts, (5, 2))
+        self.assertEqual([line[0] for line in finished[1:]], ["b", "c", "e"])
+        self.assertEqual(self.site["caves"].touched, 4)
+        self.assertEqual(sorted(self.site["caves"]), ["a", "b", "c", "e"])
+
+    def test_many_failing_rows_in_one_batch(self):
+        lines = [f"c{i:03},{'bad' if i % 3 == 0 else 'good'}" for i in range(60)]
+        counts, finished, pending = self.do("code,owner", *lines, processor=LateProcessor())
+        self.assertEqual(counts, (60, 20))
+        self.assertEqual(len(self.site["caves"]), 40)
+        self.assertEqual(self.site["caves"].touched, 40)
+        self.assertEqual([line[:4] for line in pending[1:]], [f"c{i:03}" for i in range(0, 60, 3)])
+        self.assertEqual(len(finished), 41)
+
+    def test_rows_of_several_batches(self):
+        total = engine.BATCH_ROWS * 2 + 5
+        lines = [f"c{i:05},{'bad' if i % 700 == 1 else 'good'}" for i in range(total)]
+        counts, finished, _ = self.do("code,owner", *lines, processor=LateProcessor())
+        self.assertEqual(counts, (total, 3))
+        self.assertEqual(len(self.site["caves"]), total - 3)
+        self.assertEqual(len(finished), total - 3 + 1)
+        transaction.commit()
+        self.assertEqual(len(self.site["caves"]), total - 3)

@@ -1,0 +1,94 @@
+"""The front of zope.testrunner behind ``bin/test``: what a run means in this project.
+
+Warnings are errors, also those that Python can only print because no caller is left to raise
+them to (a file that nobody closed). The last line counts the tests::
+
+    210 passed, 1 failed, 3 skipped
+"""
+
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from zope.testrunner.runner import Runner
+
+SOURCES = Path(__file__).parents[3]
+
+#: Every `test_*.py` counts, also those in the folders of the rooms below `tests`.
+DEFAULTS = [
+    *("--test-path", str(SOURCES)),
+    *("--package", "waeup.kofa"),
+    *("--tests-pattern", "."),
+    *("--test-file-pattern", "^test_"),
+]
+
+
+#: Warnings that dependencies raise by themselves: the beginning of the message, and the category.
+TOLERATED = [
+    # WebTest 3.0.7, below Python 3.13.
+    ("'cgi' is deprecated", DeprecationWarning),
+]
+
+
+def be_strict() -> None:
+    """Make every warning an error, but the tolerated ones."""
+    warnings.simplefilter("error")
+    for message, category in TOLERATED:
+        warnings.filterwarnings("ignore", message, category)
+
+
+class LeakWatch:
+    """Counts the warnings that were raised where no caller could get them.
+
+    Stands in for `sys.unraisablehook` during a run, and shows all that comes as Python does.
+    """
+
+    def __init__(self) -> None:
+        self.leaks = 0
+
+    def __enter__(self) -> "LeakWatch":
+        self._former = sys.unraisablehook
+        sys.unraisablehook = self
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        sys.unraisablehook = self._former
+
+    def __call__(self, unraisable: Any) -> None:
+        if issubclass(unraisable.exc_type, Warning):
+            self.leaks += 1
+        sys.__unraisablehook__(unraisable)
+
+
+def closing_line(runner: Runner, leaks: int = 0) -> str:
+    """Return what became of the tests of a finished `runner`, each counted once.
+
+    What is no test and failed (a module that cannot be imported, a layer that cannot be set up,
+    a leak) counts as failed, too.
+    """
+    bad = {_whole_test(test) for test, _ in (*runner.failures, *runner.errors)}
+    skipped = {_whole_test(test) for test, _ in runner.skipped} - bad
+    bad_layers = {name for name in bad if name.startswith("Layer: ")}
+    passed = runner.ran - len(bad - bad_layers) - len(skipped)
+    failed = len(bad) + len(runner.import_errors) + leaks
+    line = f"{passed} passed, {failed} failed"
+    return f"{line}, {len(skipped)} skipped" if skipped else line
+
+
+def _whole_test(test: Any) -> str:
+    """Return the name of `test`, or of the test that it is a subtest of."""
+    return str(getattr(test, "test_case", test))
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the tests that `args` (default: the command line) select, and exit 0 or 1."""
+    be_strict()
+    # The empty string leaves the filters as they were just set; None would reset them.
+    runner = Runner(DEFAULTS, list(sys.argv if args is None else args), warnings="")
+    with LeakWatch() as watch:
+        runner.run()
+    if runner.do_run_tests and not runner.options.fail:
+        print(closing_line(runner, watch.leaks), flush=True)
+    sys.exit(int(runner.failed or watch.leaks > 0))

@@ -1,0 +1,370 @@
+"""Listing, taking in, claiming, and working on files."""
+
+import hashlib
+import io
+import os
+import shutil
+import tempfile
+import threading
+import unittest
+from unittest import mock
+
+from waeup.kofa.errors import (
+    InvalidName,
+    ItemBusy,
+    NameTaken,
+    NoSuchItem,
+    Refused,
+    StorageFault,
+    TooLarge,
+)
+from waeup.kofa.spool import (
+    Upload,
+    WorkFolder,
+    accept,
+    claimed,
+    count_lines,
+    locks,
+    remove_file,
+    scan,
+    storage_lock,
+)
+from waeup.kofa.spool.disk import Disk, disk
+from waeup.kofa.tests.spool.faultydisk import (
+    FAST,
+    FaultyDisk,
+    LastingError,
+    Off,
+    PowerCut,
+    killed_at,
+    tree_of,
+    write,
+)
+
+
+class StorageTestCase(unittest.TestCase):
+    def setUp(self) -> None:
+        self.home = tempfile.mkdtemp(dir=FAST)
+        self.addCleanup(shutil.rmtree, self.home, ignore_errors=True)
+        self.storage = os.path.join(self.home, "storage")
+        os.mkdir(self.storage)
+
+    def put(self, name: str, text: str = "x") -> str:
+        return write(os.path.join(self.storage, name), text)
+
+
+class ScanTests(StorageTestCase):
+    def names(self, **kw) -> list[str]:
+        return [item.name for item in scan(self.storage, **kw)]
+
+    def test_regular_files_sorted_by_name(self) -> None:
+        for name in ("b.csv", "a.csv", "c.csv.gz"):
+            self.put(name)
+        os.mkdir(os.path.join(self.storage, "folder.csv"))
+        self.assertEqual(self.names(), ["a.csv", "b.csv", "c.csv.gz"])
+        self.assertEqual(self.names(suffixes=(".gz", ".txt")), ["c.csv.gz"])
+
+    def test_item(self) -> None:
+        path = self.put("a.csv", "hello")
+        os.utime(path, (5, 7.5))
+        (item,) = scan(self.storage, "finished")
+        self.assertEqual(
+            (item.name, item.folder, item.path, item.size, item.mtime),
+            ("a.csv", "finished", path, 5, 7.5),
+        )
+
+    def test_links_count_when_they_lead_to_a_file(self) -> None:
+        other = write(os.path.join(self.home, "other"), "x")
+        os.symlink(other, os.path.join(self.storage, "link.csv"))
+        os.symlink(self.home, os.path.join(self.storage, "folder.csv"))
+        os.symlink("nowhere", os.path.join(self.storage, "nowhere.csv"))
+        os.mkfifo(os.path.join(self.storage, "pipe.csv"))
+        self.assertEqual(self.names(), ["link.csv"])
+
+    def test_names_that_nobody_could_ask_for(self) -> None:
+        for name in (".hidden.csv", "a\nb.csv", "a\udcff.csv"):
+            self.put(name)
+        self.assertEqual(self.names(), [])
+
+    def test_missing_folder(self) -> None:
+        self.assertEqual(scan(os.path.join(self.storage, "gone")), [])
+
+
+class CountLinesTests(StorageTestCase):
+    def test_lines(self) -> None:
+        for text, number in (
+            ("", 0),
+            ("a", 1),
+            ("a\n", 1),
+            ("a\nb", 2),
+            ("a\r\nb\r\n", 2),
+            ("a\rb", 2),
+            ("a\rb\r", 2),
+            ("a\rb\n", 1),
+            ("\n", 1),
+            ("a\r" * 3, 3),
+        ):
+            with self.subTest(text):
+                folder = tempfile.mkdtemp(dir=self.home)
+                self.assertEqual(count_lines(write(os.path.join(folder, "a"), text)), number)
+
+    def test_file_is_read_once_for_each_state(self) -> None:
+        path = self.put("a.csv", "a\nb\n")
+        self.assertEqual(count_lines(path), 2)
+        with mock.patch("builtins.open", side_effect=AssertionError("read again")):
+            self.assertEqual(count_lines(path), 2)
+        self.put("a.csv", "a\nb\nc\n")
+        self.assertEqual(count_lines(path), 3)
+
+    def test_missing_file(self) -> None:
+        with self.assertRaises(FileNotFoundError):
+            count_lines(os.path.join(self.storage, "gone.csv"))
+
+
+class ClaimTests(StorageTestCase):
+    def elsewhere(self, path: str) -> list[type[BaseException] | None]:
+        """Claim `path` in another thread and return what became of it."""
+        found: list[type[BaseException] | None] = []
+
+        def claim() -> None:
+            try:
+                with claimed(path):
+                    found.append(None)
+            except (ItemBusy, NoSuchItem) as error:
+                found.append(type(error))
+
+        thread = threading.Thread(target=claim)
+        thread.start()
+        thread.join()
+        return found
+
+    def test_one_at_a_time(self) -> None:
+        path = self.put("a.csv")
+        with claimed(path):
+            self.assertEqual(self.elsewhere(path), [ItemBusy])
+            with claimed(path):
+                pass
+            self.assertEqual(self.elsewhere(path), [ItemBusy])
+        self.assertEqual(self.elsewhere(path), [None])
+
+    def test_file_that_is_gone(self) -> None:
+        path = os.path.join(self.storage, "a.csv")
+        with self.assertRaisesRegex(NoSuchItem, f"No such source path: {path}"):
+            with claimed(path):
+                self.fail("claimed a file that is not there")
+
+    def test_file_that_is_replaced_while_it_is_being_locked(self) -> None:
+        path, other = self.put("a.csv"), self.put("other.csv")
+
+        def flock(fd: int, how: int) -> None:
+            os.replace(other, path)
+
+        with mock.patch.object(locks.fcntl, "flock", flock), self.assertRaises(NoSuchItem):
+            with claimed(path):
+                self.fail("claimed a file that has been replaced")
+
+    def test_storage_lock_waits_and_gives_up(self) -> None:
+        with storage_lock(self.storage), mock.patch.object(locks, "PATIENCE", 0.1):
+            with self.assertRaisesRegex(ItemBusy, "busy"):
+                with storage_lock(self.storage):
+                    self.fail("locked twice")
+        with storage_lock(self.storage):
+            pass
+
+    def test_storage_lock_without_storage(self) -> None:
+        with self.assertRaisesRegex(StorageFault, "Create it"):
+            with storage_lock(os.path.join(self.storage, "gone")):
+                self.fail("locked a folder that is not there")
+
+
+class WorkFolderTests(StorageTestCase):
+    def test_last_one_takes_all_along(self) -> None:
+        with WorkFolder(self.storage) as one, WorkFolder(self.storage, "two") as two:
+            write(os.path.join(one.path, "x"), "x")
+            self.assertEqual(two.path, os.path.join(self.storage, ".work", "two"))
+            self.assertEqual(WorkFolder.ids(self.storage), sorted([one.id, "two"]))
+        self.assertEqual(os.listdir(self.storage), [])
+
+    def test_taken_up_again(self) -> None:
+        work = WorkFolder(self.storage, "run")
+        write(os.path.join(work.path, "x"), "x")
+        with self.assertRaises(ItemBusy):
+            WorkFolder(self.storage, "run")
+        work.close()
+        again = WorkFolder(self.storage, "run")
+        self.assertEqual(os.listdir(again.path), ["x"])
+        again.remove()
+
+    def test_id_that_is_a_path(self) -> None:
+        with self.assertRaises(InvalidName):
+            WorkFolder(self.storage, "../x")
+
+    def test_stale_ones(self) -> None:
+        for name in ("run-1", "run-2", "upload-1"):
+            WorkFolder(self.storage, name).close()
+        with WorkFolder(self.storage, "upload-2"):
+            self.assertEqual(WorkFolder.stale(self.storage, prefix="upload-"), ["upload-1"])
+            self.assertEqual(WorkFolder.stale(self.storage, {"run-1"}), ["run-2"])
+        self.assertEqual(WorkFolder.stale(self.storage), ["run-1"])
+        self.assertEqual(os.listdir(self.storage), [])
+
+    def test_storage_that_is_gone(self) -> None:
+        with self.assertRaisesRegex(StorageFault, "Making the work folder .* failed"):
+            WorkFolder(os.path.join(self.storage, "gone"))
+
+    def test_others_come_and_go(self) -> None:
+        """Several make, remove and tidy up at once; nobody loses a folder in use."""
+        problems: list[BaseException] = []
+
+        def work() -> None:
+            try:
+                for _round in range(100):
+                    with WorkFolder(self.storage) as folder:
+                        write(os.path.join(folder.path, "x"), "x")
+                        WorkFolder.stale(self.storage)
+                        os.stat(os.path.join(folder.path, "x"))
+            except BaseException as error:
+                problems.append(error)
+
+        threads = [threading.Thread(target=work) for _number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(problems, [])
+        self.assertEqual(os.listdir(self.storage), [])
+
+
+class AcceptTests(StorageTestCase):
+    def accept(self, content: bytes = b"k\r\n1\r\n", name: str = "data.csv", **kw) -> Upload:
+        return accept(self.storage, io.BytesIO(content), name, "mgr", **kw)
+
+    def test_upload(self) -> None:
+        upload = self.accept()
+        path = os.path.join(self.storage, "data_mgr.csv")
+        digest = hashlib.sha256(b"k\r\n1\r\n").hexdigest()
+        self.assertEqual(upload, Upload("data_mgr.csv", path, 6, digest, "data.csv"))
+        self.assertEqual(tree_of(self.storage), {"data_mgr.csv": b"k\r\n1\r\n"})
+        self.assertEqual(os.stat(upload.path).st_mode & 0o777, 0o600)
+
+    def test_name_in_use_gets_a_counter(self) -> None:
+        """Weekly files have the same name, here or among the originals."""
+        for folder in ("finished", "unfinished"):
+            os.mkdir(os.path.join(self.storage, folder))
+        self.put("finished/data_mgr.csv")
+        self.put("unfinished/data_mgr-2.csv")
+        names = [self.accept().name for _number in range(2)]
+        self.assertEqual(names, ["data_mgr-3.csv", "data_mgr-4.csv"])
+
+    def test_too_large(self) -> None:
+        self.assertEqual(self.accept(limit=6).size, 6)
+        with self.assertRaisesRegex(TooLarge, "data.csv has more than 5 bytes"):
+            self.accept(limit=5)
+        self.assertEqual(os.listdir(self.storage), ["data_mgr.csv"])
+
+    def test_refused_by_check(self) -> None:
+        def check(path: str) -> None:
+            with open(path, "rb") as stream:
+                raise Refused(stream.read().decode())
+
+        with self.assertRaisesRegex(Refused, "^bad$"):
+            self.accept(b"bad", check=check)
+        self.assertEqual(os.listdir(self.storage), [])
+
+    def test_stream_that_breaks(self) -> None:
+        stream = mock.Mock(read=mock.Mock(side_effect=[b"half", ConnectionError("client gone")]))
+        with self.assertRaisesRegex(StorageFault, "client gone"):
+            accept(self.storage, stream, "a.csv", "mgr")
+        self.assertEqual(os.listdir(self.storage), [])
+
+    def test_pending_file_is_replaced_on_request_only(self) -> None:
+        name = "a.create.pending.csv"
+        self.assertEqual(self.accept(b"1", name).name, name)
+        with self.assertRaisesRegex(NameTaken, "Confirm"):
+            self.accept(b"2", name)
+        self.assertEqual(tree_of(self.storage), {name: b"1"})
+        self.assertEqual(self.accept(b"2", name, replace=True).name, name)
+        self.assertEqual(tree_of(self.storage), {name: b"2"})
+
+    def test_pending_file_that_somebody_works_on(self) -> None:
+        name = "a.create.pending.csv"
+        path = self.put(name)
+        fd = locks.lock(path)
+        try:
+            with self.assertRaises(ItemBusy):
+                self.accept(b"2", name, replace=True)
+        finally:
+            os.close(fd)
+        self.assertEqual(tree_of(self.storage), {name: b"x"})
+
+    def test_file_system_without_links(self) -> None:
+        with mock.patch.object(Disk, "link", side_effect=OSError(1, "Operation not permitted")):
+            self.assertEqual(self.accept().name, "data_mgr.csv")
+            self.assertEqual(self.accept().name, "data_mgr-2.csv")
+        self.assertEqual(sorted(tree_of(self.storage)), ["data_mgr-2.csv", "data_mgr.csv"])
+
+    def test_storage_that_is_gone(self) -> None:
+        os.rmdir(self.storage)
+        with self.assertRaises(StorageFault):
+            self.accept()
+
+    def tidy(self) -> None:
+        WorkFolder.stale(self.storage)
+
+    def test_stopped_at_every_operation(self) -> None:
+        """Errors, kills and power cuts leave the whole file or none."""
+        whole = {"data_mgr.csv": b"k\r\n1\r\n"}
+        with FaultyDisk() as counter:
+            self.accept()
+        for number in range(counter.count):
+            with self.subTest(operation=number):
+                remove_all(self.storage)
+                with LastingError(number):
+                    try:
+                        self.accept()
+                    except StorageFault:
+                        pass
+                self.tidy()
+                self.assertIn(tree_of(self.storage), ({}, whole))
+                remove_all(self.storage)
+                self.assertTrue(killed_at(number, self.accept))
+                self.tidy()
+                self.assertIn(tree_of(self.storage), ({}, whole))
+                remove_all(self.storage)
+                shim = PowerCut(number, [self.storage])
+                self.addCleanup(shim.close)
+                with shim, self.assertRaises(Off):
+                    self.accept()
+                for state in shim.states():
+                    self.tidy()
+                    self.assertIn(tree_of(self.storage), ({}, whole), state)
+
+    def test_accepted_means_durable(self) -> None:
+        """When `accept` returns, a power cut does no harm any more."""
+        with FaultyDisk() as counter:
+            self.accept()
+        remove_all(self.storage)
+        shim = PowerCut(counter.count, [self.storage])
+        self.addCleanup(shim.close)
+        with shim:
+            self.accept()
+            with self.assertRaises(Off):
+                disk.rmdir(self.storage)
+        for state in shim.states():
+            self.tidy()
+            self.assertEqual(tree_of(self.storage), {"data_mgr.csv": b"k\r\n1\r\n"}, state)
+
+
+class RemoveFileTests(StorageTestCase):
+    def test_removed(self) -> None:
+        remove_file(self.put("a.csv"))
+        self.assertEqual(os.listdir(self.storage), [])
+        with self.assertRaises(FileNotFoundError):
+            remove_file(os.path.join(self.storage, "a.csv"))
+
+
+def remove_all(folder: str) -> None:
+    """Empty a folder."""
+    for name in os.listdir(folder):
+        path = os.path.join(folder, name)
+        shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)

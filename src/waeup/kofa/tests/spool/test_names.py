@@ -1,0 +1,97 @@
+"""Names from outside."""
+
+import os
+import unittest
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from waeup.kofa.errors import InvalidName
+from waeup.kofa.spool import FOLDERS, check_name, numbered, stored_name
+
+
+class CheckNameTests(unittest.TestCase):
+    def test_names_that_are_fine(self) -> None:
+        for name in ("data.csv", "a b.csv", "Prüfung.csv", "данные.csv", "x", "a..b", "~a", "-a"):
+            with self.subTest(name):
+                self.assertEqual(check_name(name), name)
+
+    def test_names_that_lead_elsewhere(self) -> None:
+        names = ("", ".", "..", "../x", "/etc/passwd", "a/b", "a\\b", ".hidden", "C:\\x.csv")
+        for name in (*names, *sorted(FOLDERS)):
+            with self.subTest(name), self.assertRaises(InvalidName):
+                check_name(name)
+
+    def test_names_that_are_no_text(self) -> None:
+        for name in ("a\0b", "a\nb", "a\x7fb", "a\u0085b", "a\u2028b", "a\udcffb"):
+            with self.subTest(ascii(name)), self.assertRaisesRegex(InvalidName, "no text"):
+                check_name(name)
+
+    def test_length_is_counted_in_bytes(self) -> None:
+        self.assertEqual(len(check_name("ü" * 127)), 127)
+        with self.assertRaisesRegex(InvalidName, "255 bytes"):
+            check_name("ü" * 128)
+
+    def test_message_says_what_to_do(self) -> None:
+        with self.assertRaises(InvalidName) as caught:
+            check_name("../x")
+        self.assertEqual(
+            str(caught.exception),
+            "'../x' is no file name: it contains a path separator. Choose another name.",
+        )
+
+    @given(st.text())
+    def test_what_passes_stays_in_its_folder(self, name: str) -> None:
+        try:
+            check_name(name)
+        except InvalidName:
+            return
+        self.assertEqual(os.path.split(os.path.normpath(os.path.join("/a", name))), ("/a", name))
+        os.fsencode(name)
+
+
+class StoredNameTests(unittest.TestCase):
+    def test_rule_of_kofa(self) -> None:
+        for filename, userid, name in (
+            ("faculties.csv", "zope.mgr", "faculties_zope.mgr.csv"),
+            ("my new list.csv", "ann", "my_new_list_ann.csv"),
+            ("a.b.csv", "ann", "a.b_ann.csv"),
+            ("a.csv", "Ann Lee/../x", "a_AnnLee..x.csv"),
+            ("A.CSV", "ann", "A_ann.csv"),
+            ("a_ann.create.pending.csv", "bob", "a_ann.create.pending.csv"),
+            ("C:\\lists\\a.csv", "ann", "a_ann.csv"),
+        ):
+            with self.subTest(filename):
+                self.assertEqual(stored_name(filename, userid), name)
+
+    def test_other_extensions(self) -> None:
+        for filename in ("a.txt", "a", "csv", ".csv", "a.csv.exe"):
+            with self.subTest(filename):
+                with self.assertRaisesRegex(InvalidName, "Only csv files are allowed"):
+                    stored_name(filename, "ann")
+
+    def test_sixty_five_characters_before_the_first_dot(self) -> None:
+        self.assertEqual(len(stored_name("a" * 61 + ".csv", "ann")), 69)
+        with self.assertRaisesRegex(InvalidName, "Maximum file name length is 65 characters!"):
+            stored_name("a" * 62 + ".csv", "ann")
+
+    def test_paths(self) -> None:
+        for filename in ("../a.csv", "/etc/a.csv", "a/b.csv", ".hidden.csv", "../a.pending.csv"):
+            with self.subTest(filename), self.assertRaises(InvalidName):
+                stored_name(filename, "ann")
+
+    @given(st.text(), st.text())
+    def test_every_stored_name_is_an_item_name(self, filename: str, userid: str) -> None:
+        try:
+            name = stored_name(filename + ".csv", userid)
+        except InvalidName:
+            return
+        self.assertEqual(check_name(name), name)
+        self.assertTrue(name.endswith(".csv"))
+
+
+class NumberedTests(unittest.TestCase):
+    def test_counter_stands_behind_the_stem(self) -> None:
+        names = numbered("data_mgr.csv")
+        found = [next(names) for _number in range(3)]
+        self.assertEqual(found, ["data_mgr.csv", "data_mgr-2.csv", "data_mgr-3.csv"])

@@ -1,0 +1,282 @@
+"""Sound tables in all their forms, and tables that are refused as a whole."""
+
+import csv
+import os
+import pathlib
+import tracemalloc
+
+from waeup.kofa.errors import TableError
+from waeup.kofa.tabular import Dialect, EmptyTable, check_header, open_table
+from waeup.kofa.tabular.source import BLOCK
+from waeup.kofa.tests.tabular.files import FileTestCase
+
+
+class SoundTables(FileTestCase):
+    def test_rows_have_numbers_lines_and_cells(self):
+        rows = self.rows("code,title\nBIO,Biology\nCHE,Chemistry\n")
+        self.assertEqual(
+            [tuple(row) for row in rows],
+            [
+                (1, 2, ("BIO", "Biology"), None, None),
+                (2, 3, ("CHE", "Chemistry"), None, None),
+            ],
+        )
+
+    def test_a_byte_order_mark_is_no_part_of_the_header(self):
+        with open_table(self.file(b"\xef\xbb\xbfcode,title\nBIO,Biology\n")) as table:
+            self.assertEqual(table.header, ("code", "title"))
+            self.assertEqual(table.encoding, "utf-8-sig")
+
+    def test_a_byte_order_mark_before_a_quoted_name(self):
+        with open_table(self.file(b'\xef\xbb\xbf"code","title"\nBIO,Biology\n')) as table:
+            self.assertEqual(table.header, ("code", "title"))
+
+    def test_line_ends_crlf_lf_and_cr(self):
+        for end in ("\r\n", "\n", "\r"):
+            with self.subTest(end=end):
+                content = end.join(["a,b", "1,2", "3,4", ""])
+                self.assertEqual(self.values(content), [("1", "2"), ("3", "4")])
+
+    def test_the_last_line_needs_no_end(self):
+        self.assertEqual(self.values("a,b\n1,2"), [("1", "2")])
+
+    def test_no_other_character_ends_a_line(self):
+        text = "x\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029y"
+        self.assertEqual(self.values(f"a,b\n1,{text}\n"), [("1", text)])
+
+    def test_quoted_cells_keep_delimiters_quotes_and_line_ends(self):
+        self.assertEqual(
+            self.values('a,b\n"1,5","say ""hi"""\n"two\r\nlines",""\n'),
+            [("1,5", 'say "hi"'), ("two\r\nlines", "")],
+        )
+
+    def test_the_line_is_the_one_where_the_row_begins(self):
+        rows = self.rows('a,b\n1,"x\ny\nz"\n2,z\n')
+        self.assertEqual([(row.number, row.line) for row in rows], [(1, 2), (2, 5)])
+
+    def test_blank_lines_are_no_rows_but_count_as_lines(self):
+        rows = self.rows("\n \na,b\n\n1,2\n,\n , \n3,4\n\n")
+        self.assertEqual(
+            [(row.number, row.line, row.values) for row in rows],
+            [(1, 5, ("1", "2")), (2, 8, ("3", "4"))],
+        )
+
+    def test_a_row_of_quoted_empty_cells_is_a_row(self):
+        self.assertEqual(self.values('a,b\n"",""\n'), [("", "")])
+        self.assertEqual(self.values('a\n""\n1\n'), [("",), ("1",)])
+
+    def test_a_row_whose_first_cell_is_empty_is_a_row(self):
+        self.assertEqual(self.values("a,b\n,2\n ,3\n"), [("", "2"), (" ", "3")])
+
+    def test_blanks_around_cells_are_kept(self):
+        self.assertEqual(self.values("a,b\n 1 ,\t2\n"), [(" 1 ", "\t2")])
+
+    def test_a_single_column(self):
+        self.assertEqual(self.values("name\nada\n\nbob;x\n"), [("ada",), ("bob;x",)])
+
+    def test_a_table_of_many_blocks_equals_what_csv_reads(self):
+        lines = [f'{n},"name {n}",{"x" * (n % 50)},"two\r\n{n}"\r\n' for n in range(5000)]
+        path = self.file("a,b,c,d\r\n" + "".join(lines))
+        self.assertGreater(os.path.getsize(path), 5 * BLOCK)
+        with open(path, newline="") as stream:
+            expected = [tuple(row) for row in csv.reader(stream)][1:]
+        with open_table(path) as table:
+            rows = list(table)
+        self.assertEqual([row.values for row in rows], expected)
+        self.assertEqual([row.line for row in rows], [2 + 2 * n for n in range(5000)])
+        self.assertEqual([row.number for row in rows], list(range(1, 5001)))
+
+    def test_a_block_that_ends_within_a_character_or_a_crlf(self):
+        for shift in range(8):
+            with self.subTest(shift=shift):
+                filler = "é" * (BLOCK // 2 - 8)
+                content = f"{'a' * shift},b\r\n{filler},é\r\n1,2\r\n"
+                rows = self.rows(content)
+                self.assertEqual([row.values for row in rows], [(filler, "é"), ("1", "2")])
+                self.assertEqual([row.line for row in rows], [2, 3])
+
+    def test_a_cell_longer_than_the_limit_of_the_csv_module(self):
+        text = "x" * (csv.field_size_limit() + 1)
+        self.assertEqual(self.values(f'a,b\n1,"{text}"\n2,{text}\n')[0], ("1", text))
+
+    def test_the_progress_reaches_the_size(self):
+        path = self.file("a,b\n" + "1,2\n" * BLOCK)
+        with open_table(path) as table:
+            next(table)
+            self.assertTrue(0 < table.bytes_read < table.size)
+            for _row in table:
+                pass
+            self.assertEqual(table.bytes_read, table.size)
+
+    def test_reading_goes_on_where_a_loop_was_left(self):
+        with open_table(self.file("a,b\n1,2\n3,4\n")) as table:
+            for _row in table:
+                break
+            self.assertEqual(next(table).values, ("3", "4"))
+
+    def test_memory_does_not_grow_with_the_file(self):
+        def peak(rows):
+            path = self.file("a,b,c\n" + "1234567890,abcdefghij,klmnopqrst\n" * rows)
+            tracemalloc.start()
+            try:
+                with open_table(path) as table:
+                    for _row in table:
+                        pass
+                return tracemalloc.get_traced_memory()[1]
+            finally:
+                tracemalloc.stop()
+
+        self.assertLess(peak(60_000), 1.2 * peak(6_000))
+
+
+class Dialects(FileTestCase):
+    def dialect(self, content):
+        with open_table(self.file(content)) as table:
+            return table.dialect
+
+    def test_each_delimiter_is_found(self):
+        for delimiter in ",;\t|":
+            with self.subTest(delimiter=delimiter):
+                content = "a,b,c\n1,2,3\n4,5,6\n".replace(",", delimiter)
+                self.assertEqual(self.dialect(content), Dialect(delimiter))
+                self.assertEqual(self.values(content), [("1", "2", "3"), ("4", "5", "6")])
+
+    def test_decimal_commas_do_not_confuse(self):
+        self.assertEqual(self.dialect("name;score\nada;1,5\nbob;2,5\n").delimiter, ";")
+
+    def test_delimiters_inside_quotes_do_not_count(self):
+        self.assertEqual(self.dialect('a,b\n"x;y;z",1\n"p;q;r",2\n').delimiter, ",")
+
+    def test_damaged_rows_do_not_decide(self):
+        self.assertEqual(self.dialect("a;b\n1;2\n3\n4;5\n6;7;8\n9;0\n").delimiter, ";")
+
+    def test_one_column_is_taken_as_commas(self):
+        self.assertEqual(self.dialect("name\na;b\nc;d\n"), Dialect())
+
+    def test_a_header_alone_is_enough(self):
+        with open_table(self.file("a;b;c\n"), rows_required=False) as table:
+            self.assertEqual(table.header, ("a", "b", "c"))
+
+    def test_a_given_dialect_overrides(self):
+        rows = self.values("a,b;c\n'1;5';'it''s'\n", dialect=Dialect(";", "'"))
+        self.assertEqual(rows, [("1;5", "it's")])
+
+    def test_impossible_dialects_are_refused(self):
+        path = self.file("a,b\n1,2\n")
+        for dialect in (
+            Dialect("", '"'),
+            Dialect(",,", '"'),
+            Dialect("\n"),
+            Dialect(",", ","),
+            Dialect("x"),
+        ):
+            with self.subTest(dialect=dialect), self.assertRaises(TableError):
+                open_table(path, dialect=dialect)
+
+    def test_any_other_delimiter_can_be_given(self):
+        for delimiter in "^]-\\.~ ":
+            with self.subTest(delimiter=delimiter):
+                rows = self.values(
+                    'a,b\n"1,",2\n,\nx,y""\n'.replace(",", delimiter).replace('y""', '"y"""'),
+                    dialect=Dialect(delimiter),
+                )
+                self.assertEqual(rows, [("1" + delimiter, "2"), ("x", 'y"')])
+
+
+class RefusedTables(FileTestCase):
+    def refusal(self, content, **options):
+        with (
+            self.assertRaises(TableError) as caught,
+            open_table(self.file(content), **options) as table,
+        ):
+            for _row in table:
+                pass
+        return str(caught.exception)
+
+    def test_an_empty_file(self):
+        for content in ("", b"\xef\xbb\xbf", "\n", "\r\n \r\n,,\r\n"):
+            with self.subTest(content=content), self.assertRaises(EmptyTable) as caught:
+                open_table(self.file(content))
+            self.assertIn("table.csv is empty.", str(caught.exception))
+
+    def test_a_header_without_rows_can_be_looked_at_but_not_read(self):
+        with open_table(self.file("a,b\n\n,\n")) as table:
+            self.assertEqual(table.header, ("a", "b"))
+            with self.assertRaisesRegex(TableError, "has a header and no rows"):
+                next(table)
+
+    def test_a_header_without_rows_where_none_are_required(self):
+        with open_table(self.file("a,b\n"), rows_required=False) as table:
+            self.assertEqual(list(table), [])
+
+    def test_a_damaged_header(self):
+        self.assertIn("line 2, column 2", self.refusal('\na,b"c\n1,2\n'))
+        self.assertIn("not closed", self.refusal('a,"b\n1,2\n'))
+        self.assertIn("NUL", self.refusal("a,b\0\n1,2\n"))
+
+    def test_more_columns_than_allowed(self):
+        message = self.refusal(",".join("c" * 1001) + "\n")
+        self.assertIn("1001 columns, and 1000 are allowed", message)
+
+    def test_as_many_columns_as_allowed(self):
+        header = ",".join(f"c{n}" for n in range(1000))
+        self.assertEqual(len(self.values(f"{header}\n{header}\n")[0]), 1000)
+
+    def test_an_endless_line(self):
+        for content in (b"a,b\n" + b"x" * 3_000_000, b"\0" * 3_000_000):
+            with self.subTest(start=content[:5]):
+                self.assertIn("no table: line", self.refusal(content))
+
+    def test_bytes_that_are_no_text_are_refused_when_they_are_met(self):
+        with open_table(self.file(b"a,b\n1,2\n" * BLOCK + b"3,\x92\n")) as table:
+            self.assertEqual(next(table).values, ("1", "2"))
+            with self.assertRaisesRegex(TableError, "is not UTF-8: byte 0x92"):
+                for _row in table:
+                    pass
+
+    def test_an_unknown_encoding(self):
+        for encoding in ("klingon", "hex", "rot13", "a\0b", ""):
+            with self.subTest(encoding=encoding):
+                message = self.refusal("a,b\n1,2\n", encoding=encoding)
+                self.assertIn("is no text encoding", message)
+
+    def test_nothing_stays_open_after_a_refusal(self):
+        before = len(os.listdir("/proc/self/fd"))
+        self.refusal("")
+        self.refusal("a,b\n")
+        self.assertEqual(len(os.listdir("/proc/self/fd")), before)
+
+    def test_a_missing_file_is_an_oserror(self):
+        with self.assertRaises(FileNotFoundError):
+            open_table(str(pathlib.Path(self.folder, "none.csv")))
+
+
+class Encodings(FileTestCase):
+    def test_a_given_encoding_overrides(self):
+        content = "name,town\r\nJosé,Łódź\r\n"
+        for encoding in ("utf-16", "utf-16-le", "utf-8", "utf-8-sig"):
+            with self.subTest(encoding=encoding):
+                data = content.encode(encoding)
+                self.assertEqual(self.values(data, encoding=encoding), [("José", "Łódź")])
+
+    def test_windows_1252(self):
+        data = "name,town\nJosé,Köln\n".encode("cp1252")
+        self.assertEqual(self.values(data, encoding="cp1252"), [("José", "Köln")])
+
+
+class Headers(FileTestCase):
+    def test_different_names_are_fine(self):
+        check_header(("a", "b", "--IGNORE--", "--IGNORE--"))
+
+    def test_a_name_that_stands_twice(self):
+        with self.assertRaises(TableError) as caught:
+            check_header(("a", "b", "a", "b", "c"), "x.csv")
+        self.assertEqual(
+            str(caught.exception),
+            "Double headers: each column name may only appear once. x.csv has more than"
+            " one column 'a', 'b'. Rename or remove the others.",
+        )
+
+    def test_columns_without_a_name_are_told_by_position(self):
+        with self.assertRaisesRegex(TableError, "columns without a name: 2, 4"):
+            check_header(("a", "", "b", "  "))

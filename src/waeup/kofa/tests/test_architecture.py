@@ -1,0 +1,153 @@
+"""The imports of all modules, read and held to the floors of docs/architecture.rst."""
+
+import ast
+import os
+import unittest
+from pathlib import Path
+
+import waeup.kofa.interfaces
+
+PACKAGE = Path(waeup.kofa.interfaces.__file__).parent
+
+#: Room (top module or folder below the package) -> floor.
+FLOORS = {
+    "interfaces": 0,
+    "errors": 0,
+    "i18n": 0,
+    "spool": 1,
+    "tabular": 1,
+    "conversion": 1,
+    "journal": 1,
+    "importing": 2,
+    "exporting": 2,
+    "datacenter": 3,
+    "ledger": 3,
+    "operations": 3,
+    "logger": 3,
+    "subscribers": 3,
+    "permissions": 3,
+    "jobs": 3,
+    "transactional": 3,
+    "browser": 4,
+    "cli": 4,
+    "app": 5,
+    "authentication": 5,
+    "users": 5,
+    "university": 5,
+    "students": 5,
+    "testing": 6,
+    "tests": 6,
+    "utils": 6,
+}
+#: What a pure room must not know.
+WORLDLY = ("grok", "grokcore", "ZODB", "BTrees", "persistent", "zope.publisher", "transaction")
+#: The portal and its kinds may use each other and everything below; doors may open the portal.
+PORTAL = {"app", "authentication", "users", "university", "students"}
+
+
+def modules():
+    """Generate pairs of room and path of all modules but the tests."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE).parts
+        room = parts[0].removesuffix(".py")
+        if room in ("tests", "testing", "__init__"):
+            continue
+        yield room, path
+
+
+def imported(path):
+    """Generate the dotted names that a module imports, those of functions included."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            for alias in node.names:
+                yield f"{node.module}.{alias.name}"
+
+
+def own_room(name):
+    """Return the room that a dotted name belongs to, or None for foreign names."""
+    parts = name.split(".")
+    return parts[2] if parts[:2] == ["waeup", "kofa"] and len(parts) > 2 else None
+
+
+class Floors(unittest.TestCase):
+    """Imports point down."""
+
+    def test_every_room_has_a_floor(self):
+        self.assertEqual(sorted({room for room, _ in modules()} - set(FLOORS)), [])
+
+    def test_imports_point_down(self):
+        wrong = []
+        for room, path in modules():
+            for name in imported(path):
+                target = own_room(name)
+                if target is None or target == room or target not in FLOORS:
+                    continue
+                up = FLOORS[target] > FLOORS[room]
+                if up and not (target in PORTAL and FLOORS[room] == 4):
+                    wrong.append(f"{path.relative_to(PACKAGE)}: {name}")
+        self.assertEqual(wrong, [])
+
+    def test_pure_rooms_know_neither_each_other_nor_the_world(self):
+        wrong = []
+        for room, path in modules():
+            if FLOORS[room] != 1:
+                continue
+            for name in imported(path):
+                target = own_room(name)
+                neighbour = target is not None and FLOORS[target] == 1 and target != room
+                if neighbour or name.startswith(tuple(f"{world}." for world in WORLDLY)):
+                    wrong.append(f"{path.relative_to(PACKAGE)}: {name}")
+        self.assertEqual(wrong, [])
+
+    def test_nobody_inside_uses_the_import_paths_of_1_9(self):
+        wrong = [
+            str(path.relative_to(PACKAGE))
+            for room, path in modules()
+            if room != "utils" and any(own_room(name) == "utils" for name in imported(path))
+        ]
+        self.assertEqual(wrong, [])
+
+    def test_views_touch_no_files(self):
+        wrong = [
+            f"{path.relative_to(PACKAGE)}: {name}"
+            for room, path in modules()
+            if room == "browser"
+            for name in imported(path)
+            if name.split(".")[0] in ("os", "csv", "shutil", "tempfile", "pathlib")
+        ]
+        self.assertEqual(wrong, [])
+
+    def test_transactions_end_only_in_jobs_and_at_the_doors(self):
+        wrong = []
+        for room, path in modules():
+            if room in ("jobs", "cli", "browser"):
+                continue
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if (
+                    isinstance(node, ast.Call)
+                    and isinstance(node.func, ast.Attribute)
+                    and node.func.attr in ("commit", "begin", "abort")
+                    and isinstance(node.func.value, ast.Name)
+                    and node.func.value.id == "transaction"
+                ):
+                    wrong.append(f"{path.relative_to(PACKAGE)}: line {node.lineno}")
+        self.assertEqual(wrong, [])
+
+    def test_there_is_no_init_in_the_namespace(self):
+        self.assertFalse(os.path.exists(PACKAGE.parent / "__init__.py"))
+
+    def test_nothing_is_evaluated(self):
+        wrong = []
+        for _, path in modules():
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if (
+                    isinstance(node, ast.Call)
+                    and isinstance(node.func, ast.Name)
+                    and node.func.id in ("eval", "exec")
+                ):
+                    wrong.append(f"{path.relative_to(PACKAGE)}: line {node.lineno}")
+        self.assertEqual(wrong, [])

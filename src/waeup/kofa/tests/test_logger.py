@@ -1,0 +1,439 @@
+"""Components with a log file, and log lines that join a transaction."""
+
+import contextlib
+import io
+import logging
+import os
+import sys
+import tempfile
+import threading
+import unittest
+from pathlib import Path
+from typing import Any
+
+import transaction
+from transaction.interfaces import IDataManagerSavepoint, ISavepointDataManager
+from zope.component import getGlobalSiteManager
+from zope.component.hooks import setSite
+from zope.interface import implementer
+from zope.interface.verify import verifyClass, verifyObject
+from zope.security.interfaces import IParticipation
+from zope.security.management import endInteraction, newInteraction, system_user
+
+from waeup.kofa.interfaces import ILogger
+from waeup.kofa.logger import Logger, _DeferredLines, current_user, deferred_lines
+
+TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}"
+
+
+class DataCenterWithStorage:
+    def __init__(self, storage: str) -> None:
+        self.storage = storage
+
+
+class Site(dict):
+    def __init__(self, name: str | None, storage: str | None) -> None:
+        super().__init__()
+        self.__name__ = name
+        if storage is not None:
+            self["datacenter"] = DataCenterWithStorage(storage)
+
+    def getSiteManager(self) -> Any:
+        return getGlobalSiteManager()
+
+
+class Principal:
+    def __init__(self, userid: str) -> None:
+        self.id = userid
+
+
+@implementer(IParticipation)
+class Participation:
+    interaction = None
+
+    def __init__(self, principal: Any) -> None:
+        self.principal = principal
+
+
+class Students(Logger):
+    logger_name = "waeup.kofa.${sitename}.students"
+    logger_filename = "students.log"
+
+
+class SiteTests(unittest.TestCase):
+    def setUp(self) -> None:
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.folder = Path(directory.name)
+        self.addCleanup(setSite)
+        self.addCleanup(endInteraction)
+        self.addCleanup(self.forget_loggers)
+        self.site = self.make_site("uni")
+        setSite(self.site)
+
+    def make_site(self, name: str | None, folder: str = "storage") -> Site:
+        storage = self.folder / folder
+        storage.mkdir(exist_ok=True)
+        return Site(name, str(storage))
+
+    def forget_loggers(self) -> None:
+        for name, logger in list(logging.Logger.manager.loggerDict.items()):
+            if name.startswith("waeup.kofa.") and isinstance(logger, logging.Logger):
+                for handler in list(logger.handlers):
+                    logger.removeHandler(handler)
+                    handler.close()
+                logger.propagate = True
+                logger.setLevel(logging.NOTSET)
+
+    def content(self, filename: str = "main.log", folder: str = "storage") -> str:
+        path = self.folder / folder / "logs" / filename
+        return path.read_text(encoding="utf-8") if path.exists() else ""
+
+    def messages(self, filename: str = "main.log", folder: str = "storage") -> list[str]:
+        lines = self.content(filename, folder).splitlines()
+        return [line.split(" - ", 3)[3] for line in lines]
+
+
+class ContractTests(unittest.TestCase):
+    def test_mixin_provides_its_interface(self) -> None:
+        self.assertTrue(verifyClass(ILogger, Logger))
+        self.assertTrue(verifyObject(ILogger, Logger()))
+
+    def test_deferred_lines_are_a_data_manager(self) -> None:
+        self.assertTrue(verifyClass(ISavepointDataManager, _DeferredLines))
+        self.assertTrue(verifyObject(IDataManagerSavepoint, _DeferredLines().savepoint()))
+
+
+class LineTests(SiteTests):
+    def test_line_has_the_form_of_1_9(self) -> None:
+        Logger().logger.info("Ọmọ %s", 1)
+        self.assertRegex(self.content(), rf"^{TIME} - INFO - system - Ọmọ 1\n$")
+
+    def test_user_is_the_current_principal(self) -> None:
+        newInteraction(Participation(Principal("bob")))
+        self.assertEqual(current_user(), "bob")
+        Logger().logger.warning("x")
+        self.assertRegex(self.content(), rf"^{TIME} - WARNING - bob - x\n$")
+
+    def test_system_itself_and_participations_without_principal_are_the_system(self) -> None:
+        newInteraction(Participation(None), Participation(system_user))
+        self.assertEqual(current_user(), "system")
+
+    def test_user_can_be_named(self) -> None:
+        Logger().logger.info("x", extra={"user": "worker"})
+        self.assertIn(" - INFO - worker - x\n", self.content())
+
+    def test_level_is_info(self) -> None:
+        Logger().logger.debug("x")
+        self.assertEqual(self.content(), "")
+
+    def test_cells_and_principals_cannot_forge_lines(self) -> None:
+        newInteraction(Participation(Principal("eve\nroot")))
+        Logger().logger.info("name=%s", "Bob\r\n2026-01-01 00:00:00,000 - INFO - admin - removed")
+        self.assertEqual(len(self.content().splitlines()), 1)
+        self.assertIn(r" - eve\nroot - name=Bob\r\n2026", self.content())
+
+    def test_traceback_is_part_of_its_line(self) -> None:
+        try:
+            raise ValueError("first\nsecond")
+        except ValueError:
+            Logger().logger.exception("failed")
+        self.assertEqual(len(self.content().splitlines()), 1)
+        self.assertRegex(
+            self.content(), r" - failed\\nTraceback .*\\nValueError: first\\nsecond\n"
+        )
+
+    def test_component_can_have_a_form_of_its_own(self) -> None:
+        class Short(Logger):
+            logger_format_str = "%(user)s: %(message)s"
+
+        Short().logger.info("x")
+        self.assertEqual(self.content(), "system: x\n")
+
+    def test_bad_record_is_reported_and_does_not_stop_the_work(self) -> None:
+        with contextlib.redirect_stderr(io.StringIO()) as stderr:
+            Logger().logger.info("%d", "no number")
+        self.assertIn("no number", stderr.getvalue())
+        self.assertEqual(self.content(), "")
+
+
+class PlaceTests(SiteTests):
+    def test_each_component_has_its_file(self) -> None:
+        Logger().logger.info("a")
+        Students().logger.info("b")
+        self.assertEqual(self.messages(), ["a"])
+        self.assertEqual(self.messages("students.log"), ["b"])
+
+    def test_python_logger_is_named_after_the_site(self) -> None:
+        logger = Students().logger
+        self.assertEqual(logger.name, "waeup.kofa.uni.students")
+        self.assertFalse(logger.propagate)
+        self.assertEqual(len(logger.handlers), 1)
+        self.assertIs(Students().logger, logger)
+
+    def test_any_other_number_of_handlers_is_put_right(self) -> None:
+        logger = Students().logger
+        logger.addHandler(logging.NullHandler())
+        Students().logger.info("once")
+        self.assertEqual(len(logger.handlers), 1)
+        logger.handlers.clear()
+        Students().logger.info("again")
+        self.assertEqual(self.messages("students.log"), ["once", "again"])
+
+    def test_threads_that_come_at_once_set_up_one_handler(self) -> None:
+        barrier = threading.Barrier(8)
+        self.addCleanup(sys.setswitchinterval, sys.getswitchinterval())
+        sys.setswitchinterval(1e-6)
+
+        def log() -> None:
+            setSite(self.site)
+            barrier.wait()
+            Students().logger.info("x")
+
+        threads = [threading.Thread(target=log) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(self.messages("students.log"), ["x"] * 8)
+
+    def test_paths_are_told_and_the_folder_is_made(self) -> None:
+        component = Students()
+        logs = self.folder / "storage" / "logs"
+        self.assertEqual(component.logger_get_logdir(), str(logs))
+        self.assertTrue(logs.is_dir())
+        self.assertEqual(component.logger_get_logfile_path(), str(logs / "students.log"))
+
+    def test_logs_go_on_where_the_storage_is(self) -> None:
+        logger = Students().logger
+        logger.info("before")
+        (self.folder / "new").mkdir()
+        self.site["datacenter"].storage = str(self.folder / "new")
+        logger.info("after")
+        self.assertEqual(self.messages("students.log"), ["before"])
+        self.assertEqual(self.messages("students.log", "new"), ["after"])
+
+    def test_rotated_log_goes_on_in_a_new_file(self) -> None:
+        logger = Logger().logger
+        logger.info("old")
+        path = self.folder / "storage" / "logs" / "main.log"
+        path.rename(path.with_suffix(".log.1"))
+        logger.info("new")
+        self.assertEqual(self.messages(), ["new"])
+
+    def test_sites_of_one_process_do_not_mix(self) -> None:
+        other = self.make_site("other", "elsewhere")
+        Logger().logger.info("uni")
+        setSite(other)
+        Logger().logger.info("other")
+        self.assertEqual(self.messages(), ["uni"])
+        self.assertEqual(self.messages(folder="elsewhere"), ["other"])
+
+    def test_sites_with_the_same_name_do_not_mix(self) -> None:
+        logger = Logger().logger
+        setSite(self.make_site("uni", "elsewhere"))
+        logger.info("other database")
+        self.assertEqual(self.messages(), [])
+        self.assertEqual(self.messages(folder="elsewhere"), ["other database"])
+
+    def test_1_9_calls_leave_one_working_handler(self) -> None:
+        component = Students()
+        component.logger_logfile_changed()
+        component.logger.info("a")
+        component.logger_shutdown()
+        self.assertEqual(logging.getLogger("waeup.kofa.uni.students").handlers, [])
+        component.logger.info("b")
+        self.assertEqual(self.messages("students.log"), ["a", "b"])
+
+    def test_storage_that_is_gone_stops_nothing_and_is_told(self) -> None:
+        os.rmdir(self.folder / "storage")
+        with self.assertLogs("waeup.kofa", "ERROR") as told:
+            Logger().logger.info("lost")
+        self.assertRegex(told.output[0], "Cannot write to the log file .*main.log: No such file")
+
+
+class WithoutSiteTests(SiteTests):
+    """Who logs before there is a site, or outside of one, gets no error."""
+
+    def assert_quiet(self, name: str) -> None:
+        component = Students()
+        with contextlib.redirect_stderr(io.StringIO()) as stderr:
+            component.logger.info("x")
+        self.assertEqual(component.logger.handlers, [])
+        self.assertEqual(component.logger.name, name)
+        self.assertIsNone(component.logger_get_logdir())
+        self.assertIsNone(component.logger_get_logfile_path())
+        self.assertIsNone(component.logger_setup(component.logger))
+        self.assertEqual(stderr.getvalue(), "")
+
+    def test_no_site(self) -> None:
+        setSite()
+        self.assert_quiet("waeup.kofa.students")
+
+    def test_site_without_name(self) -> None:
+        setSite(Site(None, None))
+        self.assert_quiet("waeup.kofa.students")
+
+    def test_site_without_data_center(self) -> None:
+        setSite(Site("uni", None))
+        self.assert_quiet("waeup.kofa.uni.students")
+
+    def test_unnamed_site_with_data_center_writes_no_file(self) -> None:
+        setSite(self.make_site(None))
+        Logger().logger.info("x")
+        self.assertEqual(self.content(), "")
+
+    def test_record_outside_of_the_site_goes_to_the_console(self) -> None:
+        logger = Logger().logger
+        setSite()
+        with self.assertLogs("waeup.kofa", "INFO") as told:
+            logger.info("x")
+        self.assertEqual(told.output, ["INFO:waeup.kofa.uni:x"])
+        self.assertEqual(self.content(), "")
+
+
+class FailingDataManager:
+    """Votes no."""
+
+    transaction_manager = None
+
+    def tpc_vote(self, _transaction: Any) -> None:
+        raise RuntimeError("no")
+
+    def sortKey(self) -> str:
+        return "failing"
+
+    def nothing(self, _transaction: Any) -> None:
+        pass
+
+    abort = commit = tpc_begin = tpc_finish = tpc_abort = nothing
+
+
+class DeferredTests(SiteTests):
+    def setUp(self) -> None:
+        super().setUp()
+        self.manager = transaction.TransactionManager()
+        self.logger = Logger().logger
+
+    def test_lines_appear_in_order_when_the_transaction_commits(self) -> None:
+        with deferred_lines(self.manager):
+            self.logger.info("a")
+            Students().logger.info("b")
+            self.logger.info("c")
+            self.assertEqual(self.messages(), [])
+        self.assertEqual(self.messages(), [])
+        self.manager.commit()
+        self.assertEqual(self.messages(), ["a", "c"])
+        self.assertEqual(self.messages("students.log"), ["b"])
+
+    def test_one_transaction_can_be_named(self) -> None:
+        with deferred_lines(self.manager.get()):
+            self.logger.info("a")
+        self.assertEqual(self.messages(), [])
+        self.manager.commit()
+        self.assertEqual(self.messages(), ["a"])
+
+    def test_the_module_transaction_can_be_named(self) -> None:
+        self.addCleanup(transaction.abort)
+        with deferred_lines(transaction):
+            self.logger.info("a")
+        transaction.abort()
+        self.assertEqual(self.messages(), [])
+
+    def test_abort_drops_lines(self) -> None:
+        with deferred_lines(self.manager):
+            self.logger.info("a")
+            self.manager.abort()
+            self.logger.info("b")
+            self.manager.commit()
+        self.assertEqual(self.messages(), ["b"])
+
+    def test_each_transaction_has_its_lines(self) -> None:
+        with deferred_lines(self.manager):
+            for message in ("a", "b"):
+                self.logger.info(message)
+                self.manager.commit()
+                self.assertEqual(self.messages()[-1], message)
+        self.assertEqual(self.messages(), ["a", "b"])
+
+    def test_several_contexts_of_one_transaction_write_once_and_in_order(self) -> None:
+        for message in ("a", "b"):
+            with deferred_lines(self.manager):
+                self.logger.info(message)
+        self.assertEqual(len(self.manager.get()._resources), 1)
+        self.manager.commit()
+        self.assertEqual(self.messages(), ["a", "b"])
+
+    def test_failed_commit_drops_lines(self) -> None:
+        with deferred_lines(self.manager):
+            self.logger.info("a")
+            self.manager.get().join(FailingDataManager())
+            with self.assertRaisesRegex(RuntimeError, "no"):
+                self.manager.commit()
+            self.logger.info("the commit failed")
+            self.manager.abort()
+        self.assertEqual(self.messages(), ["the commit failed"])
+
+    def test_savepoint_takes_back_what_came_after_it(self) -> None:
+        with deferred_lines(self.manager):
+            self.logger.info("a")
+            savepoint = self.manager.savepoint()
+            self.logger.info("b")
+            savepoint.rollback()
+            self.logger.info("c")
+            savepoint.rollback()
+            self.logger.info("d")
+            self.manager.commit()
+        self.assertEqual(self.messages(), ["a", "d"])
+
+    def test_savepoint_older_than_the_first_line(self) -> None:
+        with deferred_lines(self.manager):
+            savepoint = self.manager.savepoint()
+            self.logger.info("a")
+            savepoint.rollback()
+            self.logger.info("b")
+            self.manager.commit()
+        self.assertEqual(self.messages(), ["b"])
+
+    def test_line_goes_where_the_storage_was_when_it_was_logged(self) -> None:
+        (self.folder / "new").mkdir()
+        with deferred_lines(self.manager):
+            self.logger.info("a")
+            self.site["datacenter"].storage = str(self.folder / "new")
+            self.logger.info("b")
+            self.manager.commit()
+        self.assertEqual(self.messages(), ["a"])
+        self.assertEqual(self.messages(folder="new"), ["b"])
+
+    def test_commit_survives_a_log_that_cannot_be_written(self) -> None:
+        with deferred_lines(self.manager):
+            self.logger.info("a")
+            self.logger.info("b")
+        self.site["datacenter"].storage = "/nowhere"
+        os.rmdir(self.folder / "storage")
+        with self.assertLogs("waeup.kofa", "ERROR") as told:
+            self.manager.commit()
+        self.assertIn("2 line(s) are lost", told.output[0])
+
+    def test_without_transaction_lines_are_written_at_once(self) -> None:
+        manager = transaction.TransactionManager(explicit=True)
+        with deferred_lines(manager):
+            self.logger.info("a")
+            self.assertEqual(self.messages(), ["a"])
+
+    def test_lines_of_other_threads_and_of_the_time_after_do_not_wait(self) -> None:
+        def log() -> None:
+            setSite(self.site)
+            self.logger.info("thread")
+
+        with deferred_lines(self.manager):
+            thread = threading.Thread(target=log)
+            thread.start()
+            thread.join()
+            self.logger.info("deferred")
+        self.logger.info("after")
+        self.assertEqual(self.messages(), ["thread", "after"])
+
+
+if __name__ == "__main__":
+    unittest.main()

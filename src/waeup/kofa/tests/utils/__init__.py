@@ -1,0 +1,1 @@
+"""Tests of the import paths of Kofa 1.9."""

@@ -1,0 +1,110 @@
+"""What a row of a table means for faculties, departments and courses.
+
+Names, columns and messages are those of Kofa 1.9.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import grok
+
+from waeup.kofa.errors import FatalCSVError
+from waeup.kofa.importing.kind import ContainerProcessor
+from waeup.kofa.interfaces import IGNORE_MARKER
+from waeup.kofa.university.interfaces import ICourse, IDepartment, IFaculty
+
+
+def given_code(row: dict[str, Any], name: str) -> str | None:
+    """Return the code in column `name` of a row, or None where there is none."""
+    code = row.get(name)
+    if code is None or code is IGNORE_MARKER:
+        return None
+    return code.strip() or None
+
+
+class AcademicProcessor(ContainerProcessor):
+    """Imports objects of the academic tree, and tells the main log what changed."""
+
+    grok.baseclass()
+
+    def updateEntry(self, obj: Any, row: dict[str, Any], site: Any, filename: str) -> str:
+        """See `IBatchProcessor`."""
+        changes = super().updateEntry(obj, row, site, filename)
+        site["faculties"].logger.info(
+            "%s - %s - %s - updated: %s", self.name, filename, obj.code, changes
+        )
+        return changes
+
+
+class FacultyProcessor(AcademicProcessor):
+    """Imports faculties."""
+
+    name = "Faculty Processor"
+    util_name = "facultyprocessor"
+    iface = IFaculty
+    factory_name = "waeup.Faculty"
+    container = "faculties"
+    key = "code"
+
+
+class DepartmentProcessor(AcademicProcessor):
+    """Imports departments into faculties that exist."""
+
+    name = "Department Processor"
+    util_name = "departmentprocessor"
+    iface = IDepartment
+    factory_name = "waeup.Department"
+    location_fields = ("code", "faculty_code")
+
+    def getParent(self, row: dict[str, Any], site: Any) -> Any:
+        """Return the faculty of `faculty_code`, or None."""
+        return site["faculties"].get(given_code(row, "faculty_code") or "")
+
+
+class CourseProcessor(AcademicProcessor):
+    """Imports courses into departments that exist.
+
+    A new course needs the codes of its faculty and department; one that exists
+    is found by its own code, unless a row has those of faculty and department.
+    """
+
+    name = "Course Processor"
+    util_name = "courseprocessor"
+    iface = ICourse
+    factory_name = "waeup.Course"
+
+    @property
+    def available_fields(self) -> list[str]:
+        """See `IBatchProcessor`."""
+        return sorted({*super().available_fields, "faculty_code", "department_code"})
+
+    @property
+    def req(self) -> dict[str, list[str]]:
+        """See `IBatchProcessor`."""
+        required = super().req
+        required["create"] = [*required["create"], "faculty_code", "department_code"]
+        return required
+
+    def checkHeaders(self, headerfields: Iterable[str], mode: str = "create") -> bool:
+        """See `IBatchProcessor`."""
+        fields = set(headerfields)
+        if mode == "create" and not {"faculty_code", "department_code"} <= fields:
+            raise FatalCSVError("Need at least columns faculty_code and department_code")
+        return super().checkHeaders(headerfields, mode)
+
+    def getParent(self, row: dict[str, Any], site: Any) -> Any:
+        """Return the container for courses of the department, or None."""
+        faculty_code = given_code(row, "faculty_code")
+        department_code = given_code(row, "department_code")
+        if faculty_code and department_code:
+            faculty = site["faculties"].get(faculty_code)
+            department = None if faculty is None else faculty.get(department_code)
+            return None if department is None else department.courses
+        course = site["faculties"].find_course(row["code"])
+        return None if course is None else course.__parent__
+
+    def checkCreateRequirements(self, parent: Any, row: dict[str, Any], site: Any) -> str | None:
+        """Refuse a code that the portal has in another department."""
+        if site["faculties"].find_course(row["code"]) is not None:
+            return "Course exists already elsewhere."
+        return None
