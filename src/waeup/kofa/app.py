@@ -7,6 +7,7 @@ its local utilities, its containers are made with it.
 
 import grok
 from zope.authentication.interfaces import IAuthentication
+from zope.component.hooks import site as site_set
 from zope.interface import implementer
 from zope.lifecycleevent.interfaces import IObjectAddedEvent
 from zope.pluggableauth.authentication import PluggableAuthentication
@@ -51,8 +52,9 @@ class University(grok.Application, grok.Container, Logger):
         self["students"] = StudentsContainer()
 
 
-@grok.subscribe(IUniversity, IObjectAddedEvent)
+@grok.subscribe(University, IObjectAddedEvent)
 def log_new_university(site: University, event: IObjectAddedEvent) -> None:
     """Let the log begin with the portal itself."""
     if event.object is site:
-        site.logger.info(f"University `{site.__name__}` added.")
+        with site_set(site):
+            site.logger.info("University `%s` added.", site.__name__)

@@ -17,6 +17,8 @@ from urllib.parse import urlencode
 import grok
 from zope.component import getUtility, queryUtility
 from zope.component.hooks import getSite
+from zope.container.contained import Contained
+from zope.interface import implementer
 from zope.pluggableauth.factories import PrincipalInfo
 from zope.pluggableauth.interfaces import IAuthenticatorPlugin, ICredentialsPlugin
 from zope.publisher.interfaces.http import IHTTPRequest
@@ -120,11 +122,15 @@ def log_out(request: Any) -> None:
     getUtility(IClientIdManager).renew(request)
 
 
-class SessionCredentials(grok.GlobalUtility):
+@implementer(ICredentialsPlugin)
+class SessionCredentials(grok.GlobalUtility, Contained):
     """Finds in the session who has logged in."""
 
     grok.name("kofa session")
     grok.provides(ICredentialsPlugin)
+
+    #: No protocol in common with other plugins: a challenge by this one is enough.
+    challengeProtocol = None
 
     def extractCredentials(self, request: Any) -> dict[str, Any] | None:
         """Return the `principal_id` of a log-in that is not too old, or None.
@@ -153,7 +159,8 @@ class SessionCredentials(grok.GlobalUtility):
         return True
 
 
-class UsersAuthenticator(grok.GlobalUtility):
+@implementer(IAuthenticatorPlugin)
+class UsersAuthenticator(grok.GlobalUtility, Contained):
     """Knows the accounts of the site."""
 
     grok.name("kofa users")

@@ -9,8 +9,8 @@ database: they must not move.
 
 import os
 import re
+import time
 from collections.abc import Iterator
-from datetime import datetime
 from functools import partial
 
 import grok
@@ -117,9 +117,7 @@ class DataCenter(grok.Container, Logger):
 
     # -- storage path -------------------------------------------------------------
 
-    def setStoragePath(
-        self, path: str, move: bool = False, overwrite: bool = False
-    ) -> list[str]:
+    def setStoragePath(self, path: str, move: bool = False, overwrite: bool = False) -> list[str]:
         """See `IDataCenter`."""
         path = os.path.abspath(path)
         if not os.path.isdir(path):
@@ -216,7 +214,7 @@ class DataCenterFile:
 
     def getDate(self) -> str:
         """See `IDataCenterFile`."""
-        return datetime.fromtimestamp(self._mtime).strftime("%Y-%m-%d %H:%M:%S")
+        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self._mtime))
 
     def getTimeStamp(self) -> float:
         """Return the time of the last change in seconds since the epoch."""
@@ -224,14 +222,10 @@ class DataCenterFile:
 
     def getSize(self) -> str:
         """See `IDataCenterFile`."""
-        size = float(self.bytes)
-        if size < 1024:
-            return f"{self.bytes} bytes"
-        for unit in ("kb", "MB", "GB"):
-            size /= 1024
-            if size < 1024:
-                break
-        return f"{size:.2f} {unit}"
+        for exponent, unit in ((3, "GB"), (2, "MB"), (1, "kb")):
+            if self.bytes >= 1024**exponent:
+                return f"{self.bytes / 1024**exponent:.2f} {unit}"
+        return f"{self.bytes} bytes"
 
     def getLinesNumber(self) -> int:
         """See `IDataCenterFile`."""

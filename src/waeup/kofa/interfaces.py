@@ -89,9 +89,7 @@ class IDataCenter(IKofaObject):
         description="Absolute path of the folder that holds all files.",
         readonly=True,
     )
-    deleted_path = schema.TextLine(
-        title="Path of the data of deleted items", readonly=True
-    )
+    deleted_path = schema.TextLine(title="Path of the data of deleted items", readonly=True)
     graduated_path = schema.TextLine(
         title="Path of the data of graduated students",
         description="The folder is made when it is first used.",

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import partial
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, BinaryIO
 
 import transaction
 from zope.component import createObject, getUtilitiesFor, queryUtility
@@ -34,7 +34,7 @@ from waeup.kofa.errors import (
 )
 from waeup.kofa.importing.engine import Progress
 from waeup.kofa.importing.report import Report
-from waeup.kofa.interfaces import IGNORE_COLUMN, IBatchProcessor
+from waeup.kofa.interfaces import IBatchProcessor
 from waeup.kofa.ledger import Draft, FileEntry
 from waeup.kofa.logger import deferred_lines
 from waeup.kofa.permissions import get_waeup_roles
@@ -201,8 +201,7 @@ class Operations:
             check=_check_table,
             replace=replace,
         )
-        on_abort(upload.take_back)
-        on_commit(upload.keep)
+        on_abort(partial(spool.remove_file, upload.path))
         self.datacenter.ledger.enter(
             FileEntry(
                 name=upload.name,
@@ -389,11 +388,11 @@ class Operations:
     def log_files(self, exclude_backups: bool = True) -> list[StoredFile]:
         """List the log files, sorted by name."""
         self._require(MANAGE)
-        return [self._stored(file, "logs") for file in self.datacenter.getLogFiles(exclude_backups)]
+        return [
+            self._stored(file, "logs") for file in self.datacenter.getLogFiles(exclude_backups)
+        ]
 
-    def query_log(
-        self, name: str, query: str, limit: int = 0, start: int = 0
-    ) -> Iterator[str]:
+    def query_log(self, name: str, query: str, limit: int = 0, start: int = 0) -> Iterator[str]:
         """Generate the lines of a log that match a regular expression."""
         self._require(MANAGE)
         return self.datacenter.queryLogfiles(spool.check_name(name), query, limit, start)

@@ -24,15 +24,20 @@ import sys
 import unittest
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar, NamedTuple
 
 import transaction
 from grok.testing import grok
-from zope.component import provideHandler, provideUtility
+from zope.component import provideAdapter, provideHandler, provideUtility
 from zope.component.event import objectEventNotify
+from zope.container.contained import ContainerSublocations, dispatchToSublocations
+from zope.container.interfaces import IReadContainer
 from zope.dottedname.resolve import resolve
+from zope.lifecycleevent.interfaces import IObjectMovedEvent
+from zope.location.interfaces import ISublocations
 from zope.security.testing import addCheckerPublic
 from zope.testing.cleanup import cleanUp
 
@@ -87,8 +92,10 @@ class KofaUnitTestLayer:
             undo.callback(cleanUp)
             cleanUp()
             addCheckerPublic()
-            # Events reach their subscribers, those of objects as well.
+            # What happens to objects, and to what they contain, reaches its subscribers.
             provideHandler(objectEventNotify)
+            provideHandler(dispatchToSublocations, (None, IObjectMovedEvent))
+            provideAdapter(ContainerSublocations, (IReadContainer,), ISublocations)
             grok("waeup.kofa")
             cls._config = {}
             provideUtility(cls._config, IDataCenterConfig)
@@ -112,6 +119,16 @@ class KofaUnitTestLayer:
     def testTearDown(cls) -> None:
         """Remove the directories of the test and abort what it left in the transaction."""
         cls._test_undo.close()
+
+
+# -- the layer with a database ---------------------------------------------------------------
+
+
+def __getattr__(name: str) -> Any:
+    """Give `FunctionalLayer` and `FunctionalTestCase`, which need the extra ``test``, on demand."""
+    if name in ("FunctionalLayer", "FunctionalTestCase"):
+        return getattr(import_module("waeup.kofa.tests.functional"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 # -- narratives ------------------------------------------------------------------------------

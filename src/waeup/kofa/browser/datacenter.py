@@ -33,6 +33,12 @@ class DataCenterPage(Page):
         """Go back to the data center's index."""
         self.redirect(self.url(self.context))
 
+    def begin_import(self) -> None:
+        """Make a draft for the file whose button was pressed, if it can be read as a table."""
+        draft = self.operations.new_draft(self.field("select"))
+        self.operations.preview(draft.filename)
+        self.redirect(self.link("import2", draft=draft.id))
+
 
 class Index(DataCenterPage, FormPage):
     """The pending files, each with its next step; selected ones can be deleted."""
@@ -41,7 +47,12 @@ class Index(DataCenterPage, FormPage):
     grok.require("waeup.manageDataCenter")
 
     label = _("Data Center")
-    buttons = {"remove": "ask", "confirmed": "remove", "cancel": "leave"}
+    buttons = {
+        "select": "begin_import",
+        "remove": "ask",
+        "confirmed": "remove",
+        "cancel": "leave",
+    }
     to_remove: list[str] = []
 
     def prepare(self) -> None:

@@ -139,17 +139,11 @@ class Import1(ImportStep):
     grok.require("waeup.manageDataCenter")
 
     step = 1
-    buttons = {"select": "select", "cancel": "leave"}
+    buttons = {"select": "begin_import", "cancel": "leave"}
 
     def prepare(self) -> None:
         """List the files, newest first."""
         self.files = self.operations.pending_files(sort="date")
-
-    def select(self) -> None:
-        """Begin a draft for the file, if it can be read as a table."""
-        draft = self.operations.new_draft(self.field("select"))
-        self.operations.preview(draft.filename)
-        self.redirect(self.link("import2", draft=draft.id))
 
 
 class Import2(ImportStep):

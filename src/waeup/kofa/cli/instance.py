@@ -52,16 +52,19 @@ class Instance:
             )
 
     def make(self) -> None:
-        """Make the folders that are missing.
+        """Make the folders of a new instance; of an existing one only that of the logs.
 
-        A new directory is for its owner only.  Raises `Refused` when the directory belongs to
+        What is missing there is missing for a reason, such as a disk that is not mounted.  A new
+        directory is for its owner only.  Raises `Refused` when the directory belongs to
         something else, or cannot be made.
         """
         try:
-            if not self.exists:
-                self._refuse_foreign_content()
-                self.var.mkdir(mode=0o700, parents=True, exist_ok=True)
-                self.var.chmod(0o700)
+            if self.exists:
+                self.log.mkdir(exist_ok=True)
+                return
+            self._refuse_foreign_content()
+            self.var.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.var.chmod(0o700)
             for folder in (self.database_path.parent, self.storage, self.log):
                 folder.mkdir(exist_ok=True)
             _sync_folders(self.var.parent, self.var, self.database_path.parent)

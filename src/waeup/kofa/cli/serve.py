@@ -80,10 +80,12 @@ def serve(
     seconds; the database takes back what they have not committed by then.
     """
     from waitress.server import create_server
+    from waitress.wasyncore import close_all
 
-    # One socket, thus one plain server, which run() leaves when the signal's exception arrives.
+    connections: dict[int, Any] = {}
     server = create_server(
         application(database),
+        map=connections,
         sockets=[listener],
         threads=threads,
         max_request_body_size=max_upload,
@@ -97,7 +99,7 @@ def serve(
         except SystemExit:
             pass  # the signal came before or behind the loop, which ends by it in silence
         finally:
-            server.close()
+            close_all(connections)
 
 
 @contextmanager

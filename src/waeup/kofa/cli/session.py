@@ -4,6 +4,7 @@ This is the edge at which a command's transaction begins and ends.
 """
 
 import logging
+import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from waeup.kofa.cli.instance import Instance
 from waeup.kofa.cli.settings import Settings
-from waeup.kofa.errors import NoSuchItem, NotAllowed
+from waeup.kofa.errors import InvalidStoragePath, NoSuchItem, NotAllowed
 
 if TYPE_CHECKING:
     from ZODB.DB import DB
@@ -53,6 +54,7 @@ def make_site(database: "DB", instance: Instance) -> str | None:
     """Make the portal and its administrator in one transaction, unless there is a portal.
 
     Returns the administrator's password, which is kept nowhere else; None when nothing was made.
+    Raises `InvalidStoragePath` when there is a portal and its storage has gone.
     """
     import transaction
     from grokcore.site.util import create_application
@@ -65,6 +67,7 @@ def make_site(database: "DB", instance: Instance) -> str | None:
 
     with _root_folder(database) as root:
         if SITE_NAME in root:
+            _require_storage(root[SITE_NAME])
             return None
         provideUtility({"path": str(instance.storage)}, IDataCenterConfig)
         password = new_password()
@@ -89,7 +92,7 @@ def session(settings: Settings, *, write: bool = False) -> Iterator["Operations"
     An error takes everything back that was not committed by an operation itself.
 
     Raises `NoSuchItem` for a missing instance, portal or account, `NotAllowed` for a suspended
-    account, and `DatabaseHeld`.
+    account, `InvalidStoragePath` when the storage has gone, and `DatabaseHeld`.
     """
     import transaction
     from zope.component.hooks import site as site_set
@@ -104,11 +107,31 @@ def session(settings: Settings, *, write: bool = False) -> Iterator["Operations"
                     f"The portal in {instance.var} was not completed. "
                     "Start it once with `kofactl run`."
                 )
-            with site_set(root[SITE_NAME]), _acting(root[SITE_NAME], settings.user) as operations:
+            site = root[SITE_NAME]
+            _require_storage(site)
+            with site_set(site), _acting(site, settings.user) as operations:
                 yield operations
                 if write:
                     transaction.get().note(f"kofactl, {settings.user}")
                     transaction.commit()
+
+
+def _require_storage(site: Any) -> None:
+    """Raise `InvalidStoragePath` when the data center's files cannot be reached.
+
+    A disk that is not mounted must not look like a data center without files.
+    """
+    path = site["datacenter"].storage
+    if not os.path.isdir(path):
+        raise InvalidStoragePath(
+            f"The data center keeps its files in {path}, and there is no such folder. "
+            "Mount or restore it, and repeat the command."
+        )
+    if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+        raise InvalidStoragePath(
+            f"The data center keeps its files in {path}, which you may not write to. "
+            "Correct its rights, or run kofactl as its owner."
+        )
 
 
 @contextmanager

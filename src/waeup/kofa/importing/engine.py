@@ -130,9 +130,7 @@ class RowEngine:
         self._savepoints = Savepoints(connection) if connection is not None else None
         self._restore = ObjectRestore(processor) if connection is None else None
 
-    def run(
-        self, folder: str, progress: Callable[[Progress], None] | None = None
-    ) -> Report:
+    def run(self, folder: str, progress: Callable[[Progress], None] | None = None) -> Report:
         """Apply all rows, write result files into `folder`, and report."""
         started = time.monotonic()
         counts: Counter[str] = Counter()

@@ -137,9 +137,7 @@ class RowPlan:
         A row with too few cells gives empty texts for those that are missing.
         """
         width = len(cells)
-        texts = {
-            name: self._text(cells[i]) if i < width else "" for i, name in self._positions
-        }
+        texts = {name: self._text(cells[i]) if i < width else "" for i, name in self._positions}
         for name, text in self._constants:
             texts[name] = self._text(text)
         return texts

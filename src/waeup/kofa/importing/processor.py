@@ -5,6 +5,7 @@ converted, replayed and written to result files is the row engine's business
 (`waeup.kofa.importing.engine`).
 """
 
+import functools
 import logging
 import re
 import tempfile
@@ -18,6 +19,7 @@ from zope.event import notify
 from zope.interface import Interface
 from zope.lifecycleevent import Attributes, ObjectModifiedEvent
 from zope.lifecycleevent.interfaces import IAttributes
+from zope.schema.interfaces import IPassword
 
 from waeup.kofa import conversion
 from waeup.kofa.errors import FatalCSVError
@@ -117,8 +119,7 @@ class BatchProcessor(grok.GlobalUtility):
             return {
                 column: field
                 for column, field in pairs
-                if field != IGNORE_COLUMN
-                and (mode != "remove" or field in self.location_fields)
+                if field != IGNORE_COLUMN and (mode != "remove" or field in self.location_fields)
             }
 
     def get_csv_skeleton(self) -> str:
@@ -143,9 +144,7 @@ class BatchProcessor(grok.GlobalUtility):
             for value in row.values()
         )
 
-    def stringFromErrs(
-        self, errors: Iterable[tuple[str, str]], inv_errors: Iterable[str]
-    ) -> str:
+    def stringFromErrs(self, errors: Iterable[tuple[str, str]], inv_errors: Iterable[str]) -> str:
         """Return all conversion errors in one text."""
         return "; ".join(
             [f"{field}: {message}" for field, message in errors]
@@ -178,9 +177,7 @@ class BatchProcessor(grok.GlobalUtility):
         """See `IBatchProcessor`."""
         raise NotImplementedError("method not implemented")
 
-    def checkCreateRequirements(
-        self, parent: Any, row: dict[str, Any], site: Any
-    ) -> str | None:
+    def checkCreateRequirements(self, parent: Any, row: dict[str, Any], site: Any) -> str | None:
         """See `IBatchProcessor`."""
         return None
 
@@ -200,7 +197,8 @@ class BatchProcessor(grok.GlobalUtility):
         """See `IBatchProcessor`.
 
         Names that the object does not have, and computed attributes, are passed
-        over.  A modified event is fired for an object that has its place.
+        over.  A modified event is fired for an object that has its place.  The
+        text goes to logs and shows no password, nor its hash.
         """
         changed = {}
         for name, value in row.items():
@@ -217,8 +215,10 @@ class BatchProcessor(grok.GlobalUtility):
             changed[name] = value
         if changed and getattr(obj, "__parent__", None) is not None:
             notify(ObjectModifiedEvent(obj, *self._descriptions(changed)))
+        secrets = _secret_names(self.iface)
         return ", ".join(
-            f"{name}={getattr(value, 'code', value)}" for name, value in changed.items()
+            f"{name}={'***' if name in secrets else getattr(value, 'code', value)}"
+            for name, value in changed.items()
         )
 
     def _descriptions(self, changed: Iterable[str]) -> tuple[IAttributes, ...]:
@@ -330,3 +330,10 @@ class BatchProcessor(grok.GlobalUtility):
         """Name under which the empty table is offered, for example
         ``facultyimport_000.csv``."""
         return f"{self.util_name.replace('processor', 'import')}_000.csv"
+
+
+@functools.cache
+def _secret_names(iface: Any) -> frozenset[str]:
+    """Return the names of the passwords of a schema."""
+    fields = schema.getFields(iface) if iface is not None else {}
+    return frozenset(name for name, field in fields.items() if IPassword.providedBy(field))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from waeup.kofa.importing.report import RowResult
 from waeup.kofa.interfaces import ERRORS_COLUMN, RAW_COLUMN
-from waeup.kofa.tabular import TableWriter, open_table
+from waeup.kofa.tabular import Dialect, TableWriter, open_table
 
 
 def result_paths(folder: str, source: str) -> tuple[str, str]:
@@ -76,7 +76,7 @@ class ResultFiles:
         narrow = self._pending_path + ".narrow"
         os.replace(self._pending_path, narrow)
         self._pending = TableWriter(self._pending_path, self._pending_columns)
-        with open_table(narrow) as table:
+        with open_table(narrow, dialect=Dialect()) as table:
             for row in table:
                 self._pending.write([*row.values, ""])
         os.unlink(narrow)

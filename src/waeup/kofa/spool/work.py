@@ -36,7 +36,7 @@ class WorkFolder:
     def __init__(
         self,
         storage: str,
-        id: str | None = None,  # noqa: A002  what it is called everywhere
+        id: str | None = None,
         prefix: str = "",
     ) -> None:
         self.storage = storage

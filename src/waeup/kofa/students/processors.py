@@ -112,9 +112,7 @@ class StudentProcessor(StudentProcessorBase):
             obj.student_id = site["students"].next_student_id()
             row = {name: value for name, value in row.items() if name != "student_id"}
         changes = super().updateEntry(obj, row, site, filename)
-        # A log is no place for a hash.
-        shown = changes.replace(obj.password, "***") if obj.password else changes
-        self.log(site, "%s - %s - %s - updated: %s", self.name, filename, obj.student_id, shown)
+        self.log(site, "%s - %s - %s - updated: %s", self.name, filename, obj.student_id, changes)
         return changes
 
     def addEntry(self, obj: Any, row: dict[str, Any], site: Any) -> None:

@@ -40,8 +40,8 @@ class Row(NamedTuple):
 
     `number` counts the source rows from 1, `line` is the physical line where the
     row begins.  A row with a `problem` has the `values` that were found, however
-    many; a row that cannot be cut into cells has none, and its text in `raw`,
-    with NUL characters written as ``\\x00``.
+    many (none, if it cannot be cut into cells), and its text in `raw`, with NUL
+    characters written as ``\\x00``.
     """
 
     number: int
@@ -296,7 +296,7 @@ class Table:
             elif "\0" in text:
                 yield line, (), text_problem(NUL_CHARACTER, line), _raw(text)
             elif len(cells) != width:
-                yield line, cells, count_problem(len(cells), width, line), None
+                yield line, cells, count_problem(len(cells), width, line), _raw(text)
             else:
                 yield line, cells, None, None
             start = end

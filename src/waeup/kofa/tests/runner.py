@@ -14,13 +14,15 @@ from typing import Any
 
 from zope.testrunner.runner import Runner
 
-SOURCES = Path(__file__).parents[3]
+TESTS = Path(__file__).parent
 
-#: Every `test_*.py` counts, also those in the folders of the rooms below `tests`.
+#: The folders of the rooms below `tests` are searched like `tests` itself.
+FOLDERS = [TESTS.name, *sorted(path.parent.name for path in TESTS.glob("*/__init__.py"))]
+
 DEFAULTS = [
-    *("--test-path", str(SOURCES)),
-    *("--package", "waeup.kofa"),
-    *("--tests-pattern", "."),
+    *("--test-path", str(TESTS.parents[2])),
+    *("--package", "waeup.kofa.tests"),
+    *("--tests-pattern", f"^({'|'.join(FOLDERS)})$"),
     *("--test-file-pattern", "^test_"),
 ]
 

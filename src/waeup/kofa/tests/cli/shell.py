@@ -4,7 +4,6 @@ import os
 import shlex
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -105,17 +104,10 @@ class Portal:
         return self.server.returncode, rest
 
 
-def wait_for(condition: object, seconds: float = 30) -> None:
-    """Wait until the function `condition` returns something true."""
-    end = time.monotonic() + seconds
-    while not condition():  # type: ignore[operator]
-        if time.monotonic() > end:
-            raise AssertionError("waited in vain")
-        time.sleep(0.02)
-
-
 class CommandLayer:
     """The components of a portal as ``kofactl`` loads them; each test has a new directory."""
+
+    _undo: ExitStack
 
     @classmethod
     def setUp(cls) -> None:

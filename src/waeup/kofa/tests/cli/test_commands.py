@@ -6,7 +6,10 @@ import os
 import re
 import signal
 import unittest
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 from waeup.kofa.cli.session import new_password
@@ -24,7 +27,7 @@ class PortalCase(unittest.TestCase):
         Path(name).write_bytes(data)
         return f"./{name}"
 
-    def ask(self, *arguments: str) -> object:
+    def ask(self, *arguments: str) -> Any:
         """Return what a command says to programs."""
         answer = kofactl(*arguments, "--json")
         self.assertEqual((answer.code, answer.err), (0, ""), answer)
@@ -32,7 +35,6 @@ class PortalCase(unittest.TestCase):
 
     def names(self, folder: str = "pending") -> list[str]:
         found = self.ask("ls", folder)
-        assert isinstance(found, list)
         return [item["name"] for item in found]
 
     def assert_refused(self, words: str, *arguments: str, stdin: str = "") -> None:
@@ -61,7 +63,7 @@ class FileTests(PortalCase):
                 }
             ],
         )
-        (item,) = self.ask("ls", "--lines")  # type: ignore[misc]
+        (item,) = self.ask("ls", "--lines")
         self.assertEqual(
             item,
             {
@@ -76,7 +78,7 @@ class FileTests(PortalCase):
 
     def test_ls_reads_no_file_unless_lines_are_asked_for(self) -> None:
         kofactl("put", self.file("a.csv", FACULTIES))
-        (item,) = self.ask("ls")  # type: ignore[misc]
+        (item,) = self.ask("ls")
         self.assertIsNone(item["lines"])
 
     def test_ls_is_a_table_for_people(self) -> None:
@@ -115,7 +117,7 @@ class FileTests(PortalCase):
         self.assert_refused("x_admin.create.pending.csv", "put", path)
         self.file("x_admin.create.pending.csv", FACULTIES + "LAW,Law\n")
         self.assertEqual(kofactl("put", "--replace", path).code, 0)
-        self.assertEqual(self.ask("ls", "--lines")[0]["lines"], 4)  # type: ignore[index]
+        self.assertEqual(self.ask("ls", "--lines")[0]["lines"], 4)
 
     def test_preview_shows_columns_and_rows(self) -> None:
         kofactl("put", self.file("a.csv", "code;title\nSCI;\x1b[31mScience\n"))
@@ -204,11 +206,11 @@ class ImportTests(PortalCase):
     def test_a_refused_import_leaves_nothing(self) -> None:
         path = self.file("f.csv", FACULTIES)
         unknown = self.file("u.csv", "code,title,frob\nSCI,Science,1\n")
-        missing = self.file("m.csv", "code\nSCI\n")
+        missing = self.file("m.csv", "title\nScience\n")
         kind = ("-p", "facultyprocessor", "-m", "create")
         for words, arguments in (
             ("'?frob'?", (unknown, *kind)),
-            ("title", (missing, *kind)),
+            ("code", (missing, *kind)),
             (
                 "There is no processor 'frobprocessor'",
                 (path, "-p", "frobprocessor", "-m", "create"),
@@ -238,21 +240,22 @@ class ImportTests(PortalCase):
 
     def test_an_interrupted_import_leaves_nothing(self) -> None:
         """The signal comes while rows are applied, as Ctrl-C does."""
-        path = self.file("f.csv", FACULTIES)
+        rows = "".join(f"F{number:06},Faculty {number}\n" for number in range(5000))
+        path = self.file("f.csv", "code,title\n" + rows)
 
-        def interrupted(value: object) -> None:
-            os.kill(os.getpid(), signal.SIGINT)
+        @contextmanager
+        def interrupting(label: str) -> Iterator[Callable[[object], None]]:
+            yield lambda progress: os.kill(os.getpid(), signal.SIGINT)
 
-        with mock.patch("waeup.kofa.cli.imports._stopped_between_rows") as stopped:
-            from waeup.kofa.cli.imports import _Stopped
-
-            stopped.return_value.__enter__.return_value = mock.Mock(side_effect=_Stopped)
-            stopped.return_value.__exit__.return_value = None
+        with mock.patch("waeup.kofa.cli.imports.progress_bar", interrupting):
             answer = kofactl("import", path, "-p", "facultyprocessor", "-m", "create")
         self.assertEqual((answer.code, answer.out), (130, ""), answer)
         self.assertRegex(answer.err, "^Interrupted. .* taken back.\n$")
         self.assertEqual(self.names(), [])
-        self.assertEqual(self.import_faculties(), 0)
+        self.assertEqual(
+            sorted(os.listdir("var/datacenter")), ["deleted", "finished", "logs", "unfinished"]
+        )
+        self.assertEqual(self.import_faculties("code,title\nF000001,x\n"), 0)
 
 
 class FaultTests(PortalCase):
@@ -273,7 +276,7 @@ class FaultTests(PortalCase):
             "waeup.kofa.operations.Operations.set_roles", side_effect=RuntimeError("boom")
         ):
             self.assertEqual(kofactl("users", "roles", "admin", "--none").code, 3)
-        (admin,) = self.ask("users")  # type: ignore[misc]
+        (admin,) = self.ask("users")
         self.assertEqual(admin["roles"], ["waeup.PortalManager"])
 
     def test_libraries_warn_into_the_log_and_not_on_the_terminal(self) -> None:
@@ -293,15 +296,14 @@ class LogTests(PortalCase):
 
     def test_logs_are_listed(self) -> None:
         found = self.ask("logs")
-        assert isinstance(found, list)
         self.assertIn("datacenter.log", [log["name"] for log in found])
         self.assertIn("datacenter.log", kofactl("logs").out)
 
     def test_a_log_is_searched(self) -> None:
         self.assertEqual(len(kofactl("logs", "datacenter.log").out.splitlines()), 2)
-        (line,) = self.ask("logs", "datacenter.log", "b_admin")  # type: ignore[misc]
+        (line,) = self.ask("logs", "datacenter.log", "b_admin")
         self.assertRegex(line, r"admin - .*b_admin\.csv$")
-        (line,) = self.ask("logs", "datacenter.log", "--start=1", "--limit=1")  # type: ignore[misc]
+        (line,) = self.ask("logs", "datacenter.log", "--start=1", "--limit=1")
         self.assertIn("b_admin", line)
 
     def test_an_expression_that_is_none_is_refused(self) -> None:
@@ -316,7 +318,6 @@ class LogTests(PortalCase):
 class KindTests(PortalCase):
     def test_processors_are_listed(self) -> None:
         found = self.ask("processors")
-        assert isinstance(found, list)
         by_name = {info["name"]: info for info in found}
         self.assertIn("studentprocessor", by_name)
         self.assertIn("code", by_name["facultyprocessor"]["required"]["create"])
@@ -334,7 +335,7 @@ class KindTests(PortalCase):
     def test_a_template_fits_its_processor(self) -> None:
         out = kofactl("template", "facultyprocessor").out
         header = out.splitlines()[0].split(",")
-        fields = self.ask("processors", "facultyprocessor")["fields"]  # type: ignore[call-overload]
+        fields = self.ask("processors", "facultyprocessor")["fields"]
         self.assertEqual(sorted(header), sorted(field["name"] for field in fields))
 
     def test_a_template_is_written_only_to_a_new_file(self) -> None:
@@ -349,7 +350,6 @@ class KindTests(PortalCase):
 class UserTests(PortalCase):
     def user(self, name: str) -> dict[str, object]:
         found = self.ask("users", "list")
-        assert isinstance(found, list)
         return next(user for user in found if user["name"] == name)
 
     def test_an_account_is_added_changed_and_removed(self) -> None:
@@ -384,7 +384,7 @@ class UserTests(PortalCase):
         self.assert_refused("no user 'nobody'", "users", "password", "nobody", stdin="secret 12\n")
 
     def test_roles_are_listed_and_unknown_ones_refused(self) -> None:
-        known = {role["name"] for role in self.ask("users", "roles")}  # type: ignore[attr-defined]
+        known = {role["name"] for role in self.ask("users", "roles")}
         self.assertIn("waeup.ImportManager", known)
         self.assert_refused("waeup.Frob", "users", "roles", "admin", "waeup.Frob")
         self.assertEqual(kofactl("users", "roles", "admin").code, 2)
@@ -405,6 +405,12 @@ class UserTests(PortalCase):
         )
         self.assertEqual(self.names(), ["f_bola.csv"])
 
+    def test_a_suspended_user_is_refused(self) -> None:
+        path = self.file("u.csv", "name,title,roles,suspended\nbola,Bola,[],True\n")
+        answer = kofactl("import", path, "-p", "userprocessor", "-m", "create")
+        self.assertEqual(answer.code, 0, answer)
+        self.assert_refused("'bola' is suspended", "--user", "bola", "ls")
+
     def test_an_unknown_user_is_refused(self) -> None:
         self.assert_refused("no account 'nobody' .* --user", "--user", "nobody", "ls")
 
@@ -413,6 +419,25 @@ class UserTests(PortalCase):
         self.assertEqual(len(made), 50)
         for password in made:
             self.assertTrue(re.fullmatch(r"([2-9a-hjkmnp-z]{4}-){3}[2-9a-hjkmnp-z]{4}", password))
+
+
+class StorageTests(PortalCase):
+    def test_a_storage_that_has_gone_is_told_and_not_made_anew(self) -> None:
+        path = self.file("f.csv", FACULTIES)
+        Path("var/datacenter").rename("var/elsewhere")
+        for arguments in (
+            ("ls",),
+            ("put", path),
+            ("import", path, "-p", "facultyprocessor", "-m", "create"),
+            ("run", "--setup-only"),
+        ):
+            with self.subTest(arguments):
+                self.assert_refused(r"files in \S+, and there is no such folder", *arguments)
+        self.assertFalse(Path("var/datacenter").exists())
+
+    def test_a_storage_that_cannot_be_written_is_told(self) -> None:
+        with mock.patch("waeup.kofa.cli.session.os.access", return_value=False):
+            self.assert_refused("may not write to", "ls")
 
 
 class NoPortalTests(unittest.TestCase):

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from waeup.kofa.cli import kofactl, main
-from waeup.kofa.tests.cli.shell import environment
+from waeup.kofa.cli import kofactl as program
+from waeup.kofa.tests.cli.shell import environment, kofactl
 
 PAGE = Path(__file__).parents[5] / "docs" / "kofactl.rst"
 
@@ -24,44 +24,46 @@ def commands(group: click.Group, path: str = "kofactl") -> Iterator[tuple[str, c
 
 class HelpTests(unittest.TestCase):
     def test_each_command_has_an_example(self) -> None:
-        for words, command in commands(kofactl):
+        for words, command in commands(program):
             with self.subTest(words):
                 _, mark, examples = (command.help or "").partition("\b\n")
                 self.assertTrue(mark)
                 self.assertTrue(examples.strip().startswith(words.removesuffix(" list")), examples)
 
     def test_each_option_is_explained(self) -> None:
-        for words, command in commands(kofactl):
+        for words, command in commands(program):
             for parameter in command.params:
                 if isinstance(parameter, click.Option):
                     with self.subTest(f"{words} {parameter.opts[0]}"):
                         self.assertTrue(parameter.help or parameter.metavar or parameter.type.name)
 
     def test_common_options_are_everywhere(self) -> None:
-        for words, command in commands(kofactl):
+        for words, command in commands(program):
             expected = {"--var"} if words == "kofactl run" else {"--var", "--user", "--json"}
             with self.subTest(words):
                 self.assertLessEqual(expected, {o for p in command.params for o in p.opts})
 
     def test_help_loads_nothing_heavy(self) -> None:
         """Help must come at once; the commands load what they need."""
-        program = (
+        script = (
             "import sys; from waeup.kofa.cli import main; code = main(['import', '--help']);"
             "print(code, sorted({'ZODB', 'grok', 'rich', 'zope.schema'} & set(sys.modules)))"
         )
         done = subprocess.run(
-            [sys.executable, "-c", program], capture_output=True, text=True, env=environment()
+            [sys.executable, "-c", script], capture_output=True, text=True, env=environment()
         )
         self.assertEqual(done.stdout.splitlines()[-1], "0 []", done.stderr)
 
     @unittest.skipUnless(PAGE.exists(), "an installed package has no manual")
     def test_each_command_is_in_the_manual(self) -> None:
         page = PAGE.read_text(encoding="utf-8")
-        for words, _ in commands(kofactl):
+        for words, _ in commands(program):
             with self.subTest(words):
                 self.assertIn(f"``{words}``", page)
 
     def test_unknown_commands_and_options_are_refused(self) -> None:
         for words in (["imprt"], ["ls", "--frob"], ["import", "x.csv"], ["ls", "deleted"]):
             with self.subTest(words):
-                self.assertEqual(main(words), 2)
+                answer = kofactl(*words)
+                self.assertEqual((answer.code, answer.out), (2, ""))
+                self.assertIn("Error: ", answer.err)

@@ -294,13 +294,18 @@ class PlacesTests(DistributionTestCase):
             for _time in range(2):
                 perform(Distribution.from_dict(plan.as_dict()))
                 self.assertEqual(self.names()[plan.original.split("/")[0]], ["a.csv"])
-        self.assertEqual(self.text(plan.finished), "k\r\n1\r\n")
-        self.assertEqual(self.text(plan.pending), "k\r\n2\r\n")
+        self.assertEqual(self.text(plan.finished or ""), "k\r\n1\r\n")
+        self.assertEqual(self.text(plan.pending or ""), "k\r\n2\r\n")
         work.remove()
         self.assertEqual(self.names()[""], ["a.create.pending.csv", *FOLDERS])
 
     def test_description_of_something_else(self) -> None:
-        for data in ({}, {"steps": [], "results": []}, {"steps": [{"kind": "x"}], "results": []}):
+        descriptions: tuple[dict[str, list], ...] = (
+            {},
+            {"steps": [], "results": []},
+            {"steps": [{"kind": "x"}], "results": []},
+        )
+        for data in descriptions:
             with self.subTest(data), self.assertRaises(ValueError):
                 Distribution.from_dict(data)
 
@@ -390,7 +395,9 @@ class RefusalTests(DistributionTestCase):
             finally:
                 os._exit(0)
         os.read(ready[0], 1)
-        self.refused(ItemBusy, "working on a.csv", True, self.source, self.finished, None, "create")
+        self.refused(
+            ItemBusy, "working on a.csv", True, self.source, self.finished, None, "create"
+        )
         os.write(go[1], b"1")
         os.waitpid(child, 0)
         for end in (*go, *ready):

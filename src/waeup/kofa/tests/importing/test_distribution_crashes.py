@@ -4,7 +4,7 @@ import os
 import shutil
 import tempfile
 import unittest
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from waeup.kofa.errors import ItemBusy, NoSuchItem, StorageFault
 from waeup.kofa.importing.distribution import distribute, recover
@@ -71,14 +71,17 @@ class Scene:
         if not os.path.isdir(self.results):
             os.mkdir(self.results)
         for path, text in zip(self.call[3:5], self.texts, strict=True):
-            if text is not None:
+            if isinstance(path, str) and text is not None:
                 write(path, text)
 
     def distribute(self) -> None:
         distribute(*self.call)
 
+    def recover(self) -> None:
+        recover(self.storage)
+
     def close(self) -> None:
-        shutil.rmtree(self.home)
+        shutil.rmtree(self.home, ignore_errors=True)
 
 
 def scenes() -> dict[str, Scene]:
@@ -123,8 +126,7 @@ def scenes() -> dict[str, Scene]:
             again,
             "name,id,level\r\nBen,2,100\r\n",
             fewer,
-            again
-            | {finished: "id,name,level\r\n1,Ada,\r\n2,Ben,100\r\n", pending: fewer},
+            again | {finished: "id,name,level\r\n1,Ada,\r\n2,Ben,100\r\n", pending: fewer},
         ),
         "original with the name of a former one": Scene(
             "data.csv",
@@ -250,12 +252,12 @@ class CrashTests(unittest.TestCase):
                     with self.subTest(title, first=first, second=second):
                         scene.set_up()
                         self.assertTrue(killed_at(first, scene.distribute))
-                        stopped = killed_at(second, lambda: recover(scene.storage))
+                        stopped = killed_at(second, scene.recover)
                         self.check_recovery(scene)
                     second += 1
 
     def cut(
-        self, scene: Scene, number: int, action: Callable[[], object], unforced: list[str] = ()
+        self, scene: Scene, number: int, action: Callable[[], object], unforced: Sequence[str] = ()
     ) -> bool:
         shim = PowerCut(number, [scene.storage, scene.results], unforced)
         try:
@@ -274,12 +276,46 @@ class CrashTests(unittest.TestCase):
     def test_power_cut(self) -> None:
         """What was not forced out is lost, in part or as a whole."""
 
-
         def stop(scene: Scene, number: int) -> bool:
             unforced = [path for path in scene.call[3:5] if path]
             return self.cut(scene, number, scene.distribute, unforced)
 
         self.each(stop)
+
+    def test_power_cut_in_the_next_round(self) -> None:
+        """What was done in one round does not come back in the next one."""
+        one, two = self.scenes["pending round"], self.scenes["pending success"]
+        two.close()
+        two.stored, two.home, two.storage, two.results = {}, one.home, one.storage, one.results
+        two.call = (*one.call[:1], True, *one.call[2:4], None, one.call[5])
+        finished = "finished/data.create.finished.csv"
+        last = dict(one.after)
+        del last["data.create.pending.csv"], last["unfinished/data.csv"]
+        rows = ROWS.encode()
+        last |= {"finished/data.csv": rows, finished: rows}
+        two.texts = ("id,name\r\n3,Cia\r\n", None)
+
+        def both() -> None:
+            one.distribute()
+            two.make_results()
+            two.distribute()
+
+        one.set_up()
+        with FaultyDisk() as first:
+            one.distribute()
+        one.set_up()
+        with FaultyDisk() as counter:
+            both()
+        self.assertEqual(tree_of(one.storage), last)
+        for number in range(first.count, counter.count):
+            one.set_up()
+            shim = PowerCut(number, [one.storage, one.results])
+            self.addCleanup(shim.close)
+            with shim, self.assertRaises(Off):
+                both()
+            for state in shim.states():
+                recover(one.storage)
+                self.assertIn(tree_of(one.storage), (one.after, last), state)
 
     def test_power_cut_in_a_recovery(self) -> None:
         """The power fails again while an append is being repeated."""
@@ -293,7 +329,7 @@ class CrashTests(unittest.TestCase):
             with self.subTest(operation=number):
                 scene.set_up()
                 self.assertTrue(killed_at(append, scene.distribute))
-                stopped = self.cut(scene, number, lambda: recover(scene.storage))
+                stopped = self.cut(scene, number, scene.recover)
                 if not stopped:
                     self.check_recovery(scene)
             number += 1

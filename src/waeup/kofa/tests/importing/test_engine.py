@@ -13,7 +13,13 @@ from ZODB.MappingStorage import MappingStorage
 from zope import interface, schema
 from zope.schema.interfaces import ConstraintNotSatisfied, RequiredMissing
 
-from waeup.kofa.errors import DuplicationError, FatalCSVError, MappingError, StorageFault, TableError
+from waeup.kofa.errors import (
+    DuplicationError,
+    FatalCSVError,
+    MappingError,
+    StorageFault,
+    TableError,
+)
 from waeup.kofa.importing import engine
 from waeup.kofa.importing.kind import ContainerProcessor
 from waeup.kofa.interfaces import IGNORE_MARKER, RAW_COLUMN
@@ -124,7 +130,8 @@ class CommonTests:
         self.assertEqual(counts, (3, 1))
         self.assertEqual(finished, ["code,size", "a,1", "c,3"])
         self.assertEqual(
-            pending, ["code,size,--ERRORS--", "b,x,size: Invalid integer data: 'x' is not a whole number."]
+            pending,
+            ["code,size,--ERRORS--", "b,x,size: Invalid integer data: 'x' is not a whole number."],
         )
         self.assertEqual(sorted(self.site["caves"]), ["a", "c"])
 
@@ -219,7 +226,11 @@ class CommonTests:
 
     def test_faults_stop_the_import_and_leave_no_result_files(self):
         before = set(os.listdir(tempfile.gettempdir()))
-        for owner, error in (("conflict", TransientError), ("disk", OSError), ("fault", StorageFault)):
+        for owner, error in (
+            ("conflict", TransientError),
+            ("disk", OSError),
+            ("fault", StorageFault),
+        ):
             with self.subTest(owner), self.assertRaises(error):
                 self.do("code,owner", f"a,{owner}")
         left = set(os.listdir(tempfile.gettempdir())) - before
@@ -247,7 +258,7 @@ class CommonTests:
         )
         self.assertEqual(counts, (2, 2))
         self.assertIn("correct them, then empty that column", pending[1])
-        counts, finished, _ = self.do(header, "c,34,too many,", fields=fields)
+        counts, _, _ = self.do(header, "c,34,too many,", fields=fields)
         self.assertEqual(counts, (1, 0))
 
     def test_passwords_are_in_no_result_file(self):
@@ -321,7 +332,7 @@ class WithDatabase(CommonTests, EngineTestCase):
         self.do("code,size,owner", "a,1,Lucy")
         self.assertEqual(self.site["caves"].touched, 1)
         lines = ["b,1,good", "a,2,type", "c,1,good", "d,1,key", "e,1,good"]
-        counts, finished, pending = self.do("code,size,owner", *lines)
+        counts, finished, _ = self.do("code,size,owner", *lines)
         self.assertEqual(counts, (5, 2))
         self.assertEqual([line[0] for line in finished[1:]], ["b", "c", "e"])
         self.assertEqual(self.site["caves"].touched, 4)

@@ -10,15 +10,21 @@ import itertools
 import os
 import shutil
 import signal
+import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from waeup.kofa.spool.disk import Disk, disk
 
 OPERATIONS = [name for name in vars(Disk) if not name.startswith("_")]
 #: A file system in memory makes fsync cheap; the tests provoke the faults themselves.
 FAST = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+
+#: The number of no operation.
+NEVER = sys.maxsize
+#: Stands for an inode where a name was removed.
+GONE = -1
 
 Tree = dict[str, bytes | None]
 
@@ -46,7 +52,7 @@ def write(path: str, text: str) -> str:
 class FaultyDisk:
     """Counts the operations; `at` is the number of the one at which `strike` is called."""
 
-    def __init__(self, at: int | None = None) -> None:
+    def __init__(self, at: int = NEVER) -> None:
         self.at = at
         self.count = 0
         self.names: list[str] = []
@@ -65,7 +71,7 @@ class FaultyDisk:
             number, self.count = self.count, self.count + 1
             self.names.append(name)
             self.before(name, args)
-            if self.at is not None and self.is_hit(number):
+            if self.is_hit(number):
                 if name == "write":
                     operation(args[0], args[1][: len(args[1]) // 2])
                 self.strike(name)
@@ -143,7 +149,7 @@ class PowerCut(FaultyDisk):
     possible state of the disk after the other in place.
     """
 
-    def __init__(self, at: int, roots: list[str], unforced: list[str] = ()) -> None:
+    def __init__(self, at: int, roots: list[str], unforced: Sequence[str] = ()) -> None:
         super().__init__(at)
         self.roots = roots
         self.morgue = tempfile.mkdtemp(dir=os.path.dirname(roots[0]))
@@ -159,7 +165,7 @@ class PowerCut(FaultyDisk):
                     self.bytes_forced[inode] = b"" if path in unforced else _read(path)
 
     def close(self) -> None:
-        shutil.rmtree(self.morgue)
+        shutil.rmtree(self.morgue, ignore_errors=True)
 
     def is_hit(self, number: int) -> bool:
         return number >= self.at
@@ -211,7 +217,7 @@ class PowerCut(FaultyDisk):
             for number in way:
                 for folder, name, inode in changes[number]:
                     entries = names.setdefault(folder, {})
-                    if inode == "gone":
+                    if inode == GONE:
                         entries.pop(name, None)
                     else:
                         entries[name] = inode
@@ -235,14 +241,14 @@ class PowerCut(FaultyDisk):
                     actual[folder][name] = inode
         return actual
 
-    def _changes(self) -> list[list[tuple[str, str, int | str | None]]]:
+    def _changes(self) -> list[list[tuple[str, str, int | None]]]:
         """Return the changes of names that were not forced out; renames belong together."""
-        single: dict[tuple[str, str], tuple[str, str, int | str | None]] = {}
+        single: dict[tuple[str, str], tuple[str, str, int | None]] = {}
         for folder in {*self.found, *self.names_forced}:
             forced, found = self.names_forced.get(folder, {}), self.found.get(folder, {})
             for name in {*forced, *found}:
                 if name not in found:
-                    single[folder, name] = (folder, name, "gone")
+                    single[folder, name] = (folder, name, GONE)
                 elif name not in forced or forced[name] != found[name]:
                     single[folder, name] = (folder, name, found[name])
         changes = []
@@ -255,9 +261,9 @@ class PowerCut(FaultyDisk):
     def _build(self, names: dict[str, dict[str, int | None]], content: str) -> None:
         for root in self.roots:
             shutil.rmtree(root, ignore_errors=True)
-        for inode, found in self.bytes_found.items():
-            with open(os.path.join(self.morgue, str(inode)), "wb") as stream:
-                stream.write(_torn(self.bytes_forced.get(inode, b""), found, content))
+        for kept, found in self.bytes_found.items():
+            with open(os.path.join(self.morgue, str(kept)), "wb") as stream:
+                stream.write(_torn(self.bytes_forced.get(kept, b""), found, content))
         todo = list(self.roots)
         while todo:
             folder = todo.pop()

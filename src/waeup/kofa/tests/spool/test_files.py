@@ -149,9 +149,9 @@ class ClaimTests(StorageTestCase):
 
     def test_file_that_is_gone(self) -> None:
         path = os.path.join(self.storage, "a.csv")
-        with self.assertRaisesRegex(NoSuchItem, f"No such source path: {path}"):
-            with claimed(path):
-                self.fail("claimed a file that is not there")
+        message = f"No such source path: {path}"
+        with self.assertRaisesRegex(NoSuchItem, message), claimed(path):
+            self.fail("claimed a file that is not there")
 
     def test_file_that_is_replaced_while_it_is_being_locked(self) -> None:
         path, other = self.put("a.csv"), self.put("other.csv")
@@ -159,22 +159,22 @@ class ClaimTests(StorageTestCase):
         def flock(fd: int, how: int) -> None:
             os.replace(other, path)
 
-        with mock.patch.object(locks.fcntl, "flock", flock), self.assertRaises(NoSuchItem):
-            with claimed(path):
-                self.fail("claimed a file that has been replaced")
+        patched = mock.patch.object(locks.fcntl, "flock", flock)
+        with patched, self.assertRaises(NoSuchItem), claimed(path):
+            self.fail("claimed a file that has been replaced")
 
     def test_storage_lock_waits_and_gives_up(self) -> None:
-        with storage_lock(self.storage), mock.patch.object(locks, "PATIENCE", 0.1):
-            with self.assertRaisesRegex(ItemBusy, "busy"):
-                with storage_lock(self.storage):
-                    self.fail("locked twice")
+        impatient = mock.patch.object(locks, "PATIENCE", 0.1)
+        busy = self.assertRaisesRegex(ItemBusy, "busy")
+        with storage_lock(self.storage), impatient, busy, storage_lock(self.storage):
+            self.fail("locked twice")
         with storage_lock(self.storage):
             pass
 
     def test_storage_lock_without_storage(self) -> None:
-        with self.assertRaisesRegex(StorageFault, "Create it"):
-            with storage_lock(os.path.join(self.storage, "gone")):
-                self.fail("locked a folder that is not there")
+        gone = os.path.join(self.storage, "gone")
+        with self.assertRaisesRegex(StorageFault, "Create it"), storage_lock(gone):
+            self.fail("locked a folder that is not there")
 
 
 class WorkFolderTests(StorageTestCase):
@@ -290,6 +290,7 @@ class AcceptTests(StorageTestCase):
         name = "a.create.pending.csv"
         path = self.put(name)
         fd = locks.lock(path)
+        assert fd is not None
         try:
             with self.assertRaises(ItemBusy):
                 self.accept(b"2", name, replace=True)

@@ -66,9 +66,9 @@ class StoredNameTests(unittest.TestCase):
 
     def test_other_extensions(self) -> None:
         for filename in ("a.txt", "a", "csv", ".csv", "a.csv.exe"):
-            with self.subTest(filename):
-                with self.assertRaisesRegex(InvalidName, "Only csv files are allowed"):
-                    stored_name(filename, "ann")
+            refused = self.assertRaisesRegex(InvalidName, "Only csv files are allowed")
+            with self.subTest(filename), refused:
+                stored_name(filename, "ann")
 
     def test_sixty_five_characters_before_the_first_dot(self) -> None:
         self.assertEqual(len(stored_name("a" * 61 + ".csv", "ann")), 69)

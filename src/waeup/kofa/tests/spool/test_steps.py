@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 import unittest
+from typing import Any
 from unittest import mock
 
 from waeup.kofa.errors import StorageFault
@@ -219,7 +220,13 @@ class IntentTests(StepTestCase):
                 self.assertEqual(step_from_dict(data), step)
 
     def test_other_data(self) -> None:
-        for data in ({}, {"kind": "place"}, {"kind": "x"}, {"kind": "prune", "path": "a", "b": 1}):
+        descriptions: tuple[dict[str, Any], ...] = (
+            {},
+            {"kind": "place"},
+            {"kind": "x"},
+            {"kind": "prune", "path": "a", "b": 1},
+        )
+        for data in descriptions:
             with self.subTest(data), self.assertRaises(ValueError):
                 step_from_dict(data)
 
@@ -238,5 +245,8 @@ class IntentTests(StepTestCase):
         with WorkFolder(self.storage) as work:
             for text in ("", "{}", '{"steps": [{}]}', "[]"):
                 path = write(os.path.join(work.path, "intent.json"), text)
-                with self.subTest(text), self.assertRaisesRegex(StorageFault, f"{path} is damaged"):
+                with (
+                    self.subTest(text),
+                    self.assertRaisesRegex(StorageFault, f"{path} is damaged"),
+                ):
                     read_intents(self.storage)

@@ -42,6 +42,6 @@ class FileTestCase(unittest.TestCase):
     def outcome(self, content, **options):
         """Return cells or raw text, and the code of the problem, of all rows."""
         return [
-            (row.values if row.raw is None else row.raw, row.problem and row.problem.code)
+            (row.values or row.raw, row.problem and row.problem.code)
             for row in self.rows(content, **options)
         ]

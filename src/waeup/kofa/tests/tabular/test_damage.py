@@ -144,12 +144,12 @@ class AnyBytes(FileTestCase):
         """Whatever follows the header: no line is lost, no row without a problem is ragged."""
         with open_table(self.file("a,b\n" + text), rows_required=False) as table:
             rows = list(table)
-        joined = "".join("".join(row.values) + (row.raw or "") for row in rows)
+        joined = "".join("".join(row.values) if row.raw is None else row.raw for row in rows)
         for letter in "ab":
             self.assertEqual(joined.count(letter), text.count(letter))
         for row in rows:
             self.assertEqual(row.problem is None, len(row.values) == 2)
-            self.assertEqual(row.raw is None, bool(row.values))
+            self.assertEqual(row.raw is None, row.problem is None)
         self.assertEqual([row.number for row in rows], list(range(1, len(rows) + 1)))
 
     @settings(deadline=None, max_examples=150)

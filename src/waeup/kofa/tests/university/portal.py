@@ -6,17 +6,11 @@ import os
 import shutil
 import tempfile
 import unittest
-from contextlib import ExitStack
 from typing import Any
 
 import grok
 from zope.component import getGlobalSiteManager, getUtility
-from zope.component.event import objectEventNotify
 from zope.component.hooks import setSite
-from zope.container.contained import ContainerSublocations, dispatchToSublocations
-from zope.container.interfaces import IReadContainer
-from zope.lifecycleevent.interfaces import IObjectMovedEvent
-from zope.location.interfaces import ISublocations
 
 from waeup.kofa.interfaces import ERRORS_COLUMN, IBatchProcessor
 from waeup.kofa.students.container import StudentsContainer
@@ -46,36 +40,12 @@ class Storage(grok.Model):
         self.storage = storage
 
 
-def hear_object_events() -> ExitStack:
-    """Let subscribers hear what happens to objects and to what they contain.
-
-    Registers what the ZCML of zope.component and zope.container does, unless it is
-    registered already.  Close the result to take it back.
-    """
-    undo = ExitStack()
-    registry = getGlobalSiteManager()
-    registered = {registration.handler for registration in registry.registeredHandlers()}
-    for handler, required in (
-        (objectEventNotify, None),
-        (dispatchToSublocations, (None, IObjectMovedEvent)),
-    ):
-        if handler not in registered:
-            registry.registerHandler(handler, required)
-            undo.callback(registry.unregisterHandler, handler, required)
-    if registry.adapters.lookup((IReadContainer,), ISublocations) is None:
-        entry = (ContainerSublocations, (IReadContainer,), ISublocations)
-        registry.registerAdapter(*entry)
-        undo.callback(registry.unregisterAdapter, *entry)
-    return undo
-
-
 class PortalTestCase(unittest.TestCase):
-    """Gives each test a new `self.site`, whose subscribers hear of all changes."""
+    """Gives each test a new `self.site`."""
 
     layer = KofaUnitTestLayer
 
     def setUp(self) -> None:
-        self.addCleanup(hear_object_events().close)
         self.site = Portal()
         setSite(self.site)
         self.addCleanup(setSite, None)

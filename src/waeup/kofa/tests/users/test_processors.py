@@ -1,6 +1,8 @@
 """Importing accounts from small tables."""
 
 from zope.component import getUtility
+from zope.security.management import endInteraction, newInteraction
+from zope.security.testing import Participation, Principal
 
 from waeup.kofa.conversion.secret import hash_password, is_hash
 from waeup.kofa.errors import FatalCSVError
@@ -77,6 +79,14 @@ class UserTests(PortalTestCase):
         self.assertEqual(
             str(caught.exception), "Need at least columns 'name', 'title' for import!"
         )
+
+    def test_own_account_is_not_removed(self):
+        self.import_rows("userprocessor", "name,title\nann,Ann\nbob,Bob\n")
+        newInteraction(Participation(Principal("ann")))
+        self.addCleanup(endInteraction)
+        _, (reason,) = self.import_rows("userprocessor", "name\nann\nbob\n", "remove")
+        self.assertTrue(reason.startswith("You cannot remove your own account."), reason)
+        self.assertEqual(list(self.users), ["ann"])
 
     def test_changes_are_logged_without_hashes(self):
         self.keep_logs()
