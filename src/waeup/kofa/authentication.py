@@ -147,7 +147,7 @@ class SessionCredentials(grok.GlobalUtility, Contained):
 
     def challenge(self, request: Any) -> bool:
         """Lead to the log-in page, which leads back."""
-        camefrom = request.getURL(path_only=True)
+        camefrom = request.getURL(path_only=True).removesuffix("/@@index")
         query = request.get("QUERY_STRING")
         data = urlencode({"camefrom": f"{camefrom}?{query}" if query else camefrom})
         request.response.redirect(f"{absoluteURL(getSite(), request)}/login?{data}")

@@ -125,7 +125,7 @@ class KofaUnitTestLayer:
 
 
 def __getattr__(name: str) -> Any:
-    """Give `FunctionalLayer` and `FunctionalTestCase`, which need the extra ``test``, on demand."""
+    """Give, on demand, `FunctionalLayer` and `FunctionalTestCase`: they need the extra `test`."""
     if name in ("FunctionalLayer", "FunctionalTestCase"):
         return getattr(import_module("waeup.kofa.tests.functional"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

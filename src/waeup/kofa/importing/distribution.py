@@ -17,7 +17,15 @@ from waeup.kofa.importing.destinations import (
     plan_distribution,
     result_names,
 )
-from waeup.kofa.spool import WorkFolder, claimed, clear_intent, redo, storage_lock, write_intent
+from waeup.kofa.spool import (
+    Intent,
+    WorkFolder,
+    claimed,
+    clear_intent,
+    redo,
+    storage_lock,
+    write_intent,
+)
 from waeup.kofa.spool import perform as perform_steps
 from waeup.kofa.spool.disk import faults
 
@@ -80,7 +88,7 @@ def distribute(
         except NoSuchItem as error:
             gone = error
         stack.enter_context(storage_lock(storage))
-        records = _recover(storage).values()
+        records = [intent.record for intent in _recover(storage)]
         if any(_is_call(record, call) for record in records):
             return
         if gone is None and any(record.get("source") == call["source"] for record in records):
@@ -101,11 +109,11 @@ def recover(storage: str) -> list[str]:
     cannot be completed.
     """
     with storage_lock(storage):
-        return list(_recover(storage))
+        return [intent.title for intent in _recover(storage)]
 
 
-def _recover(storage: str) -> dict[str, Mapping[str, Any]]:
-    done = {intent.title: intent.record for intent in redo(storage)}
+def _recover(storage: str) -> list[Intent]:
+    done = redo(storage)
     for prefix in _ABANDONED:
         WorkFolder.stale(storage, prefix=prefix)
     return done

@@ -14,10 +14,8 @@ from typing import Any
 from waeup.kofa.errors import StorageFault
 from waeup.kofa.spool.disk import disk, faults, remove_file
 from waeup.kofa.spool.steps import Step, perform, step_as_dict, step_from_dict
-from waeup.kofa.spool.work import WORK, WorkFolder
+from waeup.kofa.spool.work import INTENT, WORK, WorkFolder
 
-#: Name of the file in the work folder.
-INTENT = "intent.json"
 _UNFINISHED = INTENT + ".new"
 
 

@@ -8,6 +8,7 @@ that one whose process died can be told from the others.
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Collection
 from types import TracebackType
 
@@ -18,6 +19,8 @@ from waeup.kofa.spool.names import check_name
 
 #: The folder below the storage that holds all work folders.
 WORK = ".work"
+#: Name of the file that says what a work folder is needed for, see `intents`.
+INTENT = "intent.json"
 #: Attempts to make a folder while others remove theirs.
 ATTEMPTS = 100
 
@@ -33,12 +36,7 @@ class WorkFolder:
     cannot be made.
     """
 
-    def __init__(
-        self,
-        storage: str,
-        id: str | None = None,
-        prefix: str = "",
-    ) -> None:
+    def __init__(self, storage: str, id: str | None = None, prefix: str = "") -> None:
         self.storage = storage
         self.id = prefix + secrets.token_hex(8) if id is None else check_name(id)
         self.path = os.path.join(storage, WORK, self.id)
@@ -48,24 +46,22 @@ class WorkFolder:
     def _make(self) -> int:
         # Others remove `.work` with their last folder, and may take this one for an
         # abandoned one before it is locked: then it is made again.
-        for _attempt in range(ATTEMPTS):
-            for path in (os.path.dirname(self.path), self.path):
-                try:
-                    disk.mkdir(path, 0o700)
-                except FileExistsError:
-                    continue
-                except FileNotFoundError:
-                    if not os.path.isdir(self.storage):
-                        raise
-                    break
-            else:
-                try:
-                    fd = lock(self.path, os.O_DIRECTORY)
-                except FileNotFoundError:
-                    continue
-                if fd is None:
-                    raise ItemBusy(f"Somebody else is using the work folder {self.path}.")
+        parent = os.path.dirname(self.path)
+        is_own = False
+        for attempt in range(ATTEMPTS):
+            try:
+                _make_folder(parent)
+                is_own = _make_folder(self.path) or is_own
+                fd = lock(self.path, os.O_DIRECTORY)
+            except FileNotFoundError:
+                if not os.path.isdir(self.storage):
+                    raise
+                continue
+            if fd is not None:
                 return fd
+            if not is_own:
+                raise ItemBusy(f"Somebody else is using the work folder {self.path}.")
+            time.sleep(attempt / 1000)
         raise StorageFault(f"The work folder {self.path} cannot be made: others remove it.")
 
     def sync(self) -> None:
@@ -110,7 +106,8 @@ class WorkFolder:
     def stale(cls, storage: str, keep: Collection[str] = (), prefix: str = "") -> list[str]:
         """Remove the work folders that nobody uses any more; return their ids.
 
-        Folders whose id is in `keep` or does not begin with `prefix` stay.
+        Folders whose id is in `keep` or does not begin with `prefix` stay, and so do
+        those with an intent, which is to be redone.
         """
         removed = []
         for name in cls.ids(storage):
@@ -124,12 +121,22 @@ class WorkFolder:
             if fd is None:
                 continue
             try:
-                _remove(path)
+                if not os.path.exists(os.path.join(path, INTENT)):
+                    _remove(path)
+                    removed.append(name)
             finally:
                 os.close(fd)
-            removed.append(name)
         _remove_if_empty(os.path.join(storage, WORK))
         return removed
+
+
+def _make_folder(path: str) -> bool:
+    """Make a folder unless it is there; tell whether it was made."""
+    try:
+        disk.mkdir(path, 0o700)
+        return True
+    except FileExistsError:
+        return False
 
 
 def _remove(path: str) -> None:

@@ -1,15 +1,17 @@
 """The layer and the base class of tests that go through the portal's web door."""
 
 import unittest
-import warnings
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import transaction
 from grokcore.site.util import create_application
+from webtest.forms import Upload
+from zope.app.wsgi.testlayer import BrowserLayer
 from zope.component import provideUtility
 from zope.component.hooks import setSite
+from zope.testbrowser.wsgi import Browser
 
 import waeup.kofa
 from waeup.kofa.app import University
@@ -17,13 +19,6 @@ from waeup.kofa.conversion.secret import hash_password
 from waeup.kofa.interfaces import IDataCenterConfig
 from waeup.kofa.testing import fresh_directories
 from waeup.kofa.users.account import UserAccount
-
-with warnings.catch_warnings():
-    # WebOb imports the module cgi, which Python 3.11 and 3.12 deprecate.
-    warnings.filterwarnings("ignore", "'cgi' is deprecated", DeprecationWarning)
-    from webtest.forms import Upload
-    from zope.app.wsgi.testlayer import BrowserLayer
-    from zope.testbrowser.wsgi import Browser
 
 
 class FunctionalLayer:
@@ -40,7 +35,7 @@ class FunctionalLayer:
     @classmethod
     def setUp(cls) -> None:
         """Load the package's configuration for functional tests."""
-        cls._config: dict[str, str] = {}
+        cls._config = {}
         cls._layer = BrowserLayer(waeup.kofa, "ftesting.zcml", allowTearDown=True)
         cls._layer.setUp()
         provideUtility(cls._config, IDataCenterConfig)

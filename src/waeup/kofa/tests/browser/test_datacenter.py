@@ -246,7 +246,7 @@ class DownloadTest(PagesTestCase):
         value = disposition('a"; x=\r\nÄ%41.csv')
         self.assertEqual(
             value,
-            "attachment; filename=\"a_; x=____41.csv\"; "
+            'attachment; filename="a_; x=____41.csv"; '
             "filename*=UTF-8''a%22%3B%20x%3D%0D%0A%C3%84%2541.csv",
         )
 

@@ -44,18 +44,16 @@ class ImportTestCase(FunctionalTestCase):
             self.press("proceed")
         self.assertIn(f"import{step}?draft=", self.browser.url)
 
-    def map(self, **fields: str) -> None:
-        """Choose fields for columns."""
-        header = FACULTIES.split("\n")[0].split(",")
-        if "id" in fields:
-            header = STUDENTS.split("\n")[0].split(",")
+    def map(self, table: str, **fields: str) -> None:
+        """Choose fields for columns of `table`."""
+        header = table.partition("\n")[0].split(",")
         for column, field in fields.items():
             control = self.browser.getControl(name="headerfield", index=header.index(column))
             control.value = [field]
 
     def constants(self) -> list[str]:
         """Return the fields that are offered for constants."""
-        found = []
+        found: list[str] = []
         while True:
             try:
                 control = self.browser.getControl(name="constantfield", index=len(found))
@@ -111,7 +109,7 @@ class WalkTest(ImportTestCase):
     def test_constants_fill_what_the_file_does_not_have(self) -> None:
         self.store("list.csv", STUDENTS)
         self.go_to_step(3, "studentprocessor")
-        self.map(id="student_id", gender="sex", region="--IGNORE--")
+        self.map(STUDENTS, id="student_id", gender="sex", region="--IGNORE--")
         self.press("update")
         fields = self.constants()
         self.assertEqual(sorted(fields), ["", "firstname", "lastname"])
@@ -191,16 +189,18 @@ class StepsTest(ImportTestCase):
 
     def test_a_missing_column_keeps_the_officer_in_step_3(self) -> None:
         self.go_to_step(3)
-        self.map(Code="--IGNORE--")
+        self.map(FACULTIES, Code="--IGNORE--")
         self.press("proceed")
         self.assertEqual(self.status, 400)
         self.assertIn("Need at least columns", self.page)
-        self.assertEqual(self.browser.getControl(name="headerfield", index=0).value, ["--IGNORE--"])
+        self.assertEqual(
+            self.browser.getControl(name="headerfield", index=0).value, ["--IGNORE--"]
+        )
         self.assertIn("code", self.constants())
 
     def test_a_field_that_is_filled_twice_keeps_the_officer_in_step_3(self) -> None:
         self.go_to_step(3)
-        self.map(remark="title")
+        self.map(FACULTIES, remark="title")
         self.press("proceed")
         self.assertEqual(self.status, 400)
         self.assertIn("Double headers", self.page)
@@ -208,7 +208,7 @@ class StepsTest(ImportTestCase):
 
     def test_reset_goes_back_to_the_proposal(self) -> None:
         self.go_to_step(3)
-        self.map(Code="--IGNORE--")
+        self.map(FACULTIES, Code="--IGNORE--")
         self.press("update")
         self.assertIn("Need at least columns", self.page)
         self.press("reset")
@@ -216,7 +216,7 @@ class StepsTest(ImportTestCase):
 
     def test_the_mapping_survives_going_back_and_forth(self) -> None:
         self.go_to_step(3)
-        self.map(remark="title_prefix")
+        self.map(FACULTIES, remark="title_prefix")
         self.press("update")
         self.press("back2")
         self.assertEqual(self.browser.getControl(name="importer").value, ["facultyprocessor"])
@@ -255,7 +255,9 @@ class StepsTest(ImportTestCase):
         first = self.browser.url
         self.store("other.csv", "code,title\nLAW,Law\n")
         self.browser.open(f"{CENTER}/import1")
-        self.press("select", 0 if self.page.index("other.csv") < self.page.index("list.csv") else 1)
+        self.press(
+            "select", 0 if self.page.index("other.csv") < self.page.index("list.csv") else 1
+        )
         self.assertIn("<strong>other.csv</strong>", self.page)
         self.browser.open(first)
         self.assertIn("<strong>list.csv</strong>", self.page)

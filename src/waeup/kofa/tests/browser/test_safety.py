@@ -1,4 +1,4 @@
-"""What holds for all pages: tokens, methods, roles, escaping, headers, and errors in plain words."""
+"""What holds for all pages: tokens, methods, roles, escaping, headers, errors in plain words."""
 
 import logging
 import re
@@ -57,7 +57,9 @@ class EveryViewTest(SafetyTestCase):
         for address, _view in self.views():
             with self.subTest(address=address):
                 browser = FunctionalLayer.browser(address)
-                self.assertIn(browser.url.partition("?")[0], (f"{PORTAL}/login", f"{PORTAL}/logout"))
+                self.assertIn(
+                    browser.url.partition("?")[0], (f"{PORTAL}/login", f"{PORTAL}/logout")
+                )
 
     def test_an_account_without_role_sees_nothing_of_the_data_center(self) -> None:
         browser = self.log_in()
@@ -149,7 +151,11 @@ class EveryViewTest(SafetyTestCase):
         self.store("list.csv")
         ledger = self.site["datacenter"].ledger
         draft = ledger.new_draft("list.csv", owner, datetime.now(timezone.utc))
-        draft.processor, draft.mode, draft.columns = "facultyprocessor", "create", ("code", "title")
+        draft.processor, draft.mode, draft.columns = (
+            "facultyprocessor",
+            "create",
+            ("code", "title"),
+        )
         transaction.commit()
         return draft.id
 
@@ -209,7 +215,13 @@ class EscapingTest(SafetyTestCase):
     def test_fields_of_unexpected_kinds_do_no_harm(self) -> None:
         browser = self.log_in("waeup.PortalManager")
         for address, _view in self.views():
-            for query in ("draft:list=a", "draft:record.x=a", "draft=%ff", "uploadfile=x", "a:b=c"):
+            for query in (
+                "draft:list=a",
+                "draft:record.x=a",
+                "draft=%ff",
+                "uploadfile=x",
+                "a:b=c",
+            ):
                 with self.subTest(address=address, query=query):
                     browser.open(f"{address}?{query}")
                     self.assertNotEqual(self.status(browser), 500)

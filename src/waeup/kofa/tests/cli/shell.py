@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
@@ -17,7 +16,6 @@ from zope.testing.cleanup import cleanUp
 from waeup.kofa.cli import main
 from waeup.kofa.cli.session import load_configuration
 
-SOURCES = Path(__file__).parents[4]
 KOFACTL = (sys.executable, "-W", "error", "-m", "waeup.kofa.cli")
 
 
@@ -50,9 +48,12 @@ def shell(line: str, stdin: str = "") -> None:
         print(f"[exit code {answer.code}]")
 
 
-def environment(**more: str) -> dict[str, str]:
-    """Return the environment of a process that can import the package."""
-    return {**os.environ, "PYTHONPATH": str(SOURCES), **more}
+def environment() -> dict[str, str]:
+    """Return the environment of a process that can import what this one can.
+
+    Under buildout the interpreter alone knows no package.
+    """
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 
 
 def process(*arguments: str, stdin: str = "") -> Answer:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 
 from waeup.kofa.errors import ItemBusy, NoSuchItem, StorageFault
 from waeup.kofa.importing.distribution import distribute, recover
+from waeup.kofa.spool import remove_file
+from waeup.kofa.spool.disk import disk
 from waeup.kofa.tests.spool.faultydisk import (
     FAST,
     FaultyDisk,
@@ -317,6 +319,26 @@ class CrashTests(unittest.TestCase):
                 recover(one.storage)
                 self.assertIn(tree_of(one.storage), (one.after, last), state)
 
+    def test_power_cut_after_a_file_was_deleted(self) -> None:
+        """What is done is forgotten for good: nothing looks for its files any more."""
+        scene = self.scenes["pending round"]
+
+        def act() -> None:
+            scene.distribute()
+            remove_file(os.path.join(scene.storage, "data.create.pending.csv"))
+
+        scene.set_up()
+        with FaultyDisk() as counter:
+            act()
+        scene.set_up()
+        shim = PowerCut(counter.count, [scene.storage, scene.results])
+        with shim, self.assertRaises(Off):
+            act()
+            disk.sync_folder(scene.storage)
+        for state in shim.states():
+            self.assertEqual(recover(scene.storage), [], state)
+        shim.close()
+
     def test_power_cut_in_a_recovery(self) -> None:
         """The power fails again while an append is being repeated."""
         scene = self.scenes["pending success"]
@@ -363,9 +385,11 @@ class RaceTests(unittest.TestCase):
 
     def test_one_does_it_and_the_other_is_told(self) -> None:
         """Nothing is done twice, and nobody gets a wrong answer."""
-        for title in ("first success", "first failure", "pending success"):
-            scene = scenes()[title]
+        every = scenes()
+        for scene in every.values():
             self.addCleanup(scene.close)
+        for title in ("first success", "first failure", "pending success"):
+            scene = every[title]
             for _round in range(30):
                 with self.subTest(title):
                     self.assertEqual(self.race(scene), [0, 1])

@@ -241,6 +241,15 @@ class IntentTests(StepTestCase):
         self.assertEqual(tree_of(self.storage), {"a": b"x"})
         self.assertEqual(redo(self.storage), [])
 
+    def test_abandoned_work_folder_with_an_intent_stays(self) -> None:
+        """It holds what a process that died had promised."""
+        work = WorkFolder(self.storage, "run")
+        write_intent(work, "nothing", ())
+        work.close()
+        self.assertEqual(WorkFolder.stale(self.storage), [])
+        self.assertEqual(len(redo(self.storage)), 1)
+        self.assertEqual(tree_of(self.storage), {})
+
     def test_damaged_intent(self) -> None:
         with WorkFolder(self.storage) as work:
             for text in ("", "{}", '{"steps": [{}]}', "[]"):
