@@ -71,6 +71,8 @@ class ClientIdManager(CookieClientIdManager):
             samesite="Lax",
             secure=request.getApplicationURL().startswith("https:"),
         )
+        # zope.session lets caches keep what stands around the cookie.
+        request.response.setHeader("Cache-Control", "no-store")
 
     def form_token(self, request: Any) -> str:
         """Return the token that the forms of this browser's session carry.

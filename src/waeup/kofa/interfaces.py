@@ -70,12 +70,16 @@ class IUniversity(IKofaObject):
 
 
 class IDataCenterConfig(Interface):
-    """Where a new data center keeps its files: a mapping with the key ``path``.
+    """What the process says about data centers: a mapping with the keys below.
 
-    Registered as a global utility; consulted only when a data center is made.
+    Registered as a global utility.  The path is consulted only when a data center
+    is made; afterwards the data center itself knows where its files are.
     """
 
     path = schema.TextLine(title="Path", description="An existing folder.", required=True)
+    upload_limit = schema.Int(
+        title="Largest upload in bytes", description="200 MiB without it.", required=False
+    )
 
 
 class IDataCenter(IKofaObject):

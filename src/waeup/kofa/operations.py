@@ -34,7 +34,7 @@ from waeup.kofa.errors import (
 )
 from waeup.kofa.importing.engine import Progress
 from waeup.kofa.importing.report import Report
-from waeup.kofa.interfaces import IBatchProcessor
+from waeup.kofa.interfaces import IBatchProcessor, IDataCenterConfig
 from waeup.kofa.ledger import Draft, FileEntry
 from waeup.kofa.logger import deferred_lines
 from waeup.kofa.permissions import get_waeup_roles
@@ -46,7 +46,7 @@ IMPORT = "waeup.importData"
 SETTINGS = "waeup.managePortal"
 USERS = "waeup.manageUsers"
 
-#: Bytes that an upload may have, unless the caller says otherwise.
+#: Bytes that an upload may have, unless the configuration says otherwise.
 UPLOAD_LIMIT = 200 * 1024 * 1024
 #: Folders whose files can be fetched; ``''`` is that of the pending files.
 OPEN_FOLDERS = ("", "finished", "unfinished")
@@ -182,26 +182,26 @@ class Operations:
         stream: BinaryIO,
         *,
         replace: bool = False,
-        limit: int | None = UPLOAD_LIMIT,
     ) -> spool.Upload:
         """Store a table that came from outside, and say what was stored.
 
-        `stream` is read to its end; at most `limit` bytes are taken.  A name that
-        exists gets a counter; an existing pending file is replaced only with
-        `replace`.  When the transaction aborts, the file is taken back.
+        `stream` is read to its end, or to the configured limit.  A name that exists
+        gets a counter; an existing pending file is replaced only with `replace`.
+        When the transaction aborts, the file is taken back, and what it has replaced
+        comes back.
         """
         self._require(MANAGE)
-        storage = self.datacenter.storage
-        upload = spool.accept(
-            storage,
-            stream,
+        intake = spool.Intake(
+            self.datacenter.storage,
             filename,
             self.principal.id,
-            limit=limit,
+            limit=_upload_limit(),
             check=_check_table,
             replace=replace,
         )
-        on_abort(partial(spool.remove_file, upload.path))
+        upload = intake.run(stream)
+        on_abort(intake.undo)
+        on_commit(intake.finish)
         self.datacenter.ledger.enter(
             FileEntry(
                 name=upload.name,
@@ -534,6 +534,12 @@ class Operations:
                 f"There is no role {', '.join(map(repr, unknown))}. There are: {', '.join(known)}."
             )
         return wanted
+
+
+def _upload_limit() -> int:
+    """Return the highest number of bytes of an upload."""
+    config = queryUtility(IDataCenterConfig, default={})
+    return config.get("upload_limit", UPLOAD_LIMIT)
 
 
 def _check_table(path: str) -> None:

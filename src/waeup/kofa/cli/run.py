@@ -58,6 +58,7 @@ def run(
     from waeup.kofa.cli.session import (
         ADMINISTRATOR,
         SITE_NAME,
+        configure,
         load_configuration,
         log_to,
         make_site,
@@ -69,6 +70,7 @@ def run(
         instance.make()
         stack.enter_context(log_to(instance, "portal.log", logging.INFO))
         load_configuration()
+        configure(instance, max_upload * MEGABYTE)
         database = stack.enter_context(instance.database(write=True))
         # Before the portal is made: a start that is refused here shows no password.
         listener = None if setup_only else stack.enter_context(serve.listen(host, port))

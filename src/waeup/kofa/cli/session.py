@@ -44,6 +44,16 @@ def load_configuration() -> None:
         zope.component.hooks.setHooks()
 
 
+def configure(instance: Instance, upload_limit: int) -> None:
+    """Say where a new data center keeps its files, and how many bytes an upload may have."""
+    from zope.component import provideUtility
+
+    from waeup.kofa.interfaces import IDataCenterConfig
+
+    config = {"path": str(instance.storage), "upload_limit": upload_limit}
+    provideUtility(config, IDataCenterConfig)
+
+
 def new_password() -> str:
     """Return a random password of 16 readable characters in groups (79 bits)."""
     groups = ("".join(secrets.choice(_PASSWORD_CHARACTERS) for _ in range(4)) for _ in range(4))
@@ -58,18 +68,15 @@ def make_site(database: "DB", instance: Instance) -> str | None:
     """
     import transaction
     from grokcore.site.util import create_application
-    from zope.component import provideUtility
     from zope.component.hooks import site as site_set
 
     from waeup.kofa.app import University
-    from waeup.kofa.interfaces import IDataCenterConfig
     from waeup.kofa.users.account import UserAccount
 
     with _root_folder(database) as root:
         if SITE_NAME in root:
             _require_storage(root[SITE_NAME])
             return None
-        provideUtility({"path": str(instance.storage)}, IDataCenterConfig)
         password = new_password()
         portal = create_application(University, root, SITE_NAME)
         with site_set(portal):

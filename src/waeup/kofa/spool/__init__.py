@@ -8,7 +8,7 @@ the few operations of `waeup.kofa.spool.disk`.
 """
 
 from waeup.kofa.spool.disk import remove_file
-from waeup.kofa.spool.intake import Upload, accept, free_name
+from waeup.kofa.spool.intake import Intake, Upload, accept, free_name
 from waeup.kofa.spool.intents import Intent, clear_intent, read_intents, redo, write_intent
 from waeup.kofa.spool.listing import Item, count_lines, scan
 from waeup.kofa.spool.locks import claimed, storage_lock
@@ -45,6 +45,7 @@ __all__ = [
     "PENDING_SUFFIX",
     "TABLE_EXTENSION",
     "Append",
+    "Intake",
     "Intent",
     "Item",
     "Place",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from waeup.kofa.errors import NameTaken, TooLarge
-from waeup.kofa.spool.disk import CHUNK, disk, faults, put
+from waeup.kofa.spool.disk import CHUNK, disk, faults, put, remove_file, stage
 from waeup.kofa.spool.locks import claimed, storage_lock
 from waeup.kofa.spool.names import PENDING_SUFFIX, numbered, stored_name
 from waeup.kofa.spool.work import WorkFolder
@@ -35,6 +35,110 @@ class Upload:
     original: str
 
 
+class Intake:
+    """Takes one upload of `userid`, and can take it back.
+
+    The name is made by `stored_name`; one that is in use gets a counter
+    (``data_mgr-2.csv``).  A pending file keeps its name: it takes the place of the
+    stored one only with `replace`.  `limit` is the highest number of bytes.  `check`
+    is called with the path of the complete file and may raise `Refused`.
+
+    Call `run`, and then either `finish` or `undo`.  What was replaced is kept until
+    then; an intake whose process dies before that is taken as finished.
+
+    Raises `InvalidName`, and `NameTaken` for a pending file without `replace`.
+    """
+
+    def __init__(
+        self,
+        storage: str,
+        filename: str,
+        userid: str,
+        *,
+        limit: int | None = None,
+        check: Callable[[str], None] | None = None,
+        replace: bool = False,
+    ) -> None:
+        self.storage = storage
+        self.filename = filename
+        self.name = stored_name(filename, userid)
+        self._limit = limit
+        self._check = check
+        self._replace = replace
+        self._is_pending = self.name.endswith(PENDING_SUFFIX)
+        self._work: WorkFolder | None = None
+        if self._is_pending and not replace:
+            _refuse_taken(storage, self.name)
+
+    def run(self, stream: BinaryIO) -> Upload:
+        """Store the content of `stream`, and return what it became.
+
+        Raises `TooLarge`, `NameTaken`, `ItemBusy`, or what `check` raises; then
+        nothing is stored.  Raises `StorageFault` when the disk fails.
+        """
+        with faults(f"Storing {self.name}"):
+            self._work = WorkFolder(self.storage, prefix=PREFIX)
+            try:
+                path = os.path.join(self._work.path, "upload" + os.path.splitext(self.name)[1])
+                size, digest = _receive(stream, path, self.filename, self._limit)
+                if self._check is not None:
+                    self._check(path)
+                with storage_lock(self.storage):
+                    self._place(path)
+                    disk.sync_folder(self.storage)
+            except BaseException:
+                if os.path.exists(self._former):
+                    disk.replace(self._former, self._target)
+                self._work.remove()
+                raise
+            if not os.path.exists(self._former):
+                self.finish()
+        return Upload(self.name, self._target, size, digest, self.filename)
+
+    def finish(self) -> None:
+        """Give up what was replaced."""
+        if self._work is not None:
+            self._work.remove()
+            self._work = None
+
+    def undo(self) -> None:
+        """Take the file back, and bring back what it has replaced.
+
+        Raises `StorageFault` when the disk fails.
+        """
+        with faults(f"Taking back {self.name}"), storage_lock(self.storage):
+            if self._work is None:
+                remove_file(self._target)
+                return
+            disk.replace(self._former, self._target)
+            disk.sync_folder(self.storage)
+        self.finish()
+
+    @property
+    def _target(self) -> str:
+        return os.path.join(self.storage, self.name)
+
+    @property
+    def _former(self) -> str:
+        """Path of the second name of a file that is replaced."""
+        assert self._work is not None
+        return os.path.join(self._work.path, "former")
+
+    def _place(self, path: str) -> None:
+        """Give the complete file at `path` its name."""
+        if not self._is_pending:
+            self.name = _put_numbered(self.storage, path, self.name)
+            return
+        if not self._replace:
+            _refuse_taken(self.storage, self.name)
+        if os.path.lexists(self._target):
+            with claimed(self._target):
+                stage(self._target, self._former)
+                disk.replace(path, self._target)
+        else:
+            put(path, self._target)
+
+
 def accept(
     storage: str,
     stream: BinaryIO,
@@ -45,32 +149,11 @@ def accept(
     check: Callable[[str], None] | None = None,
     replace: bool = False,
 ) -> Upload:
-    """Store the content of `stream` as an upload of `userid`, and return what it became.
-
-    The name is made by `stored_name`; one that is in use gets a counter
-    (``data_mgr-2.csv``).  A pending file keeps its name: it takes the place of the
-    stored one only with `replace`.  `limit` is the highest number of bytes.  `check`
-    is called with the path of the complete file and may raise `Refused`.
-
-    Raises `InvalidName`, `TooLarge`, `NameTaken`, `ItemBusy`, or what `check`
-    raises; then nothing is stored.  Raises `StorageFault` when the disk fails.
-    """
-    name = stored_name(filename, userid)
-    is_pending = name.endswith(PENDING_SUFFIX)
-    if is_pending and not replace:
-        _refuse_taken(storage, name)
-    with faults(f"Storing {name}"), WorkFolder(storage, prefix=PREFIX) as work:
-        path = os.path.join(work.path, "upload" + os.path.splitext(name)[1])
-        size, digest = _receive(stream, path, filename, limit)
-        if check is not None:
-            check(path)
-        with storage_lock(storage):
-            if is_pending:
-                _place_pending(storage, path, name, replace)
-            else:
-                name = _place(storage, path, name)
-            disk.sync_folder(storage)
-    return Upload(name, os.path.join(storage, name), size, digest, filename)
+    """Store an upload as `Intake` does, for good; return what it became."""
+    intake = Intake(storage, filename, userid, limit=limit, check=check, replace=replace)
+    upload = intake.run(stream)
+    intake.finish()
+    return upload
 
 
 def free_name(storage: str, name: str) -> str:
@@ -103,7 +186,7 @@ def _receive(stream: BinaryIO, path: str, filename: str, limit: int | None) -> t
     return size, sha.hexdigest()
 
 
-def _place(storage: str, path: str, name: str) -> str:
+def _put_numbered(storage: str, path: str, name: str) -> str:
     while True:
         candidate = free_name(storage, name)
         try:
@@ -112,17 +195,6 @@ def _place(storage: str, path: str, name: str) -> str:
         except FileExistsError:
             # Somebody has put a file there by other means; the next number is free.
             continue
-
-
-def _place_pending(storage: str, path: str, name: str, replace: bool) -> None:
-    target = os.path.join(storage, name)
-    if not replace:
-        _refuse_taken(storage, name)
-    if os.path.lexists(target):
-        with claimed(target):
-            disk.replace(path, target)
-    else:
-        put(path, target)
 
 
 def _refuse_taken(storage: str, name: str) -> None:

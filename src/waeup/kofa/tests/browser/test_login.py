@@ -115,6 +115,7 @@ class LoginTest(FunctionalTestCase):
         self.assertIn("HttpOnly", cookie)
         self.assertIn("SameSite=Lax", cookie)
         self.assertNotIn("Secure", cookie)
+        self.assertEqual(browser.headers["Cache-Control"], "no-store")
 
     def test_over_https_the_cookie_stays_there(self) -> None:
         from zope.publisher.browser import TestRequest
