@@ -53,8 +53,9 @@ class DataCenter(grok.Container, Logger):
     def __init__(self) -> None:
         super().__init__()
         self.ledger = Ledger()
-        self.storage = os.path.abspath(getUtility(IDataCenterConfig)["path"])
-        self._make_folders()
+        path = os.path.abspath(getUtility(IDataCenterConfig)["path"])
+        self._make_folders(path)
+        self.storage = path
 
     @property
     def deleted_path(self) -> str:
@@ -121,31 +122,32 @@ class DataCenter(grok.Container, Logger):
         """See `IDataCenter`."""
         path = os.path.abspath(path)
         if not os.path.isdir(path):
-            raise InvalidStoragePath(f"The path given does not exist: {path}")
+            raise InvalidStoragePath(
+                f"The path given does not exist: {path}. Make the folder first, or correct "
+                "the path."
+            )
+        if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+            raise _unusable(path, "it cannot be written to")
         not_copied: list[str] = []
         if move and os.path.isdir(self.storage) and not os.path.samefile(path, self.storage):
             copy = spool.TreeCopy(self.storage, path, overwrite)
             copy.run()
             not_copied = copy.not_copied
             self._at_end(copy.undo, copy.finish)
+        self._make_folders(path)
         self.storage = path
-        self._make_folders()
         notify(DataCenterStorageMovedEvent(self))
         return not_copied
 
-    def _make_folders(self) -> None:
+    def _make_folders(self, storage: str) -> None:
         for name in FOLDERS:
-            path = os.path.join(self.storage, name)
+            path = os.path.join(storage, name)
             try:
                 os.mkdir(path)
             except FileExistsError:
                 continue
             except OSError as exc:
-                raise InvalidStoragePath(
-                    f"The storage path {self.storage} cannot be used: no folder {name!r} can be "
-                    f"made there ({exc.strerror}). Name an existing folder that the portal "
-                    "may write to."
-                ) from exc
+                raise _unusable(storage, exc.strerror) from exc
             self._at_end(partial(_remove_if_empty, path))
 
     def _at_end(self, undo: Action, finish: Action | None = None) -> None:
@@ -177,6 +179,13 @@ class DataCenter(grok.Container, Logger):
     ) -> Iterator[str]:
         """See `IDataCenter`."""
         return journal.query(self.folder("logs"), basename, query, limit, start)
+
+
+def _unusable(path: str, reason: str) -> InvalidStoragePath:
+    return InvalidStoragePath(
+        f"The storage path {path} cannot be used: {reason}. Name an existing folder that the "
+        "portal may write to."
+    )
 
 
 def _remove_if_empty(path: str) -> None:

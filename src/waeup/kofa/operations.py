@@ -37,7 +37,7 @@ from waeup.kofa.importing.report import Report
 from waeup.kofa.interfaces import IBatchProcessor, IDataCenterConfig
 from waeup.kofa.ledger import Draft, FileEntry
 from waeup.kofa.logger import deferred_lines
-from waeup.kofa.permissions import get_waeup_roles
+from waeup.kofa.permissions import get_role_titles_for, get_waeup_roles
 from waeup.kofa.tabular import check_header, open_table, verify_encoding
 from waeup.kofa.transactional import on_abort, on_commit
 
@@ -145,17 +145,19 @@ class Operations:
         self.site = site
         self.principal = principal
         self.datacenter = site["datacenter"]
-        self._interaction = getSecurityPolicy()(_Participation(principal))
 
     def may(self, permission: str) -> bool:
         """Tell whether the person has a permission in the portal."""
-        return bool(self._interaction.checkPermission(permission, self.site))
+        # A new interaction each time: one remembers its answers.
+        interaction = getSecurityPolicy()(_Participation(self.principal))
+        return bool(interaction.checkPermission(permission, self.site))
 
     def _require(self, permission: str) -> None:
         if not self.may(permission):
+            roles = " or ".join(get_role_titles_for(permission)) or "that has it"
             raise NotAllowed(
                 f"You ({self.principal.id}) lack the permission {permission}. Ask the "
-                "administrator of the portal for a role that has it."
+                f"administrator of the portal for the role {roles}."
             )
 
     # -- files --------------------------------------------------------------------
@@ -396,6 +398,11 @@ class Operations:
         """Generate the lines of a log that match a regular expression."""
         self._require(MANAGE)
         return self.datacenter.queryLogfiles(spool.check_name(name), query, limit, start)
+
+    def storage_path(self) -> str:
+        """Return the absolute path of the folder that files are kept in."""
+        self._require(SETTINGS)
+        return self.datacenter.storage
 
     def set_storage_path(
         self, path: str, move: bool = False, overwrite: bool = False

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from waeup.kofa.cli import files, imports, kinds, logs, run, users
+from waeup.kofa.cli import files, imports, kinds, logs, run, storage, users
 from waeup.kofa.cli.screen import complain
 from waeup.kofa.cli.settings import Settings, common_options
 from waeup.kofa.errors import Fault, Refused
@@ -61,6 +61,7 @@ for command in (
     logs.logs,
     kinds.processors,
     kinds.template,
+    storage.storage,
     users.users,
 ):
     kofactl.add_command(command)

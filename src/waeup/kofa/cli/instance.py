@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 #: Connections that a pool may hold before ZODB warns; more than waitress' threads.
 POOL_SIZE = 20
+#: Objects that a connection keeps in memory: imports come back to the same ones.
+CACHE_SIZE = 30_000
 
 
 class Instance:
@@ -106,7 +108,7 @@ class Instance:
             storage = FileStorage(str(self.database_path), read_only=not write)
         except LockError:
             raise DatabaseHeld(self._held_message())
-        database = DB(storage, pool_size=POOL_SIZE)
+        database = DB(storage, pool_size=POOL_SIZE, cache_size=CACHE_SIZE)
         try:
             yield database
         finally:

@@ -91,7 +91,9 @@ def make_site(database: "DB", instance: Instance) -> str | None:
 
 
 @contextmanager
-def session(settings: Settings, *, write: bool = False) -> Iterator["Operations"]:
+def session(
+    settings: Settings, *, write: bool = False, storage_required: bool = True
+) -> Iterator["Operations"]:
     """Give a command the operations of the portal, with the rights of ``--user``.
 
     With `write` the database is opened for this process alone, and what the block did is
@@ -115,7 +117,8 @@ def session(settings: Settings, *, write: bool = False) -> Iterator["Operations"
                     "Start it once with `kofactl run`."
                 )
             site = root[SITE_NAME]
-            _require_storage(site)
+            if storage_required:
+                _require_storage(site)
             with site_set(site), _acting(site, settings.user) as operations:
                 yield operations
                 if write:
@@ -132,7 +135,8 @@ def _require_storage(site: Any) -> None:
     if not os.path.isdir(path):
         raise InvalidStoragePath(
             f"The data center keeps its files in {path}, and there is no such folder. "
-            "Mount or restore it, and repeat the command."
+            "Mount or restore it and repeat the command, or name another folder with "
+            "`kofactl storage PATH`."
         )
     if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
         raise InvalidStoragePath(

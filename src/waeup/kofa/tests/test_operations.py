@@ -1,0 +1,361 @@
+"""What a person can do, what not, and what an abort takes back."""
+
+import io
+import os
+import shutil
+import tempfile
+
+import transaction
+from zope.authentication.interfaces import IAuthentication
+from zope.component import getUtility
+
+from waeup.kofa.conversion import Mapping
+from waeup.kofa.errors import (
+    FatalCSVError,
+    InvalidExpression,
+    InvalidName,
+    InvalidStoragePath,
+    MappingError,
+    NameTaken,
+    NoSuchItem,
+    NotAllowed,
+    Refused,
+    TableError,
+    TooLarge,
+)
+from waeup.kofa.interfaces import IDataCenterConfig
+from waeup.kofa.operations import Operations
+from waeup.kofa.tests.functional import FunctionalLayer, FunctionalTestCase
+
+TABLE = b"code,title\r\nA1,Arts\r\n"
+
+
+class OperationsTestCase(FunctionalTestCase):
+    """Has `operations` of a person with all rights."""
+
+    def setUp(self):
+        self.operations = self.of("boss", "waeup.PortalManager")
+
+    def of(self, name, *roles):
+        """Return the operations of a new account with `roles`."""
+        FunctionalLayer.add_user(name, *roles)
+        return Operations(self.site, getUtility(IAuthentication).getPrincipal(name))
+
+    def names(self):
+        """Return the names in the storage."""
+        return sorted(os.listdir(self.storage))
+
+    def upload(self, name="data.csv", content=TABLE, **kw):
+        """Upload a table as the boss."""
+        return self.operations.upload(name, io.BytesIO(content), **kw)
+
+
+FOLDERS = ["deleted", "finished", "logs", "unfinished"]
+
+
+class Uploads(OperationsTestCase):
+    """Files come in."""
+
+    def test_an_upload_is_a_pending_file_with_an_owner(self):
+        upload = self.upload()
+        transaction.commit()
+        self.assertEqual(upload.name, "data_boss.csv")
+        (stored,) = self.operations.pending_files()
+        self.assertEqual((stored.name, stored.owner, stored.size), ("data_boss.csv", "boss", 21))
+        self.assertEqual((stored.lines, stored.size_text), (2, "21 bytes"))
+        self.assertEqual(self.names(), sorted([*FOLDERS, "data_boss.csv"]))
+
+    def test_an_abort_takes_the_file_back(self):
+        self.upload()
+        transaction.abort()
+        self.assertEqual(self.names(), FOLDERS)
+        self.assertEqual(self.operations.pending_files(), [])
+
+    def test_an_abort_brings_back_what_was_replaced(self):
+        self.store("data.create.pending.csv", "code,title\nOLD,Old\n")
+        with self.assertRaises(NameTaken):
+            self.upload("data.create.pending.csv")
+        self.upload("data.create.pending.csv", replace=True)
+        path = self.storage / "data.create.pending.csv"
+        self.assertEqual(path.read_bytes(), TABLE)
+        transaction.abort()
+        self.assertEqual(path.read_text(), "code,title\nOLD,Old\n")
+        self.assertEqual(self.names(), sorted([*FOLDERS, path.name]))
+
+    def test_a_commit_keeps_the_replacement_alone(self):
+        self.store("data.create.pending.csv", "code,title\nOLD,Old\n")
+        self.upload("data.create.pending.csv", replace=True)
+        transaction.commit()
+        self.assertEqual((self.storage / "data.create.pending.csv").read_bytes(), TABLE)
+        self.assertEqual(self.names(), sorted([*FOLDERS, "data.create.pending.csv"]))
+
+    def test_bad_tables_are_refused_and_nothing_is_stored(self):
+        cases = {
+            "empty": (b"", "is empty"),
+            "header only": (b"code,title\r\n", "has a header and no rows"),
+            "double": (b"code,code\r\nA,B\r\n", "Double headers"),
+            "latin-1": ("code,title\r\nA,Bä\r\n".encode("latin-1"), "UTF-8"),
+        }
+        for title, (content, message) in cases.items():
+            with self.subTest(title), self.assertRaisesRegex(TableError, message):
+                self.upload(content=content)
+            self.assertEqual(self.names(), FOLDERS)
+
+    def test_the_limit_is_the_configured_one(self):
+        config = getUtility(IDataCenterConfig)
+        config["upload_limit"] = 20
+        self.addCleanup(config.pop, "upload_limit")
+        with self.assertRaises(TooLarge):
+            self.upload()
+        config["upload_limit"] = 21
+        self.upload()
+
+    def test_names_are_item_names(self):
+        for name in ("../x.csv", "/etc/passwd", ".hidden.csv", "a/b.csv", "", "x\0.csv"):
+            with self.subTest(name), self.assertRaises(Refused):
+                self.upload(name)
+        self.assertEqual(self.names(), FOLDERS)
+
+
+class Files(OperationsTestCase):
+    """Files are seen and go."""
+
+    def test_names_from_outside_lead_nowhere(self):
+        for name in ("../x.csv", "/etc/passwd", ".hidden.csv", "finished/a.csv", "logs", "\0"):
+            for call in (
+                self.operations.preview,
+                self.operations.new_draft,
+                self.operations.open_file,
+                lambda name: self.operations.delete([name]),
+            ):
+                with self.subTest(name), self.assertRaises((InvalidName, NoSuchItem)):
+                    call(name)
+        for folder in ("logs", "deleted", "..", "/etc", ".work"):
+            with self.subTest(folder), self.assertRaises(InvalidName):
+                self.operations.open_file("a.csv", folder)
+
+    def test_files_go_when_the_transaction_commits(self):
+        self.upload()
+        transaction.commit()
+        self.operations.delete(["data_boss.csv"])
+        self.assertIn("data_boss.csv", self.names())
+        transaction.abort()
+        self.assertIn("data_boss.csv", self.names())
+        self.operations.delete(["data_boss.csv"])
+        transaction.commit()
+        self.assertEqual(self.names(), FOLDERS)
+        self.assertIsNone(self.site["datacenter"].ledger.entry("data_boss.csv"))
+
+    def test_all_files_are_deleted_or_none(self):
+        self.upload()
+        transaction.commit()
+        with self.assertRaises(NoSuchItem):
+            self.operations.delete(["data_boss.csv", "gone.csv"])
+        transaction.commit()
+        self.assertIn("data_boss.csv", self.names())
+        with self.assertRaisesRegex(Refused, "No item selected."):
+            self.operations.delete([])
+
+    def test_a_preview_shows_what_was_found(self):
+        self.store("data.update.pending.csv", "code;title\nA1;Arts\nB2;Law\n")
+        preview = self.operations.preview("data.update.pending.csv", rows=1)
+        self.assertEqual(preview.header, ("code", "title"))
+        self.assertEqual(preview.samples, (("A1", "Arts"),))
+        self.assertEqual((preview.delimiter, preview.suggested_mode), (";", "update"))
+
+    def test_logs_tell_who_did_what_when_it_has_happened(self):
+        self.upload()
+        log = self.storage / "logs" / "datacenter.log"
+        self.assertFalse(log.exists())
+        transaction.commit()
+        self.assertIn("uploaded: data_boss.csv", log.read_text())
+        (line,) = self.operations.query_log("datacenter.log", "uploaded: .*boss")
+        self.assertIn("data_boss.csv", line)
+        with self.assertRaises(InvalidExpression):
+            list(self.operations.query_log("datacenter.log", "("))
+        for name in ("../datacenter.log", "/etc/passwd"):
+            with self.assertRaises(InvalidName):
+                list(self.operations.query_log(name, "root"))
+
+
+class Imports(OperationsTestCase):
+    """Rows become objects."""
+
+    def setUp(self):
+        super().setUp()
+        self.upload("data.csv", b"code,Title,junk\r\nA1,Arts,x\r\nB 2,Law,y\r\n")
+        transaction.commit()
+
+    def test_a_mapping_is_proposed_checked_and_used(self):
+        args = ("data_boss.csv", "facultyprocessor", "create")
+        mapping = self.operations.propose_mapping(*args)
+        self.assertEqual(mapping.columns, ("code", "title", None))
+        self.operations.check(*args, mapping)
+        told = []
+        report = self.operations.import_file(*args, mapping, progress=told.append)
+        transaction.abort()
+        self.assertEqual((report.created, report.failed), (1, 1))
+        self.assertEqual(sorted(self.site["faculties"]), ["A1"])
+        self.assertEqual(told[-1].rows, 2)
+        (pending,) = self.operations.pending_files()
+        self.assertEqual((pending.name, pending.owner), ("data_boss.create.pending.csv", "boss"))
+        (finished,) = self.operations.finished_files()
+        self.assertEqual(finished.name, "data_boss.create.finished.csv")
+        (original,) = self.operations.files_in("unfinished")
+        self.assertEqual(original.name, "data_boss.csv")
+
+    def test_mappings_that_do_not_fit_are_refused(self):
+        args = ("data_boss.csv", "facultyprocessor")
+        cases = [
+            ("create", Mapping(("code",)), MappingError, "3 columns"),
+            ("create", Mapping(("code", "nosuch", None)), MappingError, "no field 'nosuch'"),
+            ("create", Mapping((None, "title", None)), FatalCSVError, "Need at least columns"),
+            ("merge", Mapping(("code", "title", None)), MappingError, "no mode 'merge'"),
+        ]
+        for mode, mapping, error, message in cases:
+            with self.subTest(message), self.assertRaisesRegex(error, message):
+                self.operations.import_file(*args, mode, mapping)
+        with self.assertRaisesRegex(NoSuchItem, "There are: courseprocessor"):
+            self.operations.check("data_boss.csv", "nosuch", "create", Mapping(()))
+        self.assertIn("data_boss.csv", self.names())
+
+    def test_a_mapping_is_made_from_names(self):
+        args = ("data_boss.csv", "facultyprocessor", "create")
+        mapping = self.operations.make_mapping(
+            *args, assign={"junk": "officer_1"}, constants={"officer_2": "Eve"}
+        )
+        self.assertEqual(mapping.columns, ("code", "title", "officer_1"))
+        self.assertEqual(mapping.constants, (("officer_2", "Eve"),))
+        with self.assertRaisesRegex(MappingError, "junk"):
+            self.operations.make_mapping(*args)
+
+    def test_drafts_belong_to_who_began_them(self):
+        draft = self.operations.new_draft("data_boss.csv")
+        self.operations.save_draft(draft.id, mode="create")
+        self.assertEqual(self.operations.draft(draft.id).mode, "create")
+        with self.assertRaises(TypeError):
+            self.operations.save_draft(draft.id, owner="eve")
+        with self.assertRaises(NotAllowed):
+            self.of("eve", "waeup.ImportManager").draft(draft.id)
+        self.operations.drop_draft(draft.id)
+        with self.assertRaises(NoSuchItem):
+            self.operations.draft(draft.id)
+
+    def test_a_deleted_file_takes_its_drafts_along(self):
+        draft = self.operations.new_draft("data_boss.csv")
+        self.operations.delete(["data_boss.csv"])
+        with self.assertRaises(NoSuchItem):
+            self.operations.draft(draft.id)
+
+
+class Rights(OperationsTestCase):
+    """Each operation asks for its permission."""
+
+    def test_who_has_no_role_may_do_nothing(self):
+        self.store("data.csv")
+        nobody = self.of("nobody")
+        for call in (
+            nobody.pending_files,
+            nobody.finished_files,
+            lambda: nobody.files_in("unfinished"),
+            lambda: nobody.upload("a.csv", io.BytesIO(TABLE)),
+            lambda: nobody.delete(["data.csv"]),
+            lambda: nobody.open_file("data.csv"),
+            lambda: nobody.preview("data.csv"),
+            nobody.processors,
+            lambda: nobody.template("facultyprocessor"),
+            lambda: nobody.propose_mapping("data.csv", "facultyprocessor", "create"),
+            lambda: nobody.make_mapping("data.csv", "facultyprocessor", "create"),
+            lambda: nobody.check("data.csv", "facultyprocessor", "create", Mapping(())),
+            lambda: nobody.import_file("data.csv", "facultyprocessor", "create", Mapping(())),
+            lambda: nobody.new_draft("data.csv"),
+            lambda: nobody.draft("x"),
+            nobody.log_files,
+            lambda: nobody.query_log("main.log", "x"),
+            nobody.storage_path,
+            lambda: nobody.set_storage_path("/tmp"),
+            nobody.users,
+            nobody.roles,
+            lambda: nobody.add_user("x", "X", "secret"),
+            lambda: nobody.set_password("boss", "secret"),
+            lambda: nobody.set_roles("nobody", ["waeup.PortalManager"]),
+            lambda: nobody.remove_user("boss"),
+        ):
+            with self.assertRaises(NotAllowed):
+                call()
+        self.assertIn("data.csv", self.names())
+
+    def test_a_message_names_the_roles(self):
+        clerk = self.of("clerk", "waeup.DataCenterManager")
+        self.store("data.csv")
+        with self.assertRaisesRegex(NotAllowed, "Import Manager or Portal Manager"):
+            clerk.import_file("data.csv", "facultyprocessor", "create", Mapping(("code", "title")))
+
+    def test_accounts_cannot_be_imported_by_import_managers(self):
+        clerk = self.of("clerk", "waeup.ImportManager")
+        self.store("users.csv", "name,title\nx,X\n")
+        self.assertNotIn("userprocessor", [info.name for info in clerk.processors()])
+        with self.assertRaises(NotAllowed):
+            clerk.import_file("users.csv", "userprocessor", "create", Mapping(("name", "title")))
+        with self.assertRaises(NotAllowed):
+            clerk.template("userprocessor")
+
+
+class Settings(OperationsTestCase):
+    """The storage path, and accounts."""
+
+    def setUp(self):
+        super().setUp()
+        self.place = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.place)
+        self.former = str(self.storage)
+
+    def test_a_move_takes_files_and_logs_along(self):
+        self.upload()
+        transaction.commit()
+        self.assertEqual(self.operations.set_storage_path(self.place, move=True), [])
+        transaction.commit()
+        self.assertEqual(self.operations.storage_path(), self.place)
+        self.assertEqual(self.names(), sorted([*FOLDERS, "data_boss.csv"]))
+        with open(os.path.join(self.place, "logs", "datacenter.log")) as stream:
+            self.assertIn("storage path set", stream.read())
+
+    def test_an_aborted_move_moves_nothing(self):
+        self.upload()
+        transaction.commit()
+        with open(os.path.join(self.place, "data_boss.csv"), "w") as stream:
+            stream.write("of somebody else")
+        self.operations.set_storage_path(self.place, move=True, overwrite=True)
+        transaction.abort()
+        self.assertEqual(self.operations.storage_path(), self.former)
+        self.assertEqual(os.listdir(self.place), ["data_boss.csv"])
+        with open(os.path.join(self.place, "data_boss.csv")) as stream:
+            self.assertEqual(stream.read(), "of somebody else")
+        self.site["datacenter"].logger.info("still here")
+        with open(os.path.join(self.former, "logs", "datacenter.log")) as stream:
+            self.assertIn("still here", stream.read())
+
+    def test_unusable_places_are_refused(self):
+        for path in (os.path.join(self.place, "nowhere"), "/proc"):
+            with self.subTest(path), self.assertRaises(InvalidStoragePath):
+                self.operations.set_storage_path(path)
+            self.assertEqual(self.operations.storage_path(), self.former)
+
+    def test_accounts_are_made_changed_and_removed(self):
+        self.operations.add_user("ann", "Ann", "a good secret", ["waeup.ImportManager"])
+        with self.assertRaises(NameTaken):
+            self.operations.add_user("ann", "Ann", "a good secret")
+        with self.assertRaises(NoSuchItem):
+            self.operations.set_roles("ann", ["waeup.Nonsense"])
+        with self.assertRaises(NoSuchItem):
+            self.operations.set_password("bob", "a good secret")
+        ann = Operations(self.site, getUtility(IAuthentication).getPrincipal("ann"))
+        self.assertTrue(ann.may("waeup.importData"))
+        self.operations.set_roles("ann", ["waeup.ExportManager"])
+        self.assertFalse(ann.may("waeup.importData"))
+        self.operations.set_password("ann", "another secret")
+        self.assertTrue(self.site["users"]["ann"].checkPassword("another secret"))
+        self.operations.remove_user("ann")
+        self.assertNotIn("ann", [user.name for user in self.operations.users()])
+        with self.assertRaises(Refused):
+            self.operations.remove_user("boss")
