@@ -181,7 +181,7 @@ class DataCenter(grok.Container, Logger):
         return journal.query(self.folder("logs"), basename, query, limit, start)
 
 
-def _unusable(path: str, reason: str) -> InvalidStoragePath:
+def _unusable(path: str, reason: str | None) -> InvalidStoragePath:
     return InvalidStoragePath(
         f"The storage path {path} cannot be used: {reason}. Name an existing folder that the "
         "portal may write to."
