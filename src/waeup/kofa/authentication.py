@@ -1,15 +1,18 @@
 """Who is it?  Log-in by name and password, and the session that remembers it.
 
-The session holds the principal's id and the time of the log-in, never a
-password.  On each request the account is looked up again, so that one that was
-removed or suspended is out at once.  A principal's id is its account's name.
+The session holds the principal's id and the time of the log-in, and a stamp
+that changes with the password; never a password.  On each request the account is
+looked up again, so that one that was removed, suspended or given another password
+is out at once.  A principal's id is its account's name.
 
 The plugins below serve `zope.pluggableauth`; `University` puts them together.
 """
 
+import hashlib
 import hmac
 import secrets
 import time
+from contextlib import suppress
 from functools import cache
 from typing import Any
 from urllib.parse import urlencode
@@ -32,6 +35,7 @@ from zope.session.session import digestEncode
 from zope.traversing.browser.absoluteurl import absoluteURL
 
 from waeup.kofa.conversion.secret import check_password, hash_password
+from waeup.kofa.errors import Refused
 from waeup.kofa.interfaces import IUniversity
 
 #: The part of the session that says who has logged in.
@@ -110,12 +114,15 @@ def log_in(request: Any, name: str, password: str) -> bool:
     is of no use afterwards.  Returns False, after the same time, for an unknown
     name, a wrong password, and a suspended account.
     """
-    if not _password_fits(_account(name), password):
+    account = _account(name)
+    if not _password_fits(account, password):
         return False
+    _renew_hash(account, password)
     getUtility(IClientIdManager).renew(request)
     login = ISession(request)[SESSION_KEY]
     login["principal_id"] = name
     login["login_time"] = time.time()
+    login["stamp"] = _stamp(account)
     return True
 
 
@@ -135,7 +142,7 @@ class SessionCredentials(grok.GlobalUtility, Contained):
     challengeProtocol = None
 
     def extractCredentials(self, request: Any) -> dict[str, Any] | None:
-        """Return the `principal_id` of a log-in that is not too old, or None.
+        """Return `principal_id` and `stamp` of a log-in that is not too old, or None.
 
         A browser without session does not get one by this.
         """
@@ -145,7 +152,7 @@ class SessionCredentials(grok.GlobalUtility, Contained):
         login = ISession(request).get(SESSION_KEY)
         if not login or time.time() - login["login_time"] > MAX_LOGIN_AGE:
             return None
-        return {"principal_id": login["principal_id"]}
+        return {"principal_id": login["principal_id"], "stamp": login["stamp"]}
 
     def challenge(self, request: Any) -> bool:
         """Lead to the log-in page, which leads back."""
@@ -169,11 +176,19 @@ class UsersAuthenticator(grok.GlobalUtility, Contained):
     grok.provides(IAuthenticatorPlugin)
 
     def authenticateCredentials(self, credentials: Any) -> PrincipalInfo | None:
-        """Return the principal of what `SessionCredentials` found, unless it is suspended."""
+        """Return the principal of what `SessionCredentials` found, or None.
+
+        None for an account that is suspended, or whose password has changed since
+        the log-in, or that is another one of the same name.
+        """
         if not isinstance(credentials, dict):
             return None
         account = _account(credentials.get("principal_id"))
-        return None if account is None or account.suspended else _principal_info(account)
+        if account is None or account.suspended:
+            return None
+        if not hmac.compare_digest(_stamp(account), credentials.get("stamp", "")):
+            return None
+        return _principal_info(account)
 
     def principalInfo(self, id: str) -> PrincipalInfo | None:
         """Return the principal with this id, suspended or not, or None."""
@@ -194,13 +209,32 @@ def _account(name: Any) -> Any:
     return site["users"].get(name)
 
 
+def _stamp(account: Any) -> str:
+    """Return what tells this password of this account from every other one."""
+    return hashlib.sha256(f"{account.name} {account.password}".encode()).hexdigest()
+
+
 def _password_fits(account: Any, password: str) -> bool:
     """Tell whether `password` opens `account`, after the same time whatever the answer."""
-    no_hash = _hash_of_nobody()
     if account is None or account.suspended or not account.password:
-        check_password(password, no_hash)
+        check_password(password, _hash_of_nobody())
         return False
-    return account.checkPassword(password)
+    fits = account.checkPassword(password)
+    if not fits and not _is_slow(account.password):
+        check_password(password, _hash_of_nobody())
+    return fits
+
+
+def _is_slow(password_hash: str) -> bool:
+    """Tell whether a hash is one of bcrypt; those of Kofa 1.9 are checked in no time."""
+    return password_hash.startswith("$2")
+
+
+def _renew_hash(account: Any, password: str) -> None:
+    """Replace a hash of Kofa 1.9, now that the password is at hand."""
+    if not _is_slow(account.password):
+        with suppress(Refused):
+            account.setPassword(password)
 
 
 @cache

@@ -11,11 +11,13 @@ import os
 import re
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 
 import grok
 from zope.component import getUtility
 from zope.event import notify
+from zope.interface import implementer
 
 from waeup.kofa import journal, spool
 from waeup.kofa.errors import InvalidName, InvalidStoragePath
@@ -39,10 +41,9 @@ LATER_FOLDERS = ("graduated", "media", "accesscodes")
 PENDING_SUFFIXES = (".csv", ".gz")
 
 
+@implementer(IDataCenter)
 class DataCenter(grok.Container, Logger):
     """See `IDataCenter`."""
-
-    grok.implements(IDataCenter)
 
     logger_name = "waeup.kofa.${sitename}.datacenter"
     logger_filename = "datacenter.log"
@@ -78,7 +79,9 @@ class DataCenter(grok.Container, Logger):
                 f"{', '.join(sorted(FOLDERS + LATER_FOLDERS))}."
             )
         path = os.path.join(self.storage, name)
-        os.makedirs(path, exist_ok=True)
+        # Not with its parents: a storage that is not mounted must not be made anew.
+        with suppress(FileExistsError):
+            os.mkdir(path)
         return path
 
     # -- files ------------------------------------------------------------------
@@ -116,10 +119,33 @@ class DataCenter(grok.Container, Logger):
         """See `IDataCenter`."""
         distribution.recover(self.storage)
 
+    def _moveFile(self, source: str, dest: str) -> None:
+        """Move a file (Kofa 1.9); a missing source is warned of in the log."""
+        if not os.path.exists(source):
+            self.logger.warning("No such source path: %s", source)
+        elif not (os.path.exists(dest) and os.path.samefile(source, dest)):
+            spool.move_file(source, dest)
+
+    def _appendCSVFile(self, source: str, dest: str) -> None:
+        """Append the rows of a table to another one, and remove it (Kofa 1.9).
+
+        Without `dest` the file is moved as it is; a missing source is warned of.
+        """
+        if not os.path.exists(source) or not os.path.exists(dest):
+            self._moveFile(source, dest)
+        elif not os.path.samefile(source, dest):
+            distribution.append_table(source, dest)
+
+    def _logfiles(self, basename: str) -> list[str]:
+        """List the names of a log and its backups, the oldest first (Kofa 1.9)."""
+        return journal.logfile_series(self.folder("logs"), basename)
+
     # -- storage path -------------------------------------------------------------
 
     def setStoragePath(self, path: str, move: bool = False, overwrite: bool = False) -> list[str]:
         """See `IDataCenter`."""
+        if not path:
+            raise InvalidStoragePath("No path was given. Name an existing folder.")
         path = os.path.abspath(path)
         if not os.path.isdir(path):
             raise InvalidStoragePath(
@@ -130,14 +156,22 @@ class DataCenter(grok.Container, Logger):
             raise _unusable(path, "it cannot be written to")
         not_copied: list[str] = []
         if move and os.path.isdir(self.storage) and not os.path.samefile(path, self.storage):
-            copy = spool.TreeCopy(self.storage, path, overwrite)
-            copy.run()
-            not_copied = copy.not_copied
-            self._at_end(copy.undo, copy.finish)
+            with spool.storage_lock(self.storage):
+                not_copied = self._copy_to(path, overwrite)
         self._make_folders(path)
+        guard = self.ledger.guard
+        if guard._p_jar is not None:
+            # An import that commits meanwhile would put its files into the old place.
+            guard._p_jar.readCurrent(guard)
         self.storage = path
         notify(DataCenterStorageMovedEvent(self))
         return not_copied
+
+    def _copy_to(self, path: str, overwrite: bool) -> list[str]:
+        copy = spool.TreeCopy(self.storage, path, overwrite)
+        copy.run()
+        self._at_end(copy.undo, copy.finish)
+        return copy.not_copied
 
     def _make_folders(self, storage: str) -> None:
         for name in FOLDERS:
@@ -168,6 +202,8 @@ class DataCenter(grok.Container, Logger):
 
     def getLogFiles(self, exclude_backups: bool = True) -> list["LogFile"]:
         """See `IDataCenter`."""
+        if not os.path.isdir(self.storage):
+            return []
         folder = self.folder("logs")
         return [
             LogFile(os.path.join(folder, name), "logs")
@@ -196,6 +232,7 @@ def _remove_if_empty(path: str) -> None:
         return
 
 
+@implementer(IDataCenterFile)
 class DataCenterFile:
     """See `IDataCenterFile`.
 
@@ -203,8 +240,6 @@ class DataCenterFile:
     storage that it lies in (``''`` for the storage itself).  Raises OSError when
     there is no such file.
     """
-
-    grok.implements(IDataCenterFile)
 
     def __init__(self, context: str, folder_name: str = "") -> None:
         self.context = context
@@ -243,14 +278,13 @@ class DataCenterFile:
         return spool.count_lines(self.context)
 
 
+@implementer(ILogFile)
 class LogFile(DataCenterFile):
     """See `ILogFile`.
 
     A marker line is ``key: value`` among the first lines of the file; the last
     line of a key wins.  The file is read when a marker is asked for.
     """
-
-    grok.implements(ILogFile)
 
     #: Lines in which markers are looked for.
     maxline = 10

@@ -5,7 +5,7 @@ change together: operations join the transaction that changes the ledger.
 """
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -20,9 +20,9 @@ from waeup.kofa.importing.distribution import Distribution
 class FileEntry:
     """Facts about a stored file.
 
-    `owner` is a user id, `original` the name that the file had at the sender,
-    `size` its bytes, `digest` the SHA-256 of its content in hex, `date` the time
-    (UTC) at which it came.
+    `name` is relative to the storage (``unfinished/a.csv``), `owner` a user id,
+    `original` the name that the file had at the sender, `size` its bytes, `digest`
+    the SHA-256 of its content in hex, `date` the time (UTC) at which it came.
     """
 
     name: str
@@ -36,8 +36,8 @@ class FileEntry:
 class Draft(Persistent):
     """An import that an officer prepares; lives until it is run or dropped.
 
-    `columns` gives the field of each column (None: ignored), `constants` are
-    pairs of field and text.  Both are None until the officer has chosen them.
+    `digest` is the SHA-256 of the file that was looked at.  `columns` gives the
+    field of each column (None: ignored), `constants` are pairs of field and text.
     """
 
     processor: str | None = None
@@ -45,25 +45,37 @@ class Draft(Persistent):
     columns: tuple[str | None, ...] | None = None
     constants: tuple[tuple[str, str], ...] = ()
 
-    def __init__(self, id: str, filename: str, owner: str, date: datetime) -> None:
+    def __init__(self, id: str, filename: str, digest: str, owner: str, date: datetime) -> None:
         self.id = id
         self.filename = filename
+        self.digest = digest
         self.owner = owner
         self.date = date
+
+
+def _new_tree() -> OOBTree:
+    # A BTree that is empty before or after a change cannot be merged with the change
+    # of somebody else: one key that is no name stays in it.
+    return OOBTree({_KEEPER: None})
+
+
+_KEEPER = ""
 
 
 class Ledger(Persistent):
     """Entries of files, drafts of imports, and distributions that are not done."""
 
     def __init__(self) -> None:
-        self._files = OOBTree()
-        self._drafts = OOBTree()
-        self._distributions = OOBTree()
+        self._files = _new_tree()
+        self._needs = _new_tree()
+        self._drafts = _new_tree()
+        self._distributions = _new_tree()
 
     # -- files ----------------------------------------------------------------
 
     def enter(self, entry: FileEntry) -> None:
-        """Remember a file; an entry of the same name is replaced."""
+        """Remember a file in place of what had its name, drafts included."""
+        self.strike(entry.name)
         self._files[entry.name] = entry
 
     def entry(self, name: str) -> FileEntry | None:
@@ -73,30 +85,44 @@ class Ledger(Persistent):
     def strike(self, name: str) -> None:
         """Forget a file, and the drafts that were made of it."""
         self._files.pop(name, None)
-        for draft in [draft for draft in self._drafts.values() if draft.filename == name]:
-            del self._drafts[draft.id]
+        self._needs.pop(name, None)
+        drafts = [draft for draft in self._drafts.values() if draft is not None]
+        for draft in drafts:
+            if draft.filename == name:
+                del self._drafts[draft.id]
+
+    def restrict(self, name: str, needs: Iterable[str]) -> None:
+        """Show the content of a file only to who has the permissions `needs`, too."""
+        needs = tuple(sorted({*self.needs(name), *needs}))
+        if needs:
+            self._needs[name] = needs
+
+    def needs(self, name: str) -> tuple[str, ...]:
+        """Return the permissions that a file needs, besides that of the data center."""
+        return self._needs.get(name) or ()
 
     # -- drafts ---------------------------------------------------------------
 
-    def new_draft(self, filename: str, owner: str, date: datetime) -> Draft:
+    def new_draft(self, filename: str, digest: str, owner: str, date: datetime) -> Draft:
         """Begin to prepare an import of a file."""
-        draft = Draft(secrets.token_urlsafe(12), filename, owner, date)
+        draft = Draft(secrets.token_urlsafe(12), filename, digest, owner, date)
         self._drafts[draft.id] = draft
         return draft
 
     def draft(self, id: str) -> Draft:
         """Return a draft; raises `NoSuchItem`."""
-        try:
-            return self._drafts[id]
-        except KeyError:
+        draft = self._drafts.get(id)
+        if draft is None:
             raise NoSuchItem(
-                "This import is not prepared any more: it was run or dropped meanwhile. "
-                "Choose the file again."
-            ) from None
+                "This import is not prepared any more: it was run or dropped, or the file was "
+                "replaced meanwhile. Choose the file again."
+            )
+        return draft
 
     def drop_draft(self, id: str) -> None:
         """Forget a draft."""
-        self._drafts.pop(id, None)
+        if id != _KEEPER:
+            self._drafts.pop(id, None)
 
     # -- distributions --------------------------------------------------------
 
@@ -107,7 +133,21 @@ class Ledger(Persistent):
     def intended(self) -> Iterator[Distribution]:
         """Generate the distributions that are recorded and not marked as done."""
         for record in list(self._distributions.values()):
-            yield Distribution.from_dict(record)
+            if record is not None:
+                yield Distribution.from_dict(record)
+
+    def is_intended(self, id: str) -> bool:
+        """Tell whether the distribution `id` is recorded and not marked as done."""
+        return self._distributions.get(id) is not None
+
+    def open_work(self, name: str) -> bool:
+        """Tell whether a recorded distribution has something to do with a pending file."""
+        return any(name in (intent.source, intent.pending) for intent in self.intended())
+
+    @property
+    def guard(self) -> Persistent:
+        """The object that changes with every distribution, for `readCurrent`."""
+        return self._distributions
 
     def done(self, distribution: Distribution) -> None:
         """Mark a distribution as done: all files are in their places."""

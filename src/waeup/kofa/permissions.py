@@ -4,14 +4,12 @@ Roles are given to people at the site, by the `roles` of their accounts; a
 permission is asked for by a page and, again, by the operation behind it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import grok
 from zope.component import getUtilitiesFor, queryUtility
-from zope.securitypolicy.interfaces import IPrincipalRoleMap, IRole
-
-from waeup.kofa.interfaces import IUniversity
+from zope.securitypolicy.interfaces import IRole
 
 
 class Public(grok.Permission):
@@ -153,42 +151,19 @@ def get_role_titles_for(permission: str) -> list[str]:
     )
 
 
-def get_users_with_local_roles(context: Any) -> Iterator[dict[str, Any]]:
-    """Generate a dict for each assignment of a role at `context`.
+def roles_beyond(may: Callable[[str], bool], roles: Iterable[str]) -> list[str]:
+    """Return those of `roles` that hold a permission which the person lacks.
 
-    The keys are `user_name`, `user_title`, `local_role`, `local_role_title` and
-    `setting` (``Allow`` or ``Deny``).  Accounts that are gone are left out.
+    `may` tells whether the person has a permission.
     """
-    for role, name, setting in IPrincipalRoleMap(context).getPrincipalsAndRoles():
-        account = _account(name)
-        if account is not None:
-            utility = queryUtility(IRole, role)
-            yield {
-                "user_name": name,
-                "user_title": account.title,
-                "local_role": role,
-                "local_role_title": getattr(utility, "title", role),
-                "setting": setting.getName(),
-            }
+    from zope.securitypolicy.rolepermission import rolePermissionManager
 
-
-def get_users_with_role(role: str, context: Any) -> Iterator[dict[str, Any]]:
-    """Generate a dict for each account to which `role` is assigned at `context`.
-
-    The keys are `user_name`, `user_title`, `user_email` and `setting`.
-    """
-    for name, setting in IPrincipalRoleMap(context).getPrincipalsForRole(role):
-        account = _account(name)
-        if account is not None:
-            yield {
-                "user_name": name,
-                "user_title": account.title,
-                "user_email": account.email,
-                "setting": setting.getName(),
-            }
-
-
-def _account(name: str) -> Any:
-    """Return the account `name` of the current site, or None."""
-    site = grok.getSite()
-    return site["users"].get(name) if IUniversity.providedBy(site) else None
+    return [
+        role
+        for role in roles
+        if not all(
+            may(permission)
+            for permission, setting in rolePermissionManager.getPermissionsForRole(role)
+            if setting.getName() == "Allow"
+        )
+    ]

@@ -40,6 +40,7 @@ class _FileManager:
         self.transaction_manager = manager
         self.undo: list[Action] = []
         self.redo: list[Action] = []
+        self._joined = False
 
     @classmethod
     def of(cls, current: Any) -> "_FileManager":
@@ -47,19 +48,27 @@ class _FileManager:
         if current is None:
             current = transaction.get()
         try:
-            return current.data(cls)
+            manager = current.data(cls)
         except KeyError:
             manager = cls(transaction.manager)
-            current.join(manager)
             current.set_data(cls, manager)
-            return manager
+        if not manager._joined:
+            current.join(manager)
+            manager._joined = True
+        return manager
 
     def savepoint(self) -> "_Mark":
         """See `ISavepointDataManager`."""
         return _Mark(self)
 
     def abort(self, txn: Any) -> None:
-        """Take back what was done, last thing first."""
+        """Take back what was done, last thing first.
+
+        A roll-back to a savepoint that is older than the first action comes here,
+        too; the transaction then goes on without this manager, until it is joined
+        again.
+        """
+        self._joined = False
         self.redo.clear()
         self._call(reversed(self.undo))
         self.undo.clear()
@@ -77,6 +86,7 @@ class _FileManager:
 
     def tpc_finish(self, txn: Any) -> None:
         """Do what was waiting for the commit."""
+        self._joined = False
         self.undo.clear()
         self._call(self.redo)
         self.redo.clear()

@@ -10,15 +10,25 @@ import grok
 from zope.authentication.interfaces import IAuthentication
 from zope.browser.interfaces import ISystemErrorView
 from zope.component import getUtility
+from zope.error.interfaces import IErrorReportingUtility
 from zope.interface import implementer
 from zope.interface.common.interfaces import IException
-from zope.publisher.interfaces import INotFound
+from zope.publisher.interfaces import IBadRequest, INotFound
 from zope.security.interfaces import IUnauthorized
 
 from waeup.kofa.browser.page import Page, status_of
 from waeup.kofa.errors import Fault, NotAllowed, Refused
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.permissions import get_role_titles_for
+
+
+class NoReport(grok.GlobalUtility):
+    """Keeps nothing: the publisher asks for a reporter even before it has found a site."""
+
+    grok.provides(IErrorReportingUtility)
+
+    def raising(self, info: Any, request: Any = None) -> None:
+        """See `IErrorReportingUtility`."""
 
 
 class ErrorPage(Page):
@@ -135,3 +145,14 @@ class NotFoundPage(ErrorPage):
     label = _("There is no such page")
     text = _("The address is wrong, or what was there is gone.")
     status = 404
+
+
+class BadRequestPage(ErrorPage):
+    """For a form that cannot be read."""
+
+    grok.context(IBadRequest)
+
+    label = _("The request cannot be read")
+    text = _("What was sent is not what a form of the portal sends. Nothing was changed.")
+    advice = _("Go back to the page, load it again, and fill in its form.")
+    status = 400

@@ -295,7 +295,11 @@ class Import4(ImportStep):
         draft = self.draft
         self.imported = self.processor
         self.report = self.operations.import_file(
-            draft.filename, draft.processor, draft.mode, Mapping(draft.columns, draft.constants)
+            draft.filename,
+            draft.processor,
+            draft.mode,
+            Mapping(draft.columns, draft.constants),
+            digest=draft.digest,
         )
         # The import has committed in transactions of its own. Nothing of this request may
         # conflict with them now: a conflict would make the publisher send the click again.

@@ -1,6 +1,8 @@
 """Log in and log out."""
 
-from urllib.parse import urlsplit
+from ipaddress import ip_address
+from itertools import count
+from urllib.parse import unquote, urlsplit
 
 import grok
 
@@ -15,6 +17,8 @@ MAX_LENGTH = 200
 
 #: The tries of this process.
 throttle = LoginThrottle()
+
+_tries = count()
 
 
 class Login(FormPage):
@@ -34,7 +38,7 @@ class Login(FormPage):
     def log_in(self) -> None:
         """Check name and password, unless there were too many failures before."""
         name, password = self.field("login").strip(), self.field("password")
-        address = self.request.get("REMOTE_ADDR") or ""
+        address = _client(self.request.get("REMOTE_ADDR") or "")
         wait = throttle.start(name, address)
         if wait:
             self._deny(
@@ -68,19 +72,35 @@ class Logout(FormPage):
     buttons = {"logout": "log_out"}
 
     def log_out(self) -> None:
-        """Forget the session."""
-        log_out(self.request)
-        self.flash(_("You have been logged out."))
+        """Forget the session, if somebody has logged in."""
+        if self.person is not None:
+            log_out(self.request)
+            self.flash(_("You have been logged out."))
         self.redirect(self.url(self.context, "login"))
+
+
+def _client(address: str) -> str:
+    """Return the address that a try is counted for.
+
+    Behind this machine's own address may be a proxy that the server was not told to trust, and
+    thus everybody: such tries have nothing in common but the name, so each has its own.
+    """
+    try:
+        shared = ip_address(address).is_loopback
+    except ValueError:
+        return address
+    return f"{address} {next(_tries)}" if shared else address
 
 
 def local_path(target: str) -> str:
     """Return `target` if it is a path on this host, otherwise ''.
 
     Browsers read ``\\`` as ``/`` and drop control characters, so that
-    ``/\\example.org`` would be another host.
+    ``/\\example.org`` would be another host; ``++vh++`` in a path lets the
+    publisher write another host into the links of a page.
     """
-    if "\\" in target or not target.isprintable() or not target.startswith("/"):
+    if not target.isprintable() or not target.startswith("/") or target.startswith("//"):
         return ""
-    parts = urlsplit(target)
-    return "" if parts.scheme or parts.netloc or target.startswith("//") else target
+    path = unquote(urlsplit(target).path)
+    dangerous = any(part in path for part in ("\\", "//", "++")) or not path.isprintable()
+    return "" if dangerous or "\\" in target else target

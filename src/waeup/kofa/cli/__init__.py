@@ -77,6 +77,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         # A terminal that lacks a character gets an escape instead of an error.
         getattr(stream, "reconfigure", lambda **_: None)(errors="backslashreplace")
     settings = Settings()
+    # Database, logs and files may hold what is nobody else's business.
+    former_mask = os.umask(0o077)
     try:
         code = _run(list(sys.argv[1:] if argv is None else argv), settings)
         sys.stdout.flush()
@@ -85,6 +87,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         # not raise again when the interpreter ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return NOBODY_READS
+    finally:
+        os.umask(former_mask)
     return code
 
 

@@ -101,6 +101,8 @@ def import_(
     from waeup.kofa.cli.session import session
 
     with session(settings, write=True) as operations:
+        given = _once("--set", constants)
+        _refuse_secrets(processor, given)
         name, is_new = _stored_name(operations, file)
         try:
             mapping = operations.make_mapping(
@@ -109,7 +111,7 @@ def import_(
                 mode,
                 assign=_once("--map", assigned),
                 ignore=ignored,
-                constants=_once("--set", constants),
+                constants=given,
                 ignore_rest=ignore_rest,
             )
             with progress_bar(name) as show, _stopped_between_rows() as check_stop:
@@ -137,6 +139,27 @@ def _once(option: str, pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
     if double:
         raise Refused(f"{option} names {double[0]!r} twice. Give it once.")
     return dict(pairs)
+
+
+def _refuse_secrets(processor: str, constants: dict[str, str]) -> None:
+    """Raise `Refused` for a password among the constants: all users of a machine see it there.
+
+    A processor that does not exist is refused by the operation.
+    """
+    from zope.component import queryUtility
+    from zope.schema import getFields
+    from zope.schema.interfaces import IPassword
+
+    from waeup.kofa.interfaces import IBatchProcessor
+
+    found = queryUtility(IBatchProcessor, name=processor)
+    fields = getFields(found.iface) if found is not None and found.iface is not None else {}
+    for name in constants:
+        if IPassword.providedBy(fields.get(name)):
+            raise Refused(
+                f"--set {name}=... shows the {name} to everybody on this machine. Choose another "
+                "one now, and put it into the file, or use `kofactl users password`."
+            )
 
 
 def _stored_name(operations: "Operations", file: str) -> tuple[str, bool]:

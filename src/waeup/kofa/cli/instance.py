@@ -56,12 +56,13 @@ class Instance:
     def make(self) -> None:
         """Make the folders of a new instance; of an existing one only that of the logs.
 
-        What is missing there is missing for a reason, such as a disk that is not mounted.  A new
-        directory is for its owner only.  Raises `Refused` when the directory belongs to
-        something else, or cannot be made.
+        What is missing there is missing for a reason, such as a disk that is not mounted.  The
+        directory is for its owner only, also one that others were let into.  Raises `Refused`
+        when it belongs to something else, or cannot be made.
         """
         try:
             if self.exists:
+                self.var.chmod(0o700)
                 self.log.mkdir(exist_ok=True)
                 return
             self._refuse_foreign_content()
@@ -137,13 +138,23 @@ class Instance:
 
 
 def _command_of(pid: int) -> str:
-    """Return `` (command line)`` of a process, or nothing where that cannot be read."""
+    """Return `` (program)`` of a process, of kofactl with the command, or nothing if unknown.
+
+    The other words of a command line are its owner's: there may be passwords among them.
+    """
+    from waeup.kofa.cli import kofactl
+
     try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")
+        line = Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return ""
-    text = b" ".join(words).decode("utf-8", "replace")
-    return f" ({text if len(text) <= 200 else text[:197] + '...'})" if text else ""
+    program, *words = (word.decode("utf-8", "replace") for word in line.split(b"\0"))
+    names = [Path(program).name, *(Path(word).name for word in words)]
+    ours = next((n for n, name in enumerate(names) if name in ("kofactl", __package__)), None)
+    if ours is None:
+        return f" ({names[0]})" if program else ""
+    command = next((f" {word}" for word in words[ours:] if word in kofactl.commands), "")
+    return f" (kofactl{command})"
 
 
 def _sync_folders(*folders: Path) -> None:

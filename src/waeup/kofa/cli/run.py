@@ -1,11 +1,21 @@
 """``kofactl run``: the portal itself."""
 
+from ipaddress import ip_address
+
 import click
 
 from waeup.kofa.cli.screen import say
 from waeup.kofa.cli.settings import Settings, pass_settings, var_option
 
 MEGABYTE = 1024 * 1024
+
+
+def _address(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Return an address as the server writes that of a peer."""
+    try:
+        return None if value is None else str(ip_address(value))
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is no IP address, such as 127.0.0.1 or ::1.")
 
 
 @click.command()
@@ -33,10 +43,22 @@ MEGABYTE = 1024 * 1024
     show_default=True,
     help="Largest request, and thus largest uploaded file, in megabytes.",
 )
+@click.option(
+    "--trusted-proxy",
+    metavar="ADDRESS",
+    callback=_address,
+    help="Address of the proxy in front; its X-Forwarded headers are believed.",
+)
 @click.option("--setup-only", is_flag=True, help="Make what is missing, and do not serve.")
 @pass_settings
 def run(
-    settings: Settings, host: str, port: int, threads: int, max_upload: int, setup_only: bool
+    settings: Settings,
+    host: str,
+    port: int,
+    threads: int,
+    max_upload: int,
+    trusted_proxy: str | None,
+    setup_only: bool,
 ) -> None:
     """Serve the portal until Ctrl-C.
 
@@ -45,12 +67,14 @@ def run(
     if that message got lost, `kofactl users password admin` sets another one. A later start finds
     everything as it was, and first completes what a killed process left half done.
 
+    Imports that are under way are waited for when the portal is stopped; a second Ctrl-C ends it
+    at once, and the next start takes them back.
+
     \b
     kofactl run
-    kofactl run --var /srv/kofa --port 8081
+    kofactl run --var /srv/kofa --port 8081 --trusted-proxy 127.0.0.1
     kofactl run --setup-only
     """
-    import logging
     from contextlib import ExitStack
 
     from waeup.kofa.cli import serve
@@ -60,7 +84,6 @@ def run(
         SITE_NAME,
         configure,
         load_configuration,
-        log_to,
         make_site,
     )
     from waeup.kofa.jobs import recover
@@ -68,7 +91,7 @@ def run(
     instance = Instance(settings.var)
     with ExitStack() as stack:
         instance.make()
-        stack.enter_context(log_to(instance, "portal.log", logging.INFO))
+        stack.enter_context(serve.keep_log(instance.log / "portal.log"))
         load_configuration()
         configure(instance, max_upload * MEGABYTE)
         database = stack.enter_context(instance.database(write=True))
@@ -90,6 +113,7 @@ def run(
             listener,
             threads=threads,
             max_upload=max_upload * MEGABYTE,
+            trusted_proxy=trusted_proxy,
             ready=lambda: say(f"The portal answers on {url} (stop it with Ctrl-C)."),
         )
         say("The portal was stopped.")

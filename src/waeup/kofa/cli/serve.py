@@ -1,21 +1,38 @@
-"""Serves a portal: the publisher as a WSGI application, under waitress, until a signal."""
+"""Serves a portal: the publisher behind its gate, under waitress, until a signal."""
 
+import copy
+import logging
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from io import BytesIO
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser
+from waitress.server import create_server
+from waitress.task import ErrorTask
+from waitress.wasyncore import ExitNow, close_all
+
+from waeup.kofa.cli import gate
+from waeup.kofa.cli.gate import Application, Environment, StartResponse
+from waeup.kofa.cli.screen import say
 from waeup.kofa.cli.session import SITE_NAME
 from waeup.kofa.errors import Refused
+from waeup.kofa.jobs import running
 
 if TYPE_CHECKING:
     from ZODB.DB import DB
 
-Environment = dict[str, Any]
-StartResponse = Callable[..., Any]
-Application = Callable[[Environment, StartResponse], Iterable[bytes]]
+#: The server's log begins a new file at this size in bytes, and keeps so many old ones.
+LOG_SIZE, LOG_BACKUPS = 10 * 1024 * 1024, 5
+#: Headers that a trusted proxy tells the client's address and the portal's with.
+PROXY_HEADERS = {"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"}
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -42,11 +59,48 @@ def url_of(listener: socket.socket) -> str:
 
 
 def bootstrap(database: "DB") -> None:
-    """Tell the components that the database is open; they make a missing root folder."""
+    """Tell the components that the database is open; they make a missing root folder.
+
+    With it comes a reporter that would log a traceback for each address where nothing is; from
+    here on only the pages of `waeup.kofa.browser.errors` decide what is logged.
+    """
+    import transaction
+    from zope.app.publication.zopepublication import ZopePublication
+    from zope.error.interfaces import IErrorReportingUtility
     from zope.event import notify
     from zope.processlifetime import DatabaseOpened
 
     notify(DatabaseOpened(database))
+    transaction.begin()
+    connection = database.open()
+    try:
+        site_manager = connection.root()[ZopePublication.root_name].getSiteManager()
+        reporter = site_manager.queryUtility(IErrorReportingUtility)
+        if reporter is not None and reporter.copy_to_zlog:
+            reporter.setProperties(keep_entries=1, copy_to_zlog=False)
+            transaction.commit()
+    finally:
+        transaction.abort()
+        connection.close()
+
+
+@contextmanager
+def keep_log(path: Path) -> Iterator[None]:
+    """Write what libraries tell, from INFO on, to a log file of bounded size."""
+    handler = RotatingFileHandler(
+        path, maxBytes=LOG_SIZE, backupCount=LOG_BACKUPS, encoding="utf-8", delay=True
+    )
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    root = logging.getLogger()
+    former = root.level
+    root.setLevel(logging.INFO)
+    root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(former)
+        handler.close()
 
 
 def application(database: "DB") -> Application:
@@ -62,7 +116,67 @@ def application(database: "DB") -> Application:
             return []
         return publisher(environment, start_response)
 
-    return answer
+    return gate.Gate(answer, _log_in_check(database))
+
+
+def _log_in_check(database: "DB") -> Callable[[Environment], bool]:
+    """Return the function that tells whether the cookies of a request are those of a log-in.
+
+    It reads the session as the portal does, without the body, and changes nothing.
+    """
+    import transaction
+    from zope.app.publication.zopepublication import ZopePublication
+    from zope.authentication.interfaces import IAuthentication
+    from zope.component import getUtility
+    from zope.component.hooks import site as site_set
+
+    from waeup.kofa.browser.request import Request
+
+    def is_logged_in(environment: Environment) -> bool:
+        cookies = {"HTTP_COOKIE": environment.get("HTTP_COOKIE", "")}
+        transaction.begin()
+        connection = database.open()
+        try:
+            with site_set(connection.root()[ZopePublication.root_name][SITE_NAME]):
+                request = Request(BytesIO(), cookies)
+                return getUtility(IAuthentication).authenticate(request) is not None
+        finally:
+            transaction.abort()
+            connection.close()
+
+    return is_logged_in
+
+
+class _Parser(HTTPRequestParser):
+    """Refuses what is too large when its headers have come; the gate then asks who sends it."""
+
+    def parse_header(self, header_plus: bytes) -> None:
+        """See `HTTPRequestParser`; the limit depends on the address."""
+        super().parse_header(header_plus)
+        content_type = self.headers.get("CONTENT_TYPE", "")
+        if not gate.is_upload(self.command, self.path, content_type):
+            small: Any = copy.copy(self.adj)
+            # waitress refuses what reaches its limit, the gate what exceeds it.
+            small.max_request_body_size = min(
+                gate.SMALL_REQUEST + 1, small.max_request_body_size
+            )
+            self.adj = small
+
+
+class _ErrorTask(ErrorTask):
+    """Answers what cannot be parsed; it never comes to the gate."""
+
+    def execute(self) -> None:
+        """See `ErrorTask`."""
+        self.response_headers.extend(gate.secured([]))
+        super().execute()
+
+
+class _Channel(HTTPChannel):
+    """A connection."""
+
+    parser_class = _Parser
+    error_task_class = _ErrorTask
 
 
 def serve(
@@ -72,16 +186,24 @@ def serve(
     threads: int,
     max_upload: int,
     ready: Callable[[], None],
+    trusted_proxy: str | None = None,
 ) -> None:
     """Answer requests on `listener` until SIGINT or SIGTERM.
 
-    `max_upload` is the largest request in bytes; waitress refuses a larger one before it reads
-    it.  `ready` is called when requests are answered.  At the end requests under way have five
-    seconds; the database takes back what they have not committed by then.
-    """
-    from waitress.server import create_server
-    from waitress.wasyncore import close_all
+    `max_upload` is the largest upload in bytes; waitress refuses a larger one before it reads
+    it.  `ready` is called when requests are answered.  `trusted_proxy` is the address of the
+    proxy whose word about client, host and https counts; nobody else's does.
 
+    At the end imports are waited for, and requests under way have five seconds; the database
+    takes back what they have not committed by then.  A second signal ends the process at once.
+    """
+    trust: dict[str, Any] = {}
+    if trusted_proxy is not None:
+        trust = {
+            "trusted_proxy": trusted_proxy,
+            "trusted_proxy_count": 1,
+            "trusted_proxy_headers": PROXY_HEADERS,
+        }
     connections: dict[int, Any] = {}
     server = create_server(
         application(database),
@@ -91,25 +213,48 @@ def serve(
         max_request_body_size=max_upload,
         ident=None,
         clear_untrusted_proxy_headers=True,
+        **trust,
     )
+    server.channel_class = _Channel
     with _stopped_by_signals():
         try:
             ready()
             server.run()
-        except SystemExit:
-            pass  # the signal came before or behind the loop, which ends by it in silence
+        except ExitNow:
+            pass
         finally:
+            # The threads end with their requests; what waits for a thread gets none.
+            server.task_dispatcher.set_thread_count(0)
+            _wait_for_imports()
+            server.task_dispatcher.shutdown()
             close_all(connections)
+
+
+def _wait_for_imports() -> None:
+    """Return when no import is under way; say what is waited for."""
+    told: set[str] = set()
+    while files := running():
+        for file in sorted(set(files) - told):
+            say(f"Waiting for the import of {file}; stop again to take it back.")
+            told.add(file)
+        time.sleep(0.1)
 
 
 @contextmanager
 def _stopped_by_signals() -> Iterator[None]:
-    """Let SIGINT and SIGTERM raise SystemExit in the main thread."""
+    """Let SIGINT or SIGTERM raise ExitNow in the main thread, and a second one kill.
+
+    waitress' loop lets ExitNow pass.  To be killed does no harm: nothing is lost that was
+    committed, and what was not is taken back.
+    """
+    signals = (signal.SIGINT, signal.SIGTERM)
 
     def stop(number: int, frame: FrameType | None) -> NoReturn:
-        raise SystemExit(0)
+        for each in signals:
+            signal.signal(each, signal.SIG_DFL)
+        raise ExitNow
 
-    former = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    former = {number: signal.signal(number, stop) for number in signals}
     try:
         yield
     finally:

@@ -13,19 +13,24 @@ make objects of values:
 No text of a cell is ever evaluated.
 """
 
-from waeup.kofa.conversion.cells import IGNORED, guard, unguard
+from waeup.kofa.conversion.cells import IGNORED, guard, is_active, is_ignored, unguard
 from waeup.kofa.conversion.choices import ChoiceConverter
 from waeup.kofa.conversion.converters import converter_for
 from waeup.kofa.conversion.dates import DateConverter, DatetimeConverter
 from waeup.kofa.conversion.fields import FormattedDate, PhoneNumber, Secret
-from waeup.kofa.conversion.mapping import IGNORED_COLUMNS, Mapping, propose
-from waeup.kofa.conversion.plan import FieldPlan, from_cell, plan_fields, to_cell
+from waeup.kofa.conversion.mapping import Mapping, is_ignored_column, propose
+from waeup.kofa.conversion.plan import (
+    FieldPlan,
+    ValueRequired,
+    from_cell,
+    plan_fields,
+    to_cell,
+)
 from waeup.kofa.conversion.rendering import render_value
-from waeup.kofa.conversion.sequences import SequenceConverter
+from waeup.kofa.conversion.sequences import SequenceConverter, parse_list
 
 __all__ = [
     "IGNORED",
-    "IGNORED_COLUMNS",
     "ChoiceConverter",
     "DateConverter",
     "DatetimeConverter",
@@ -35,9 +40,14 @@ __all__ = [
     "PhoneNumber",
     "Secret",
     "SequenceConverter",
+    "ValueRequired",
     "converter_for",
     "from_cell",
     "guard",
+    "is_active",
+    "is_ignored",
+    "is_ignored_column",
+    "parse_list",
     "plan_fields",
     "propose",
     "render_value",

@@ -32,6 +32,24 @@ class _Ignored(str):
 IGNORED = _Ignored(IGNORE_MARKER)
 
 
+class VerbatimText(str):
+    """A text that looks like the ignore marker and is none: its cell was guarded.
+
+    Hooks compare values with the marker; this class is how the text is told from it.
+    """
+
+    __slots__ = ()
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        # A database keeps the plain text.
+        return str, (str(self),)
+
+
+def is_ignored(value: object) -> bool:
+    """Tell whether `value`, of a row as hooks see it, leaves its attribute untouched."""
+    return isinstance(value, str) and value == IGNORE_MARKER and type(value) is not VerbatimText
+
+
 def needs_guard(text: str) -> bool:
     """Tell whether `text` must not stand in a cell as it is.
 
@@ -40,6 +58,11 @@ def needs_guard(text: str) -> bool:
     """
     core = text.lstrip("'")
     return core in MARKERS or core.startswith(_ACTIVE) or core != core.strip()
+
+
+def is_active(text: str) -> bool:
+    """Tell whether a spreadsheet would evaluate a cell that holds `text`."""
+    return text.startswith(_ACTIVE)
 
 
 def guard(text: str) -> str:

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 
 from waeup.kofa.conversion.wording import listing, shown
 from waeup.kofa.errors import MappingError
-from waeup.kofa.interfaces import ERRORS_COLUMN, IGNORE_COLUMN, RAW_COLUMN
+from waeup.kofa.interfaces import IGNORE_COLUMN
 
-#: Columns that never fill a field.
-IGNORED_COLUMNS = frozenset((IGNORE_COLUMN, ERRORS_COLUMN, RAW_COLUMN))
+
+def is_ignored_column(name: str) -> bool:
+    """Tell whether a column of this name fills no field: it begins with ``--`` (Kofa 1.9)."""
+    return name.startswith("--")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +61,8 @@ class Mapping:
     def from_headerfields(
         cls, headerfields: Iterable[str], constants: Iterable[tuple[str, str]] = ()
     ) -> "Mapping":
-        """Return the mapping of names by position, ``--IGNORE--`` and the like included."""
-        columns = tuple(None if name in IGNORED_COLUMNS else name for name in headerfields)
+        """Return the mapping of names by position; those that begin with ``--`` are ignored."""
+        columns = tuple(None if is_ignored_column(name) else name for name in headerfields)
         return cls(columns, tuple(constants))
 
     @classmethod
@@ -87,8 +89,9 @@ class Mapping:
         """
         assign = dict(assign or {})
         constants = dict(constants or {})
-        usable = [name for name in header if name not in IGNORED_COLUMNS]
-        _refuse_unknown("column", [*assign, *(set(ignore) - IGNORED_COLUMNS)], usable)
+        usable = [name for name in header if not is_ignored_column(name)]
+        named = [*assign, *(name for name in ignore if not is_ignored_column(name))]
+        _refuse_unknown("column", named, usable)
         _refuse_unknown("field", [*assign.values(), *constants], fields)
         contradicting = sorted(set(assign) & set(ignore))
         if contradicting:
@@ -104,7 +107,7 @@ class Mapping:
         rest = [
             name
             for name, field in zip(left, columns, strict=True)
-            if field is None and name not in IGNORED_COLUMNS
+            if field is None and not is_ignored_column(name)
         ]
         if rest and not ignore_rest:
             raise MappingError(
@@ -131,7 +134,7 @@ def propose(header: Sequence[str], fields: Iterable[str]) -> list[str | None]:
     }
     proposed: list[str | None] = []
     for name in header:
-        if name in IGNORED_COLUMNS:
+        if is_ignored_column(name):
             proposed.append(None)
         elif name in exact:
             proposed.append(name)

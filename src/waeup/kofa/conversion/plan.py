@@ -11,11 +11,15 @@ from typing import Any
 
 from zope.schema import getFieldsInOrder
 
-from waeup.kofa.conversion.cells import IGNORED, MARKERS, guard, unguard
+from waeup.kofa.conversion.cells import IGNORED, MARKERS, VerbatimText, guard, unguard
 from waeup.kofa.conversion.checks import Check, compile_check
 from waeup.kofa.conversion.converters import TextConverter, converter_for
 from waeup.kofa.errors import ConversionError, MappingError
 from waeup.kofa.interfaces import DELETION_MARKER, IGNORE_MARKER
+
+
+class ValueRequired(ConversionError):
+    """A cell asks to clear a field that must have a value and has no default."""
 
 
 class FieldPlan:
@@ -27,7 +31,8 @@ class FieldPlan:
     `convert(cell, mode, ignore_empty)` returns the value of a cell, or `IGNORED`
     when the attribute must stay untouched; it raises `ConversionError`, whose message
     begins as in Kofa 1.9.  `mode` is ``create``, ``update`` or ``remove``: only the
-    first two know the deletion marker.
+    first two know the deletion marker, which gives a required field its default, or
+    `ValueRequired` where there is none.
     """
 
     __slots__ = ("_renders_none", "convert", "converter", "field", "name")
@@ -109,8 +114,11 @@ def _compile_marker(field: Any) -> Callable[[str, str, bool], Any]:
         if text == DELETION_MARKER:
             if mode not in ("create", "update"):
                 return _ORDINARY
-            # Not validated here, as in 1.9: an object refuses what it must not lack.
-            return copy.copy(field.default) if field.required else field.missing_value
+            if not field.required:
+                return field.missing_value
+            if field.default is field.missing_value:
+                raise ValueRequired("The value cannot be deleted: it is required.")
+            return copy.copy(field.default)
         if ignore_empty:
             return IGNORED
         if text:
@@ -165,4 +173,6 @@ def _compile_text(field: Any, check: Check | None) -> Callable[[str, str, bool],
 
 def _unguarded(cell: str, text: str) -> str:
     value = unguard(cell)
-    return text if value is None else value
+    if value is None:
+        return text
+    return VerbatimText(value) if value == IGNORE_MARKER else value

@@ -69,7 +69,23 @@ def parse_list(text: str) -> list[Any]:
     # `()` and `{}` are lists too; a dict that has something in it is none.
     if not isinstance(value, (list, tuple, set)) and value != {}:
         raise _no_list(text)
+    # Only an escape can bring in half a character, which no file and no log could take.
+    if "\\" in text and not _is_writable(value):
+        raise ConversionError(
+            f"Invalid list data: {shown(text)} holds half a character; "
+            "write the character itself instead of its escape."
+        )
     return list(value)
+
+
+def _is_writable(value: Any) -> bool:
+    if isinstance(value, str):
+        return not any("\ud800" <= char <= "\udfff" for char in value)
+    if isinstance(value, dict):
+        return all(_is_writable(key) and _is_writable(item) for key, item in value.items())
+    if isinstance(value, (list, tuple, set)):
+        return all(_is_writable(item) for item in value)
+    return True
 
 
 def _no_list(text: str) -> ConversionError:

@@ -154,7 +154,7 @@ def plan_distribution(
         if pending_file is not None:
             pending = names.pending
             steps += _plan_pending(storage, work, pending_file, names)
-        original, moves = _plan_original(storage, name, names, successful)
+        original, moves = _plan_original(storage, work, name, names, successful)
         steps += moves
         results = tuple(os.path.abspath(path) for path in (finished_file, pending_file) if path)
         kept = {os.path.join(storage, path) for path in (finished, pending) if path}
@@ -300,7 +300,7 @@ def _plan_pending(storage: str, work: WorkFolder, result: str, names: ResultName
 
 
 def _plan_original(
-    storage: str, source: str, names: ResultNames, successful: bool
+    storage: str, work: WorkFolder, source: str, names: ResultNames, successful: bool
 ) -> tuple[str, list[Step]]:
     """Return where the original will be, and the steps that bring it there."""
     if names.again and not successful:
@@ -312,17 +312,20 @@ def _plan_original(
         taken = set(os.listdir(os.path.join(storage, folder)))
         free = next(name for name in numbered(names.original) if name not in taken)
         place = os.path.join(folder, free)
-        steps = _plan_move(storage, former, place)
+        steps = _plan_move(storage, work, former, place)
         steps.append(_plan_remove(storage, source))
     else:
         place = os.path.join(folder, names.original)
-        steps = _plan_move(storage, source, place)
+        steps = _plan_move(storage, work, source, place)
     return place, steps
 
 
-def _plan_move(storage: str, source: str, target: str) -> list[Step]:
-    digest = digest_of(os.path.join(storage, source))
-    return [Place(source, target, digest), _plan_remove(storage, source)]
+def _plan_move(storage: str, work: WorkFolder, source: str, target: str) -> list[Step]:
+    # Staged, so that nobody who removes the source meanwhile takes the content along.
+    staged = os.path.join(work.path, "staged-original" + TABLE_EXTENSION)
+    stage(os.path.join(storage, source), staged)
+    place = Place(os.path.relpath(staged, storage), target, digest_of(staged))
+    return [place, _plan_remove(storage, source)]
 
 
 def _plan_remove(storage: str, path: str) -> Remove:

@@ -22,16 +22,20 @@ from waeup.kofa.spool import (
     WorkFolder,
     claimed,
     clear_intent,
+    move_file,
     redo,
+    remove_file,
     storage_lock,
     write_intent,
 )
 from waeup.kofa.spool import perform as perform_steps
 from waeup.kofa.spool.disk import faults
+from waeup.kofa.tabular import merge_tables
 
 __all__ = [
     "Distribution",
     "ResultNames",
+    "append_table",
     "distribute",
     "perform",
     "plan_distribution",
@@ -99,6 +103,17 @@ def distribute(
         if gone is not None:
             raise gone
         _distribute(storage, successful, source_path, finished_file, pending_file, mode)
+
+
+def append_table(source: str, target: str) -> None:
+    """Append the rows of the table `source` to `target` and remove `source`.
+
+    The columns are those of both, sorted by name (Kofa 1.9).  Raises `TableError` for files that are no tables.
+    """
+    merged = target + ".merged"
+    merge_tables((target, source), merged)
+    move_file(merged, target)
+    remove_file(source)
 
 
 def recover(storage: str) -> list[str]:

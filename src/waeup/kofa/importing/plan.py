@@ -5,18 +5,28 @@ of values).  The compiled form keeps look-ups of fields, vocabularies and
 converters out of the loop over the rows.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import contextlib
+import contextvars
+import functools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from zope.interface import Invalid
+from zope.schema import getFields
+from zope.schema.interfaces import IPassword
 
-from waeup.kofa.conversion import IGNORED, FieldPlan, plan_fields
+from waeup.kofa.conversion import IGNORED, FieldPlan, ValueRequired, plan_fields
 from waeup.kofa.errors import ConversionError
-from waeup.kofa.interfaces import IGNORE_MARKER
+from waeup.kofa.importing.hooks import row_error
+from waeup.kofa.interfaces import IGNORE_MARKER, IBatchProcessor
 
 
 class Conversion(NamedTuple):
-    """Result of `ValuePlan.convert`: errors, messages of invariants, values."""
+    """Result of `ValuePlan.convert`: errors, messages of invariants, values.
+
+    An error is a pair of field and message; that a required field is to be cleared is,
+    in the words of Kofa 1.9, the pair ``("RequiredMissing", field)``.
+    """
 
     errors: list[tuple[str, str]]
     invariant_errors: list[str]
@@ -38,27 +48,36 @@ class ValuePlan:
     """
 
     def __init__(self, iface: Any, names: Iterable[str], context: Any) -> None:
-        fields = set(iface.names(all=True)) if iface is not None else set()
-        names = [name for name in names if name in fields]
-        self.fields: dict[str, FieldPlan] = plan_fields(iface, names, context) if names else {}
-        self.secrets = tuple(
-            name for name, plan in self.fields.items() if getattr(plan.converter, "secret", False)
+        self._iface = iface
+        self._context = context
+        self._names = set(names)
+        self.fields = self._plans(self._names)
+        self.secrets = tuple(name for name, plan in self.fields.items() if _is_secret(plan))
+        self.texts = frozenset(
+            name for name, plan in self.fields.items() if getattr(plan.converter, "text", False)
         )
         self._converts = [(name, plan.convert) for name, plan in self.fields.items()]
+        self._late: dict[str, FieldPlan | None] = {}
         self._invariants = _collect_invariants(iface)
 
     def convert(self, texts: Mapping[str, str], mode: str, ignore_empty: bool) -> Conversion:
-        """Convert a row; when anything is wrong, the values are empty."""
+        """Convert what is in `texts`; when anything is wrong, the values are empty.
+
+        A site may have taken names out of the row, or have put others in.
+        """
         errors = []
         values = {}
-        for name, convert in self._converts:
+        converts = self._converts
+        if texts.keys() != self._names:
+            converts = [(name, plan.convert) for name, plan in self._plans_of(texts)]
+        for name, convert in converts:
             text = texts[name]
             if text is IGNORE_MARKER:
                 continue
             try:
                 value = convert(text, mode, ignore_empty)
-            except ConversionError as exc:
-                errors.append((name, str(exc)))
+            except Exception as exc:
+                errors.append(_field_error(name, exc))
                 continue
             if value is not IGNORED:
                 values[name] = value
@@ -67,24 +86,42 @@ class ValuePlan:
             values = {}
         return Conversion(errors, broken, values)
 
-    def protect(self, texts: dict[str, str]) -> None:
-        """Replace the secrets of a row by their hashes, in place.
+    def protect(self, texts: dict[str, str]) -> list[tuple[str, str]]:
+        """Replace the secrets of a row by their hashes, in place, and return errors.
 
         A text that is no acceptable secret is left out: it must not be found in
         a result file either.
         """
+        errors = []
         for name in self.secrets:
-            text = texts[name]
-            if text is IGNORE_MARKER:
+            text = texts.get(name, IGNORE_MARKER)
+            if text == IGNORE_MARKER:
                 continue
             plan = self.fields[name]
             try:
                 value = plan.convert(text, "create", True)
-            except ConversionError:
-                texts[name] = ""
+            except Exception as exc:
+                texts[name] = IGNORE_MARKER
+                errors.append(_field_error(name, exc))
             else:
                 if value is not IGNORED and value is not plan.field.missing_value:
                     texts[name] = plan.converter.render(value)
+        return errors
+
+    def _plans(self, names: Iterable[str]) -> dict[str, FieldPlan]:
+        known = set(self._iface.names(all=True)) if self._iface is not None else set()
+        names = [name for name in names if name in known]
+        return plan_fields(self._iface, names, self._context) if names else {}
+
+    def _plans_of(self, names: Iterable[str]) -> Iterator[tuple[str, FieldPlan]]:
+        for name in names:
+            plan = self.fields.get(name)
+            if plan is None:
+                if name not in self._late:
+                    self._late[name] = self._plans([name]).get(name)
+                plan = self._late[name]
+            if plan is not None:
+                yield name, plan
 
     def _broken_invariants(self, values: dict[str, Any]) -> list[str]:
         messages = []
@@ -97,7 +134,29 @@ class ValuePlan:
             except AttributeError:
                 # The invariant speaks about a field that the row does not set.
                 continue
+            except Exception as exc:
+                messages.append(row_error(exc))
         return messages
+
+
+def _field_error(name: str, exc: Exception) -> tuple[str, str]:
+    if isinstance(exc, ValueRequired):
+        return "RequiredMissing", name
+    if isinstance(exc, ConversionError):
+        return name, str(exc)
+    # A constraint or a converter of a site; a fault is raised again.
+    return name, row_error(exc)
+
+
+def _is_secret(plan: FieldPlan) -> bool:
+    return getattr(plan.converter, "secret", False)
+
+
+@functools.cache
+def secret_names(iface: Any) -> frozenset[str]:
+    """Return the names of the passwords of a schema."""
+    fields = getFields(iface) if iface is not None else {}
+    return frozenset(name for name, field in fields.items() if IPassword.providedBy(field))
 
 
 def _collect_invariants(iface: Any) -> list[Any]:
@@ -109,6 +168,31 @@ def _collect_invariants(iface: Any) -> list[Any]:
             if invariant not in found:
                 found.append(invariant)
     return found
+
+
+# -- the plan of the import that runs ------------------------------------------
+
+_running: contextvars.ContextVar[tuple[IBatchProcessor, ValuePlan] | None] = contextvars.ContextVar(
+    "kofa_value_plan", default=None
+)
+
+
+@contextlib.contextmanager
+def running(processor: IBatchProcessor, plan: ValuePlan) -> Iterator[None]:
+    """Within this context the import for `processor` uses `plan`."""
+    token = _running.set((processor, plan))
+    try:
+        yield
+    finally:
+        _running.reset(token)
+
+
+def value_plan(processor: IBatchProcessor, row: Mapping[str, str], site: Any) -> ValuePlan:
+    """Return the plan of the import that runs for `processor`, else one for this row."""
+    entry = _running.get()
+    if entry is not None and entry[0] is processor:
+        return entry[1]
+    return ValuePlan(processor.iface, row, site)
 
 
 class RowPlan:
@@ -125,29 +209,27 @@ class RowPlan:
         ignore_empty: bool,
     ) -> None:
         self._positions = [(i, name) for i, name in enumerate(columns) if name is not None]
-        self._constants = tuple(constants)
+        # One more than the last position that is needed.
+        self._width = self._positions[-1][0] + 1 if self._positions else 0
         self._ignore_empty = ignore_empty
-        self.fields = tuple(
-            [name for _, name in self._positions] + [name for name, _ in self._constants]
-        )
+        self.constants = self.marked(dict(constants))
+        self.fields = tuple(name for _, name in self._positions) + tuple(self.constants)
 
     def texts(self, cells: Sequence[str]) -> dict[str, str]:
         """Return the texts of a row by field; what is to be ignored is the marker.
 
         A row with too few cells gives empty texts for those that are missing.
         """
-        width = len(cells)
-        texts = {name: self._text(cells[i]) if i < width else "" for i, name in self._positions}
-        for name, text in self._constants:
-            texts[name] = self._text(text)
+        if len(cells) < self._width:
+            cells = [*cells, *[""] * (self._width - len(cells))]
+        texts = self.marked({name: cells[i] for i, name in self._positions})
+        texts.update(self.constants)
         return texts
 
-    def is_blank(self, cells: Sequence[str]) -> bool:
-        """Tell whether no mapped column has a text in this row."""
-        width = len(cells)
-        return not any(i < width and cells[i].strip() for i, _ in self._positions)
-
-    def _text(self, cell: str) -> str:
-        if cell == IGNORE_MARKER or (self._ignore_empty and (cell == "[]" or not cell.strip())):
-            return IGNORE_MARKER
-        return cell
+    def marked(self, texts: dict[str, str]) -> dict[str, str]:
+        """Put the marker itself in the place of what is to be ignored; return `texts`."""
+        ignore_empty = self._ignore_empty
+        for name, text in texts.items():
+            if text == IGNORE_MARKER or (ignore_empty and (text == "[]" or not text.strip())):
+                texts[name] = IGNORE_MARKER
+        return texts

@@ -3,6 +3,6 @@
 `driver` owns the transactions of a run; nothing below it begins or commits one.
 """
 
-from waeup.kofa.jobs.driver import ImportOrder, recover, run_import
+from waeup.kofa.jobs.driver import ImportOrder, Participation, recover, run_import, running
 
-__all__ = ["ImportOrder", "recover", "run_import"]
+__all__ = ["ImportOrder", "Participation", "recover", "run_import", "running"]

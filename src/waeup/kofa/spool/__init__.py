@@ -7,7 +7,7 @@ should the process die at any instant, `redo` by the next one.  All of it stands
 the few operations of `waeup.kofa.spool.disk`.
 """
 
-from waeup.kofa.spool.disk import remove_file
+from waeup.kofa.spool.disk import move_file, remove_file
 from waeup.kofa.spool.intake import Intake, Upload, accept, free_name
 from waeup.kofa.spool.intents import Intent, clear_intent, read_intents, redo, write_intent
 from waeup.kofa.spool.listing import Item, count_lines, scan
@@ -64,6 +64,7 @@ __all__ = [
     "copy_entries",
     "count_lines",
     "free_name",
+    "move_file",
     "numbered",
     "perform",
     "read_intents",

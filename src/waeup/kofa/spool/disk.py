@@ -10,6 +10,7 @@ the power at any operation.
 import errno
 import hashlib
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -110,6 +111,25 @@ def remove_file(path: str) -> None:
     """
     disk.unlink(path)
     disk.sync_folder(os.path.dirname(path))
+
+
+def move_file(source: str, target: str) -> None:
+    """Move the file `source` over `target`, durably, also to another file system.
+
+    The time of the last change goes along.
+    """
+    try:
+        disk.replace(source, target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        beside = target + ".moving"
+        shutil.copy2(source, beside)
+        sync_file(beside)
+        disk.replace(beside, target)
+        remove_file(source)
+    for folder in {os.path.dirname(target), os.path.dirname(source)}:
+        disk.sync_folder(folder)
 
 
 def put(source: str, target: str) -> None:

@@ -83,13 +83,13 @@ def _mark(status: os.stat_result) -> tuple[int, int, int]:
 
 
 @contextmanager
-def storage_lock(storage: str) -> Iterator[None]:
+def storage_lock(storage: str, patience: float | None = PATIENCE) -> Iterator[None]:
     """Be the only one who puts files into the places of the folder `storage`.
 
-    Waits some seconds for its turn, then raises `ItemBusy`.  Raises `StorageFault`
-    when there is no such folder.  Not to be nested.
+    Waits `patience` seconds for its turn (None: as long as it takes), then raises
+    `ItemBusy`.  Raises `StorageFault` when there is no such folder.  Not to be nested.
     """
-    deadline = time.monotonic() + PATIENCE
+    began = time.monotonic()
     while True:
         try:
             fd = lock(storage, os.O_DIRECTORY)
@@ -100,9 +100,9 @@ def storage_lock(storage: str) -> Iterator[None]:
             ) from error
         if fd is not None:
             break
-        if time.monotonic() > deadline:
+        if patience is not None and time.monotonic() - began > patience:
             raise ItemBusy(
-                f"The data center {storage} has been busy for {PATIENCE:.0f} seconds. "
+                f"The data center {storage} has been busy for {patience:.0f} seconds. "
                 "Try again later."
             )
         time.sleep(PAUSE)

@@ -28,6 +28,7 @@ FLOORS = {
     "permissions": 3,
     "jobs": 3,
     "transactional": 3,
+    "zcml": 3,
     "browser": 4,
     "cli": 4,
     "app": 5,

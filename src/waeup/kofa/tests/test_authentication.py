@@ -1,24 +1,26 @@
 """The plugins of the authentication, without a browser; permissions and roles."""
 
+from base64 import urlsafe_b64encode
+from hashlib import sha1
 from typing import Any
+from unittest import mock
 
 from zope.authentication.interfaces import IAuthentication, PrincipalLookupError
 from zope.component import getUtility
 from zope.interface.verify import verifyObject
 from zope.pluggableauth.interfaces import IAuthenticatorPlugin, ICredentialsPlugin
 from zope.publisher.browser import TestRequest
-from zope.securitypolicy.interfaces import IPrincipalRoleManager
 from zope.session.http import ICookieClientIdManager
 from zope.session.interfaces import IClientIdManager, ISession
 
 from waeup.kofa.authentication import SESSION_KEY, SessionCredentials, log_in, log_out
+from waeup.kofa.conversion.secret import hash_password
 from waeup.kofa.permissions import (
     get_all_roles,
     get_role_titles_for,
-    get_users_with_local_roles,
-    get_users_with_role,
     get_waeup_role_names,
     get_waeup_roles,
+    roles_beyond,
 )
 from waeup.kofa.tests.functional import FunctionalLayer, FunctionalTestCase
 
@@ -49,10 +51,41 @@ class PluginsTest(FunctionalTestCase):
         self.assertEqual((principal.id, principal.title), ("ann", "Ann"))
         self.assertIn("zope.Authenticated", principal.groups)
 
-    def test_the_session_holds_id_and_time_only(self) -> None:
+    def test_the_session_holds_no_password(self) -> None:
         request = TestRequest()
         log_in(request, "ann", "pw of ann")
-        self.assertEqual(sorted(ISession(request)[SESSION_KEY]), ["login_time", "principal_id"])
+        login = ISession(request)[SESSION_KEY]
+        self.assertEqual(sorted(login), ["login_time", "principal_id", "stamp"])
+        account = self.site["users"]["ann"]
+        for value in login.values():
+            self.assertNotIn(str(value), ("pw of ann", account.password))
+
+    def test_a_new_password_ends_all_sessions(self) -> None:
+        request = TestRequest()
+        log_in(request, "ann", "pw of ann")
+        following = self.next_request(request)
+        self.assertIsNotNone(self.authentication.authenticate(following))
+        self.site["users"]["ann"].password = hash_password("pw of ann", rounds=4)
+        self.assertIsNone(self.authentication.authenticate(following))
+
+    def test_another_account_of_the_same_name_has_no_part_in_it(self) -> None:
+        request = TestRequest()
+        log_in(request, "ann", "pw of ann")
+        del self.site["users"]["ann"]
+        FunctionalLayer.add_user("ann", "waeup.PortalManager")
+        self.assertIsNone(self.authentication.authenticate(self.next_request(request)))
+
+    def test_hashes_of_1_9_cost_as_much_and_are_renewed(self) -> None:
+        account = self.site["users"]["ann"]
+        salt = b"salt"
+        digest = sha1(b"pw of ann" + salt).digest()
+        account.password = "{SSHA}" + urlsafe_b64encode(digest + salt).decode()
+        with mock.patch("bcrypt.checkpw", return_value=False) as compared:
+            self.assertFalse(log_in(TestRequest(), "ann", "no"))
+        self.assertEqual(compared.call_count, 1)
+        self.assertTrue(log_in(TestRequest(), "ann", "pw of ann"))
+        self.assertTrue(account.password.startswith("$2b$"))
+        self.assertTrue(log_in(TestRequest(), "ann", "pw of ann"))
 
     def test_after_a_log_out_there_is_none(self) -> None:
         request = TestRequest()
@@ -105,36 +138,7 @@ class RolesTest(FunctionalTestCase):
         )
         self.assertEqual(get_role_titles_for("waeup.nothing"), [])
 
-    def test_users_are_found_by_their_role(self) -> None:
-        account = FunctionalLayer.add_user("ann", "waeup.ImportManager")
-        account.email = "ann@example.org"
-        FunctionalLayer.add_user("bob", "waeup.ExportManager")
-        self.assertEqual(
-            list(get_users_with_role("waeup.ImportManager", self.site)),
-            [
-                {
-                    "user_name": "ann",
-                    "user_title": "Ann",
-                    "user_email": "ann@example.org",
-                    "setting": "Allow",
-                }
-            ],
-        )
-
-    def test_roles_at_an_object_are_listed_with_their_titles(self) -> None:
-        FunctionalLayer.add_user("ann")
-        manager = IPrincipalRoleManager(self.site["datacenter"])
-        manager.assignRoleToPrincipal("waeup.ImportManager", "ann")
-        manager.assignRoleToPrincipal("waeup.ImportManager", "gone")
-        self.assertEqual(
-            list(get_users_with_local_roles(self.site["datacenter"])),
-            [
-                {
-                    "user_name": "ann",
-                    "user_title": "Ann",
-                    "local_role": "waeup.ImportManager",
-                    "local_role_title": "Import Manager",
-                    "setting": "Allow",
-                }
-            ],
-        )
+    def test_roles_with_more_rights_are_told(self) -> None:
+        mine = {"waeup.manageDataCenter", "waeup.importData"}
+        roles = ["waeup.ImportManager", "waeup.PortalManager", "waeup.UsersManager"]
+        self.assertEqual(roles_beyond(mine.__contains__, roles), roles[1:])

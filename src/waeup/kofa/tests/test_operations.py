@@ -301,6 +301,101 @@ class Rights(OperationsTestCase):
             clerk.template("userprocessor")
 
 
+class Secrets(OperationsTestCase):
+    """Passwords are seen by those whose business they are."""
+
+    ACCOUNTS = b"name,title,password\r\nx,X,open sesame\r\ny y,Y,open sesame\r\n"
+
+    def setUp(self):
+        super().setUp()
+        self.clerk = self.of("clerk", "waeup.ImportManager")
+
+    def refused(self, *args):
+        """Assert that the clerk cannot open a file."""
+        with self.assertRaises(NotAllowed):
+            self.clerk.open_file(*args)
+
+    def test_a_table_of_accounts_is_for_managers_of_accounts(self):
+        self.upload("users.csv", self.ACCOUNTS)
+        transaction.commit()
+        self.refused("users_boss.csv")
+        for call in (self.clerk.preview, self.clerk.new_draft):
+            with self.assertRaises(NotAllowed):
+                call("users_boss.csv")
+        self.operations.open_file("users_boss.csv").close()
+        self.operations.import_file(
+            "users_boss.csv", "userprocessor", "create", Mapping(("name", "title", "password"))
+        )
+        transaction.abort()
+        self.refused("users_boss.csv", "unfinished")
+        self.refused("users_boss.create.finished.csv", "finished")
+        self.refused("users_boss.create.pending.csv")
+
+    def test_who_has_brought_a_table_may_see_it(self):
+        self.clerk.upload("users.csv", io.BytesIO(self.ACCOUNTS))
+        transaction.commit()
+        self.clerk.open_file("users_clerk.csv").close()
+
+    def test_passwords_of_students_are_for_those_who_import_them(self):
+        self.upload(
+            "s.csv", b"student_id,firstname,lastname,sex,Password\r\nA1,Ann,Obi,f,open sesame\r\n"
+        )
+        transaction.commit()
+        viewer = self.of("viewer", "waeup.DataCenterManager")
+        with self.assertRaises(NotAllowed):
+            viewer.open_file("s_boss.csv")
+        self.clerk.open_file("s_boss.csv").close()
+
+    def test_no_preview_shows_a_password(self):
+        self.upload("users.csv", self.ACCOUNTS)
+        preview = self.operations.preview("users_boss.csv")
+        self.assertEqual(preview.samples[0], ("x", "X", "***"))
+
+    def test_no_draft_keeps_a_password(self):
+        self.upload("users.csv", b"name,title\r\nx,X\r\n")
+        transaction.commit()
+        draft = self.operations.new_draft("users_boss.csv")
+        self.operations.save_draft(draft.id, processor="userprocessor", mode="create")
+        with self.assertRaisesRegex(MappingError, "cannot be the same for all rows"):
+            self.operations.save_draft(draft.id, constants=(("password", "open sesame"),))
+
+
+class People(OperationsTestCase):
+    """Nobody gives a right that he does not have."""
+
+    def test_a_manager_of_accounts_is_no_administrator(self):
+        manager = self.of("manager", "waeup.UsersManager")
+        manager.add_user("helper", "Helper", "a good secret", ["waeup.UsersManager"])
+        manager.set_password("helper", "another secret")
+        for call in (
+            lambda: manager.add_user("eve", "Eve", "a good secret", ["waeup.PortalManager"]),
+            lambda: manager.set_roles("manager", ["waeup.PortalManager"]),
+            lambda: manager.set_roles("helper", ["waeup.ImportManager"]),
+            lambda: manager.set_roles("boss", []),
+            lambda: manager.set_password("boss", "another secret"),
+            lambda: manager.remove_user("boss"),
+        ):
+            with self.assertRaises(NotAllowed):
+                call()
+        self.assertEqual(self.site["users"]["boss"].roles, ["waeup.PortalManager"])
+
+    def test_changes_of_accounts_are_logged(self):
+        self.operations.add_user("ann", "Ann", "a good secret", ["waeup.ImportManager"])
+        self.operations.set_password("ann", "another secret")
+        self.operations.set_roles("ann", [])
+        self.operations.remove_user("ann")
+        transaction.commit()
+        text = (self.storage / "logs" / "main.log").read_text()
+        for line in (
+            "boss - User added: ann, roles=waeup.ImportManager",
+            "boss - Password set: ann",
+            "boss - Roles set: ann, roles=",
+            "boss - User removed: ann",
+        ):
+            self.assertIn(line.partition(" - ")[2], text)
+        self.assertNotIn("secret", text)
+
+
 class Settings(OperationsTestCase):
     """The storage path, and accounts."""
 

@@ -77,6 +77,24 @@ class Transactional(unittest.TestCase):
         transaction.commit()
         self.assertEqual(self.done, ["late"])
 
+    def test_what_comes_after_a_rollback_to_the_beginning_counts(self):
+        savepoint = transaction.savepoint()
+        on_abort(lambda: self.done.append("back"))
+        on_commit(lambda: self.done.append("never"))
+        savepoint.rollback()
+        self.assertEqual(self.done, ["back"])
+        on_commit(lambda: self.done.append("second"))
+        transaction.commit()
+        self.assertEqual(self.done, ["back", "second"])
+
+    def test_each_transaction_has_its_own(self):
+        on_commit(lambda: self.done.append(1))
+        transaction.commit()
+        on_commit(lambda: self.done.append(2))
+        transaction.abort()
+        transaction.commit()
+        self.assertEqual(self.done, [1])
+
     def test_an_action_that_fails_does_not_hide_the_commit(self):
         on_commit(lambda: 1 / 0)
         on_commit(lambda: self.done.append("next"))

@@ -3,26 +3,30 @@
 import os
 import threading
 import unittest
+from contextlib import closing
+from unittest import mock
 
 import transaction
 from transaction.interfaces import TransientError
 
 from waeup.kofa import jobs
 from waeup.kofa.conversion import Mapping
-from waeup.kofa.errors import FatalCSVError, ItemBusy, NoSuchItem, StorageFault
+from waeup.kofa.errors import (
+    FatalCSVError,
+    ItemBusy,
+    MappingError,
+    NoSuchItem,
+    StorageFault,
+)
 from waeup.kofa.jobs import driver
 from waeup.kofa.spool import claimed
+from waeup.kofa.spool.disk import digest_of
 from waeup.kofa.tests.functional import FunctionalLayer
 from waeup.kofa.tests.jobs.portal import USER, Portal
-from waeup.kofa.tests.spool.faultydisk import Kill, OneError, killed_at
+from waeup.kofa.tests.spool.faultydisk import Kill, OneError, killed_at, write
 
 TABLE = "code,title\r\nFAC1,One\r\nFAC 2,Two\r\nFAC3,Three\r\n"
 FINISHED = "code,title\r\nFAC1,One\r\nFAC3,Three\r\n"
-
-
-def order(name="data.csv", mode="create", columns=("code", "title")):
-    """Return an order to import faculties."""
-    return jobs.ImportOrder(name, "facultyprocessor", mode, Mapping(columns), USER)
 
 
 class CountedCommits(Kill):
@@ -49,32 +53,32 @@ class DriverTestCase(unittest.TestCase):
         self.addCleanup(self.portal.close)
         self.portal.set_up()
 
-    def run_import(self, *args, **kw):
+    def order(self, name="data.csv", mode="create", columns=("code", "title")):
+        """Return an order to import faculties from the file as it is now."""
+        path = os.path.join(self.portal.storage, name)
+        digest = digest_of(path) if os.path.exists(path) else ""
+        return jobs.ImportOrder(name, digest, "facultyprocessor", mode, Mapping(columns), USER)
+
+    def run_import(self, *args, progress=None, **kw):
         """Import on a database that is opened for it; return the report."""
-        db = self.portal.open()
-        try:
-            return jobs.run_import(db, "/kofa", order(*args, **kw))
-        finally:
-            db.close()
+        order = self.order(*args, **kw)
+        with closing(self.portal.open()) as db:
+            return jobs.run_import(db, "/kofa", order, progress)
 
     def recover(self):
         """Recover as a new process does."""
-        db = self.portal.open()
-        try:
+        with closing(self.portal.open()) as db:
             return jobs.recover(db, "/kofa")
-        finally:
-            db.close()
 
     def look(self, question):
-        """Return what `question` says about the site."""
-        db = self.portal.open()
-        connection = db.open()
-        try:
-            return question(connection.root()["Application"]["kofa"])
-        finally:
-            transaction.abort()
-            connection.close()
-            db.close()
+        """Return what `question` says about the site; what it changes is committed."""
+        with closing(self.portal.open()) as db, closing(db.open()) as connection:
+            try:
+                answer = question(connection.root()["Application"]["kofa"])
+                transaction.commit()
+            finally:
+                transaction.abort()
+            return answer
 
     def codes(self):
         """Return the codes of the faculties."""
@@ -169,12 +173,171 @@ class Runs(DriverTestCase):
 
         driver.transaction.commit = conflicting
         try:
-            with self.assertRaises(TransientError):
+            with self.assertRaisesRegex(ItemBusy, "after 3 attempts nothing was stored"):
                 self.run_import()
         finally:
             driver.transaction.commit = commit
         self.assertEqual(self.portal.tree(), before)
         self.assertEqual(self.codes(), [])
+
+
+class Disturbed(DriverTestCase):
+    """What others do while an import runs, or before it was completed."""
+
+    def fail_to_place(self):
+        """Import, and let the disk fail after the commit."""
+
+        def full(distribution):
+            raise StorageFault("the disk is full")
+
+        with (
+            mock.patch.object(driver.results, "perform", full),
+            self.assertRaisesRegex(StorageFault, "are in the database"),
+        ):
+            self.run_import()
+
+    def test_a_file_that_was_changed_since_is_refused(self):
+        order = self.order()
+        write(os.path.join(self.portal.storage, "data.csv"), "title,code\r\nOne,FAC1\r\n")
+        with (
+            closing(self.portal.open()) as db,
+            self.assertRaisesRegex(MappingError, "changed since its columns were mapped"),
+        ):
+            jobs.run_import(db, "/kofa", order)
+        self.assertEqual(self.codes(), [])
+
+    def test_a_file_that_is_replaced_meanwhile_is_not_put_away(self):
+        path = os.path.join(self.portal.storage, "data.csv")
+
+        def replace(progress):
+            os.replace(write(path + ".new", "code,title\r\nNEW1,New\r\n"), path)
+
+        with self.assertRaisesRegex(ItemBusy, "was replaced while it was imported"):
+            self.run_import(progress=replace)
+        self.assertEqual(self.codes(), [])
+        self.assertEqual(
+            sorted(self.portal.tree()), ["data.csv", "deleted", "finished", "unfinished"]
+        )
+
+    def test_files_follow_a_storage_that_is_moved_meanwhile(self):
+        place = os.path.join(self.portal.home, "elsewhere")
+        os.mkdir(place)
+        order, moved = self.order(), []
+
+        def move(db):
+            with closing(db.open()) as connection:
+                center = connection.root()["Application"]["kofa"]["datacenter"]
+                center.setStoragePath(place, move=True)
+                transaction.commit()
+
+        with closing(self.portal.open()) as db:
+
+            def progress(_):
+                if not moved:
+                    moved.append(1)
+                    thread = threading.Thread(target=move, args=(db,))
+                    thread.start()
+                    thread.join()
+
+            jobs.run_import(db, "/kofa", order, progress)
+        self.portal.storage = place
+        self.assertEqual(self.codes(), ["FAC1", "FAC3"])
+        tree = self.portal.tree()
+        self.assertIn("data.create.pending.csv", tree)
+        self.assertNotIn("data.csv", tree)
+
+    def test_an_unfinished_import_is_completed_by_the_next(self):
+        self.fail_to_place()
+        self.assertIn("data.csv", self.portal.tree())
+        with self.assertRaisesRegex(NoSuchItem, "has just been completed"):
+            self.run_import()
+        self.assertEqual(self.codes(), ["FAC1", "FAC3"])
+        tree = self.portal.tree()
+        self.assertIn("data.create.pending.csv", tree)
+        self.assertNotIn(".work", tree)
+
+    def test_a_source_that_was_removed_meanwhile_is_put_away_all_the_same(self):
+        self.fail_to_place()
+        os.unlink(os.path.join(self.portal.storage, "data.csv"))
+        self.recover()
+        self.assertEqual(self.portal.tree()["unfinished/data.csv"], TABLE.encode())
+        self.assertEqual(self.recover(), [])
+
+    def test_what_cannot_be_completed_stands_in_nobodys_way(self):
+        self.fail_to_place()
+        write(os.path.join(self.portal.storage, "unfinished", "data.csv"), "of somebody else")
+        write(os.path.join(self.portal.storage, "other.csv"), "code,title\r\nOTH,Other\r\n")
+        with self.assertLogs(driver.log, "ERROR"):
+            self.assertEqual(self.recover(), [])
+        with self.assertLogs(driver.log, "ERROR"):
+            self.run_import("other.csv")
+        self.assertEqual(self.codes(), ["FAC1", "FAC3", "OTH"])
+        os.unlink(os.path.join(self.portal.storage, "unfinished", "data.csv"))
+        self.assertEqual(len(self.recover()), 1)
+        self.assertIn("data.create.pending.csv", self.portal.tree())
+
+    def test_a_commit_that_fails_late_loses_nothing(self):
+        commit = transaction.commit
+
+        def late():
+            commit()
+            driver.transaction.commit = commit
+            raise OSError("input/output error")
+
+        driver.transaction.commit = late
+        try:
+            report = self.run_import()
+        finally:
+            driver.transaction.commit = commit
+        self.assertEqual(report.created, 2)
+        self.assertEqual(self.codes(), ["FAC1", "FAC3"])
+        self.assertIn("data.create.pending.csv", self.portal.tree())
+
+    def test_a_commit_that_fails_early_changes_nothing(self):
+        def early():
+            raise OSError("no space left")
+
+        with (
+            mock.patch.object(driver.transaction, "commit", early),
+            self.assertRaisesRegex(StorageFault, "start the portal again"),
+        ):
+            self.run_import()
+        self.assertEqual(self.codes(), [])
+        self.recover()
+        self.assertEqual(
+            sorted(self.portal.tree()), ["data.csv", "deleted", "finished", "unfinished"]
+        )
+        self.assertEqual(self.run_import().created, 2)
+
+    def test_imports_of_other_files_do_not_conflict(self):
+        write(
+            os.path.join(self.portal.storage, "other.csv"),
+            "student_id,firstname,lastname,sex\r\nA1,Ann,Obi,f\r\n",
+        )
+        order, commits = self.order(), []
+        other = jobs.ImportOrder(
+            "other.csv",
+            digest_of(os.path.join(self.portal.storage, "other.csv")),
+            "studentprocessor",
+            "create",
+            Mapping(("student_id", "firstname", "lastname", "sex")),
+            USER,
+        )
+        with closing(self.portal.open()) as db:
+
+            def progress(_):
+                commits.append(1)
+                if len(commits) == 1:
+                    jobs.run_import(db, "/kofa", other)
+
+            jobs.run_import(db, "/kofa", order, progress)
+        self.assertEqual(len(commits), 1)
+        self.assertEqual(self.look(lambda site: list(site["students"])), ["A1"])
+
+    def test_running_imports_are_told(self):
+        told = []
+        self.run_import(progress=lambda _: told.append(jobs.running()))
+        self.assertEqual((told, jobs.running()), ([["data.csv"]], []))
 
 
 class Crashes(DriverTestCase):

@@ -1,0 +1,38 @@
+"""The request as the publisher gets it: what was sent is data, and never a way to walk.
+
+Field names of Zope may ask for more than a value: ``x:int`` is converted, ``x:method`` goes on
+with the path.  What cannot be converted is the sender's mistake; the path is what the address
+says, since the gate in front of the portal has read that and nothing else.
+"""
+
+from collections.abc import Iterable
+
+import grok
+from zope.app.publication.interfaces import IBrowserRequestFactory
+from zope.publisher.browser import BrowserRequest
+from zope.publisher.interfaces import BadRequest
+
+
+class Request(BrowserRequest):
+    """A browser's request."""
+
+    # A slot of each class: zope.interface writes interfaces to classes and to requests.
+    __slots__ = ("__provides__",)
+
+    def processInputs(self) -> None:
+        """Read the form.
+
+        Raises `BadRequest` for what no browser sends from our pages: wrong multipart, unknown
+        character sets, values that do not fit their field's suffix.
+        """
+        try:
+            super().processInputs()
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
+            raise BadRequest(str(error)) from error
+
+    def setPathSuffix(self, steps: Iterable[str]) -> None:
+        """Raise `BadRequest`: a field's name (``x:method``, ``x:action``) is no path."""
+        raise BadRequest("A field of the form names a method.")
+
+
+grok.global_utility(Request, provides=IBrowserRequestFactory, direct=True)

@@ -1,0 +1,155 @@
+"""The first half of the row engine: a row of the table becomes a row for the hooks.
+
+Decides which rows are blank, damaged or cannot be converted, and sees to it that
+no secret leaves the table.  Nothing is written here.
+"""
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from waeup.kofa.conversion import unguard
+from waeup.kofa.importing.hooks import HookRow, overridden, row_error
+from waeup.kofa.importing.plan import RowPlan, ValuePlan, secret_names
+from waeup.kofa.interfaces import IGNORE_MARKER, RAW_COLUMN, IBatchProcessor
+
+_DAMAGED_BEFORE = (
+    f"This row was damaged: compare its cells with column {RAW_COLUMN}, "
+    "correct them, then empty that column."
+)
+
+
+class Prepared(NamedTuple):
+    """A row that was read and converted; `reason` tells why it cannot be applied."""
+
+    number: int
+    texts: dict[str, str]
+    row: HookRow
+    reason: str | None = None
+    raw: str | None = None
+
+
+class Preparer:
+    """Prepares the rows of one table with the names `header`.
+
+    `mapping` leads from names of columns to fields; `rows` and `values` are compiled
+    from it.
+    """
+
+    def __init__(
+        self,
+        processor: IBatchProcessor,
+        header: Sequence[str],
+        mapping: Mapping[str, str],
+        rows: RowPlan,
+        values: ValuePlan,
+        mode: str,
+        ignore_empty: bool,
+    ) -> None:
+        self._processor = processor
+        self._header = header
+        self._mapping = mapping
+        self._rows = rows
+        self._values = values
+        self._options: dict[str, Any] = {"mode": mode}
+        # Sites have overridden it without the argument that the base has, too.
+        if _takes(processor.checkConversion, "ignore_empty"):
+            self._options["ignore_empty"] = ignore_empty
+        self._own_empty_row = overridden(processor, "emptyRow")
+        self._own_mapping = overridden(processor, "applyMapping")
+        self._raw_index = header.index(RAW_COLUMN) if RAW_COLUMN in header else None
+        # The text of a damaged row shows all its cells, ignored columns included.
+        secrets = {*secret_names(processor.iface), *values.secrets}
+        self._hides_damage = not secrets.isdisjoint((*header, *mapping.values(), *values.secrets))
+        self._required = [
+            (name, values.fields[name].field.missing_value if name in values.fields else None)
+            for name in processor.req[mode]
+            if name in rows.fields
+        ]
+
+    def prepare(self, row: Any) -> Prepared | None:
+        """Return a row of the table in its converted form; None for one that holds nothing.
+
+        Exceptions of hooks become the reason of the row; faults are raised.
+        """
+        if row.problem is not None:
+            return self._damaged(row)
+        raw = self._kept_raw(row.values)
+        reason = None if raw is None else _DAMAGED_BEFORE
+        texts = None
+        try:
+            if raw is None and self._is_blank(row.values):
+                return None
+            if self._own_mapping:
+                texts = self._mapped_by_hook(row.values)
+        except Exception as exc:
+            reason = row_error(exc)
+        if texts is None:
+            texts = self._rows.texts(row.values)
+        errors = self._values.protect(texts) if self._values.secrets else []
+        if reason is not None:
+            return Prepared(row.number, texts, HookRow(), reason, raw)
+        try:
+            return self._converted(row.number, texts, errors)
+        except Exception as exc:
+            return Prepared(row.number, texts, HookRow(), row_error(exc))
+
+    def _converted(
+        self, number: int, texts: dict[str, str], errors: list[tuple[str, str]]
+    ) -> Prepared:
+        found, invariants, values = self._processor.checkConversion(texts, **self._options)
+        errors = [*errors, *found]
+        for name, missing in self._required:
+            text = texts.get(name, IGNORE_MARKER)
+            value = values.get(name, text)
+            if text == IGNORE_MARKER or value is None or value == missing:
+                if all(name not in error for error in errors):
+                    errors.append((name, "Required value is missing."))
+        if errors or invariants:
+            reason = self._processor.stringFromErrs(errors, invariants)
+            return Prepared(number, texts, HookRow(), reason)
+        row = HookRow(texts)
+        row.update(values)
+        return Prepared(number, texts, row)
+
+    def _damaged(self, row: Any) -> Prepared:
+        """Return a row that the table itself calls damaged.
+
+        Its cells may have slipped, so a secret may be in any of them.
+        """
+        hidden = self._hides_damage
+        texts = self._rows.texts(() if hidden else row.values)
+        if self._values.secrets:
+            self._values.protect(texts)
+        raw = f"see line {row.line} of the original" if hidden else row.raw
+        return Prepared(row.number, texts, HookRow(), row.problem.message, raw)
+
+    def _kept_raw(self, cells: Sequence[str]) -> str | None:
+        """Return the text of a damaged row that was kept from an earlier import."""
+        index = self._raw_index
+        if index is None or not cells[index]:
+            return None
+        text = unguard(cells[index])
+        return cells[index] if text is None else text
+
+    def _is_blank(self, cells: Sequence[str]) -> bool:
+        if self._own_empty_row:
+            return bool(self._processor.emptyRow(dict(zip(self._header, cells, strict=True))))
+        for cell in cells:
+            if cell and cell != IGNORE_MARKER and not cell.isspace():
+                return False
+        return True
+
+    def _mapped_by_hook(self, cells: Sequence[str]) -> dict[str, str]:
+        raw_row = dict(zip(self._header, cells, strict=True))
+        mapped = self._processor.applyMapping(raw_row, self._mapping)
+        texts = {name: "" if text is None else str(text) for name, text in mapped.items()}
+        for name in self._rows.fields:
+            texts.setdefault(name, "")
+        texts.update(self._rows.constants)
+        return self._rows.marked(texts)
+
+
+def _takes(method: Any, argument: str) -> bool:
+    parameters = inspect.signature(method).parameters.values()
+    return any(p.name == argument or p.kind is p.VAR_KEYWORD for p in parameters)

@@ -1,0 +1,30 @@
+"""What a person can do with the data center: each operation once.
+
+Doors (web, command line) hold item names and a principal; here permissions are
+checked, names become paths, and the rooms below do the work.  Transactions
+belong to the doors, but for an import, which drives its own
+(`waeup.kofa.jobs`).
+"""
+
+from waeup.kofa.operations.files import FileOperations
+from waeup.kofa.operations.imports import ImportOperations
+from waeup.kofa.operations.people import PeopleOperations
+from waeup.kofa.operations.settings import SettingsOperations
+from waeup.kofa.operations.values import (
+    FieldInfo,
+    Preview,
+    ProcessorInfo,
+    StoredFile,
+    UserInfo,
+)
+
+__all__ = ["FieldInfo", "Operations", "Preview", "ProcessorInfo", "StoredFile", "UserInfo"]
+
+
+class Operations(ImportOperations, SettingsOperations, PeopleOperations, FileOperations):
+    """The operations of one person in one portal.
+
+    `site` is the portal, `principal` the person.  Each method raises `NotAllowed`
+    when the person lacks the permission, and `Refused` in one of its forms when
+    the request cannot be carried out; then nothing was changed.
+    """

@@ -1,0 +1,214 @@
+"""Operations on kinds of objects: from a pending file to an import that has run."""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime, timezone
+from typing import Any
+
+from zope.component import getUtilitiesFor, queryUtility
+from zope.schema import getFields
+from zope.schema.interfaces import IPassword
+from zope.traversing.api import getPath
+
+from waeup.kofa import jobs
+from waeup.kofa.conversion import Mapping, propose
+from waeup.kofa.errors import MappingError, NoSuchItem, NotAllowed
+from waeup.kofa.importing.engine import Progress
+from waeup.kofa.importing.report import Report
+from waeup.kofa.interfaces import IBatchProcessor
+from waeup.kofa.ledger import Draft
+from waeup.kofa.operations.acting import MANAGE
+from waeup.kofa.operations.files import FileOperations
+from waeup.kofa.operations.values import FieldInfo, ProcessorInfo
+from waeup.kofa.spool.disk import digest_of
+from waeup.kofa.tabular import verify_encoding
+
+IMPORT = "waeup.importData"
+
+
+class ImportOperations(FileOperations):
+    """See `waeup.kofa.operations.Operations`."""
+
+    # -- kinds of objects -----------------------------------------------------------
+
+    def processors(self) -> list[ProcessorInfo]:
+        """List the kinds of objects that the person may import, sorted by title."""
+        self._require(MANAGE)
+        found = [
+            _describe(name, processor)
+            for name, processor in getUtilitiesFor(IBatchProcessor)
+            if self.may(processor.permission)
+        ]
+        return sorted(found, key=lambda info: info.title)
+
+    def template(self, processor: str) -> tuple[str, bytes]:
+        """Return name and content of an empty table for a kind of objects."""
+        self._require(MANAGE)
+        found = self._processor(processor)
+        return found.template_name, found.get_csv_skeleton().encode("utf-8")
+
+    # -- mappings -------------------------------------------------------------------
+
+    def propose_mapping(self, name: str, processor: str, mode: str) -> Mapping:
+        """Propose a field for each column of a pending file."""
+        header = self.preview(name).header
+        fields = self._processor(processor).getHeaders(mode)
+        return Mapping(tuple(propose(header, fields)))
+
+    def make_mapping(
+        self,
+        name: str,
+        processor: str,
+        mode: str,
+        *,
+        assign: dict[str, str] | None = None,
+        ignore: Iterable[str] = (),
+        constants: dict[str, str] | None = None,
+        ignore_rest: bool = False,
+    ) -> Mapping:
+        """Make a mapping from column names; raises `MappingError`.
+
+        `assign` gives fields to columns, `ignore` names columns to leave out,
+        `constants` sets fields for all rows; the other columns are matched by name
+        or, with `ignore_rest`, left out when no field fits.
+        """
+        header = self.preview(name).header
+        return Mapping.of(
+            header,
+            self._processor(processor).getHeaders(mode),
+            assign=assign or {},
+            ignore=set(ignore),
+            constants=constants or {},
+            ignore_rest=ignore_rest,
+        )
+
+    def check(self, name: str, processor: str, mode: str, mapping: Mapping) -> None:
+        """Raise `FatalCSVError` when a mapping does not fit the kind and the mode."""
+        header = self.preview(name).header
+        found = self._processor(processor)
+        if mode not in found.modes:
+            raise MappingError(
+                f"{found.name} has no mode {mode!r}. It has: {', '.join(found.modes)}."
+            )
+        if len(mapping.columns) != len(header):
+            raise MappingError(
+                f"The file {name} has {len(header)} columns, but fields are given for "
+                f"{len(mapping.columns)}. Map the columns again."
+            )
+        fields = found.getHeaders(mode)
+        unknown = [name for name in mapping.fields if name not in fields]
+        if unknown:
+            raise MappingError(
+                f"{found.name} has no field {', '.join(map(repr, unknown))}. "
+                f"It has: {', '.join(fields)}."
+            )
+        constants = [name for name, _ in mapping.constants]
+        found.checkHeaders([*mapping.headerfields, *constants], mode)
+
+    # -- runs -----------------------------------------------------------------------
+
+    def import_file(
+        self,
+        name: str,
+        processor: str,
+        mode: str,
+        mapping: Mapping,
+        *,
+        digest: str | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Report:
+        """Import a pending file and put all files into their places.
+
+        `digest` is the SHA-256 of the content that the mapping was made for: an
+        import of other content is refused (default: the content of this moment).
+        Has its own transactions: what the caller did must be committed before.
+        `progress` is called from another thread.
+        """
+        self._require(IMPORT)
+        path = self._existing(name)
+        if digest is None:
+            digest = digest_of(path)
+        verify_encoding(path)
+        self.check(name, processor, mode, mapping)
+        order = jobs.ImportOrder(name, digest, processor, mode, mapping, self.principal.id)
+        return jobs.run_import(self.site._p_jar.db(), getPath(self.site), order, progress)
+
+    # -- drafts -----------------------------------------------------------------------
+
+    def new_draft(self, filename: str) -> Draft:
+        """Begin to prepare the import of a pending file as it is now."""
+        self._require(MANAGE)
+        path = self._existing(filename)
+        return self.datacenter.ledger.new_draft(
+            filename, digest_of(path), self.principal.id, datetime.now(timezone.utc)
+        )
+
+    def draft(self, id: str) -> Draft:
+        """Return a draft of the person; raises `NoSuchItem`."""
+        self._require(MANAGE)
+        draft = self.datacenter.ledger.draft(id)
+        if draft.owner != self.principal.id:
+            raise NotAllowed("Somebody else prepares this import. Choose the file yourself.")
+        return draft
+
+    def save_draft(self, id: str, **changes: Any) -> Draft:
+        """Change attributes of a draft of the person.
+
+        Raises `MappingError` for a password among the constants: it would be kept as
+        it is.
+        """
+        draft = self.draft(id)
+        for name, value in changes.items():
+            if not hasattr(type(draft), name):
+                raise TypeError(f"a draft has no attribute {name!r} that can be changed")
+            setattr(draft, name, value)
+        self._refuse_secret_constants(draft)
+        return draft
+
+    def drop_draft(self, id: str) -> None:
+        """Forget a draft of the person."""
+        self.draft(id)
+        self.datacenter.ledger.drop_draft(id)
+
+    # -- helpers ------------------------------------------------------------------------
+
+    def _processor(self, name: str) -> Any:
+        processor = queryUtility(IBatchProcessor, name=name)
+        if processor is None:
+            names = ", ".join(sorted(name for name, _ in getUtilitiesFor(IBatchProcessor)))
+            raise NoSuchItem(f"There is no processor {name!r}. There are: {names}.")
+        self._require(processor.permission)
+        return processor
+
+    def _refuse_secret_constants(self, draft: Draft) -> None:
+        if not draft.constants or draft.processor is None:
+            return
+        fields = _describe(draft.processor, self._processor(draft.processor)).fields
+        secret = {field.name for field in fields if field.secret}
+        for name, _ in draft.constants:
+            if name in secret:
+                raise MappingError(
+                    f"{name} cannot be the same for all rows: a password is nobody else's "
+                    "business. Put a column of passwords into the file."
+                )
+
+
+def _describe(name: str, processor: Any) -> ProcessorInfo:
+    fields = getFields(processor.iface)
+    required = set(processor.req["create"])
+    return ProcessorInfo(
+        name=name,
+        title=processor.name,
+        modes=processor.modes,
+        fields=tuple(
+            FieldInfo(
+                name=field,
+                type=type(fields[field]).__name__ if field in fields else "TextLine",
+                title=str(fields[field].title) if field in fields else "",
+                required=field in required,
+                secret=IPassword.providedBy(fields.get(field)),
+            )
+            for field in processor.available_fields
+        ),
+        required={mode: list(processor.req[mode]) for mode in processor.modes},
+        permission=processor.permission,
+    )
