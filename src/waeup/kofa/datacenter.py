@@ -147,11 +147,13 @@ class DataCenter(grok.Container, Logger):
         if not path:
             raise InvalidStoragePath("No path was given. Name an existing folder.")
         path = os.path.abspath(path)
-        if not os.path.isdir(path):
+        if not os.path.exists(path):
             raise InvalidStoragePath(
                 f"The path given does not exist: {path}. Make the folder first, or correct "
                 "the path."
             )
+        if not os.path.isdir(path):
+            raise _unusable(path, "it is no folder")
         if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
             raise _unusable(path, "it cannot be written to")
         not_copied: list[str] = []

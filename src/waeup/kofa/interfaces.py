@@ -99,6 +99,13 @@ class IDataCenter(IKofaObject):
         description="The folder is made when it is first used.",
         readonly=True,
     )
+    max_files = schema.Int(title="Number of finished files that are listed at most", default=100)
+
+    def folder(name):
+        """Return the path of a folder of the storage, which is made when first used.
+
+        Raises `InvalidName` for a name that is not one of Kofa's folders.
+        """
 
     def getPendingFiles(sort="name"):
         """List the files that wait for an import as `IDataCenterFile` objects.
@@ -226,7 +233,8 @@ class IFieldConverter(Interface):
 class IBatchProcessor(Interface):
     """Imports the rows of a table as objects of one kind; a named global utility.
 
-    For each row the hooks are called in this order, always with the row as a
+    For each row of the table `emptyRow`, `applyMapping`, `checkConversion` and
+    `stringFromErrs` are called; then the hooks in this order, always with the row as a
     dict of field names and converted values:
 
     create: `parentsExist`, `entryExists`, `checkCreateRequirements`,
@@ -235,7 +243,8 @@ class IBatchProcessor(Interface):
     remove: `entryExists`, `checkRemoveRequirements`, `delEntry`.
 
     An exception that a hook raises is an error of the row: the row becomes
-    pending with the message as its reason, and leaves nothing half done.
+    pending with the message as its reason, and leaves nothing half done.  Errors of
+    storage, files, memory and network stop the import instead.
     """
 
     name = schema.TextLine(title="Title shown to people")
@@ -249,9 +258,13 @@ class IBatchProcessor(Interface):
     required_fields = Attribute("Names of required fields that have no default.")
     available_fields = Attribute("Sorted list of all fields that a column can fill.")
     modes = Attribute("Tuple of the modes that this processor can do.")
+    template_name = Attribute("Name of the empty table, e.g. ``facultyimport_000.csv``.")
 
     def getHeaders(mode="create"):
         """Return the fields that a column can fill."""
+
+    def get_csv_skeleton():
+        """Return the text of a table that has only a header, CRLF terminated."""
 
     def checkHeaders(headerfields, mode="create"):
         """Return True, or raise `FatalCSVError` when columns are missing or double."""
@@ -259,12 +272,27 @@ class IBatchProcessor(Interface):
     def getMapping(path, headerfields, mode):
         """Return a dict from the column names of the file at `path` to fields."""
 
+    def emptyRow(row):
+        """Tell whether a dict of column names and texts holds nothing.
+
+        Such a row is no source row.  Lines that hold only separators never get here.
+        """
+
+    def applyMapping(row, mapping):
+        """Return a dict of fields and texts for one of column names and texts.
+
+        `mapping` is what `getMapping` returned.
+        """
+
     def checkConversion(row, mode="ignore", ignore_empty=True):
         """Return ``(errors, invariant_errors, converted)`` for a dict of texts.
 
         `errors` is a list of pairs (field, message), `invariant_errors` a list of
         messages; when there is any, `converted` is empty.
         """
+
+    def stringFromErrs(errors, inv_errors):
+        """Return all conversion errors in one text, which becomes the reason."""
 
     def parentsExist(row, site):
         """Tell whether there is a place to put the object."""
@@ -302,6 +330,20 @@ class IBatchProcessor(Interface):
         `filename` is the name of the source without extension, for log lines.
         """
 
+    def writeFailedRow(writer, row, warnings):
+        """Write a failed row, a dict of fields and texts, to the pending file.
+
+        `writer` has the method `writerow` of `csv.DictWriter`; the column
+        ``--ERRORS--`` takes `warnings`, the reason or a list of reasons.  A row that
+        an override does not write is written without it.
+        """
+
+    def createLogfile(path, fail_path, num, warnings, mode, user, timedelta, logger):
+        """Log one line about a whole import.
+
+        `num` rows took `timedelta` seconds, `warnings` of them failed.
+        """
+
     def doImport(
         path, headerfields, mode="create", user="Unknown", logger=None, ignore_empty=True
     ):
@@ -317,6 +359,25 @@ class IBatchProcessor(Interface):
         belongs to the caller; `IDataCenter.distProcessedFiles` removes it.
         """
 
+    def importTable(
+        path,
+        mapping,
+        mode,
+        *,
+        folder,
+        site=None,
+        user="Unknown",
+        logger=None,
+        ignore_empty=True,
+        progress=None,
+    ):
+        """Import a table as the portal does, and return a `Report`.
+
+        `mapping` is a `waeup.kofa.conversion.Mapping`.  Result files are made in the
+        existing `folder`.  `progress` is called from time to time with the counts so
+        far.  Otherwise like `doImport`, which is asked where a site overrides it.
+        """
+
 
 class ICSVExporter(Interface):
     """Exports objects of one kind as CSV; a named global utility."""
@@ -330,11 +391,20 @@ class ICSVExporter(Interface):
     def get_filtered(site, **kw):
         """Return the objects that fit the keywords."""
 
+    def get_selected(site, selected):
+        """Return the objects that have one of the ids `selected`."""
+
     def export(iterable, filepath=None):
         """Write objects as CSV; return the text when no `filepath` is given."""
 
     def export_all(site, filepath=None):
         """Export all objects of the site."""
+
+    def export_filtered(site, filepath=None, **kw):
+        """Export the objects that fit the keywords."""
+
+    def export_selected(site, filepath=None, **kw):
+        """Export the objects whose ids are in the keyword `selected`."""
 
 
 # -- logs ------------------------------------------------------------------
@@ -345,4 +415,20 @@ class ILogger(Interface):
 
     logger_name = schema.TextLine(title="Name of the logger; ``${sitename}`` is replaced.")
     logger_filename = schema.TextLine(title="Name of the file below ``logs``.")
+    logger_format_str = schema.TextLine(title="Form of a line, for `logging.Formatter`.")
     logger = Attribute("The `logging.Logger` that writes into that file.")
+
+    def logger_setup(logger):
+        """Give `logger` the one handler it needs; None when there is no data center."""
+
+    def logger_get_logdir():
+        """Return the path of the folder of logs, which is made if missing, or None."""
+
+    def logger_get_logfile_path():
+        """Return the path of the log file, or None without site or data center."""
+
+    def logger_logfile_changed():
+        """Set the logger up anew."""
+
+    def logger_shutdown():
+        """Remove and close all handlers."""

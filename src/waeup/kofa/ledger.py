@@ -5,15 +5,19 @@ change together: operations join the transaction that changes the ledger.
 """
 
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 from BTrees.OOBTree import OOBTree
 from persistent import Persistent
 
 from waeup.kofa.errors import NoSuchItem
 from waeup.kofa.importing.distribution import Distribution
+
+#: How long the result of an import can be looked at.
+RESULT_AGE = timedelta(days=30)
 
 
 @dataclass(frozen=True)
@@ -34,16 +38,21 @@ class FileEntry:
 
 
 class Draft(Persistent):
-    """An import that an officer prepares; lives until it is run or dropped.
+    """An import that an officer prepares, and its result.
 
     `digest` is the SHA-256 of the file that was looked at.  `columns` gives the
     field of each column (None: ignored), `constants` are pairs of field and text.
+    `started` is the time (UTC) at which the import began, and `report` what became
+    of it, as `Report.as_dict` gives it; both are None before.  A draft that was
+    started outlives its file.
     """
 
     processor: str | None = None
     mode: str | None = None
     columns: tuple[str | None, ...] | None = None
     constants: tuple[tuple[str, str], ...] = ()
+    started: datetime | None = None
+    report: dict[str, Any] | None = None
 
     def __init__(self, id: str, filename: str, digest: str, owner: str, date: datetime) -> None:
         self.id = id
@@ -83,13 +92,10 @@ class Ledger(Persistent):
         return self._files.get(name)
 
     def strike(self, name: str) -> None:
-        """Forget a file, and the drafts that were made of it."""
+        """Forget a file, and the drafts that were made of it and not started."""
         self._files.pop(name, None)
         self._needs.pop(name, None)
-        drafts = [draft for draft in self._drafts.values() if draft is not None]
-        for draft in drafts:
-            if draft.filename == name:
-                del self._drafts[draft.id]
+        self._drop(lambda draft: draft.filename == name and draft.started is None)
 
     def restrict(self, name: str, needs: Iterable[str]) -> None:
         """Show the content of a file only to who has the permissions `needs`, too."""
@@ -104,7 +110,12 @@ class Ledger(Persistent):
     # -- drafts ---------------------------------------------------------------
 
     def new_draft(self, filename: str, digest: str, owner: str, date: datetime) -> Draft:
-        """Begin to prepare an import of a file."""
+        """Begin to prepare an import of a file; old results of the owner are forgotten."""
+        self._drop(
+            lambda old: (
+                old.owner == owner and old.started is not None and old.started < date - RESULT_AGE
+            )
+        )
         draft = Draft(secrets.token_urlsafe(12), filename, digest, owner, date)
         self._drafts[draft.id] = draft
         return draft
@@ -123,6 +134,12 @@ class Ledger(Persistent):
         """Forget a draft."""
         if id != _KEEPER:
             self._drafts.pop(id, None)
+
+    def _drop(self, is_needless: Callable[[Draft], bool]) -> None:
+        drafts = [draft for draft in self._drafts.values() if draft is not None]
+        for draft in drafts:
+            if is_needless(draft):
+                del self._drafts[draft.id]
 
     # -- distributions --------------------------------------------------------
 

@@ -13,23 +13,16 @@ import contextlib
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator
-from contextvars import ContextVar
 from string import Template
-from typing import Any
 
-from transaction.interfaces import (
-    IDataManagerSavepoint,
-    ISavepointDataManager,
-    NoTransaction,
-    TransactionFailedError,
-)
 from zope.component.hooks import getSite
 from zope.interface import implementer
 from zope.security.management import queryInteraction, system_user
 
 from waeup.kofa.interfaces import ILogger
-from waeup.kofa.journal import LINE_FORMAT, append_lines
+from waeup.kofa.journal import LINE_FORMAT, deferred_lines, write_line
+
+__all__ = ["Logger", "current_user", "deferred_lines"]
 
 # Takes what cannot be written into a file of a site; ends, by default, on stderr.
 _console = logging.getLogger("waeup.kofa")
@@ -56,129 +49,6 @@ def _logdir() -> str | None:
     return os.path.join(storage, "logs")
 
 
-def _write(path: str, lines: list[str]) -> None:
-    """Append `lines`; a log that cannot be written must not stop the work it tells of."""
-    try:
-        append_lines(path, lines)
-    except OSError as error:
-        _console.error(
-            "Cannot write to the log file %s: %s. %d line(s) are lost. "
-            "Look at free space and access rights.",
-            path,
-            error.strerror or error,
-            len(lines),
-        )
-
-
-# -- lines that join a transaction ---------------------------------------------
-
-_current_transaction: ContextVar[Callable[[], Any] | None] = ContextVar(
-    "waeup.kofa.logger", default=None
-)
-
-
-@contextlib.contextmanager
-def deferred_lines(transaction: Any) -> Iterator[None]:
-    """Within this context, lines that `Logger` components log join the transaction.
-
-    They are written, in order and with one write a file, when the transaction
-    commits, and are dropped when it aborts or a savepoint is rolled back.
-
-    `transaction` is a transaction manager (or the module ``transaction``), then
-    each line joins the transaction that is current at the time; or it is one
-    ITransaction, which must not be ended within the context.
-
-    Holds for this thread of control only.  The lines follow the database's
-    commit: a kill between the two loses lines, but no line tells of something
-    that did not happen.
-    """
-    token = _current_transaction.set(getattr(transaction, "get", lambda: transaction))
-    try:
-        yield
-    finally:
-        _current_transaction.reset(token)
-
-
-def _defer(path: str, line: str) -> bool:
-    """Give a line to the current transaction; tell whether there is one to take it."""
-    get_transaction = _current_transaction.get()
-    if get_transaction is None:
-        return False
-    try:
-        transaction = get_transaction()
-        try:
-            lines = transaction.data(_DeferredLines)
-        except KeyError:
-            lines = _DeferredLines()
-            transaction.set_data(_DeferredLines, lines)
-        lines.add(path, line, transaction)
-    except (NoTransaction, TransactionFailedError, ValueError):
-        # Nothing has begun, or it failed or ended: what is logged now tells of
-        # that, and is not undone by it.
-        return False
-    return True
-
-
-@implementer(ISavepointDataManager)
-class _DeferredLines:
-    """The lines of one transaction; see `transaction.interfaces.IDataManager`."""
-
-    transaction_manager = None
-
-    def __init__(self) -> None:
-        self._lines: list[tuple[str, str]] = []
-        self._joined = False
-
-    def add(self, path: str, line: str, transaction: Any) -> None:
-        if not self._joined:
-            transaction.join(self)
-            self._joined = True
-        self._lines.append((path, line))
-
-    def sortKey(self) -> str:
-        # Behind the databases, whose keys begin with letters or digits: what
-        # failed there is not logged here.
-        return "~waeup.kofa.logger"
-
-    def savepoint(self) -> "_Savepoint":
-        return _Savepoint(self._lines)
-
-    def tpc_begin(self, transaction: Any) -> None:
-        """Nothing to prepare."""
-
-    def commit(self, transaction: Any) -> None:
-        """Nothing to prepare."""
-
-    def tpc_vote(self, transaction: Any) -> None:
-        """A log never prevents a commit."""
-
-    def tpc_finish(self, transaction: Any) -> None:
-        by_path: dict[str, list[str]] = {}
-        for path, line in self._lines:
-            by_path.setdefault(path, []).append(line)
-        self.abort(transaction)
-        for path, lines in by_path.items():
-            _write(path, lines)
-
-    def abort(self, transaction: Any) -> None:
-        # Also called for the roll-back to a savepoint older than the first
-        # line: the transaction then goes on without this data manager.
-        self._lines.clear()
-        self._joined = False
-
-    tpc_abort = abort
-
-
-@implementer(IDataManagerSavepoint)
-class _Savepoint:
-    def __init__(self, lines: list[tuple[str, str]]) -> None:
-        self._lines = lines
-        self._length = len(lines)
-
-    def rollback(self) -> None:
-        del self._lines[self._length :]
-
-
 # -- loggers -------------------------------------------------------------------
 
 
@@ -199,9 +69,7 @@ class _SiteHandler(logging.Handler):
                 return
             if not hasattr(record, "user"):
                 record.user = current_user()
-            path, line = os.path.join(logdir, self.filename), self.format(record)
-            if not _defer(path, line):
-                _write(path, [line])
+            write_line(os.path.join(logdir, self.filename), self.format(record))
         except Exception:  # as all handlers of `logging`: a bad record is reported on stderr
             self.handleError(record)
 

@@ -4,11 +4,13 @@ from typing import Any
 from urllib.parse import urlencode
 
 import grok
+from zope.component import queryUtility
 
-from waeup.kofa.browser.page import Crumb, FormPage, Page
+from waeup.kofa.browser.page import Crumb, FormPage, Page, status_of
 from waeup.kofa.errors import Refused
 from waeup.kofa.i18n import MessageFactory as _
-from waeup.kofa.interfaces import IDataCenter
+from waeup.kofa.interfaces import IDataCenter, IDataCenterConfig
+from waeup.kofa.operations.files import UPLOAD_LIMIT
 
 
 class DataCenterPage(Page):
@@ -41,34 +43,35 @@ class DataCenterPage(Page):
 
 
 class Index(DataCenterPage, FormPage):
-    """The pending files, each with its next step; selected ones can be deleted."""
+    """The pending files, each with its next step.
+
+    With names of files (``?remove=a.csv&remove=b.csv``) it asks whether they are to be deleted.
+    """
 
     grok.name("index")
     grok.require("waeup.manageDataCenter")
 
     label = _("Data Center")
-    buttons = {
-        "select": "begin_import",
-        "remove": "ask",
-        "confirmed": "remove",
-        "cancel": "leave",
-    }
-    to_remove: list[str] = []
+    buttons = {"select": "begin_import", "ask": "ask", "confirmed": "remove", "cancel": "leave"}
 
     def prepare(self) -> None:
-        """List the pending files."""
-        self.selected = frozenset(self.fields("val_id"))
+        """List the pending files, and those among them that are to be deleted."""
         self.files = self.operations.pending_files()
+        self.selected = frozenset(self.fields("val_id"))
+        asked = frozenset(self.fields("remove"))
+        self.to_remove = [file.name for file in self.files if file.name in asked]
 
     def ask(self) -> None:
-        """Ask whether the selected files are really to be deleted."""
-        self.to_remove = self.fields("val_id")
-        if not self.to_remove:
+        """Lead to the question whether the selected files are really to be deleted."""
+        names = self.fields("val_id")
+        if names:
+            self.redirect(f"{self.url(self.context)}?{urlencode({'remove': names}, doseq=True)}")
+        else:
             self.say(_("No item selected."), "danger")
 
     def remove(self) -> None:
-        """Delete the selected files."""
-        deleted = self.operations.delete(self.fields("val_id"))
+        """Delete the files that were asked about."""
+        deleted = self.operations.delete(self.fields("remove"))
         self.flash(_("Successfully deleted: ${names}", mapping={"names": ", ".join(deleted)}))
         self.leave()
 
@@ -96,8 +99,10 @@ class Upload(DataCenterPage, FormPage):
     buttons = {"SUBMIT": "upload", "CANCEL": "leave"}
 
     def prepare(self) -> None:
-        """Offer templates of the kinds of objects."""
+        """Offer templates of the kinds of objects, and tell the limit of bytes."""
         self.processors = self.operations.processors()
+        config = queryUtility(IDataCenterConfig, default={})
+        self.limit = config.get("upload_limit", UPLOAD_LIMIT)
 
     def upload(self) -> None:
         """Take each file for itself: one that is refused does not keep the others out."""
@@ -118,7 +123,7 @@ class Upload(DataCenterPage, FormPage):
                 upload.filename, upload, replace=self.field("replace") == "yes"
             )
         except Refused as refusal:
-            self.response.setStatus(400)
+            self.response.setStatus(status_of(refusal))
             self.say(f"{upload.filename}: {refusal}", "danger")
             return None
         return stored.name

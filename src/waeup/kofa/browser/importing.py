@@ -2,8 +2,11 @@
 
 What the officer has chosen is kept in a draft in the database, whose id goes
 from step to step: two tabs do not mix, and a broken session loses nothing.
+The draft keeps the result, too, so that it can be looked at again.
 """
 
+from collections.abc import Iterable
+from datetime import datetime, timezone
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -14,9 +17,13 @@ from zope.browserpage import ViewPageTemplateFile
 from waeup.kofa.browser.datacenter import DataCenterPage
 from waeup.kofa.browser.page import FormPage
 from waeup.kofa.conversion import Mapping
-from waeup.kofa.errors import MappingError, NotAllowed, Refused
+from waeup.kofa.errors import MappingError, NoSuchItem, NotAllowed, Refused
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.interfaces import IGNORE_COLUMN
+from waeup.kofa.jobs import running
+
+#: Pairs of field and text; on its way from the form, the field may be ''.
+Constants = tuple[tuple[str, str], ...]
 
 
 class Mode(NamedTuple):
@@ -62,17 +69,12 @@ class Constant(NamedTuple):
 
 
 class ImportStep(DataCenterPage, FormPage):
-    """A step of an import, with its draft.
-
-    `needs` says which attributes of the draft must be there; who comes too early
-    is sent to the step that sets them.
-    """
+    """A step of an import."""
 
     grok.baseclass()
 
-    label = _("Process CSV file")
+    section = _("Import")
     step = 0
-    needs: dict[str, int] = {}
     steps = (
         _("Choose a file"),
         _("Choose processor and mode"),
@@ -83,11 +85,51 @@ class ImportStep(DataCenterPage, FormPage):
     #: Where the officer is in the four steps.
     show_steps = ViewPageTemplateFile("steps.pt")
 
+    @property
+    def label(self) -> str:
+        """What is to be done in this step."""
+        return self.steps[self.step - 1]
+
+
+class Import1(ImportStep):
+    """Step 1: choose a pending file."""
+
+    grok.name("import1")
+    grok.require("waeup.manageDataCenter")
+
+    step = 1
+    buttons = {"select": "begin_import", "cancel": "leave"}
+
+    def prepare(self) -> None:
+        """List the files, newest first."""
+        self.files = self.operations.pending_files(sort="date")
+
+
+class DraftStep(ImportStep):
+    """A step of an import that has a draft.
+
+    `needs` says which attributes of the draft must be there; who comes too early
+    is sent to the step that sets them.
+    """
+
+    grok.baseclass()
+
+    needs: dict[str, int] = {}
+
     def update(self) -> None:
-        """Do what the button says, unless an earlier step is missing."""
-        missing = [step for name, step in self.needs.items() if not getattr(self.draft, name)]
+        """Do what the button says, unless the import is at another step."""
+        try:
+            draft = self.draft
+        except NoSuchItem as gone:
+            self.flash(str(gone), "warning")
+            self.redirect(self.link("import1"))
+            return
+        missing = [step for name, step in self.needs.items() if not getattr(draft, name)]
         if missing:
             self.go(min(missing))
+        elif self.is_begun and (self.step < len(self.steps) or self.request.method == "POST"):
+            # Nothing can be changed any more. A second click leads to what the first one did.
+            self.go(len(self.steps))
         else:
             super().update()
 
@@ -95,6 +137,22 @@ class ImportStep(DataCenterPage, FormPage):
     def draft(self) -> Any:
         """The draft that the address names."""
         return self.operations.draft(self.field("draft"))
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the file is being imported at this moment."""
+        # The mark of a process that was killed stays: it must not be believed alone.
+        return self.draft.started is not None and self.draft.filename in running()
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether the import is being run, or has been."""
+        return self.draft.report is not None or self.is_running
+
+    @property
+    def address(self) -> str:
+        """Where the form is sent to; who reloads the answer still has the draft."""
+        return self.link(f"import{self.step}", draft=self.draft.id)
 
     @cached_property
     def preview(self) -> Any:
@@ -132,21 +190,7 @@ class ImportStep(DataCenterPage, FormPage):
         self.leave()
 
 
-class Import1(ImportStep):
-    """Step 1: choose a pending file."""
-
-    grok.name("import1")
-    grok.require("waeup.manageDataCenter")
-
-    step = 1
-    buttons = {"select": "begin_import", "cancel": "leave"}
-
-    def prepare(self) -> None:
-        """List the files, newest first."""
-        self.files = self.operations.pending_files(sort="date")
-
-
-class Import2(ImportStep):
+class Import2(DraftStep):
     """Step 2: choose what the rows are and what is to be done with them."""
 
     grok.name("import2")
@@ -185,7 +229,7 @@ class Import2(ImportStep):
         self.redirect(self.link("import1"))
 
 
-class Import3(ImportStep):
+class Import3(DraftStep):
     """Step 3: say which column fills which field, and what all rows have in common."""
 
     grok.name("import3")
@@ -203,7 +247,7 @@ class Import3(ImportStep):
     }
 
     def prepare(self) -> None:
-        """Show columns with their fields, and constants for what is missing."""
+        """Show columns with their fields, constants for what is missing, and what is wrong."""
         fields, constants = self._chosen()
         self.columns = [
             Column(
@@ -213,13 +257,24 @@ class Import3(ImportStep):
             )
             for at, header in enumerate(self.preview.header)
         ]
-        self.constants = self._constants(fields, constants)
-        self.complaint = self._complaint()
+        self.constants = [
+            *(Constant(field, text) for field, text in constants),
+            *(Constant(field, "") for field in self._missing(fields, constants)),
+            Constant("", ""),
+        ]
+        self.complaints = self._complaints(fields, constants)
+        # What the kind asks for although all fields with a mark are there: one of several.
+        marked = ((field, "") for field in self._required)
+        self.demands = self._refusals((None,) * len(self.preview.header), marked)
 
     def check(self) -> None:
         """Keep the mapping, whether it fits already or not."""
         columns, constants = self._chosen()
-        self.save(columns=columns, constants=constants)
+        if self._orphans(constants):
+            self.response.setStatus(400)
+        else:
+            self.save(columns=columns, constants=constants)
+            self.go(3)
 
     def reset(self) -> None:
         """Go back to what the portal proposes."""
@@ -228,9 +283,12 @@ class Import3(ImportStep):
 
     def proceed(self) -> None:
         """Keep the mapping and go on, if it fits."""
-        self._check()
-        self.check()
-        self.go(4)
+        columns, constants = self._chosen()
+        if self._complaints(columns, constants):
+            self.response.setStatus(400)
+        else:
+            self.save(columns=columns, constants=constants)
+            self.go(4)
 
     def back(self) -> None:
         """Choose another processor."""
@@ -238,48 +296,70 @@ class Import3(ImportStep):
 
     def named(self, field: str) -> str:
         """Return the name of a field, marked if it must be filled."""
-        return f"{field} *" if field in self.processor.required[self.draft.mode] else field
+        return f"{field} *" if field in self._required else field
 
-    def _chosen(self) -> tuple[tuple[str | None, ...], tuple[tuple[str, str], ...]]:
+    @property
+    def _required(self) -> list[str]:
+        return self.processor.required[self.draft.mode]
+
+    def _chosen(self) -> tuple[tuple[str | None, ...], Constants]:
         """Return fields by column, and constants: from the form, the draft, or a proposal."""
         if "headerfield" in self.request.form:
             chosen = self.fields("headerfield")
             columns = tuple(None if field in ("", self.ignore) else field for field in chosen)
-            texts = zip(self.fields("constantfield"), self.fields("constant"), strict=False)
-            return columns, tuple((field, text) for field, text in texts if field and text)
+            pairs = zip(self.fields("constantfield"), self.fields("constant"), strict=False)
+            return columns, tuple((field, text) for field, text in pairs if text)
         draft = self.draft
         if draft.columns is not None:
             return draft.columns, draft.constants
         proposed = self.operations.propose_mapping(draft.filename, draft.processor, draft.mode)
         return proposed.columns, proposed.constants
 
-    def _constants(
-        self, fields: tuple[str | None, ...], chosen: tuple[tuple[str, str], ...]
-    ) -> list[Constant]:
-        """Return the constants that were chosen, the fields that need one, and a free line."""
-        filled = {*fields, *(field for field, _text in chosen)}
-        required = self.processor.required[self.draft.mode]
-        return [
-            *(Constant(field, text) for field, text in chosen),
-            *(Constant(field, "") for field in required if field not in filled),
-            Constant("", ""),
+    def _missing(self, columns: tuple[str | None, ...], constants: Constants) -> list[str]:
+        """Return the fields that must be filled, and that nothing fills."""
+        filled = {*columns, *(field for field, _text in constants)}
+        return [field for field in self._required if field not in filled]
+
+    def _orphans(self, constants: Constants) -> list[str]:
+        """Return the constant texts that no field was chosen for."""
+        return [text for field, text in constants if not field]
+
+    def _complaints(self, columns: tuple[str | None, ...], constants: Constants) -> list[str]:
+        """Return all that is wrong with a mapping."""
+        missing = self._missing(columns, constants)
+        complaints = [
+            _(
+                "Choose the field that '${text}' is to fill, or empty the line.",
+                mapping={"text": text},
+            )
+            for text in self._orphans(constants)
         ]
+        if missing:
+            complaints.append(
+                _(
+                    "Not filled yet: ${fields}. Choose a column for each, or give it one text "
+                    "for all rows.",
+                    mapping={"fields": ", ".join(missing)},
+                )
+            )
+        # As if they were filled, so that the rest is told at the same time.
+        filled = (pair for pair in constants if pair[0])
+        return complaints + self._refusals(columns, (*filled, *((name, "") for name in missing)))
 
-    def _check(self) -> None:
-        """Raise `Refused` when the mapping does not fit."""
-        draft, mapping = self.draft, Mapping(*self._chosen())
-        self.operations.check(draft.filename, draft.processor, draft.mode, mapping)
-
-    def _complaint(self) -> str:
-        """Return what is wrong with the mapping, or ''."""
+    def _refusals(
+        self, columns: tuple[str | None, ...], constants: Iterable[tuple[str, str]]
+    ) -> list[str]:
+        """Return what the processor says against a mapping, if anything."""
+        draft = self.draft
         try:
-            self._check()
+            mapping = Mapping(columns, tuple(constants))
+            self.operations.check(draft.filename, draft.processor, draft.mode, mapping)
         except Refused as refusal:
-            return str(refusal)
-        return ""
+            return [str(refusal)]
+        return []
 
 
-class Import4(ImportStep):
+class Import4(DraftStep):
     """Step 4: see in words what will happen, let it happen, and see what has happened."""
 
     grok.name("import4")
@@ -290,57 +370,86 @@ class Import4(ImportStep):
     buttons = {"perform": "perform", "back3": "back", "cancel": "cancel"}
     report: Any = None
 
+    @property
+    def label(self) -> str:
+        """What is to be done, or what it is that is shown."""
+        return super().label if self.report is None else _("Result of the import")
+
     def perform(self) -> None:
-        """Import the file; on this page stands what has become of it."""
+        """Import the file, keep what has become of it, and lead to the page that shows it."""
         draft = self.draft
-        self.imported = self.processor
-        self.report = self.operations.import_file(
-            draft.filename,
-            draft.processor,
-            draft.mode,
-            Mapping(draft.columns, draft.constants),
-            digest=draft.digest,
-        )
-        # The import has committed in transactions of its own. Nothing of this request may
-        # conflict with them now: a conflict would make the publisher send the click again.
+        self._keep(started=datetime.now(timezone.utc))
+        try:
+            report = self.operations.import_file(
+                draft.filename,
+                draft.processor,
+                draft.mode,
+                Mapping(draft.columns, draft.constants),
+                digest=draft.digest,
+            )
+        except Refused:
+            if not self.is_running:
+                self._keep(started=None)
+                raise
+            # Another click was quicker; this one shows the same page.
+        else:
+            self._keep(report=report.as_dict())
+        self.go(4)
+
+    def _keep(self, **changes: Any) -> None:
+        """Save changes of the draft in a small transaction of its own.
+
+        The import has transactions of its own, too.  Nothing else of this request may
+        conflict with them: the publisher would send the click again.
+        """
         transaction.abort()
-        if self.report.failed:
-            self.say(_n("Processing of ${n} rows failed.", self.report.failed), "warning")
-        if self.report.done:
-            self.say(_n("Successfully processed ${n} rows.", self.report.done))
+        for attempt in transaction.manager.attempts():
+            with attempt:
+                self.save(**changes)
 
     def prepare(self) -> None:
-        """Say which columns fill which fields."""
-        if self.report is None:
-            pairs = zip(self.preview.header, self.draft.columns, strict=False)
+        """Say which columns fill which fields, or what has become of the rows."""
+        self.report = self.draft.report
+        if self.report is not None:
+            self._tell(self.report)
+        elif not self.is_running:
+            pairs = list(zip(self.preview.header, self.draft.columns, strict=False))
             self.mapped = [(header, field) for header, field in pairs if field]
-            self.ignored = [
-                header
-                for header, field in zip(self.preview.header, self.draft.columns, strict=False)
-                if not field
-            ]
+            self.ignored = [header for header, field in pairs if not field]
+
+    def _tell(self, report: dict[str, Any]) -> None:
+        """Say in one line what has become of the rows."""
+        if report["failed"]:
+            self.say(self._counted("Processing of ${n} rows failed.", report["failed"]), "warning")
+        if report["done"]:
+            self.say(self._counted("Successfully processed ${n} rows.", report["done"]))
+
+    def _counted(self, text: str, number: int) -> str:
+        """Return a message with a number in it."""
+        return _(text, mapping={"n": self.number(number)})
+
+    @property
+    def imported(self) -> str:
+        """The title of the processor that was used, if it can be used still."""
+        info = self.processors.get(self.report["processor"])
+        return self.report["processor"] if info is None else info.title
 
     @property
     def totals(self) -> list[Total]:
         """The numbers of rows by outcome, without those that are of no interest."""
         report = self.report
         numbers = [
-            Total("created", _("Created"), report.created),
-            Total("updated", _("Updated"), report.updated),
-            Total("unchanged", _("Unchanged"), report.unchanged),
-            Total("removed", _("Removed"), report.removed),
+            Total("created", _("Created"), report["created"]),
+            Total("updated", _("Updated"), report["updated"]),
+            Total("unchanged", _("Unchanged"), report["unchanged"]),
+            Total("removed", _("Removed"), report["removed"]),
         ]
         return [
-            Total("total", _("Rows"), report.total),
+            Total("total", _("Rows"), report["total"]),
             *(total for total in numbers if total.number),
-            Total("failed", _("Failed"), report.failed),
+            Total("failed", _("Failed"), report["failed"]),
         ]
 
     def back(self) -> None:
         """Change the mapping."""
         self.go(3)
-
-
-def _n(text: str, number: int) -> str:
-    """Return a message with a number in it."""
-    return _(text, mapping={"n": number})

@@ -117,6 +117,10 @@ class Door(grok.View):
         """What the person who asks can do."""
         return Operations(self.site, self.request.principal)
 
+    def number(self, value: int) -> str:
+        """Return a number as all pages show it."""
+        return f"{value:,}"
+
     def set_security_headers(self) -> None:
         """Tell the browser what it must not do with the answer."""
         for name, value in SECURITY_HEADERS.items():
@@ -136,7 +140,8 @@ class Door(grok.View):
 class Page(Door):
     """A page in the portal's layout.
 
-    `label` is its heading; `update` prepares what its template shows.
+    `label` is its heading, `section` the task that it is a part of, if there is one;
+    `update` prepares what its template shows.
     """
 
     grok.baseclass()
@@ -157,6 +162,15 @@ class Page(Door):
         self.response.setBase("")
         content = super().answer()
         return None if self.redirected else self.layout(content=content)
+
+    section = ""
+
+    @property
+    def title(self) -> str:
+        """What the browser calls the page: heading, section and portal, each named once."""
+        names = [self.label, self.section, self.site.title if self.site is not None else ""]
+        texts = [translate(name, context=self.request) for name in names if name]
+        return " - ".join(dict.fromkeys(texts))
 
     @property
     def redirected(self) -> bool:

@@ -29,7 +29,7 @@ def put_file(operations: "Operations", path: Path, *, replace: bool = False) -> 
         return operations.upload(path.name, stream, replace=replace)
 
 
-@click.command()
+@click.command(short_help="Store files in the data center.")
 @click.argument(
     "paths", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path)
 )
@@ -68,7 +68,7 @@ def put(settings: Settings, paths: Sequence[Path], replace: bool) -> None:
         )
 
 
-@click.command()
+@click.command(short_help="List files.")
 @click.argument(
     "folder", type=click.Choice(("pending", "finished", "unfinished")), default="pending"
 )
@@ -123,7 +123,7 @@ def ls(settings: Settings, folder: str, lines: bool) -> None:
             )
 
 
-@click.command()
+@click.command(short_help="Show how a stored file is read.")
 @click.argument("name")
 @click.option(
     "--rows", type=click.IntRange(0, 100), default=3, show_default=True, help="Rows to show."

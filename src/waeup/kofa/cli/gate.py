@@ -30,6 +30,7 @@ _FORMS = ("application/x-www-form-urlencoded", _MULTIPART)
 _ABSOLUTE_URL = ("absolute_url", "@@absolute_url")
 # What zope.publisher would make a log-in, a character set or a file name of.
 _AUTHORIZATION = ("HTTP_AUTHORIZATION", "HTTP_CGI_AUTHORIZATION")
+_RESOURCE = re.compile(r"\+\+resource\+\+[A-Za-z0-9_.-]+")
 _LANGUAGES = re.compile(r"[A-Za-z0-9*,;=. -]{0,500}")
 _HOST = re.compile(r"[A-Za-z0-9._-]*(?::[0-9]{0,5})?|\[[0-9A-Fa-f:.]*\](?::[0-9]{0,5})?")
 
@@ -139,7 +140,7 @@ def _is_way(names: Sequence[str]) -> bool:
     ``absolute_url`` is a view of every object that is for programs only.
     """
     return "@@" not in (*names[:2], *names[3:]) and not any(
-        (name.startswith("++") and not name.startswith("++resource++"))
+        (name.startswith("++") and not _RESOURCE.fullmatch(name))
         or name in _ABSOLUTE_URL
         or "\0" in name
         for name in names

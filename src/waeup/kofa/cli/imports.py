@@ -13,7 +13,7 @@ import click
 from waeup.kofa.cli.files import put_file
 from waeup.kofa.cli.screen import progress_bar, say, say_json
 from waeup.kofa.cli.settings import Settings, common_options, pass_settings
-from waeup.kofa.errors import NoSuchItem, Refused
+from waeup.kofa.errors import FatalCSVError, NoSuchItem, Refused
 
 if TYPE_CHECKING:
     from waeup.kofa.importing.engine import Progress
@@ -41,7 +41,7 @@ class Pair(click.ParamType):
         return left, right
 
 
-@click.command("import")
+@click.command("import", short_help="Import a file.")
 @click.argument("file", metavar="NAME|PATH")
 @click.option(
     "--processor", "-p", required=True, help="The kind of objects; see `kofactl processors`."
@@ -121,12 +121,17 @@ def import_(
                     show(value)
 
                 report = operations.import_file(name, processor, mode, mapping, progress=progress)
-        except (Refused, _Stopped):
+        except (Refused, _Stopped) as reason:
             if is_new:
                 _take_back(operations, name)
+            if isinstance(reason, FatalCSVError):
+                raise FatalCSVError(
+                    f"{file}: {reason} What fills the fields is said by --map COLUMN=FIELD and "
+                    "--set FIELD=VALUE; --ignore COLUMN leaves a column out."
+                )
             raise
     if settings.json:
-        say_json(report.as_dict())
+        say_json({**report.as_dict(), "seconds": round(report.seconds, 3)})
     else:
         _show(report)
     return 0 if report.successful else 1

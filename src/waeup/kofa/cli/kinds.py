@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from waeup.kofa.operations import ProcessorInfo
 
 
-@click.command()
+@click.command(short_help="List what can be imported, and its fields.")
 @click.argument("name", required=False)
 @common_options
 @pass_settings
@@ -45,7 +45,7 @@ def processors(settings: Settings, name: str | None) -> None:
         )
 
 
-@click.command()
+@click.command(short_help="Write a table with the right columns.")
 @click.argument("processor")
 @click.option(
     "-o",

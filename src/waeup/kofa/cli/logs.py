@@ -6,7 +6,7 @@ from waeup.kofa.cli.screen import say, say_json, show_table
 from waeup.kofa.cli.settings import Settings, common_options, pass_settings
 
 
-@click.command()
+@click.command(short_help="List the logs, or search one of them.")
 @click.argument("name", required=False)
 @click.argument("expression", required=False)
 @click.option("--limit", type=click.IntRange(min=0), default=0, help="Lines at most; 0 for all.")

@@ -18,7 +18,7 @@ def _address(context: click.Context, parameter: click.Parameter, value: str | No
         raise click.BadParameter(f"{value!r} is no IP address, such as 127.0.0.1 or ::1.")
 
 
-@click.command()
+@click.command(short_help="Serve the portal until Ctrl-C.")
 @var_option
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to answer on.")
 @click.option(

@@ -150,16 +150,16 @@ def _log_in_check(database: "DB") -> Callable[[Environment], bool]:
 class _Parser(HTTPRequestParser):
     """Refuses what is too large when its headers have come; the gate then asks who sends it."""
 
+    adj: Any
+
     def parse_header(self, header_plus: bytes) -> None:
         """See `HTTPRequestParser`; the limit depends on the address."""
         super().parse_header(header_plus)
         content_type = self.headers.get("CONTENT_TYPE", "")
         if not gate.is_upload(self.command, self.path, content_type):
-            small: Any = copy.copy(self.adj)
+            small = copy.copy(self.adj)
             # waitress refuses what reaches its limit, the gate what exceeds it.
-            small.max_request_body_size = min(
-                gate.SMALL_REQUEST + 1, small.max_request_body_size
-            )
+            small.max_request_body_size = min(gate.SMALL_REQUEST + 1, small.max_request_body_size)
             self.adj = small
 
 

@@ -167,6 +167,7 @@ def _acting(site: Any, user: str) -> Iterator["Operations"]:
     from zope.component import getUtility
     from zope.security.management import endInteraction, newInteraction
 
+    from waeup.kofa.jobs import Participation
     from waeup.kofa.operations import Operations
 
     try:
@@ -179,20 +180,11 @@ def _acting(site: Any, user: str) -> Iterator["Operations"]:
     account = site["users"].get(user)
     if account is not None and account.suspended:
         raise NotAllowed(f"The account {user!r} is suspended. Name another one with --user.")
-    newInteraction(_Participation(principal))
+    newInteraction(Participation(principal))
     try:
         yield Operations(site, principal)
     finally:
         endInteraction()
-
-
-class _Participation:
-    """Takes part in an interaction for a person who is at no browser (an `IParticipation`)."""
-
-    interaction = None
-
-    def __init__(self, principal: Any) -> None:
-        self.principal = principal
 
 
 @contextmanager

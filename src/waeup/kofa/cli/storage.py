@@ -1,25 +1,26 @@
 """``kofactl storage``: where the files of the data center are."""
 
-from pathlib import Path
+import os
 
 import click
 
+from waeup.kofa.cli.instance import Instance
 from waeup.kofa.cli.screen import say, say_json
 from waeup.kofa.cli.settings import Settings, common_options, pass_settings
-from waeup.kofa.errors import Refused
+from waeup.kofa.errors import InvalidStoragePath, Refused
 
 
-@click.command()
-@click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.command(short_help="Show or change the folder of the files.")
+@click.argument("path", required=False)
 @click.option("--move", is_flag=True, help="Copy the files of the present storage to PATH.")
 @click.option("--overwrite", is_flag=True, help="Replace what PATH holds already (with --move).")
 @common_options
 @pass_settings
-def storage(settings: Settings, path: Path | None, move: bool, overwrite: bool) -> None:
+def storage(settings: Settings, path: str | None, move: bool, overwrite: bool) -> None:
     """Show the path of the storage, or keep files in the existing folder PATH from now on.
 
-    The old folder keeps its content. Entries that PATH holds already are left alone and named,
-    unless they shall be overwritten.
+    The old folder keeps its content; with --move its files are copied. Entries that PATH holds
+    already are left alone and named, unless they shall be overwritten.
 
     \b
     kofactl storage
@@ -31,14 +32,50 @@ def storage(settings: Settings, path: Path | None, move: bool, overwrite: bool) 
         raise Refused("Name the folder that files shall be moved to: kofactl storage PATH --move.")
     if overwrite and not move:
         raise Refused("Nothing is copied without --move, thus nothing can be overwritten.")
+    if path is not None:
+        _check_place(path, Instance(settings.var))
     with session(settings, write=path is not None, storage_required=False) as operations:
-        left = []
+        former, pending, left = operations.storage_path(), 0, []
         if path is not None:
-            left = operations.set_storage_path(str(path), move=move, overwrite=overwrite)
+            if not move and not _is_same(path, former):
+                pending = len(operations.pending_files())
+            left = operations.set_storage_path(path, move=move, overwrite=overwrite)
         where = operations.storage_path()
     if settings.json:
-        say_json({"path": where, "not_copied": left})
+        say_json({"path": where, "not_copied": left, "left_behind": pending})
         return
     say(f"The storage is {where}.")
     for name in left:
         say(f"Existed already (not copied): {name}")
+    if pending:
+        say(
+            f"Pending files that stay in {former}: {pending:,}. To bring them along, go back with "
+            f"`kofactl storage {former}`, then `kofactl storage {where} --move`."
+        )
+
+
+def _check_place(path: str, instance: Instance) -> None:
+    """Raise `InvalidStoragePath` for a folder in which files would mix with the instance's."""
+    if not path:
+        raise InvalidStoragePath("No path was given. Name an existing folder.")
+    place, var = os.path.realpath(path), os.path.realpath(instance.var)
+    database = os.path.realpath(instance.database_path.parent)
+    if _is_within(var, place):
+        raise InvalidStoragePath(
+            f"{path} contains the instance directory {instance.var}. Name a folder for files "
+            f"alone, such as {instance.storage}."
+        )
+    if _is_within(place, database):
+        raise InvalidStoragePath(
+            f"{path} belongs to the database. Name a folder for files alone, such as "
+            f"{instance.storage}."
+        )
+
+
+def _is_within(path: str, folder: str) -> bool:
+    """Tell whether a real path is that of a folder or of something below it."""
+    return os.path.commonpath((path, folder)) == folder
+
+
+def _is_same(path: str, other: str) -> bool:
+    return os.path.realpath(path) == os.path.realpath(other)

@@ -14,7 +14,7 @@ _generate = click.option(
 )
 
 
-@click.group(invoke_without_command=True)
+@click.group(invoke_without_command=True, short_help="List, add, change and remove accounts.")
 @common_options
 @click.pass_context
 def users(context: click.Context) -> None:
@@ -29,7 +29,7 @@ def users(context: click.Context) -> None:
         context.invoke(list_users)
 
 
-@users.command("list")
+@users.command("list", short_help="List the accounts and their roles.")
 @common_options
 @pass_settings
 def list_users(settings: Settings) -> None:
@@ -71,7 +71,7 @@ def list_users(settings: Settings) -> None:
         )
 
 
-@users.command()
+@users.command(short_help="Add an account.")
 @click.argument("name")
 @click.option("--title", required=True, help="The person's name, as it is shown.")
 @click.option("--email", help="The person's address.")
@@ -102,7 +102,7 @@ def add(
     _tell(settings, name, f"The account {name} was added.", password if generate else None)
 
 
-@users.command("password")
+@users.command("password", short_help="Set the password of an account.")
 @click.argument("name")
 @_generate
 @common_options
@@ -124,7 +124,7 @@ def set_password(settings: Settings, name: str, generate: bool) -> None:
     _tell(settings, name, f"The password of {name} was set.", password if generate else None)
 
 
-@users.command("roles")
+@users.command("roles", short_help="List the roles, or set those of an account.")
 @click.argument("name", required=False)
 @click.argument("roles", metavar="[ROLE]...", nargs=-1)
 @click.option("--none", "take_all", is_flag=True, help="Take all roles from the account.")
@@ -155,7 +155,7 @@ def set_roles(settings: Settings, name: str | None, roles: Sequence[str], take_a
     _tell(settings, name, f"The roles of {name}: {', '.join(roles) or 'none'}.")
 
 
-@users.command("remove")
+@users.command("remove", short_help="Remove an account.")
 @click.argument("name")
 @common_options
 @pass_settings

@@ -13,7 +13,14 @@ make objects of values:
 No text of a cell is ever evaluated.
 """
 
-from waeup.kofa.conversion.cells import IGNORED, guard, is_active, is_ignored, unguard
+from waeup.kofa.conversion.cells import (
+    IGNORED,
+    VerbatimText,
+    guard,
+    is_active,
+    is_ignored,
+    unguard,
+)
 from waeup.kofa.conversion.choices import ChoiceConverter
 from waeup.kofa.conversion.converters import converter_for
 from waeup.kofa.conversion.dates import DateConverter, DatetimeConverter
@@ -41,6 +48,7 @@ __all__ = [
     "Secret",
     "SequenceConverter",
     "ValueRequired",
+    "VerbatimText",
     "converter_for",
     "from_cell",
     "guard",

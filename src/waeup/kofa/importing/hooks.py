@@ -31,13 +31,16 @@ def overridden(processor: Any, name: str) -> bool:
 
 
 class HookRow(dict[str, Any]):
-    """The row that hooks are given: a dict that remembers what was found for it."""
+    """The row that hooks are given: a dict that remembers what was found for it.
+
+    `found` is None unless the row is being applied.
+    """
 
     __slots__ = ("found",)
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self.found: dict[str, Any] = {}
+        self.found: dict[str, Any] | None = None
 
 
 def once(row: dict[str, Any], what: str, find: Callable[..., Any], *args: Any) -> Any:

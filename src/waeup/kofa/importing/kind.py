@@ -5,14 +5,20 @@ The shortest way into the data center: everything else has a default.
 
 import copy
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
 from typing import Any, ClassVar
 
 import grok
 from zope import schema
-from zope.interface import alsoProvides
+from zope.interface.declarations import Provides
 
+from waeup.kofa.importing.hooks import once
 from waeup.kofa.importing.processor import BatchProcessor
+
+# Values that nobody can change, so that all objects may have the same.
+_PLAIN = (type(None), str, int, float, bytes, date, Decimal)
 
 
 class Record(grok.Model):
@@ -23,13 +29,25 @@ class Record(grok.Model):
 
     def __init__(self, iface: Any) -> None:
         super().__init__()
-        alsoProvides(self, iface)
-        self.__dict__.update(copy.deepcopy(_defaults(iface)))
+        cls: Any = type(self)
+        self.__provides__ = _provides(cls, iface)
+        plain, shared = _defaults(iface)
+        self.__dict__.update(plain)
+        if shared:
+            self.__dict__.update(copy.deepcopy(shared))
 
 
 @functools.cache
-def _defaults(iface: Any) -> dict[str, Any]:
-    return {name: field.default for name, field in schema.getFields(iface).items()}
+def _provides(cls: Any, iface: Any) -> Any:
+    return Provides(cls, iface)
+
+
+@functools.cache
+def _defaults(iface: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the defaults of a schema: plain values, and those that must be copied."""
+    defaults = {name: field.default for name, field in schema.getFields(iface).items()}
+    plain = {name: value for name, value in defaults.items() if isinstance(value, _PLAIN)}
+    return plain, {name: value for name, value in defaults.items() if name not in plain}
 
 
 class ContainerProcessor(BatchProcessor):
@@ -37,19 +55,21 @@ class ContainerProcessor(BatchProcessor):
 
     `iface` is the schema, `container` the names that lead from the site to the
     container, separated by slashes, `key` the field that names an object, and
-    `factory` makes an object (without it, `factory_name` or a `Record`).
+    `factory` makes an object (without it, `factory_name` or a `Record`).  Unless a
+    class says otherwise, the key alone says where an object is (`location_fields`).
     """
 
     grok.baseclass()
 
     container: ClassVar[str] = ""
     key: ClassVar[str] = "code"
+    location_fields: ClassVar[list[str]] = ["code"]
     factory: ClassVar[Callable[[], Any] | None] = None
 
-    @property
-    def location_fields(self) -> Sequence[str]:  # type: ignore[override]
-        """The key says where an object is."""
-        return [self.key]
+    def __init_subclass__(cls, **kw: Any) -> None:
+        super().__init_subclass__(**kw)
+        if "key" in cls.__dict__ and "location_fields" not in cls.__dict__:
+            cls.location_fields = [cls.key]
 
     def getParent(self, row: dict[str, Any], site: Any) -> Any:
         """Return the container, or None where there is none."""
@@ -60,7 +80,7 @@ class ContainerProcessor(BatchProcessor):
 
     def getEntry(self, row: dict[str, Any], site: Any) -> Any:
         """See `IBatchProcessor`."""
-        parent = self.getParent(row, site)
+        parent = self._parent(row, site)
         return None if parent is None else parent.get(str(row[self.key]))
 
     def callFactory(self, *args: Any, **kw: Any) -> Any:
@@ -74,8 +94,11 @@ class ContainerProcessor(BatchProcessor):
 
     def addEntry(self, obj: Any, row: dict[str, Any], site: Any) -> None:
         """See `IBatchProcessor`."""
-        self.getParent(row, site)[str(row[self.key])] = obj
+        self._parent(row, site)[str(row[self.key])] = obj
 
     def delEntry(self, row: dict[str, Any], site: Any) -> None:
         """See `IBatchProcessor`."""
-        del self.getParent(row, site)[str(row[self.key])]
+        del self._parent(row, site)[str(row[self.key])]
+
+    def _parent(self, row: dict[str, Any], site: Any) -> Any:
+        return once(row, "parent", self.getParent, row, site)

@@ -50,8 +50,9 @@ class ValuePlan:
     def __init__(self, iface: Any, names: Iterable[str], context: Any) -> None:
         self._iface = iface
         self._context = context
+        names = list(names)
         self._names = set(names)
-        self.fields = self._plans(self._names)
+        self.fields = self._plans(names)
         self.secrets = tuple(name for name, plan in self.fields.items() if _is_secret(plan))
         self.texts = frozenset(
             name for name, plan in self.fields.items() if getattr(plan.converter, "text", False)
@@ -172,8 +173,8 @@ def _collect_invariants(iface: Any) -> list[Any]:
 
 # -- the plan of the import that runs ------------------------------------------
 
-_running: contextvars.ContextVar[tuple[IBatchProcessor, ValuePlan] | None] = contextvars.ContextVar(
-    "kofa_value_plan", default=None
+_running: contextvars.ContextVar[tuple[IBatchProcessor, ValuePlan] | None] = (
+    contextvars.ContextVar("kofa_value_plan", default=None)
 )
 
 

@@ -102,9 +102,9 @@ class Preparer:
         for name, missing in self._required:
             text = texts.get(name, IGNORE_MARKER)
             value = values.get(name, text)
-            if text == IGNORE_MARKER or value is None or value == missing:
-                if all(name not in error for error in errors):
-                    errors.append((name, "Required value is missing."))
+            absent = text == IGNORE_MARKER or value is None or value == missing
+            if absent and all(name not in error for error in errors):
+                errors.append((name, "Required value is missing."))
         if errors or invariants:
             reason = self._processor.stringFromErrs(errors, invariants)
             return Prepared(number, texts, HookRow(), reason)
@@ -135,10 +135,7 @@ class Preparer:
     def _is_blank(self, cells: Sequence[str]) -> bool:
         if self._own_empty_row:
             return bool(self._processor.emptyRow(dict(zip(self._header, cells, strict=True))))
-        for cell in cells:
-            if cell and cell != IGNORE_MARKER and not cell.isspace():
-                return False
-        return True
+        return all(not cell.strip() or cell == IGNORE_MARKER for cell in cells)
 
     def _mapped_by_hook(self, cells: Sequence[str]) -> dict[str, str]:
         raw_row = dict(zip(self._header, cells, strict=True))

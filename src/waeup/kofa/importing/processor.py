@@ -5,41 +5,42 @@ converted, replayed and written to result files is the row engine's business
 (`waeup.kofa.importing.engine`).
 """
 
-import functools
-import logging
 import re
-import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import grok
 from zope import schema
 from zope.component import createObject
 from zope.event import notify
-from zope.interface import Interface
+from zope.interface import Interface, implementer
 from zope.lifecycleevent import Attributes, ObjectModifiedEvent
 from zope.lifecycleevent.interfaces import IAttributes
-from zope.schema.interfaces import IPassword
 
-from waeup.kofa import conversion
+from waeup.kofa.conversion import is_ignored, is_ignored_column
 from waeup.kofa.errors import FatalCSVError
-from waeup.kofa.importing import engine
-from waeup.kofa.importing.report import Report
-from waeup.kofa.interfaces import IGNORE_COLUMN, IGNORE_MARKER, IBatchProcessor
+from waeup.kofa.importing.hooks import default
+from waeup.kofa.importing.plan import secret_names, value_plan
+from waeup.kofa.importing.wholetable import WholeTable
+from waeup.kofa.interfaces import ERRORS_COLUMN, IGNORE_MARKER, IBatchProcessor
 from waeup.kofa.tabular import open_table
 
 MODES = ("create", "update", "remove")
 
+# Values that are shown as they are, and need not be asked for a code.
+_PLAIN = frozenset((str, int, float, bool, type(None)))
 
-class BatchProcessor(grok.GlobalUtility):
+
+@implementer(IBatchProcessor)
+class BatchProcessor(WholeTable, grok.GlobalUtility):
     """See `IBatchProcessor`.
 
-    A subclass is registered as a utility under its `util_name`, which is the
-    lower-case name of the class unless it says otherwise, as is the title.
+    A subclass is registered as a utility under its `util_name`.  A kind that says
+    neither this nor `name` is called like its class; a subclass of a kind has the
+    names of that kind unless it says others.
     """
 
     grok.baseclass()
-    grok.implements(IBatchProcessor)
     grok.provides(IBatchProcessor)
 
     name: str = "Non-registered base processor"
@@ -52,12 +53,17 @@ class BatchProcessor(grok.GlobalUtility):
     def __init_subclass__(cls, **kw: Any) -> None:
         super().__init_subclass__(**kw)
         own = cls.__dict__
-        if "util_name" not in own:
-            cls.util_name = cls.__name__.lower()
-        if "name" not in own:
-            cls.name = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", cls.__name__)
         # Martian keeps what a directive says under its dotted name.
-        if grok.name.dotted_name() not in own:
+        named = own.get(grok.name.dotted_name())
+        if named is not None and "util_name" not in own:
+            cls.util_name = named
+        if grok.baseclass.dotted_name() in own:
+            return
+        if cls.util_name == BatchProcessor.util_name:
+            cls.util_name = cls.__name__.lower()
+        if cls.name == BatchProcessor.name:
+            cls.name = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", cls.__name__)
+        if named is None:
             grok.name.set(cls, cls.util_name)
 
     # -- what the columns of a table may be ---------------------------------
@@ -99,7 +105,7 @@ class BatchProcessor(grok.GlobalUtility):
 
     def checkHeaders(self, headerfields: Iterable[str], mode: str = "create") -> bool:
         """See `IBatchProcessor`; the messages are those of Kofa 1.9."""
-        fields = [name for name in headerfields if not name.startswith("--")]
+        fields = [name for name in headerfields if not is_ignored_column(name)]
         required = self.req[mode]
         if not set(required).issubset(fields):
             names = ", ".join(f"'{name}'" for name in required)
@@ -119,12 +125,23 @@ class BatchProcessor(grok.GlobalUtility):
             return {
                 column: field
                 for column, field in pairs
-                if field != IGNORE_COLUMN and (mode != "remove" or field in self.location_fields)
+                if not is_ignored_column(field)
+                and (mode != "remove" or field in self.location_fields)
             }
+
+    @default
+    def applyMapping(self, row: Mapping[str, str], mapping: Mapping[str, str]) -> dict[str, str]:
+        """See `IBatchProcessor`."""
+        return {mapping[column]: text for column, text in row.items() if column in mapping}
 
     def get_csv_skeleton(self) -> str:
         """Return the text of a table that has only a header."""
         return ",".join(self.available_fields) + "\r\n"
+
+    @property
+    def template_name(self) -> str:
+        """See `IBatchProcessor`."""
+        return f"{self.util_name.replace('processor', 'import')}_000.csv"
 
     # -- from text to values ------------------------------------------------
 
@@ -132,27 +149,34 @@ class BatchProcessor(grok.GlobalUtility):
         self, row: Mapping[str, str], mode: str = "ignore", ignore_empty: bool = True
     ) -> tuple[list[tuple[str, str]], list[str], dict[str, Any]]:
         """See `IBatchProcessor`."""
-        plan = engine.current_plan(self)
-        if plan is None:
-            plan = engine.plan_values(self, row, grok.getSite())
-        return plan.convert(row, mode, ignore_empty)
+        return value_plan(self, row, grok.getSite()).convert(row, mode, ignore_empty)
 
+    @default
     def emptyRow(self, row: Mapping[str, Any]) -> bool:
-        """Tell whether there is no value in the row."""
+        """See `IBatchProcessor`."""
         return all(
             value is None or value == IGNORE_MARKER or not str(value).strip()
             for value in row.values()
         )
 
     def stringFromErrs(self, errors: Iterable[tuple[str, str]], inv_errors: Iterable[str]) -> str:
-        """Return all conversion errors in one text."""
+        """See `IBatchProcessor`."""
         return "; ".join(
             [f"{field}: {message}" for field, message in errors]
             + [f"invariant: {message}" for message in inv_errors]
         )
 
+    @default
+    def writeFailedRow(
+        self, writer: Any, row: Mapping[str, str], warnings: str | Iterable[str]
+    ) -> None:
+        """See `IBatchProcessor`."""
+        reason = warnings if isinstance(warnings, str) else " / ".join(warnings)
+        writer.writerow({**row, ERRORS_COLUMN: reason})
+
     # -- hooks: where objects are and what may be done with them ------------
 
+    @default
     def parentsExist(self, row: dict[str, Any], site: Any) -> bool:
         """See `IBatchProcessor`."""
         return self.getParent(row, site) is not None
@@ -196,14 +220,17 @@ class BatchProcessor(grok.GlobalUtility):
     def updateEntry(self, obj: Any, row: dict[str, Any], site: Any, filename: str) -> str:
         """See `IBatchProcessor`.
 
-        Names that the object does not have, and computed attributes, are passed
-        over.  A modified event is fired for an object that has its place.  The
-        text goes to logs and shows no password, nor its hash.
+        Names that the object does not have or that begin with an underscore, and
+        computed attributes, are passed over.  A modified event is fired for an object
+        that has its place.  The text goes to logs and shows no password, nor its hash.
         """
         changed = {}
         for name, value in row.items():
-            # The marker itself, not a text that happens to look like it.
-            if value is IGNORE_MARKER:
+            if value == IGNORE_MARKER:
+                if is_ignored(value):
+                    continue
+                value = str(value)
+            if name[:1] == "_":
                 continue
             try:
                 old = getattr(obj, name)
@@ -215,125 +242,13 @@ class BatchProcessor(grok.GlobalUtility):
             changed[name] = value
         if changed and getattr(obj, "__parent__", None) is not None:
             notify(ObjectModifiedEvent(obj, *self._descriptions(changed)))
-        secrets = _secret_names(self.iface)
+        secrets = secret_names(self.iface)
         return ", ".join(
-            f"{name}={'***' if name in secrets else getattr(value, 'code', value)}"
+            f"{name}={'***' if name in secrets else value}"
+            if type(value) in _PLAIN or name in secrets
+            else f"{name}={getattr(value, 'code', value)}"
             for name, value in changed.items()
         )
 
     def _descriptions(self, changed: Iterable[str]) -> tuple[IAttributes, ...]:
         return (Attributes(self.iface or Interface, *changed),)
-
-    # -- the import itself --------------------------------------------------
-
-    def doImport(
-        self,
-        path: str,
-        headerfields: Sequence[str],
-        mode: str = "create",
-        user: str = "Unknown",
-        logger: logging.Logger | None = None,
-        ignore_empty: bool = True,
-        *,
-        constants: Mapping[str, str] | None = None,
-        site: Any = None,
-    ) -> tuple[int, int, str, str | None]:
-        """See `IBatchProcessor`.
-
-        `constants` sets fields to the same text for all rows; `site` is handed to
-        the hooks (default: the current site).  `user` is handed to `createLogfile`;
-        log lines name the principal that acts.
-        """
-        mapping = conversion.Mapping.from_headerfields(headerfields, (constants or {}).items())
-        folder = tempfile.mkdtemp(prefix="kofa-import-")
-        try:
-            report = self.importTable(
-                path,
-                mapping,
-                mode,
-                folder=folder,
-                site=site,
-                user=user,
-                logger=logger,
-                ignore_empty=ignore_empty,
-            )
-        except BaseException:
-            engine.discard_results(folder, path)
-            raise
-        assert report.finished is not None
-        return report.total, report.failed, report.finished, report.pending
-
-    def importTable(
-        self,
-        path: str,
-        mapping: conversion.Mapping,
-        mode: str,
-        *,
-        folder: str,
-        site: Any = None,
-        user: str = "Unknown",
-        logger: logging.Logger | None = None,
-        ignore_empty: bool = True,
-        progress: Callable[[engine.Progress], None] | None = None,
-    ) -> Report:
-        """Import the table at `path` inside the caller's transaction.
-
-        Result files are made in the existing `folder`.  `progress` is called from
-        time to time with the counts so far.  See `doImport` for what is raised.
-        """
-        if site is None:
-            site = grok.getSite()
-        run = engine.RowEngine(self, path, mapping, mode, site, ignore_empty)
-        report = run.run(folder, progress)
-        if logger is not None:
-            self.createLogfile(
-                path,
-                report.pending,
-                report.total,
-                report.failed,
-                mode,
-                user,
-                report.seconds,
-                logger,
-            )
-        return report
-
-    def createLogfile(
-        self,
-        path: str,
-        fail_path: str | None,
-        num: int,
-        warnings: int,
-        mode: str,
-        user: str,
-        timedelta: float,
-        logger: logging.Logger,
-    ) -> None:
-        """Log one line about a whole import, in the words of Kofa 1.9.
-
-        `num` rows took `timedelta` seconds, `warnings` of them failed.  `fail_path`
-        and `user` are there for those who override the method.
-        """
-        logger.info(
-            "processed: %s, %s mode, %s lines (%s successful/ %s failed), %0.3f s (%0.4f s/item)",
-            path,
-            mode,
-            num,
-            num - warnings,
-            warnings,
-            timedelta,
-            timedelta / num if num else 0.0,
-        )
-
-    @property
-    def template_name(self) -> str:
-        """Name under which the empty table is offered, for example
-        ``facultyimport_000.csv``."""
-        return f"{self.util_name.replace('processor', 'import')}_000.csv"
-
-
-@functools.cache
-def _secret_names(iface: Any) -> frozenset[str]:
-    """Return the names of the passwords of a schema."""
-    fields = schema.getFields(iface) if iface is not None else {}
-    return frozenset(name for name, field in fields.items() if IPassword.providedBy(field))

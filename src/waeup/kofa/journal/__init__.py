@@ -1,9 +1,11 @@
 """Log files: written so that no cell can forge a line, and searched safely.
 
-``lines`` appends, ``names`` knows which files belong to a log, ``search`` finds
-lines.  The room knows no site and no principal; `waeup.kofa.logger` adds them.
+``lines`` appends, ``deferral`` waits for the commit of a transaction, ``names`` knows
+which files belong to a log, ``search`` finds lines.  The room knows no site and no
+principal; `waeup.kofa.logger` adds them.
 """
 
+from waeup.kofa.journal.deferral import deferred_lines, write_line
 from waeup.kofa.journal.lines import (
     LINE_FORMAT,
     append_line,
@@ -19,9 +21,11 @@ __all__ = [
     "append_line",
     "append_lines",
     "check_log_name",
+    "deferred_lines",
     "escape_message",
     "format_line",
     "log_names",
     "logfile_series",
     "query",
+    "write_line",
 ]

@@ -124,7 +124,7 @@ class FileOperations(Acting):
         path = self._existing(name)
         samples: list[tuple[str, ...]] = []
         with open_table(path) as table:
-            check_header(table.header)
+            check_header(table.header, name)
             hidden = _secret_columns(table.header)
             for row in table:
                 if len(samples) == rows:
@@ -176,7 +176,7 @@ def _check_table(path: str) -> None:
     """Refuse a file that cannot be imported; raises `TableError`."""
     verify_encoding(path)
     with open_table(path) as table:
-        check_header(table.header)
+        check_header(table.header, table.name)
         for _ in table:
             return
 

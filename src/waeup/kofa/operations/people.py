@@ -17,6 +17,8 @@ from waeup.kofa.operations.values import UserInfo
 from waeup.kofa.permissions import get_waeup_roles, roles_beyond
 
 USERS = "waeup.manageUsers"
+#: Characters that a password set by a person must have.
+MIN_PASSWORD = 8
 
 
 class PeopleOperations(Acting):
@@ -53,6 +55,7 @@ class PeopleOperations(Acting):
         self._require(USERS)
         if name in self.site["users"]:
             raise NameTaken(f"There is a user {name!r} already. Choose another name.")
+        _check_length(password)
         wanted = self._grantable(roles)
         account = createObject(
             "waeup.UserAccount", name=name, title=title, email=email, roles=wanted
@@ -64,6 +67,7 @@ class PeopleOperations(Acting):
     def set_password(self, name: str, password: str) -> None:
         """Give a user a new password; sessions of the account end."""
         self._require(USERS)
+        _check_length(password)
         self._changeable(name).setPassword(password)
         self._tell("Password set: %s", name)
 
@@ -117,3 +121,11 @@ class PeopleOperations(Acting):
                 "somebody give it who has them."
             )
         return wanted
+
+
+def _check_length(password: str) -> None:
+    if len(password) < MIN_PASSWORD:
+        raise Refused(
+            f"The password has {len(password)} characters; at least {MIN_PASSWORD} are required. "
+            "Choose a longer one."
+        )

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from zope.traversing.api import getPath
 
-from waeup.kofa import jobs, spool
-from waeup.kofa.errors import ItemBusy
+from waeup.kofa import jobs, journal, spool
+from waeup.kofa.errors import ItemBusy, NoSuchItem
 from waeup.kofa.operations.acting import MANAGE
 from waeup.kofa.operations.files import FileOperations
 from waeup.kofa.operations.values import StoredFile
@@ -26,6 +26,9 @@ class SettingsOperations(FileOperations):
     def query_log(self, name: str, query: str, limit: int = 0, start: int = 0) -> Iterator[str]:
         """Generate the lines of a log that match a regular expression."""
         self._require(MANAGE)
+        if not journal.logfile_series(self.datacenter.folder("logs"), name):
+            names = ", ".join(file.name for file in self.log_files())
+            raise NoSuchItem(f"There is no log {name!r}. There are: {names or 'none yet'}.")
         return self.datacenter.queryLogfiles(spool.check_name(name), query, limit, start)
 
     def storage_path(self) -> str:

@@ -13,7 +13,7 @@ from typing import BinaryIO
 from waeup.kofa.errors import NameTaken, TooLarge
 from waeup.kofa.spool.disk import CHUNK, disk, faults, put, remove_file, stage
 from waeup.kofa.spool.locks import claimed, storage_lock
-from waeup.kofa.spool.names import PENDING_SUFFIX, numbered, stored_name
+from waeup.kofa.spool.names import PENDING_SUFFIX, given_name, numbered, stored_name
 from waeup.kofa.spool.work import WorkFolder
 
 #: How the ids of the work folders of uploads begin.
@@ -79,7 +79,8 @@ class Intake:
         with faults(f"Storing {self.name}"):
             self._work = WorkFolder(self.storage, prefix=PREFIX)
             try:
-                path = os.path.join(self._work.path, "upload" + os.path.splitext(self.name)[1])
+                # Under the name that the sender knows, for messages of `check`.
+                path = os.path.join(self._work.path, given_name(self.filename))
                 size, digest = _receive(stream, path, self.filename, self._limit)
                 if self._check is not None:
                     self._check(path)

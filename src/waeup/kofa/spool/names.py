@@ -59,15 +59,23 @@ def check_name(name: str) -> str:
     raise InvalidName(f"{name!r} is no file name: {reason}. Choose another name.")
 
 
+def given_name(filename: str) -> str:
+    """Return the name that `filename`, as a client sends it, gives the file.
+
+    Folders that old clients send along (``C:\\lists\\``) are cut off.  Raises
+    `InvalidName`.
+    """
+    return check_name(filename.rsplit("\\", 1)[-1])
+
+
 def stored_name(filename: str, userid: str) -> str:
     """Return the name under which `userid`'s upload `filename` is stored.
 
     The rule is Kofa 1.9's: ``my list.csv`` of ``zope.mgr`` becomes
     ``my_list_zope.mgr.csv``; ``*.pending.csv`` keeps its name, so that a pending
-    file can be mended and sent again.  Folders that old clients send along
-    (``C:\\lists\\``) are cut off.  Raises `InvalidName`.
+    file can be mended and sent again.  Raises `InvalidName`.
     """
-    name = filename.rsplit("\\", 1)[-1]
+    name = given_name(filename)
     base, extension = os.path.splitext(name)
     if extension.lower() not in EXTENSIONS:
         accepted = ", ".join(EXTENSIONS)
@@ -75,13 +83,14 @@ def stored_name(filename: str, userid: str) -> str:
             f"Only csv files are allowed. {name!r} should end in one of: {accepted}."
         )
     if name.endswith(PENDING_SUFFIX):
-        return check_name(name)
+        return name
     owner = _NOT_FOR_USERS.sub("", userid)
     name = f"{base}_{owner}{extension.lower()}".replace(" ", "_")
-    if len(name.split(".", 1)[0]) > MAX_STEM:
+    length = len(name.split(".", 1)[0])
+    if length > MAX_STEM:
         raise InvalidName(
-            f"Maximum file name length is {MAX_STEM} characters! "
-            "Please choose a shorter file name."
+            f"Maximum file name length is {MAX_STEM} characters! Please choose a shorter file "
+            f"name. {filename!r} has {length} with your name behind it."
         )
     return check_name(name)
 

@@ -5,13 +5,15 @@ tickets lie directly below the student.
 """
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import grok
+from zope import schema
 
+from waeup.kofa.conversion import is_ignored
 from waeup.kofa.errors import FatalCSVError
+from waeup.kofa.importing.hooks import once
 from waeup.kofa.importing.processor import BatchProcessor
-from waeup.kofa.interfaces import IGNORE_MARKER
 from waeup.kofa.students.interfaces import ICourseTicket, IStudent
 from waeup.kofa.students.ticket import ticket_key
 
@@ -19,10 +21,21 @@ from waeup.kofa.students.ticket import ticket_key
 LOCATORS = ("student_id", "reg_number", "matric_number")
 
 
+class ICourseTicketImport(ICourseTicket):
+    """The columns of a table of course tickets."""
+
+    unlock_score = schema.Bool(
+        title="Unlock Score",
+        description="The row may change a score that exists. Not kept.",
+        required=False,
+        default=False,
+    )
+
+
 def given(row: dict[str, Any], name: str) -> Any:
     """Return the value in column `name` of a row, or None where there is none."""
     value = row.get(name)
-    if value is None or value is IGNORE_MARKER:
+    if value is None or is_ignored(value):
         return None
     return value.strip() or None if isinstance(value, str) else value
 
@@ -32,7 +45,20 @@ def find_student(row: dict[str, Any], site: Any) -> Any:
 
     The first of `LOCATORS` that has a value decides.
     """
-    return site["students"].find(*[given(row, name) for name in LOCATORS])
+    return once(row, "student", _find_student, row, site)
+
+
+def _find_student(row: dict[str, Any], site: Any) -> Any:
+    for name in LOCATORS:
+        number = given(row, name)
+        if number is not None:
+            return site["students"].find(**{name: number})
+    return None
+
+
+def find_course(row: dict[str, Any], site: Any) -> Any:
+    """Return the course of column ``code``, or None."""
+    return once(row, "course", site["faculties"].find_course, row["code"])
 
 
 class StudentProcessorBase(BatchProcessor):
@@ -40,18 +66,17 @@ class StudentProcessorBase(BatchProcessor):
 
     grok.baseclass()
 
-    #: Columns that a table must have besides one of `LOCATORS`.
-    other_locations: tuple[str, ...] = ()
+    location_fields: ClassVar[list[str]] = [*LOCATORS]
 
     @property
-    def location_fields(self) -> list[str]:  # type: ignore[override]
-        """See `IBatchProcessor`."""
-        return [*LOCATORS, *self.other_locations]
+    def other_locations(self) -> list[str]:
+        """Columns that a table must have besides one of `LOCATORS`."""
+        return [name for name in self.location_fields if name not in LOCATORS]
 
     @property
     def req(self) -> dict[str, list[str]]:
         """Mode -> fields that a table must have, besides one of `LOCATORS`."""
-        location = list(self.other_locations)
+        location = self.other_locations
         return {
             "create": location + self.required_fields,
             "update": location,
@@ -132,13 +157,16 @@ class StudentProcessor(StudentProcessorBase):
 
 
 class CourseTicketProcessor(StudentProcessorBase):
-    """Imports course tickets of students that exist, for courses that exist."""
+    """Imports course tickets of students that exist, for courses that exist.
+
+    A score that exists is changed only by a row that unlocks it.
+    """
 
     name = "CourseTicket Processor"
     util_name = "courseticketprocessor"
-    iface = ICourseTicket
+    iface = ICourseTicketImport
     factory_name = "waeup.CourseTicket"
-    other_locations = ("level", "code")
+    location_fields: ClassVar[list[str]] = [*LOCATORS, "level", "code"]
 
     def getParent(self, row: dict[str, Any], site: Any) -> Any:
         """Return the student."""
@@ -151,14 +179,21 @@ class CourseTicketProcessor(StudentProcessorBase):
 
     def checkCreateRequirements(self, parent: Any, row: dict[str, Any], site: Any) -> str | None:
         """Refuse a code that no course of the portal has."""
-        if site["faculties"].find_course(row["code"]) is None:
+        if find_course(row, site) is None:
             return self.stringFromErrs([("code", "non-existent")], [])
         return None
+
+    def checkUpdateRequirements(self, obj: Any, row: dict[str, Any], site: Any) -> str | None:
+        """Keep a score that exists, unless the row unlocks it."""
+        score = row.get("score", obj.score)
+        if obj.score is None or is_ignored(score) or score == obj.score:
+            return None
+        return None if row.get("unlock_score") is True else "Score attribute is locked."
 
     def updateEntry(self, obj: Any, row: dict[str, Any], site: Any, filename: str) -> str:
         """See `IBatchProcessor`; a new ticket first takes over the data of its course."""
         if obj.__parent__ is None:
-            obj.copy_course(site["faculties"].find_course(row["code"]))
+            obj.copy_course(find_course(row, site))
         changes = super().updateEntry(obj, row, site, filename)
         self.log(
             site,

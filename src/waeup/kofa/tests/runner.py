@@ -94,3 +94,7 @@ def main(args: Sequence[str] | None = None) -> None:
     if runner.do_run_tests and not runner.options.fail:
         print(closing_line(runner, watch.leaks), flush=True)
     sys.exit(int(runner.failed or watch.leaks > 0))
+
+
+if __name__ == "__main__":
+    main()

@@ -21,7 +21,8 @@ from zope.security.interfaces import IParticipation
 from zope.security.management import endInteraction, newInteraction, system_user
 
 from waeup.kofa.interfaces import ILogger
-from waeup.kofa.logger import Logger, _DeferredLines, current_user, deferred_lines
+from waeup.kofa.journal.deferral import DeferredLines
+from waeup.kofa.logger import Logger, current_user, deferred_lines
 
 TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}"
 
@@ -100,8 +101,8 @@ class ContractTests(unittest.TestCase):
         self.assertTrue(verifyObject(ILogger, Logger()))
 
     def test_deferred_lines_are_a_data_manager(self) -> None:
-        self.assertTrue(verifyClass(ISavepointDataManager, _DeferredLines))
-        self.assertTrue(verifyObject(IDataManagerSavepoint, _DeferredLines().savepoint()))
+        self.assertTrue(verifyClass(ISavepointDataManager, DeferredLines))
+        self.assertTrue(verifyObject(IDataManagerSavepoint, DeferredLines().savepoint()))
 
 
 class LineTests(SiteTests):

@@ -276,8 +276,8 @@ class Rights(OperationsTestCase):
             lambda: nobody.set_storage_path("/tmp"),
             nobody.users,
             nobody.roles,
-            lambda: nobody.add_user("x", "X", "secret"),
-            lambda: nobody.set_password("boss", "secret"),
+            lambda: nobody.add_user("x", "X", "a good secret"),
+            lambda: nobody.set_password("boss", "a good secret"),
             lambda: nobody.set_roles("nobody", ["waeup.PortalManager"]),
             lambda: nobody.remove_user("boss"),
         ):

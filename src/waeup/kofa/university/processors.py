@@ -3,33 +3,61 @@
 Names, columns and messages are those of Kofa 1.9.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import grok
 
+from waeup.kofa.conversion import is_ignored
 from waeup.kofa.errors import FatalCSVError
 from waeup.kofa.importing.kind import ContainerProcessor
-from waeup.kofa.interfaces import IGNORE_MARKER
 from waeup.kofa.university.interfaces import ICourse, IDepartment, IFaculty
+from waeup.kofa.university.localroles import LOCAL_ROLES, replace_local_roles, roles_from_cell
 
 
 def given_code(row: dict[str, Any], name: str) -> str | None:
     """Return the code in column `name` of a row, or None where there is none."""
     code = row.get(name)
-    if code is None or code is IGNORE_MARKER:
+    if code is None or is_ignored(code):
         return None
     return code.strip() or None
 
 
 class AcademicProcessor(ContainerProcessor):
-    """Imports objects of the academic tree, and tells the main log what changed."""
+    """Imports objects of the academic tree, and tells the main log what changed.
+
+    The column ``local_roles`` says who has which roles on an object.
+    """
 
     grok.baseclass()
 
+    @property
+    def available_fields(self) -> list[str]:
+        """See `IBatchProcessor`."""
+        return sorted({*super().available_fields, LOCAL_ROLES})
+
+    def checkConversion(
+        self, row: Mapping[str, str], mode: str = "ignore", ignore_empty: bool = True
+    ) -> tuple[list[tuple[str, str]], list[str], dict[str, Any]]:
+        """See `IBatchProcessor`."""
+        errors, invariant_errors, values = super().checkConversion(row, mode, ignore_empty)
+        text = row.get(LOCAL_ROLES)
+        if text is None or is_ignored(text) or not text.strip():
+            return errors, invariant_errors, values
+        roles, message = roles_from_cell(text, grok.getSite())
+        if message is not None:
+            return [*errors, (LOCAL_ROLES, message)], invariant_errors, {}
+        if not errors and not invariant_errors:
+            values[LOCAL_ROLES] = roles
+        return errors, invariant_errors, values
+
     def updateEntry(self, obj: Any, row: dict[str, Any], site: Any, filename: str) -> str:
         """See `IBatchProcessor`."""
-        changes = super().updateEntry(obj, row, site, filename)
+        roles = row.get(LOCAL_ROLES)
+        assigned = replace_local_roles(obj, roles) if isinstance(roles, list) else ""
+        changes = ", ".join(
+            filter(None, (assigned, super().updateEntry(obj, row, site, filename)))
+        )
         site["faculties"].logger.info(
             "%s - %s - %s - updated: %s", self.name, filename, obj.code, changes
         )
@@ -54,7 +82,7 @@ class DepartmentProcessor(AcademicProcessor):
     util_name = "departmentprocessor"
     iface = IDepartment
     factory_name = "waeup.Department"
-    location_fields = ("code", "faculty_code")
+    location_fields = ["code", "faculty_code"]
 
     def getParent(self, row: dict[str, Any], site: Any) -> Any:
         """Return the faculty of `faculty_code`, or None."""

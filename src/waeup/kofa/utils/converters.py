@@ -38,6 +38,6 @@ class DefaultObjectConverter(grok.Adapter):
             names = [name for name in names if name in wanted]
         bound_to = getSite() if isinstance(context, str) else context
         converted = ValuePlan(self.context, names, bound_to).convert(
-            data_dict, mode, ignore_empty=False
+            {name: data_dict[name] for name in names}, mode, ignore_empty=False
         )
         return converted.errors, converted.invariant_errors, converted.values

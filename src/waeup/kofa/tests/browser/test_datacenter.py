@@ -2,11 +2,12 @@
 
 import codecs
 import io
+from unittest import mock
 
 import transaction
 
 from waeup.kofa.browser.downloads import BLOCK, blocks_of, disposition
-from waeup.kofa.tests.functional import FunctionalTestCase, upload
+from waeup.kofa.tests.functional import FunctionalLayer, FunctionalTestCase, upload
 
 INDEX = "http://localhost/app/datacenter"
 TABLE = b"code,title\r\nA1,Arts\r\n"
@@ -64,6 +65,9 @@ class IndexTest(PagesTestCase):
         self.browser.getControl("Remove selected").click()
         self.assertIn("Are you sure?", self.page)
         self.assertEqual(self.names(), {"a.csv", "b.csv"})
+        self.assertEqual(self.browser.url, f"{INDEX}?remove=a.csv")
+        self.browser.open(self.browser.url)
+        self.assertIn("Are you sure?", self.page)
         self.browser.getControl("Delete these files").click()
         self.assertIn("Successfully deleted: a.csv", self.page)
         self.assertEqual(self.names(), {"b.csv"})
@@ -76,6 +80,15 @@ class IndexTest(PagesTestCase):
         self.browser.getControl("Keep them").click()
         self.assertEqual(self.browser.url, INDEX)
         self.assertEqual(self.names(), {"a.csv"})
+
+    def test_the_question_is_about_files_that_there_are(self) -> None:
+        self.store("a.csv")
+        self.browser.open(f"{INDEX}?remove=a.csv&remove=gone.csv&remove=../x.csv")
+        self.assertIn("<code>a.csv</code>", self.page)
+        self.assertNotIn("gone.csv", self.page)
+        self.assertNotIn("../x.csv", self.page)
+        self.browser.open(f"{INDEX}?remove=gone.csv")
+        self.assertNotIn("Are you sure?", self.page)
 
     def test_deletion_of_nothing_is_told(self) -> None:
         self.store("a.csv")
@@ -117,6 +130,18 @@ class UploadTest(PagesTestCase):
         self.assertIn("b.txt: Only csv files are allowed.", self.page)
         self.assertIn("c.csv: ", self.page)
 
+    def test_a_file_that_is_too_large_is_told_before_and_after_it_is_sent(self) -> None:
+        with mock.patch.dict(FunctionalLayer._config, upload_limit=len(TABLE) - 1):
+            upload(self.browser, ("list.csv", TABLE))
+            self.assertEqual(self.status, 413)
+            self.assertIn("list.csv: list.csv has more than 20 bytes", self.page)
+            self.assertIn('data-limit="20"', self.page)
+        self.assertEqual(self.names(), set())
+
+    def test_the_page_says_how_to_save_the_file(self) -> None:
+        self.browser.open(f"{INDEX}/upload")
+        self.assertIn("Save it as CSV UTF-8. The separator is found by itself.", self.page)
+
     def test_no_file_is_told(self) -> None:
         self.browser.open(f"{INDEX}/upload")
         self.browser.getControl(name="SUBMIT").click()
@@ -143,7 +168,7 @@ class UploadTest(PagesTestCase):
     def test_a_pending_file_is_replaced_only_on_demand(self) -> None:
         self.store("list.create.pending.csv")
         upload(self.browser, ("list.create.pending.csv", TABLE))
-        self.assertEqual(self.status, 400)
+        self.assertEqual(self.status, 409)
         self.assertNotEqual((self.storage / "list.create.pending.csv").read_bytes(), TABLE)
         upload(self.browser, ("list.create.pending.csv", TABLE), replace=True)
         self.assertEqual((self.storage / "list.create.pending.csv").read_bytes(), TABLE)

@@ -1,8 +1,16 @@
 """The four steps of an import, forwards, backwards and beside the way."""
 
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta, timezone
+from typing import Any
+from unittest import mock
 from urllib.parse import urlencode
 
-from waeup.kofa.tests.functional import FunctionalTestCase
+import transaction
+
+from waeup.kofa.errors import ItemBusy, StorageFault
+from waeup.kofa.operations import Operations
+from waeup.kofa.tests.functional import FunctionalLayer, FunctionalTestCase, fill_in_login
 
 CENTER = "http://localhost/app/datacenter"
 FACULTIES = "Code,title,remark\nSCI,Sciences,x\nART,Arts,y\nSCI,Science,z\n"
@@ -43,6 +51,11 @@ class ImportTestCase(FunctionalTestCase):
         if step > 3:
             self.press("proceed")
         self.assertIn(f"import{step}?draft=", self.browser.url)
+
+    def drafts(self) -> list[str]:
+        """Return the ids of all drafts that there are."""
+        transaction.begin()
+        return [id for id, draft in self.site["datacenter"].ledger._drafts.items() if draft]
 
     def map(self, table: str, **fields: str) -> None:
         """Choose fields for columns of `table`."""
@@ -133,12 +146,146 @@ class WalkTest(ImportTestCase):
                 "perform": "1",
             }
         )
-        self.browser.post(f"{CENTER}/import4", sent)
-        self.assertIn("Successfully processed 2 rows.", self.page)
-        self.browser.post(f"{CENTER}/import4", sent)
-        self.assertEqual(self.status, 404)
+        for _click in range(2):
+            self.browser.post(f"{CENTER}/import4", sent)
+            self.assertIn("/import4?draft=", self.browser.url)
+            self.assertIn("Successfully processed 2 rows.", self.page)
+            self.assertEqual(len(self.site["faculties"]), 2)
+
+
+class ResultTest(ImportTestCase):
+    """What has become of an import can be looked at as long as its draft is there."""
+
+    def test_the_result_is_shown_again_and_again(self) -> None:
+        self.go_to_step(4)
+        address = self.browser.url
+        self.press("perform")
+        self.assertEqual(self.browser.url, address)
+        for _visit in range(2):
+            self.assertIn("<h1>Result of the import</h1>", self.page)
+            self.assertIn("Successfully processed 2 rows.", self.page)
+            self.assertIn("This object already exists.", self.page)
+            self.assertIn("Faculty Processor", self.page)
+            self.browser.open(address)
+
+    def test_earlier_steps_lead_to_the_result(self) -> None:
+        self.go_to_step(4)
+        query = self.browser.url.partition("?")[2]
+        self.press("perform")
+        for step in (2, 3):
+            self.browser.open(f"{CENTER}/import{step}?{query}")
+            self.assertEqual(self.browser.url, f"{CENTER}/import4?{query}")
+
+    def test_other_drafts_of_the_file_are_gone(self) -> None:
+        self.go_to_step(3)
+        other = self.browser.url
+        self.go_to_step(4)
+        self.press("perform")
+        self.browser.open(other)
+        self.assertEqual(self.browser.url, f"{CENTER}/import1")
         self.assertIn("This import is not prepared any more", self.page)
-        self.assertEqual(len(self.site["faculties"]), 2)
+
+    def test_a_click_while_the_file_is_imported_waits_for_the_result(self) -> None:
+        self.go_to_step(4)
+        address = self.browser.url
+        second = self.second_window()
+        run = Operations.import_file
+
+        def look_and_click() -> None:
+            second.open(address)
+            self.assertIn("is being imported", second.contents)
+            self.assertNotIn("Perform import", second.contents)
+            for button in ("perform", "cancel", "back3"):
+                second.post(f"{CENTER}/import4", self.click(second, address, button))
+                self.assertEqual(second.url, address)
+                self.assertIn("is being imported", second.contents)
+
+        def import_while_others_click(*args: Any, **kw: Any) -> Any:
+            running = mock.patch("waeup.kofa.browser.importing.running", return_value=["list.csv"])
+            # A thread of its own, for transactions belong to threads.
+            with running, ThreadPoolExecutor(1) as other:
+                other.submit(look_and_click).result()
+            return run(*args, **kw)
+
+        with mock.patch.object(Operations, "import_file", import_while_others_click):
+            self.press("perform")
+        self.assertIn("Successfully processed 2 rows.", self.page)
+        second.getLink("Look again").click()
+        self.assertIn("Successfully processed 2 rows.", second.contents)
+
+    def test_a_click_that_is_a_moment_late_shows_the_result_of_the_first(self) -> None:
+        self.go_to_step(4)
+        busy = mock.patch.object(Operations, "import_file", side_effect=ItemBusy("Somebody else"))
+        running = mock.patch("waeup.kofa.browser.importing.running", return_value=["list.csv"])
+        with busy, running:
+            self.press("perform")
+        self.assertIn("is being imported", self.page)
+        self.assertNotIn("Somebody else", self.page)
+        self.assertIsNotNone(self.draft().started)
+
+    def test_a_draft_whose_process_was_killed_can_be_run(self) -> None:
+        self.go_to_step(4)
+        self.draft().started = datetime.now(timezone.utc)
+        transaction.commit()
+        self.browser.open(self.browser.url)
+        self.press("perform")
+        self.assertIn("Successfully processed 2 rows.", self.page)
+
+    def test_a_refused_import_can_be_mended_and_run(self) -> None:
+        self.go_to_step(4)
+        self.store("list.csv", FACULTIES + "LAW,Law,\n")
+        self.press("perform")
+        self.assertEqual(self.status, 400)
+        self.assertIn("was changed since its columns were mapped", self.page)
+        self.assertIsNone(self.draft().started)
+
+    def test_a_fault_leaves_no_result(self) -> None:
+        self.go_to_step(4)
+        fault = StorageFault("The disk is full.")
+        failing = mock.patch.object(Operations, "import_file", side_effect=fault)
+        with failing, self.assertLogs("SiteError", "ERROR"):
+            self.press("perform")
+        self.assertIn("The disk is full.", self.page)
+        self.assertIsNone(self.draft().report)
+
+    def test_old_results_are_dropped_when_the_officer_begins_anew(self) -> None:
+        self.go_to_step(4)
+        self.press("perform")
+        (id,) = self.drafts()
+        for days, kept in ((29, True), (31, False)):
+            draft = self.site["datacenter"].ledger.draft(id)
+            draft.started = datetime.now(timezone.utc) - timedelta(days=days)
+            transaction.commit()
+            self.store("list.csv", FACULTIES)
+            self.go_to_step(2)
+            self.assertEqual(id in self.drafts(), kept, days)
+
+    def test_numbers_are_grouped(self) -> None:
+        rows = "".join(f"F{number},x\n" for number in range(1200))
+        self.store("list.csv", "code,title\n" + rows)
+        self.browser.open(CENTER)
+        self.assertRegex(self.page, r'data-label="Datasets">\s*1,200<')
+        self.go_to_step(4)
+        self.assertIn("<dd>1,200</dd>", self.page)
+        self.press("perform")
+        self.assertIn("Successfully processed 1,200 rows.", self.page)
+
+    def draft(self) -> Any:
+        """Return the only draft."""
+        (id,) = self.drafts()
+        return self.site["datacenter"].ledger.draft(id)
+
+    def second_window(self) -> Any:
+        """Return another browser in which the officer has logged in."""
+        browser = FunctionalLayer.browser("http://localhost/app/login")
+        fill_in_login(browser, "officer", "pw of officer")
+        return browser
+
+    def click(self, browser: Any, address: str, button: str) -> str:
+        """Return what a click on a button of step 4 sends."""
+        token = browser.getControl(name="form_token", index=0).value
+        draft = address.partition("draft=")[2]
+        return urlencode({"form_token": token, "draft": draft, button: "1"})
 
 
 class StepsTest(ImportTestCase):
@@ -155,7 +302,7 @@ class StepsTest(ImportTestCase):
         self.press("select", 0)
         self.assertEqual(self.status, 400)
         self.assertIn("<caption>Which file is to be imported?</caption>", self.page)
-        self.assertEqual(list(self.site["datacenter"].ledger._drafts), [])
+        self.assertEqual(self.drafts(), [])
 
     def test_step_2_shows_the_first_rows(self) -> None:
         self.go_to_step(2)
@@ -192,7 +339,7 @@ class StepsTest(ImportTestCase):
         self.map(FACULTIES, Code="--IGNORE--")
         self.press("proceed")
         self.assertEqual(self.status, 400)
-        self.assertIn("Need at least columns", self.page)
+        self.assertEqual(self.page.count("Not filled yet: code."), 1)
         self.assertEqual(
             self.browser.getControl(name="headerfield", index=0).value, ["--IGNORE--"]
         )
@@ -203,14 +350,77 @@ class StepsTest(ImportTestCase):
         self.map(FACULTIES, remark="title")
         self.press("proceed")
         self.assertEqual(self.status, 400)
-        self.assertIn("Double headers", self.page)
+        self.assertEqual(self.page.count("Double headers"), 1)
         self.assertEqual(self.browser.getControl(name="headerfield", index=2).value, ["title"])
+
+    def test_all_that_is_missing_is_told_at_once(self) -> None:
+        self.store("list.csv", STUDENTS)
+        self.go_to_step(3, "studentprocessor")
+        self.map(STUDENTS, region="--IGNORE--")
+        for button in ("proceed", "update"):
+            self.press(button)
+            warnings = self.page.partition('class="alert alert-warning"')[2].partition("</div>")[0]
+            self.assertIn("Not filled yet: firstname, lastname, sex.", warnings)
+            self.assertIn("student_id or reg_number or matric_number", warnings)
+
+    def test_step_3_says_that_one_of_several_fields_is_needed(self) -> None:
+        self.store("list.csv", "student_id,firstname,lastname,sex\nA1,Ada,Ade,f\n")
+        self.go_to_step(3, "studentprocessor")
+        self.assertIn("Header fields OK", self.page)
+        note = self.page.partition("marks fields that must be filled")[2].partition("</p>")[0]
+        self.assertIn("student_id or reg_number or matric_number", note)
+        self.store("list.csv", FACULTIES)
+        self.go_to_step(3)
+        note = self.page.partition("marks fields that must be filled")[2].partition("</p>")[0]
+        self.assertNotIn("Need", note)
+
+    def test_a_constant_without_a_field_is_told_and_kept(self) -> None:
+        for button in ("update", "proceed"):
+            self.go_to_step(3)
+            self.browser.getControl(name="constant", index=0).value = "ORPHAN"
+            self.press(button)
+            self.assertEqual(self.status, 400)
+            self.assertIn("Choose the field that 'ORPHAN' is to fill, or empty", self.page)
+            self.assertEqual(self.browser.getControl(name="constant", index=0).value, "ORPHAN")
+
+    def test_each_step_has_its_name(self) -> None:
+        for step, name in (
+            (1, "Choose a file"),
+            (2, "Choose processor and mode"),
+            (3, "Map the columns"),
+            (4, "Perform the import"),
+        ):
+            if step == 1:
+                self.browser.open(f"{CENTER}/import1")
+            else:
+                self.go_to_step(step)
+            self.assertIn(f"<title>{name} - Import - WAeUP.Kofa</title>", self.page)
+            self.assertIn(f"<h1>{name}</h1>", self.page)
+
+    def test_the_address_keeps_the_draft(self) -> None:
+        for step in (2, 3, 4):
+            self.go_to_step(step)
+            self.assertIn(f'action="{self.browser.url}"', self.page)
+        self.go_to_step(3)
+        address = self.browser.url
+        self.map(FACULTIES, remark="title_prefix")
+        self.press("update")
+        self.browser.open(address)
+        field = self.browser.getControl(name="headerfield", index=2).value
+        self.assertEqual(field, ["title_prefix"])
+
+    def test_who_has_to_log_in_comes_back_to_the_draft(self) -> None:
+        self.go_to_step(3)
+        address = self.browser.url
+        stranger = FunctionalLayer.browser(address)
+        fill_in_login(stranger, "officer", "pw of officer")
+        self.assertEqual(stranger.url, address)
 
     def test_reset_goes_back_to_the_proposal(self) -> None:
         self.go_to_step(3)
         self.map(FACULTIES, Code="--IGNORE--")
         self.press("update")
-        self.assertIn("Need at least columns", self.page)
+        self.assertIn("Not filled yet: code.", self.page)
         self.press("reset")
         self.assertEqual(self.browser.getControl(name="headerfield", index=0).value, ["code"])
 
@@ -241,7 +451,7 @@ class StepsTest(ImportTestCase):
             self.press("cancel")
             self.assertEqual(self.browser.url, CENTER)
             self.assertIn("Import aborted.", self.page)
-        self.assertEqual(list(self.site["datacenter"].ledger._drafts), [])
+        self.assertEqual(self.drafts(), [])
 
     def test_who_comes_too_early_is_sent_to_the_step_that_is_missing(self) -> None:
         self.go_to_step(2)
@@ -272,7 +482,7 @@ class StepsTest(ImportTestCase):
     def test_a_draft_that_does_not_exist_is_told(self) -> None:
         for query in ("", "?draft=", "?draft=x"):
             self.browser.open(f"{CENTER}/import2{query}")
-            self.assertEqual(self.status, 404)
+            self.assertEqual(self.browser.url, f"{CENTER}/import1")
             self.assertIn("Choose the file again.", self.page)
 
     def test_a_file_that_is_gone_meanwhile_is_told(self) -> None:

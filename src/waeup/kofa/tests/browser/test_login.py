@@ -103,6 +103,25 @@ class LoginTest(FunctionalTestCase):
         fill_in_login(browser, "ann", "pw of ann")
         self.assertEqual(browser.headers["Status"][:3], "429")
 
+    def many_names_from(self, address: str) -> list[int]:
+        """Return the statuses of tries with one name each."""
+        statuses = []
+        browser = FunctionalLayer.browser()
+        browser.testapp.extra_environ["REMOTE_ADDR"] = address
+        with mock.patch("bcrypt.checkpw", return_value=False):
+            for number in range(22):
+                browser.open(LOGIN)
+                fill_in_login(browser, f"name {number}", "no")
+                statuses.append(int(browser.headers["Status"][:3]))
+        return statuses
+
+    def test_many_names_from_one_address_make_it_wait(self) -> None:
+        self.assertEqual(self.many_names_from("192.0.2.1"), [401] * 21 + [429])
+
+    def test_all_people_behind_an_unknown_proxy_do_not_wait_for_each_other(self) -> None:
+        for address in ("127.0.0.1", "127.8.0.1", "::1"):
+            self.assertEqual(self.many_names_from(address), [401] * 22)
+
     # -- sessions --------------------------------------------------------------
 
     def cookie(self, browser: object) -> str:
@@ -167,6 +186,15 @@ class LoginTest(FunctionalTestCase):
         browser.open("http://localhost/app/datacenter")
         self.assertEqual(browser.url, "http://localhost/app/datacenter")
 
+    def test_log_out_of_nobody_writes_nothing(self) -> None:
+        browser = FunctionalLayer.browser(LOGIN)
+        token = browser.getControl(name="form_token").value
+        before = FunctionalLayer.database().lastTransaction()
+        for _ in range(3):
+            browser.post("http://localhost/app/logout", f"logout=1&form_token={token}")
+            self.assertEqual(browser.url, LOGIN)
+        self.assertEqual(FunctionalLayer.database().lastTransaction(), before)
+
     # -- the way back ----------------------------------------------------------
 
     def test_log_in_leads_back_to_where_the_person_wanted_to_go(self) -> None:
@@ -183,7 +211,8 @@ class LoginTest(FunctionalTestCase):
         self.assertEqual(browser.url, "http://localhost/app")
 
     def test_only_paths_on_this_host_are_ways_back(self) -> None:
-        self.assertEqual(local_path("/app/datacenter?x=1"), "/app/datacenter?x=1")
+        for own in ("/app/datacenter?x=1", "/app/Caf%C3%A9", "/app?next=http://example.org/"):
+            self.assertEqual(local_path(own), own)
         for other in (
             "",
             "app",
@@ -193,5 +222,23 @@ class LoginTest(FunctionalTestCase):
             "/\t/example.org",
             "javascript:alert(1)",
             "/app\r\nSet-Cookie: a=b",
+            "/app/++vh++http:example.org:80/++",
+            "/app/%2B%2Bvh%2B%2Bhttp:example.org:80/%2b%2b",
+            "/app/..//example.org",
+            "/app/%5Cexample.org",
+            "/app/%0d%0aSet-Cookie:a=b",
         ):
             self.assertEqual(local_path(other), "", other)
+
+
+class DamagedFormTest(FunctionalTestCase):
+    """Forms that no page of ours sends."""
+
+    def test_what_cannot_be_read_is_a_page_and_no_error_of_the_portal(self) -> None:
+        # A test begins with its site set in this thread; a request ends without one.
+        browser = FunctionalLayer.browser(LOGIN)
+        for query in ("x:int=a", "a=1&a.b:record=2", "absolute_url:method=1", ":action=index"):
+            with self.subTest(query), self.assertNoLogs("SiteError"):
+                browser.open(f"{LOGIN}?{query}")
+                self.assertEqual(browser.headers["Status"][:3], "400")
+                self.assertIn("The request cannot be read", browser.contents)

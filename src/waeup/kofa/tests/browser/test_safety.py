@@ -150,7 +150,7 @@ class EveryViewTest(SafetyTestCase):
         """Return the id of a draft that has done all steps."""
         self.store("list.csv")
         ledger = self.site["datacenter"].ledger
-        draft = ledger.new_draft("list.csv", owner, datetime.now(timezone.utc))
+        draft = ledger.new_draft("list.csv", "0" * 64, owner, datetime.now(timezone.utc))
         draft.processor, draft.mode, draft.columns = (
             "facultyprocessor",
             "create",

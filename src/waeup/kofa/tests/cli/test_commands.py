@@ -173,6 +173,7 @@ class ImportTests(PortalCase):
             (3, 1, 2, "f_admin.create.pending.csv"),
         )
         self.assertEqual(report["reasons"], [["This object already exists.", 2]])
+        self.assertEqual(report["seconds"], round(report["seconds"], 3))
         self.assertEqual(self.names(), ["f_admin.create.pending.csv"])
         self.assertEqual(self.names("unfinished"), ["f_admin.csv"])
 
@@ -225,6 +226,14 @@ class ImportTests(PortalCase):
                 self.assert_refused(words, "import", *arguments)
                 self.assertEqual(self.names(), [])
         self.assertEqual(os.listdir("var/datacenter/finished"), [])
+
+    def test_a_mapping_that_does_not_fit_is_told_with_the_file_and_the_options(self) -> None:
+        kind = ("-p", "facultyprocessor", "-m", "create")
+        for content in ("code,title,frob\nSCI,Science,1\n", "title\nScience\n"):
+            self.assert_refused(
+                r"^Error: \./u\.csv: .*--map COLUMN=FIELD.*--set FIELD=VALUE.*--ignore COLUMN",
+                *("import", self.file("u.csv", content), *kind),
+            )
 
     def test_a_refused_import_of_a_stored_file_keeps_the_file(self) -> None:
         kofactl("put", self.file("u.csv", "code,frob\nSCI,1\n"))
@@ -308,6 +317,11 @@ class LogTests(PortalCase):
 
     def test_an_expression_that_is_none_is_refused(self) -> None:
         self.assert_refused("Invalid query string", "logs", "datacenter.log", "*")
+
+    def test_a_log_that_does_not_exist_is_refused_with_those_there_are(self) -> None:
+        words = "There is no log 'nothere'. There are: .*datacenter.log"
+        self.assert_refused(words, "logs", "nothere")
+        self.assert_refused("There is no log 'nothere'", "logs", "nothere", "x", "--json")
 
     def test_names_that_are_no_logs_are_refused(self) -> None:
         for name in ("../../log/portal.log", ".hidden", "/etc/passwd"):
@@ -434,6 +448,36 @@ class StorageTests(PortalCase):
             with self.subTest(arguments):
                 self.assert_refused(r"files in \S+, and there is no such folder", *arguments)
         self.assertFalse(Path("var/datacenter").exists())
+
+    def test_no_path_is_no_storage(self) -> None:
+        self.assert_refused("No path was given", "storage", "")
+        self.assertEqual(self.ask("storage")["path"], str(Path("var/datacenter").absolute()))
+
+    def test_files_do_not_mix_with_those_of_the_instance(self) -> None:
+        Path("var/filestorage/files").mkdir()
+        Path("link").symlink_to("var")
+        for path in (".", "var", "link", "/"):
+            with self.subTest(path):
+                self.assert_refused("contains the instance directory", "storage", path)
+        for path in ("var/filestorage", "var/filestorage/files", "link/filestorage"):
+            with self.subTest(path):
+                self.assert_refused("belongs to the database", "storage", path, "--move")
+        self.assertEqual(self.ask("storage")["path"], str(Path("var/datacenter").absolute()))
+
+    def test_files_that_stay_behind_are_told(self) -> None:
+        kofactl("put", self.file("a.csv", FACULTIES), self.file("b.csv", FACULTIES))
+        former, new = Path("var/datacenter").absolute(), Path("new").absolute()
+        new.mkdir()
+        answer = kofactl("storage", "new")
+        self.assertEqual(answer.code, 0, answer)
+        self.assertIn(f"Pending files that stay in {former}: 2.", answer.out)
+        # What is advised there does it.
+        self.assertEqual(kofactl("storage", str(former)).out, f"The storage is {former}.\n")
+        answer = kofactl("storage", str(new), "--move")
+        self.assertNotIn("stay", answer.out)
+        self.assertEqual(self.names(), ["a_admin.csv", "b_admin.csv"])
+        self.assertEqual(self.ask("storage", str(former))["left_behind"], 2)
+        self.assertNotIn("stay", kofactl("storage", str(former)).out)
 
     def test_a_storage_that_cannot_be_written_is_told(self) -> None:
         with mock.patch("waeup.kofa.cli.session.os.access", return_value=False):

@@ -30,6 +30,13 @@ class HelpTests(unittest.TestCase):
                 self.assertTrue(mark)
                 self.assertTrue(examples.strip().startswith(words.removesuffix(" list")), examples)
 
+    def test_each_command_is_told_in_one_short_line(self) -> None:
+        for words, command in commands(program):
+            with self.subTest(words):
+                self.assertRegex(command.short_help or "", r"^[A-Z].{5,48}\.$")
+        listed = kofactl("--help").out.partition("Commands:")[2]
+        self.assertNotIn("...", listed)
+
     def test_each_option_is_explained(self) -> None:
         for words, command in commands(program):
             for parameter in command.params:

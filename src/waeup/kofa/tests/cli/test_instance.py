@@ -65,6 +65,14 @@ class MakeTests(InstanceCase):
         self.instance.make()
         self.assertEqual(stat.S_IMODE(self.instance.var.stat().st_mode), 0o700)
 
+    def test_an_instance_that_was_opened_to_others_is_closed_again(self) -> None:
+        self.instance.make()
+        with self.instance.database(write=True):
+            pass
+        self.instance.var.chmod(0o755)
+        self.instance.make()
+        self.assertEqual(stat.S_IMODE(self.instance.var.stat().st_mode), 0o700)
+
     def test_what_a_kill_left_undone_is_done_the_next_time(self) -> None:
         (self.instance.var / "filestorage").mkdir(parents=True)
         self.instance.make()
@@ -133,7 +141,8 @@ class DatabaseTests(InstanceCase):
             self.fail("the database was opened twice")
         message = str(caught.exception)
         self.assertRegex(
-            message, rf"(?s)held by process {holder.pid} \(.*\) since \d{{4}}-\d\d-\d\d \d\d:\d\d"
+            message,
+            rf"held by process {holder.pid} \(python[^ )]*\) since \d{{4}}-\d\d-\d\d \d\d:\d\d",
         )
         self.assertIn(f"stop process {holder.pid} and repeat", message)
 

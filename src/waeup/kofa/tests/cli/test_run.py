@@ -2,21 +2,31 @@
 
 import http.client
 import json
+import logging
 import os
 import re
 import signal
+import stat
 import subprocess
+import threading
+import time
 import unittest
 import urllib.error
 import urllib.request
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from unittest import mock
 from urllib.parse import urlsplit
 
+from waeup.kofa.cli import serve
 from waeup.kofa.cli.serve import url_of
+from waeup.kofa.tests.cli.client import Client
 from waeup.kofa.tests.cli.shell import (
     KOFACTL,
     CommandLayer,
+    Portal,
     environment,
     kofactl,
     process,
@@ -73,7 +83,9 @@ class RunTests(unittest.TestCase):
                 with self.subTest(arguments):
                     answer = kofactl(*arguments)
                     self.assertEqual((answer.code, answer.out), (2, ""))
-                    self.assertIn(f"held by process {portal.server.pid} (", answer.err)
+                    self.assertIn(
+                        f"held by process {portal.server.pid} (kofactl run) since", answer.err
+                    )
             self.assertEqual(portal.stop(signal.SIGTERM)[0], 0)
         self.assertEqual(process("put", "a.csv").code, 0)
 
@@ -92,6 +104,115 @@ class RunTests(unittest.TestCase):
                 client.endheaders()
                 self.assertEqual(client.getresponse().status, 413)
             portal.stop(signal.SIGTERM)
+
+    def test_what_the_portal_makes_is_for_its_owner_only(self) -> None:
+        former = os.umask(0o022)
+        self.addCleanup(os.umask, former)
+        self.assertEqual(kofactl("run", "--setup-only").code, 0)
+        self.assertEqual(os.umask(0o022), 0o022)
+        open_to_others = [
+            str(path)
+            for path in Path("var").rglob("*")
+            if stat.S_IMODE(path.stat().st_mode) & 0o077
+        ]
+        self.assertEqual(open_to_others, [])
+
+    def test_a_trusted_proxy_tells_the_host_and_https(self) -> None:
+        with running("--trusted-proxy", "127.0.0.1") as portal:
+            client = Client(portal.url)
+            client.headers = {
+                "X-Forwarded-For": "192.0.2.1",
+                "X-Forwarded-Proto": "https",
+                "X-Forwarded-Host": "kofa.example.org",
+            }
+            page = client.get("/kofa/login")
+            self.assertIn('"https://kofa.example.org/kofa/login"', page.text)
+            self.assertIn("; Secure", page.headers["Set-Cookie"])
+            portal.stop(signal.SIGTERM)
+
+    def test_nobody_else_tells_the_host_and_https(self) -> None:
+        for arguments in ((), ("--trusted-proxy", "192.0.2.7")):
+            with self.subTest(arguments), running(*arguments) as portal:
+                client = Client(portal.url)
+                client.headers = {
+                    "X-Forwarded-Proto": "https",
+                    "X-Forwarded-Host": "kofa.example.org",
+                }
+                page = client.get("/kofa/login")
+                self.assertNotIn("kofa.example.org", page.text)
+                self.assertNotIn("Secure", page.headers["Set-Cookie"])
+
+    def test_behind_a_trusted_proxy_each_client_has_an_own_patience(self) -> None:
+        with running("--trusted-proxy", "127.0.0.1") as portal:
+            client = Client(portal.url)
+            client.headers = {"X-Forwarded-For": "192.0.2.1"}
+            statuses = [client.log_in(f"name {number}", "no").status for number in range(22)]
+            self.assertEqual(statuses, [401] * 21 + [429])
+            client.headers = {"X-Forwarded-For": "192.0.2.2"}
+            self.assertEqual(client.log_in("another", "no").status, 401)
+
+    def test_the_address_of_a_proxy_is_no_name(self) -> None:
+        answer = kofactl("run", "--setup-only", "--trusted-proxy", "proxy.example.org")
+        self.assertEqual(answer.code, 2)
+        self.assertIn("is no IP address", answer.err)
+
+    def test_stopping_waits_for_an_import(self) -> None:
+        with self.importing() as portal:
+            code, rest = portal.stop(signal.SIGTERM)
+            self.assertEqual(code, 0, rest)
+            self.assertRegex(
+                rest, "^Waiting for the import of many_admin.csv; .*\nThe portal was "
+            )
+        self.assertEqual(json.loads(kofactl("ls", "--json").out), [])
+        self.assertIn("many_admin.csv", os.listdir("var/datacenter/finished"))
+
+    def test_a_second_signal_does_not_wait(self) -> None:
+        with self.importing() as portal:
+            portal.server.send_signal(signal.SIGINT)
+            assert portal.server.stdout is not None
+            self.assertIn("Waiting for the import", portal.server.stdout.readline())
+            code, _ = portal.stop(signal.SIGINT)
+            self.assertEqual(code, -signal.SIGINT)
+        self.assertEqual(kofactl("run", "--setup-only").code, 0)
+        (item,) = json.loads(kofactl("ls", "--json").out)
+        self.assertEqual(item["name"], "many_admin.csv")
+
+    @contextmanager
+    def importing(self) -> Iterator[Portal]:
+        """Run a portal that imports a large file."""
+        rows = "".join(f"F{number:06},Faculty {number}\n" for number in range(40_000))
+        kofactl("run", "--setup-only")
+        Path("many.csv").write_text("code,title\n" + rows)
+        kofactl("put", "many.csv")
+        told = kofactl("users", "password", "admin", "--generate").out
+        password = re.findall(r"The password is (\S+)", told)[0]
+        with running() as portal:
+            client = Client(portal.url)
+            self.assertEqual(client.log_in("admin", password).status, 200)
+            center = "/kofa/datacenter"
+            page = client.post(center, [("select", "many_admin.csv")])
+            draft = ("draft", page.url.rpartition("=")[2])
+            kind = [("importer", "facultyprocessor"), ("mode", "create"), ("proceed", "1")]
+            client.post(f"{center}/import2", [draft, *kind])
+            columns = [("headerfield", "code"), ("headerfield", "title"), ("proceed", "1")]
+            client.post(f"{center}/import3", [draft, *columns])
+
+            def perform() -> None:
+                # The portal ends before it answers, or with its answer.
+                with suppress(OSError, http.client.HTTPException):
+                    client.post(f"{center}/import4", [draft, ("perform", "1")])
+
+            asking = threading.Thread(target=perform)
+            asking.start()
+            work = Path("var/datacenter/.work")
+            until = time.monotonic() + 60
+            while not (work.is_dir() and any(work.rglob("*.csv"))) and time.monotonic() < until:
+                time.sleep(0.01)
+            try:
+                yield portal
+            finally:
+                portal.server.kill()
+                asking.join()
 
     def test_a_taken_port_is_refused_and_no_password_is_lost(self) -> None:
         with running("--var", "other") as portal:
@@ -169,6 +290,20 @@ class RunTests(unittest.TestCase):
         self.assertEqual(
             sorted(os.listdir("var/datacenter")), ["deleted", "finished", "logs", "unfinished"]
         )
+
+
+class LogTests(unittest.TestCase):
+    def test_the_log_of_the_portal_does_not_grow_for_ever(self) -> None:
+        with (
+            TemporaryDirectory() as folder,
+            mock.patch.multiple(serve, LOG_SIZE=1000, LOG_BACKUPS=2),
+        ):
+            with serve.keep_log(Path(folder) / "portal.log"):
+                for number in range(200):
+                    logging.getLogger("kofa.test").info("line %s of many", number)
+            names = ["portal.log", "portal.log.1", "portal.log.2"]
+            self.assertEqual(sorted(os.listdir(folder)), names)
+            self.assertLessEqual(max((Path(folder) / name).stat().st_size for name in names), 1000)
 
 
 class URLTests(unittest.TestCase):

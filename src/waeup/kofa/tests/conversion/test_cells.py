@@ -7,7 +7,15 @@ import unittest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from waeup.kofa.conversion.cells import IGNORED, MARKERS, guard, unguard
+from waeup.kofa.conversion.cells import (
+    IGNORED,
+    MARKERS,
+    VerbatimText,
+    guard,
+    is_active,
+    is_ignored,
+    unguard,
+)
 from waeup.kofa.interfaces import IGNORE_MARKER
 
 PIECES = ["'", "=", "+", "-", "@", "\t", "\r", "\n", " ", "\u00a0", "a", "é", '"', ",", "#"]
@@ -62,3 +70,30 @@ class IgnoredTests(unittest.TestCase):
         for other in (copy.copy(IGNORED), copy.deepcopy(IGNORED)):
             self.assertIs(other, IGNORED)
         self.assertIs(pickle.loads(pickle.dumps(IGNORED)), IGNORED)
+
+
+class VerbatimTests(unittest.TestCase):
+    def test_is_told_from_the_marker(self):
+        for value, ignored in (
+            (IGNORED, True),
+            (IGNORE_MARKER, True),
+            ("".join(["<IG", "NORE>"]), True),
+            (VerbatimText(IGNORE_MARKER), False),
+            ("x", False),
+            (None, False),
+            (0, False),
+        ):
+            with self.subTest(repr(value)):
+                self.assertIs(is_ignored(value), ignored)
+
+    def test_is_kept_as_a_plain_text(self):
+        kept = pickle.loads(pickle.dumps(VerbatimText(IGNORE_MARKER)))
+        self.assertEqual((kept, type(kept)), (IGNORE_MARKER, str))
+
+
+class ActiveTests(unittest.TestCase):
+    def test_what_a_spreadsheet_evaluates(self):
+        for text in ("=1", "+1", "-1", "@x", "\tx", "\rx"):
+            self.assertTrue(is_active(text), text)
+        for text in ("", "'=1", "x=1", "1-1", "XXX"):
+            self.assertFalse(is_active(text), text)

@@ -89,6 +89,12 @@ class OfTests(unittest.TestCase):
         mapping = Mapping.of(["code"], FIELDS, constants={"code": "x"}, ignore=["code"])
         self.assertEqual(mapping.fields, ("code",))
 
+    def test_every_name_with_two_hyphens_is_ignored(self):
+        mapping = Mapping.from_headerfields(["code", "--NOTE--", "--NOTE--"])
+        self.assertEqual(mapping.columns, ("code", None, None))
+        mapping = Mapping.of(["code", "--NOTE--"], FIELDS)
+        self.assertEqual(mapping.columns, ("code", None))
+
     def test_result_columns_never_fill_a_field(self):
         with self.assertRaisesRegex(MappingError, "no column '--ERRORS--'"):
             Mapping.of(["code", "--ERRORS--"], FIELDS, assign={"--ERRORS--": "title"})

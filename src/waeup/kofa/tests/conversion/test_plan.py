@@ -8,7 +8,14 @@ from zope.interface import Attribute, Interface, Invalid, implementer
 from zope.schema.interfaces import IInt, ValidationError
 from zope.testing.cleanup import cleanUp
 
-from waeup.kofa.conversion import IGNORED, FieldPlan, from_cell, plan_fields, to_cell
+from waeup.kofa.conversion import (
+    IGNORED,
+    FieldPlan,
+    ValueRequired,
+    from_cell,
+    plan_fields,
+    to_cell,
+)
 from waeup.kofa.errors import ConversionError, MappingError
 from waeup.kofa.interfaces import IFieldConverter
 
@@ -40,7 +47,9 @@ class MarkerTests(unittest.TestCase):
         required = FieldPlan(schema.TextLine(default="x"))
         self.assertEqual(required.convert("XXX", "create", True), "x")
         self.assertEqual(required.convert("XXX", "remove", True), "XXX")
-        self.assertIsNone(FieldPlan(schema.Int()).convert("XXX", "update", True))
+        self.assertIsNone(FieldPlan(schema.Int(required=False)).convert("XXX", "update", True))
+        with self.assertRaisesRegex(ValueRequired, "cannot be deleted: it is required"):
+            FieldPlan(schema.Int()).convert("XXX", "update", True)
 
     def test_deletion_does_not_share_the_default(self):
         field = schema.List(value_type=schema.Int(), default=[1])

@@ -117,3 +117,10 @@ class SequenceTests(unittest.TestCase):
         self.assertEqual(plan.convert("[]", "update", False), [])
         self.assertEqual(plan.convert("[]", "update", True), "<IGNORE>")
         self.assertEqual(plan.convert(plan.render([]), "update", True), [])
+
+    def test_half_characters_are_refused(self):
+        """No file could be written that holds one."""
+        for cell in (r"['\ud800']", r"[['x', '\udfff']]", r"[{'a': '\ud83d\ude00'}]"):
+            with self.subTest(cell), self.assertRaisesRegex(ConversionError, "half a character"):
+                parse_list(cell)
+        self.assertEqual(parse_list(r"['\u00e9', '\\ud800']"), ["\u00e9", r"\ud800"])

@@ -1,6 +1,7 @@
 """Importing students and course tickets from small tables."""
 
 from datetime import date
+from unittest import mock
 
 from zope.component import getUtility
 
@@ -65,6 +66,15 @@ class StudentTests(PortalTestCase):
         self.assertTrue(reasons[0].startswith("sex: Invalid value"), reasons[0])
         self.assertEqual(reasons[1], "firstname: Required value is missing.")
         self.assertEqual(list(self.students), ["K1000000"])
+
+    def test_required_fields_cannot_be_cleared(self):
+        self.import_rows(
+            "studentprocessor", "student_id,reg_number,firstname,lastname,sex\nA1,R1,A,B,f\n"
+        )
+        table = "student_id,firstname,sex\nA1,XXX,f\nA1,A,XXX\n"
+        _, reasons = self.import_rows("studentprocessor", table, "update")
+        self.assertEqual(reasons, ["RequiredMissing: firstname", "RequiredMissing: sex"])
+        self.assertEqual(self.students["A1"].firstname, "A")
 
     def test_table_needs_a_column_to_find_students_by(self):
         for mode in ("create", "update", "remove"):
@@ -253,6 +263,39 @@ class CourseTicketTests(PortalTestCase):
         )
         self.assertEqual(reasons, ["Cannot remove: no such entry"])
         self.assertEqual(list(self.student), [])
+
+    def test_score_that_exists_is_locked(self):
+        self.import_rows(
+            "courseticketprocessor", "student_id,level,code,score\nA1,100,MAT101,50\n"
+        )
+        ticket = self.student["100_MAT101"]
+        locked = "Score attribute is locked."
+        for score, unlock, reasons, left in (
+            ("99", "", [locked], 50),
+            ("99", "0", [locked], 50),
+            ("XXX", "", [locked], 50),
+            ("50", "", [], 50),
+            ("", "", [], 50),
+            ("99", "1", [], 99),
+            ("XXX", "yes", [], None),
+            ("7", "", [], 7),
+        ):
+            with self.subTest(score=score, unlock=unlock):
+                table = f"student_id,level,code,score,unlock_score\nA1,100,MAT101,{score},{unlock}"
+                found = self.import_rows("courseticketprocessor", table, "update")[1]
+                self.assertEqual((found, ticket.score), (reasons, left))
+        self.assertFalse(hasattr(ticket, "unlock_score"))
+
+    def test_student_and_course_are_looked_up_once_a_row(self):
+        students, faculties = self.site["students"], self.site["faculties"]
+        with (
+            mock.patch.object(students, "find", wraps=students.find) as find,
+            mock.patch.object(
+                faculties, "find_course", wraps=faculties.find_course
+            ) as find_course,
+        ):
+            self.import_rows("courseticketprocessor", "student_id,level,code\nA1,100,MAT101\n")
+        self.assertEqual((find.call_count, find_course.call_count), (1, 1))
 
     def test_student_must_exist(self):
         self.assertEqual(

@@ -1,12 +1,21 @@
 """Importing faculties, departments and courses from small tables."""
 
-from zope.component import getUtility
+import csv
+import io
+
+from zope.annotation.attribute import AttributeAnnotations
+from zope.annotation.interfaces import IAnnotations
+from zope.component import getGlobalSiteManager, getUtility, provideAdapter, provideUtility
+from zope.securitypolicy.interfaces import IPrincipalRoleManager, IRole
+from zope.securitypolicy.principalrole import AnnotationPrincipalRoleManager
+from zope.securitypolicy.role import Role
 
 from waeup.kofa.errors import FatalCSVError
 from waeup.kofa.interfaces import IBatchProcessor
 from waeup.kofa.tests.university.portal import PortalTestCase
 from waeup.kofa.university.department import Department
 from waeup.kofa.university.faculty import Faculty
+from waeup.kofa.users.account import UserAccount
 
 
 class FacultyTests(PortalTestCase):
@@ -16,7 +25,8 @@ class FacultyTests(PortalTestCase):
         processor = getUtility(IBatchProcessor, name="facultyprocessor")
         self.assertEqual(processor.name, "Faculty Processor")
         self.assertEqual(
-            processor.get_csv_skeleton(), "code,officer_1,officer_2,title,title_prefix\r\n"
+            processor.get_csv_skeleton(),
+            "code,local_roles,officer_1,officer_2,title,title_prefix\r\n",
         )
 
     def test_create_update_remove(self):
@@ -55,6 +65,79 @@ class FacultyTests(PortalTestCase):
         self.assertEqual(
             self.read_log("main.log"),
             ["Faculty Processor - rows - FA - updated: code=FA, title=Arts"],
+        )
+
+
+class LocalRoleTests(PortalTestCase):
+    """The column `local_roles`."""
+
+    def setUp(self):
+        super().setUp()
+        for name in ("waeup.local.Clerk", "waeup.local.Dean"):
+            role = Role(name, name)
+            provideUtility(role, IRole, name)
+            self.addCleanup(getGlobalSiteManager().unregisterUtility, role, IRole, name)
+        for adapter in (
+            (AttributeAnnotations, (Faculty,), IAnnotations),
+            (AnnotationPrincipalRoleManager, (Faculty,), IPrincipalRoleManager),
+        ):
+            provideAdapter(*adapter)
+            self.addCleanup(getGlobalSiteManager().unregisterAdapter, *adapter)
+        for name in ("ann", "bob"):
+            self.site["users"].addUser(UserAccount(name, name.title()))
+
+    def give(self, cell, mode="update"):
+        """Import the cell for faculty FA; return the reasons and the roles on the faculty."""
+        text = io.StringIO(newline="")
+        csv.writer(text).writerows([["code", "local_roles"], ["FA", cell]])
+        _, reasons = self.import_rows("facultyprocessor", text.getvalue(), mode)
+        if reasons:
+            return reasons
+        manager = IPrincipalRoleManager(self.site["faculties"]["FA"])
+        return sorted((user, role) for role, user, _ in manager.getPrincipalsAndRoles())
+
+    def test_roles_are_replaced_removed_or_left(self):
+        clerk = "{'user_name': 'ann', 'local_role': 'waeup.local.Clerk'}"
+        dean = "{'user_name': 'bob', 'local_role': 'waeup.local.Dean'}"
+        both = [("ann", "waeup.local.Clerk"), ("bob", "waeup.local.Dean")]
+        self.assertEqual(self.give(f"[{clerk}]", "create"), both[:1])
+        self.assertEqual(self.give(f"[{clerk}, {dean}]"), both)
+        self.assertEqual(self.give(""), both)
+        self.assertEqual(self.give(f"[{dean}]"), both[1:])
+        self.assertEqual(self.give("XXX"), [])
+
+    def test_messages_of_1_9(self):
+        self.import_rows("facultyprocessor", "code\nFA\n")
+        self.site["users"].addUser(UserAccount("cid", "Cid"))
+        for cell, message in (
+            ("open('/etc/passwd')", "Error"),
+            ("{'user_name': 'ann'}", "no list"),
+            ("1, 2", "no list"),
+            ("['ann']", "no dicts"),
+            ("[{'user_name': 'ann'}]", "user_name or local_role missing"),
+            (
+                "[{'user_name': 'ann', 'local_role': 'waeup.PortalManager'}]",
+                "waeup.PortalManager not allowed",
+            ),
+            (
+                "[{'user_name': 'eve', 'local_role': 'waeup.local.Clerk'}]",
+                "eve does not exist",
+            ),
+        ):
+            with self.subTest(cell):
+                self.assertEqual(self.give(cell), [f"local_roles: {message}"])
+
+    def test_changes_are_logged(self):
+        self.keep_logs()
+        self.give("[{'user_name': 'ann', 'local_role': 'waeup.local.Clerk'}]", "create")
+        self.assertEqual(
+            self.read_log("main.log"),
+            [
+                (
+                    "Faculty Processor - rows - FA - updated: "
+                    "local_roles=ann|waeup.local.Clerk, code=FA"
+                )
+            ],
         )
 
 

@@ -63,3 +63,7 @@ class DefaultObjectConverterTests(unittest.TestCase):
             self.convert({"code": "ABC", "start": "x"}, form_fields=[ICourse["code"]]),
             ([], [], {"code": "ABC"}),
         )
+
+    def test_fields_that_must_not_be_cleared(self):
+        errors, _, values = self.convert({"code": "XXX"})
+        self.assertEqual((errors, values), ([("RequiredMissing", "code")], {}))

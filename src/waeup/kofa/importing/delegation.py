@@ -1,0 +1,97 @@
+"""Imports by a processor of a site that has its own `doImport`, as in Kofa 1.9.
+
+The portal calls `importTable`.  A processor that does something else in `doImport` is
+not passed over: it does the import, and from what it returns a report is made.
+"""
+
+import contextlib
+import inspect
+import logging
+import os
+import shutil
+import time
+from collections import Counter
+from typing import Any
+
+from waeup.kofa.conversion import Mapping
+from waeup.kofa.errors import FatalCSVError
+from waeup.kofa.importing.engine import LISTED_REASONS
+from waeup.kofa.importing.report import CREATED, REMOVED, UPDATED, Report
+from waeup.kofa.importing.results import result_paths
+from waeup.kofa.interfaces import ERRORS_COLUMN, IBatchProcessor
+from waeup.kofa.tabular import open_table
+
+_OUTCOMES = {"create": CREATED, "update": UPDATED, "remove": REMOVED}
+
+
+def import_by_override(
+    processor: IBatchProcessor,
+    path: str,
+    mapping: Mapping,
+    mode: str,
+    *,
+    folder: str,
+    site: Any = None,
+    user: str = "Unknown",
+    logger: logging.Logger | None = None,
+    ignore_empty: bool = True,
+    progress: Any = None,
+) -> Report:
+    """Let the processor's own `doImport` import the table; see `IBatchProcessor.importTable`.
+
+    `progress` is not called: 1.9's method tells of none.  Raises `FatalCSVError` for
+    constants when the method takes none.
+    """
+    started = time.monotonic()
+    parameters = inspect.signature(processor.doImport).parameters.values()
+    takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    taken = {p.name for p in parameters}
+    more: dict[str, Any] = {}
+    if site is not None and (takes_all or "site" in taken):
+        more["site"] = site
+    if mapping.constants and (takes_all or "constants" in taken):
+        more["constants"] = dict(mapping.constants)
+    elif mapping.constants:
+        raise FatalCSVError(
+            f"{processor.name} cannot fill fields with the same text for all rows. "
+            "Write the text into a column of the table."
+        )
+    total, failed, finished, pending = processor.doImport(
+        path,
+        mapping.headerfields,
+        mode,
+        user=user,
+        logger=logger,
+        ignore_empty=ignore_empty,
+        **more,
+    )
+    counts = {_OUTCOMES.get(mode, UPDATED): total - failed}
+    paths: list[str | None] = []
+    for found, place in zip((finished, pending), result_paths(folder, path), strict=True):
+        paths.append(shutil.move(found, place) if found else None)
+    with contextlib.suppress(OSError):
+        # The hook made a folder for its files; what else is in it is not ours.
+        os.rmdir(os.path.dirname(finished))
+    return Report(
+        file=os.path.basename(path),
+        processor=processor.util_name,
+        mode=mode,
+        total=total,
+        failed=failed,
+        seconds=time.monotonic() - started,
+        finished=paths[0],
+        pending=paths[1],
+        reasons=_reasons(paths[1]),
+        **counts,
+    )
+
+
+def _reasons(pending: str | None) -> tuple[tuple[str, int], ...]:
+    if pending is None:
+        return ()
+    counts: Counter[str] = Counter()
+    with open_table(pending, rows_required=False) as table:
+        if ERRORS_COLUMN in table.header:
+            at = table.header.index(ERRORS_COLUMN)
+            counts.update(row.values[at] for row in table if at < len(row.values))
+    return tuple(counts.most_common(LISTED_REASONS))

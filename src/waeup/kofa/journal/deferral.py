@@ -1,0 +1,154 @@
+"""Log lines that belong to a transaction, like everything an import does.
+
+Within `deferred_lines` a line is written when the transaction commits: a check, an
+abort or a retry leaves no line behind.  Used by `waeup.kofa.logger`, which logs, and by
+`waeup.kofa.importing`, which applies and takes back rows.
+"""
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from typing import Any
+
+from transaction.interfaces import (
+    IDataManagerSavepoint,
+    ISavepointDataManager,
+    NoTransaction,
+    TransactionFailedError,
+)
+from zope.interface import implementer
+
+from waeup.kofa.journal.lines import append_lines
+
+# Takes what cannot be written into a file; ends, by default, on stderr.
+_console = logging.getLogger("waeup.kofa")
+
+_current_transaction: ContextVar[Callable[[], Any] | None] = ContextVar(
+    "kofa_deferred_lines", default=None
+)
+
+
+@contextlib.contextmanager
+def deferred_lines(transaction: Any) -> Iterator[None]:
+    """Within this context, lines given to `write_line` join the transaction.
+
+    They are written, in order and with one write a file, when the transaction
+    commits, and are dropped when it aborts or a savepoint is rolled back.
+
+    `transaction` is a transaction manager (or the module ``transaction``), then
+    each line joins the transaction that is current at the time; or it is one
+    ITransaction, which must not be ended within the context.
+
+    Holds for this thread of control only.  The lines follow the database's
+    commit: a kill between the two loses lines, but no line tells of something
+    that did not happen.
+    """
+    token = _current_transaction.set(getattr(transaction, "get", lambda: transaction))
+    try:
+        yield
+    finally:
+        _current_transaction.reset(token)
+
+
+def write_line(path: str, line: str) -> None:
+    """Append `line` to the log file `path`, with the transaction if lines are deferred.
+
+    A log that cannot be written must not stop the work that it tells of: the failure
+    goes to the Python logger ``waeup.kofa``.
+    """
+    if not _defer(path, line):
+        _append(path, [line])
+
+
+def _defer(path: str, line: str) -> bool:
+    """Give a line to the current transaction; tell whether there is one to take it."""
+    get_transaction = _current_transaction.get()
+    if get_transaction is None:
+        return False
+    try:
+        transaction = get_transaction()
+        try:
+            lines = transaction.data(DeferredLines)
+        except KeyError:
+            lines = DeferredLines()
+            transaction.set_data(DeferredLines, lines)
+        lines.add(path, line, transaction)
+    except (NoTransaction, TransactionFailedError, ValueError):
+        # Nothing has begun, or it failed or ended: what is logged now tells of
+        # that, and is not undone by it.
+        return False
+    return True
+
+
+@implementer(ISavepointDataManager)
+class DeferredLines:
+    """The lines of one transaction; see `transaction.interfaces.IDataManager`."""
+
+    transaction_manager = None
+
+    def __init__(self) -> None:
+        self._lines: list[tuple[str, str]] = []
+        self._joined = False
+
+    def add(self, path: str, line: str, transaction: Any) -> None:
+        if not self._joined:
+            transaction.join(self)
+            self._joined = True
+        self._lines.append((path, line))
+
+    def sortKey(self) -> str:
+        # Behind the databases, whose keys begin with letters or digits: what
+        # failed there is not logged here.
+        return "~waeup.kofa.logger"
+
+    def savepoint(self) -> "_Savepoint":
+        return _Savepoint(self._lines)
+
+    def tpc_begin(self, transaction: Any) -> None:
+        """Nothing to prepare."""
+
+    def commit(self, transaction: Any) -> None:
+        """Nothing to prepare."""
+
+    def tpc_vote(self, transaction: Any) -> None:
+        """A log never prevents a commit."""
+
+    def tpc_finish(self, transaction: Any) -> None:
+        by_path: dict[str, list[str]] = {}
+        for path, line in self._lines:
+            by_path.setdefault(path, []).append(line)
+        self.abort(transaction)
+        for path, lines in by_path.items():
+            _append(path, lines)
+
+    def abort(self, transaction: Any) -> None:
+        # Also called for the roll-back to a savepoint older than the first
+        # line: the transaction then goes on without this data manager.
+        self._lines.clear()
+        self._joined = False
+
+    tpc_abort = abort
+
+
+@implementer(IDataManagerSavepoint)
+class _Savepoint:
+    def __init__(self, lines: list[tuple[str, str]]) -> None:
+        self._lines = lines
+        self._length = len(lines)
+
+    def rollback(self) -> None:
+        del self._lines[self._length :]
+
+
+def _append(path: str, lines: list[str]) -> None:
+    try:
+        append_lines(path, lines)
+    except OSError as error:
+        _console.error(
+            "Cannot write to the log file %s: %s. %d line(s) are lost. "
+            "Look at free space and access rights.",
+            path,
+            error.strerror or error,
+            len(lines),
+        )
