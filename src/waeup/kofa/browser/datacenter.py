@@ -4,13 +4,11 @@ from typing import Any
 from urllib.parse import urlencode
 
 import grok
-from zope.component import queryUtility
 
 from waeup.kofa.browser.page import Crumb, FormPage, Page, status_of
 from waeup.kofa.errors import Refused
 from waeup.kofa.i18n import MessageFactory as _
-from waeup.kofa.interfaces import IDataCenter, IDataCenterConfig
-from waeup.kofa.operations.files import UPLOAD_LIMIT
+from waeup.kofa.interfaces import IDataCenter
 
 
 class DataCenterPage(Page):
@@ -101,8 +99,7 @@ class Upload(DataCenterPage, FormPage):
     def prepare(self) -> None:
         """Offer templates of the kinds of objects, and tell the limit of bytes."""
         self.processors = self.operations.processors()
-        config = queryUtility(IDataCenterConfig, default={})
-        self.limit = config.get("upload_limit", UPLOAD_LIMIT)
+        self.limit = self.operations.upload_limit()
 
     def upload(self) -> None:
         """Take each file for itself: one that is refused does not keep the others out."""

@@ -1,26 +1,17 @@
-"""The four steps of an import: choose a file, say what it is, map its columns, run it.
-
-What the officer has chosen is kept in a draft in the database, whose id goes
-from step to step: two tabs do not mix, and a broken session loses nothing.
-The draft keeps the result, too, so that it can be looked at again.
-"""
+"""The four steps of an import: choose a file, say what it is, map its columns, run it."""
 
 from collections.abc import Iterable
 from datetime import datetime, timezone
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import grok
 import transaction
-from zope.browserpage import ViewPageTemplateFile
 
-from waeup.kofa.browser.datacenter import DataCenterPage
-from waeup.kofa.browser.page import FormPage
+from waeup.kofa.browser.steps import DraftStep, ImportStep
 from waeup.kofa.conversion import Mapping
-from waeup.kofa.errors import MappingError, NoSuchItem, NotAllowed, Refused
+from waeup.kofa.errors import MappingError, Refused
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.interfaces import IGNORE_COLUMN
-from waeup.kofa.jobs import running
 
 #: Pairs of field and text; on its way from the form, the field may be ''.
 Constants = tuple[tuple[str, str], ...]
@@ -68,29 +59,6 @@ class Constant(NamedTuple):
     text: str
 
 
-class ImportStep(DataCenterPage, FormPage):
-    """A step of an import."""
-
-    grok.baseclass()
-
-    section = _("Import")
-    step = 0
-    steps = (
-        _("Choose a file"),
-        _("Choose processor and mode"),
-        _("Map the columns"),
-        _("Perform the import"),
-    )
-
-    #: Where the officer is in the four steps.
-    show_steps = ViewPageTemplateFile("steps.pt")
-
-    @property
-    def label(self) -> str:
-        """What is to be done in this step."""
-        return self.steps[self.step - 1]
-
-
 class Import1(ImportStep):
     """Step 1: choose a pending file."""
 
@@ -103,91 +71,6 @@ class Import1(ImportStep):
     def prepare(self) -> None:
         """List the files, newest first."""
         self.files = self.operations.pending_files(sort="date")
-
-
-class DraftStep(ImportStep):
-    """A step of an import that has a draft.
-
-    `needs` says which attributes of the draft must be there; who comes too early
-    is sent to the step that sets them.
-    """
-
-    grok.baseclass()
-
-    needs: dict[str, int] = {}
-
-    def update(self) -> None:
-        """Do what the button says, unless the import is at another step."""
-        try:
-            draft = self.draft
-        except NoSuchItem as gone:
-            self.flash(str(gone), "warning")
-            self.redirect(self.link("import1"))
-            return
-        missing = [step for name, step in self.needs.items() if not getattr(draft, name)]
-        if missing:
-            self.go(min(missing))
-        elif self.is_begun and (self.step < len(self.steps) or self.request.method == "POST"):
-            # Nothing can be changed any more. A second click leads to what the first one did.
-            self.go(len(self.steps))
-        else:
-            super().update()
-
-    @cached_property
-    def draft(self) -> Any:
-        """The draft that the address names."""
-        return self.operations.draft(self.field("draft"))
-
-    @property
-    def is_running(self) -> bool:
-        """Whether the file is being imported at this moment."""
-        # The mark of a process that was killed stays: it must not be believed alone.
-        return self.draft.started is not None and self.draft.filename in running()
-
-    @property
-    def is_begun(self) -> bool:
-        """Whether the import is being run, or has been."""
-        return self.draft.report is not None or self.is_running
-
-    @property
-    def address(self) -> str:
-        """Where the form is sent to; who reloads the answer still has the draft."""
-        return self.link(f"import{self.step}", draft=self.draft.id)
-
-    @cached_property
-    def preview(self) -> Any:
-        """Header and first rows of the draft's file."""
-        return self.operations.preview(self.draft.filename)
-
-    @cached_property
-    def processors(self) -> dict[str, Any]:
-        """The processors that this person may use, by name."""
-        return {info.name: info for info in self.operations.processors()}
-
-    @property
-    def processor(self) -> Any:
-        """The processor of the draft, which step 2 has set."""
-        info = self.processors.get(self.draft.processor)
-        if info is None:
-            raise NotAllowed(
-                f"You may not use the processor {self.draft.processor!r} any more. "
-                "Ask the administrator of the portal for a role that may, or begin again."
-            )
-        return info
-
-    def go(self, step: int) -> None:
-        """Go to another step of the same draft."""
-        self.redirect(self.link(f"import{step}", draft=self.draft.id))
-
-    def save(self, **changes: Any) -> None:
-        """Keep what was chosen."""
-        self.operations.save_draft(self.draft.id, **changes)
-
-    def cancel(self) -> None:
-        """Give the import up."""
-        self.operations.drop_draft(self.draft.id)
-        self.flash(_("Import aborted."), "warning")
-        self.leave()
 
 
 class Import2(DraftStep):

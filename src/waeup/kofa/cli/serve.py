@@ -190,8 +190,8 @@ def serve(
 ) -> None:
     """Answer requests on `listener` until SIGINT or SIGTERM.
 
-    `max_upload` is the largest upload in bytes; waitress refuses a larger one before it reads
-    it.  `ready` is called when requests are answered.  `trusted_proxy` is the address of the
+    `max_upload` is the largest upload in bytes.  Waitress refuses a request of twice the size
+    before it reads it; in between the upload page says what is too large.  `ready` is called when requests are answered.  `trusted_proxy` is the address of the
     proxy whose word about client, host and https counts; nobody else's does.
 
     At the end imports are waited for, and requests under way have five seconds; the database
@@ -210,7 +210,7 @@ def serve(
         map=connections,
         sockets=[listener],
         threads=threads,
-        max_request_body_size=max_upload,
+        max_request_body_size=2 * max_upload,
         ident=None,
         clear_untrusted_proxy_headers=True,
         **trust,

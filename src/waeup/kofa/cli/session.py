@@ -188,19 +188,16 @@ def _acting(site: Any, user: str) -> Iterator["Operations"]:
 
 
 @contextmanager
-def log_to(instance: Instance, name: str, level: int = logging.WARNING) -> Iterator[None]:
+def log_to(instance: Instance, name: str) -> Iterator[None]:
     """Write what libraries log to a file in the instance's log folder, not to the terminal."""
     instance.log.mkdir(exist_ok=True)
     handler = logging.FileHandler(instance.log / name, encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    handler.setLevel(level)
+    handler.setLevel(logging.WARNING)
     root = logging.getLogger()
-    former = root.level
-    root.setLevel(min(level, former or level))
     root.addHandler(handler)
     try:
         yield
     finally:
         root.removeHandler(handler)
-        root.setLevel(former)
         handler.close()

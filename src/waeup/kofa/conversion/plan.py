@@ -164,6 +164,9 @@ def _compile_text(field: Any, check: Check | None) -> Callable[[str, str, bool],
                 return value
         elif cell[0] == "'":
             text = _unguarded(cell, text)
+        if "\0" in text:
+            # No file could give it back, nor a spreadsheet show it.
+            raise ConversionError("Invalid input: the text holds a NUL character. Remove it.")
         if check is not None:
             check(text)
         return text

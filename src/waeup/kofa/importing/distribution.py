@@ -108,7 +108,8 @@ def distribute(
 def append_table(source: str, target: str) -> None:
     """Append the rows of the table `source` to `target` and remove `source`.
 
-    The columns are those of both, sorted by name (Kofa 1.9).  Raises `TableError` for files that are no tables.
+    The columns are those of both, sorted by name (Kofa 1.9).  Raises `TableError` for
+    files that are no tables.
     """
     merged = target + ".merged"
     merge_tables((target, source), merged)

@@ -1,10 +1,10 @@
 """The row engine: applies the rows of a table through a processor's hooks.
 
 Rows go through in batches.  All cells of a batch are read and converted first
-(`waeup.kofa.importing.preparing`); then each row is applied.  A row that fails
-before its first write simply goes to the pending file.  A row that fails later
-(`HalfDone`) is taken back: the batch is replayed without it (see
-`waeup.kofa.importing.rollback`).  Results are written when the batch is through,
+(`waeup.kofa.importing.preparing`); then each row is applied.  A row that cannot be
+converted, or that a hook refuses with a message, simply goes to the pending file.
+One whose hook raises (`HalfDone`) is taken back: the batch is replayed without it
+(see `waeup.kofa.importing.rollback`).  Results are written when the batch is through,
 thus no row is reported twice.
 
 The engine works inside the caller's transaction.  It never begins, commits or
@@ -36,6 +36,8 @@ from waeup.kofa.tabular import check_header, open_table
 BATCH_ROWS = 1000
 #: After so many replays of one batch each further row gets a savepoint.
 MAX_REPLAYS = 3
+#: Different reasons that are counted; a file may have one for each row.
+COUNTED_REASONS = 1000
 #: Reasons that a report lists, most frequent first.
 LISTED_REASONS = 20
 
@@ -61,7 +63,7 @@ class _RowRefused(Exception):
 
 
 class HalfDone(Exception):
-    """A hook failed after the first write of a row; the message is the reason."""
+    """A hook failed, perhaps after it changed something; the message is the reason."""
 
 
 def check_mode(processor: IBatchProcessor, mode: str) -> None:
@@ -112,7 +114,7 @@ class RowEngine:
         }[mode]
         connection = getattr(site, "_p_jar", None)
         self._savepoints = Savepoints(connection) if connection is not None else None
-        self._restore = ObjectRestore(processor) if connection is None else None
+        self._restore = ObjectRestore() if connection is None else None
 
     def run(self, folder: str, progress: Callable[[Progress], None] | None = None) -> Report:
         """Apply all rows, write result files into `folder`, and report."""
@@ -135,8 +137,11 @@ class RowEngine:
                     for result in self._batch([p for row in rows if (p := prepare(row))]):
                         files.write(result)
                         counts[result.outcome] += 1
-                        if result.reason is not None:
-                            reasons[result.reason] += 1
+                        reason = result.reason
+                        if reason is not None and (
+                            reason in reasons or len(reasons) < COUNTED_REASONS
+                        ):
+                            reasons[reason] += 1
                     if progress is not None:
                         failed = counts[outcomes.FAILED]
                         done = table.bytes_read / table.size
@@ -238,6 +243,7 @@ class RowEngine:
     def _single(self, row: Prepared) -> RowResult:
         """Apply a row to objects outside a database."""
         assert self._restore is not None
+        self._restore.forget()
         try:
             return self._try(row, None)
         except HalfDone as exc:
@@ -248,7 +254,6 @@ class RowEngine:
         reason = known_reason or row.reason
         if reason is not None:
             return _failed(row, reason)
-        self._writing = False
         # What was found before a replay may not be there any more.
         row.row.found = {}
         try:
@@ -256,11 +261,9 @@ class RowEngine:
         except _RowRefused as exc:
             return _failed(row, str(exc))
         except Exception as exc:
-            # A hook is the code of a site; whatever it raises concerns this row.
-            reason = row_error(exc)
-            if self._writing:
-                raise HalfDone(reason) from exc
-            return _failed(row, reason)
+            # A hook is the code of a site: whatever it raises concerns this row, and
+            # whatever it changed before is taken back.
+            raise HalfDone(row_error(exc)) from exc
         finally:
             row.row.found = None
         return RowResult(row.number, outcome, row.texts)
@@ -277,7 +280,6 @@ class RowEngine:
             raise _RowRefused("This object already exists.")
         parent = once(row, "parent", processor.getParent, row, site)
         self._refuse_if(processor.checkCreateRequirements(parent, row, site))
-        self._writing = True
         obj = processor.callFactory()
         if self._restore is not None:
             self._restore.watch_new(obj)
@@ -291,7 +293,6 @@ class RowEngine:
         if obj is None:
             raise _RowRefused("Cannot update: no such entry")
         self._refuse_if(processor.checkUpdateRequirements(obj, row, site))
-        self._writing = True
         if self._restore is not None:
             self._restore.watch_change(obj)
         changes = processor.updateEntry(obj, row, site, self.filename)
@@ -303,7 +304,6 @@ class RowEngine:
             raise _RowRefused("Cannot remove: no such entry")
         obj = processor.getEntry(row, site)
         self._refuse_if(processor.checkRemoveRequirements(obj, row, site))
-        self._writing = True
         if self._restore is not None:
             self._restore.watch_change(obj)
         processor.delEntry(row, site)

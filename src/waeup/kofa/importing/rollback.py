@@ -7,7 +7,7 @@ there the object of the failed row itself is put back.
 
 from typing import Any
 
-from waeup.kofa.interfaces import IBatchProcessor
+from waeup.kofa.errors import Fault
 
 
 class Savepoints:
@@ -28,8 +28,18 @@ class Savepoints:
         self._connection.cacheGC()
 
     def rollback(self) -> None:
-        """Go back to the last mark; it can be gone back to again."""
-        self._savepoint.rollback()
+        """Go back to the last mark; it can be gone back to again.
+
+        Raises `Fault` when something has joined the transaction that cannot go back.
+        """
+        try:
+            self._savepoint.rollback()
+        except TypeError as exc:
+            raise Fault(
+                "A row failed and cannot be taken back, because something that takes part in "
+                f"the transaction knows no savepoints ({exc}). Give that data manager a method "
+                "savepoint."
+            ) from exc
 
 
 class ObjectRestore:
@@ -39,28 +49,35 @@ class ObjectRestore:
     a database there is nothing that knows of it.
     """
 
-    def __init__(self, processor: IBatchProcessor) -> None:
-        self._processor = processor
+    def __init__(self) -> None:
         self._obj: Any = None
         self._state: dict[str, Any] | None = None
+
+    def forget(self) -> None:
+        """Begin with another row."""
+        self._obj = self._state = None
 
     def watch_new(self, obj: Any) -> None:
         """Remember that `obj` is new."""
         self._obj, self._state = obj, None
 
     def watch_change(self, obj: Any) -> None:
-        """Remember the attributes of `obj`."""
+        """Remember the attributes of `obj`, and thus where it is."""
         self._obj, self._state = obj, dict(obj.__dict__)
 
     def restore(self) -> None:
-        """Take out a new object, or give a changed one its attributes back."""
+        """Take out a new object; give a changed or removed one back what it had."""
         obj, state = self._obj, self._state
         if obj is None:
             return
-        if state is not None:
-            obj.__dict__.clear()
-            obj.__dict__.update(state)
+        parent, name = getattr(obj, "__parent__", None), getattr(obj, "__name__", None)
+        if state is None:
+            if parent is not None and name in parent:
+                del parent[name]
             return
-        parent = getattr(obj, "__parent__", None)
-        if parent is not None and obj.__name__ in parent:
-            del parent[obj.__name__]
+        obj.__dict__.clear()
+        obj.__dict__.update(state)
+        parent, name = state.get("__parent__"), state.get("__name__")
+        if parent is not None and parent.get(name) is None:
+            obj.__parent__ = None
+            parent[name] = obj

@@ -39,7 +39,6 @@ from waeup.kofa.importing.engine import Progress
 from waeup.kofa.importing.report import Report
 from waeup.kofa.interfaces import IBatchProcessor
 from waeup.kofa.ledger import FileEntry, Ledger
-from waeup.kofa.logger import deferred_lines
 from waeup.kofa.spool.disk import digest_of, faults
 
 log = logging.getLogger(__name__)
@@ -229,7 +228,7 @@ def _apply_rows(
     progress: Callable[[Progress], None] | None,
 ) -> Report:
     processor = getUtility(IBatchProcessor, name=order.processor)
-    with faults(f"Importing {order.file}"), deferred_lines(transaction.manager):
+    with faults(f"Importing {order.file}"):
         return processor.importTable(
             source,
             order.mapping,

@@ -47,6 +47,11 @@ class FileOperations(Acting):
         items = spool.scan(self._folder(folder), folder, suffixes=PENDING_SUFFIXES)
         return [self._stored(DataCenterFile(item.path, folder), folder) for item in items]
 
+    def upload_limit(self) -> int:
+        """Return the highest number of bytes of an upload."""
+        config = queryUtility(IDataCenterConfig, default={})
+        return config.get("upload_limit", UPLOAD_LIMIT)
+
     def upload(self, filename: str, stream: BinaryIO, *, replace: bool = False) -> spool.Upload:
         """Store a table that came from outside, and say what was stored.
 
@@ -62,7 +67,7 @@ class FileOperations(Acting):
             self.datacenter.storage,
             filename,
             self.principal.id,
-            limit=_upload_limit(),
+            limit=self.upload_limit(),
             check=_check_table,
             replace=replace,
         )
@@ -164,12 +169,6 @@ class FileOperations(Acting):
             owner=entry.owner if entry is not None else "",
             _lines=file.getLinesNumber,
         )
-
-
-def _upload_limit() -> int:
-    """Return the highest number of bytes of an upload."""
-    config = queryUtility(IDataCenterConfig, default={})
-    return config.get("upload_limit", UPLOAD_LIMIT)
 
 
 def _check_table(path: str) -> None:

@@ -379,6 +379,30 @@ class People(OperationsTestCase):
                 call()
         self.assertEqual(self.site["users"]["boss"].roles, ["waeup.PortalManager"])
 
+    def test_a_file_gives_no_more_rights_than_its_importer_has(self):
+        manager = self.of("manager", "waeup.UsersManager", "waeup.ImportManager")
+        table = (
+            b"name,title,roles,password\r\n"
+            b"eve,Eve,['waeup.PortalManager'],a good secret\r\n"
+            b"bob,Bob,['waeup.ImportManager'],a good secret\r\n"
+        )
+        fields = Mapping(("name", "title", "roles", "password"))
+        manager.upload("a.csv", io.BytesIO(table))
+        manager.upload(
+            "b.csv", io.BytesIO(b"name,password\r\nboss,another secret\r\nbob,another secret\r\n")
+        )
+        transaction.commit()
+        report = manager.import_file("a_manager.csv", "userprocessor", "create", fields)
+        self.assertEqual((report.created, report.failed), (1, 1))
+        self.assertIn("You lack rights of waeup.PortalManager", report.reasons[0][0])
+        report = manager.import_file(
+            "b_manager.csv", "userprocessor", "update", Mapping(("name", "password"))
+        )
+        self.assertEqual((report.updated, report.failed), (1, 1))
+        transaction.abort()
+        self.assertNotIn("eve", self.site["users"])
+        self.assertFalse(self.site["users"]["boss"].checkPassword("another secret"))
+
     def test_changes_of_accounts_are_logged(self):
         self.operations.add_user("ann", "Ann", "a good secret", ["waeup.ImportManager"])
         self.operations.set_password("ann", "another secret")

@@ -1,11 +1,13 @@
 """What a row of a table means for accounts; names and messages are those of Kofa 1.9."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+from zope.security.management import queryInteraction
 
 from waeup.kofa.importing.kind import ContainerProcessor
 from waeup.kofa.logger import current_user
-from waeup.kofa.permissions import get_waeup_role_names
+from waeup.kofa.permissions import get_waeup_role_names, roles_beyond
 from waeup.kofa.users.interfaces import IUserAccount
 
 
@@ -40,11 +42,19 @@ class UserProcessor(ContainerProcessor):
                 return [*errors, ("roles", message)], invariant_errors, {}
         return errors, invariant_errors, values
 
+    def checkCreateRequirements(self, parent: Any, row: dict[str, Any], site: Any) -> str | None:
+        """See `IBatchProcessor`; nobody gives a right that he does not have."""
+        return _cannot_give(row, site)
+
+    def checkUpdateRequirements(self, obj: Any, row: dict[str, Any], site: Any) -> str | None:
+        """See `IBatchProcessor`; nobody gives or gets a right that he does not have."""
+        return _cannot_change(obj, site) or _cannot_give(row, site)
+
     def checkRemoveRequirements(self, obj: Any, row: dict[str, Any], site: Any) -> str | None:
         """See `IBatchProcessor`; nobody shuts himself out by a file."""
         if obj.name == current_user():
             return "You cannot remove your own account. Let another administrator do it."
-        return None
+        return _cannot_change(obj, site)
 
     def updateEntry(self, obj: Any, row: dict[str, Any], site: Any, filename: str) -> str:
         """See `IBatchProcessor`."""
@@ -58,3 +68,23 @@ class UserProcessor(ContainerProcessor):
         """See `IBatchProcessor`."""
         super().delEntry(row, site)
         site["users"].logger.info("%s - %s - User removed", self.name, row["name"])
+
+
+def _beyond(roles: Iterable[str], site: Any) -> list[str]:
+    """Return the roles that hold a permission which whoever imports lacks."""
+    interaction = queryInteraction()
+    if interaction is None:
+        # Nobody acts: a test, or a script that has the database in its hands anyway.
+        return []
+    return roles_beyond(lambda name: interaction.checkPermission(name, site), roles)
+
+
+def _cannot_give(row: dict[str, Any], site: Any) -> str | None:
+    roles = row.get("roles")
+    beyond = _beyond(roles, site) if isinstance(roles, list) else []
+    return f"roles: You lack rights of {', '.join(beyond)}." if beyond else None
+
+
+def _cannot_change(account: Any, site: Any) -> str | None:
+    beyond = _beyond(account.roles, site)
+    return f"The account has rights that you lack ({', '.join(beyond)})." if beyond else None

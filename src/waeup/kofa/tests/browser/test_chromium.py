@@ -162,7 +162,7 @@ class TouchTest(ChromiumTestCase):
                         self.assertGreaterEqual(element.size["width"], 24)
 
     def test_names_of_columns_are_not_broken(self) -> None:
-        self.store("list.csv", "code,title_of_the_faculty_in_full\nA1,Arts\n")
+        self.store("list.csv", f"code,title_of_the_faculty_in_full\nA1,{'A' * 80}\n")
         self.enter()
         self.press("select")
         Select(self.find("#importer")).select_by_visible_text("Faculty Processor")

@@ -201,7 +201,7 @@ class ResultTest(ImportTestCase):
                 self.assertIn("is being imported", second.contents)
 
         def import_while_others_click(*args: Any, **kw: Any) -> Any:
-            running = mock.patch("waeup.kofa.browser.importing.running", return_value=["list.csv"])
+            running = mock.patch("waeup.kofa.browser.steps.running", return_value=["list.csv"])
             # A thread of its own, for transactions belong to threads.
             with running, ThreadPoolExecutor(1) as other:
                 other.submit(look_and_click).result()
@@ -216,7 +216,7 @@ class ResultTest(ImportTestCase):
     def test_a_click_that_is_a_moment_late_shows_the_result_of_the_first(self) -> None:
         self.go_to_step(4)
         busy = mock.patch.object(Operations, "import_file", side_effect=ItemBusy("Somebody else"))
-        running = mock.patch("waeup.kofa.browser.importing.running", return_value=["list.csv"])
+        running = mock.patch("waeup.kofa.browser.steps.running", return_value=["list.csv"])
         with busy, running:
             self.press("perform")
         self.assertIn("is being imported", self.page)

@@ -21,7 +21,8 @@ from waeup.kofa.interfaces import IGNORE_MARKER
 PIECES = ["'", "=", "+", "-", "@", "\t", "\r", "\n", " ", "\u00a0", "a", "é", '"', ",", "#"]
 #: Texts of what the grammar looks at.
 tricky_texts = st.one_of(
-    st.lists(st.sampled_from([*PIECES, *sorted(MARKERS)]), max_size=6).map("".join), st.text()
+    st.lists(st.sampled_from([*PIECES, *sorted(MARKERS)]), max_size=6).map("".join),
+    st.text(st.characters(codec="utf-8", exclude_characters="\0")),
 )
 
 

@@ -34,6 +34,13 @@ def refuse_with_own_class(value):
     raise NotACode(value)
 
 
+class NulTests(unittest.TestCase):
+    def test_no_text_holds_one(self):
+        """Python 3.10 cannot write it into a file, and nobody can see it."""
+        with self.assertRaisesRegex(ConversionError, "NUL"):
+            FieldPlan(schema.TextLine()).convert("a\0b", "create", True)
+
+
 class MarkerTests(unittest.TestCase):
     def test_ignore_marker_holds_in_every_mode(self):
         plan = FieldPlan(schema.Int())

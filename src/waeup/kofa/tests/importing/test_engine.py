@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 import unittest
+from unittest import mock
 
 import grok
 import transaction
@@ -16,6 +17,7 @@ from zope.schema.interfaces import ConstraintNotSatisfied, RequiredMissing
 from waeup.kofa.errors import (
     DuplicationError,
     FatalCSVError,
+    Fault,
     MappingError,
     StorageFault,
     TableError,
@@ -306,6 +308,34 @@ class WithoutDatabase(CommonTests, EngineTestCase):
         self.assertEqual(pending[1], "a,bad,too late")
         self.assertEqual(list(self.site["caves"]), ["b"])
 
+    def test_the_object_of_another_row_is_left_alone(self):
+        class Factory(CaveProcessor):
+            grok.baseclass()
+            made = 0
+
+            def callFactory(self, *args, **kw):
+                type(self).made += 1
+                if self.made == 2:
+                    raise ValueError("no more caves")
+                return super().callFactory(*args, **kw)
+
+        counts, finished, _ = self.do("code", "a", "b", "c", processor=Factory())
+        self.assertEqual((counts, finished[1:]), ((3, 1), ["a", "c"]))
+        self.assertEqual(sorted(self.site["caves"]), ["a", "c"])
+
+    def test_a_removed_object_comes_back(self):
+        class Remover(CaveProcessor):
+            grok.baseclass()
+
+            def delEntry(self, row, site):
+                super().delEntry(row, site)
+                raise ValueError("not that one")
+
+        self.do("code,size", "a,1")
+        counts, _, pending = self.do("code", "a", mode="remove", processor=Remover())
+        self.assertEqual((counts, pending[1]), ((1, 1), "a,not that one"))
+        self.assertEqual(self.site["caves"]["a"].size, 1)
+
 
 class WithDatabase(CommonTests, EngineTestCase):
     """Objects of a ZODB, where savepoints take back whatever a hook did."""
@@ -356,3 +386,41 @@ class WithDatabase(CommonTests, EngineTestCase):
         self.assertEqual(len(finished), total - 3 + 1)
         transaction.commit()
         self.assertEqual(len(self.site["caves"]), total - 3)
+
+    def test_what_a_check_has_changed_before_it_failed_is_taken_back(self):
+        class Checking(CaveProcessor):
+            grok.baseclass()
+
+            def checkCreateRequirements(self, parent, row, site):
+                parent.note = row["code"]
+                if row["code"] == "b":
+                    raise ValueError("no")
+
+        self.do("code", "a", "b", processor=Checking())
+        self.assertEqual(self.site["caves"].note, "a")
+
+    def test_a_data_manager_without_savepoints_is_a_fault(self):
+        class Plain:
+            transaction_manager = transaction.manager
+
+            def sortKey(self):
+                return "plain"
+
+            def abort(self, txn):
+                """Nothing to take back."""
+
+            tpc_begin = commit = tpc_vote = tpc_finish = tpc_abort = abort
+
+        transaction.get().join(Plain())
+        with self.assertRaisesRegex(Fault, "knows no savepoints"):
+            self.do("code,owner", "a,type")
+
+    def test_reasons_are_counted_up_to_a_limit(self):
+        with mock.patch.object(engine, "COUNTED_REASONS", 2):
+            path = self.table("code,size", "a,x", "b,y", "c,z", "d,x")
+            mapping = engine.conversion.Mapping(("code", "size"))
+            report = CaveProcessor().importTable(
+                path, mapping, "create", folder=self.folder, site=self.site
+            )
+        self.assertEqual([count for _, count in report.reasons], [2, 1])
+        self.assertEqual(report.failed, 4)
