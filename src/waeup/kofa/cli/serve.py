@@ -191,8 +191,9 @@ def serve(
     """Answer requests on `listener` until SIGINT or SIGTERM.
 
     `max_upload` is the largest upload in bytes.  Waitress refuses a request of twice the size
-    before it reads it; in between the upload page says what is too large.  `ready` is called when requests are answered.  `trusted_proxy` is the address of the
-    proxy whose word about client, host and https counts; nobody else's does.
+    before it reads it; in between the upload page says what is too large.  `ready` is called
+    when requests are answered.  `trusted_proxy` is the address of the proxy whose word about
+    client, host and https counts; nobody else's does.
 
     At the end imports are waited for, and requests under way have five seconds; the database
     takes back what they have not committed by then.  A second signal ends the process at once.
