@@ -17,19 +17,15 @@ folder was touched, and after it the intent says what is left to do.
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
 
 import transaction
 from transaction.interfaces import TransientError
-from zope.authentication.interfaces import IAuthentication
 from zope.component import getUtility
-from zope.component.hooks import site as site_set
-from zope.security.management import endInteraction, newInteraction
-from zope.traversing.api import traverse
 
 from waeup.kofa import spool
 from waeup.kofa.conversion import Mapping
@@ -38,6 +34,7 @@ from waeup.kofa.importing import distribution as results
 from waeup.kofa.importing.engine import Progress
 from waeup.kofa.importing.report import Report
 from waeup.kofa.interfaces import IBatchProcessor
+from waeup.kofa.jobs.connection import connected, open_portal
 from waeup.kofa.ledger import FileEntry, Ledger
 from waeup.kofa.spool.disk import digest_of, faults
 
@@ -69,15 +66,6 @@ class ImportOrder:
     mode: str
     mapping: Mapping
     user: str
-
-
-class Participation:
-    """Lets a principal take part in an interaction without a request."""
-
-    interaction = None
-
-    def __init__(self, principal: Any) -> None:
-        self.principal = principal
 
 
 def run_import(
@@ -114,7 +102,7 @@ def recover(db: Any, site_path: str) -> list[str]:
     """
 
     def work() -> list[str]:
-        with _portal(db, site_path) as site:
+        with open_portal(db, site_path) as site:
             datacenter = site["datacenter"]
             done = results.recover(datacenter.storage)
             done += [intent.title for intent in _complete(datacenter)]
@@ -151,7 +139,7 @@ def _drive(
     progress: Callable[[Progress], None] | None,
 ) -> Report:
     spool.check_name(order.file)
-    with _portal(db, site_path, order.user) as site:
+    with open_portal(db, site_path, order.user) as site:
         datacenter = site["datacenter"]
         completed = _complete(datacenter)
         if any(order.file in (intent.source, intent.pending) for intent in completed):
@@ -316,7 +304,7 @@ def _commit(
 
 def _is_recorded(db: Any, site_path: str, intent: results.Distribution) -> bool:
     try:
-        with _connected(db, site_path) as site:
+        with connected(db, site_path) as site:
             return site["datacenter"].ledger.is_intended(intent.id)
     except Exception:
         log.exception("The database cannot tell whether an import was stored.")
@@ -353,27 +341,3 @@ def _carry_out(datacenter: Any, intent: results.Distribution, work: spool.WorkFo
 def _identity(path: str) -> tuple[int, int, int, int]:
     status = os.stat(path)
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
-
-
-@contextmanager
-def _portal(db: Any, site_path: str, user: str | None = None) -> Iterator[Any]:
-    """Open the portal on a connection of its own, acting as `user` (or nobody)."""
-    with _connected(db, site_path) as site, site_set(site):
-        if user is None:
-            yield site
-            return
-        newInteraction(Participation(getUtility(IAuthentication).getPrincipal(user)))
-        try:
-            yield site
-        finally:
-            endInteraction()
-
-
-@contextmanager
-def _connected(db: Any, site_path: str) -> Iterator[Any]:
-    connection = db.open()
-    try:
-        yield traverse(connection.root()["Application"], site_path)
-    finally:
-        transaction.abort()
-        connection.close()
