@@ -260,8 +260,8 @@ class Import4(DraftStep):
 
     def perform(self) -> None:
         """Import the file, keep what has become of it, and lead to the page that shows it."""
-        draft = self.draft
-        self._keep(started=datetime.now(timezone.utc))
+        draft, began = self.draft, datetime.now(timezone.utc)
+        self._keep(started=began)
         try:
             report = self.operations.import_file(
                 draft.filename,
@@ -271,8 +271,11 @@ class Import4(DraftStep):
                 digest=draft.digest,
             )
         except Refused:
-            if not self.is_running:
-                self._keep(started=None)
+            # See what another click has done meanwhile.
+            transaction.abort()
+            if not self.is_begun:
+                if draft.started == began:
+                    self._keep(started=None)
                 raise
             # Another click was quicker; this one shows the same page.
         else:

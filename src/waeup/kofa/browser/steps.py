@@ -67,7 +67,13 @@ class DraftStep(ImportStep):
             # Nothing can be changed any more. A second click leads to what the first one did.
             self.go(len(self.steps))
         else:
-            super().update()
+            try:
+                super().update()
+            except NoSuchItem as gone:
+                # The file was imported, deleted or moved meanwhile.
+                self.operations.drop_draft(draft.id)
+                self.flash(str(gone), "warning")
+                self.redirect(self.link("import1"))
 
     @cached_property
     def draft(self) -> Any:

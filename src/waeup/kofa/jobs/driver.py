@@ -177,8 +177,8 @@ def _attempt(
     seen = _identity(source)
     if digest_of(source) != order.digest:
         raise MappingError(
-            f"{order.file} was changed since its columns were mapped. Look at it again, and map "
-            "its columns anew."
+            f"{order.file} was changed since its columns were mapped. Give this import up, and "
+            "choose the file again."
         )
     work = spool.WorkFolder(datacenter.storage, prefix=PREFIX)
     try:
@@ -187,8 +187,8 @@ def _attempt(
         held.enter_context(spool.storage_lock(datacenter.storage, patience=None))
         if _identity(source) != seen:
             raise ItemBusy(
-                f"{order.file} was replaced while it was imported. Nothing was stored; look at "
-                "the list of files again."
+                f"{order.file} was replaced or removed while it was imported. Nothing was "
+                "stored; look at the list of files again."
             )
         intent = _record(site, source, order, report, work)
     except BaseException:
@@ -255,13 +255,18 @@ def _follow(
     ledger: Ledger, intent: results.Distribution, report: Report, order: ImportOrder
 ) -> None:
     """Let the ledger follow the files: the source goes, a pending file comes."""
-    needs = {*ledger.needs(order.file)}
+    unfinished = os.listdir(os.path.join(intent.storage, "unfinished"))
+    names = results.result_names(order.file, order.mode, unfinished)
+    # The file that the rows came with first: this one, or that of an earlier round.
+    origin = os.path.join("unfinished", names.original) if names.again else order.file
+    needs = {*ledger.needs(order.file), *ledger.needs(origin)}
     permission = getUtility(IBatchProcessor, name=order.processor).permission
     if permission != IMPORT:
         needs.add(permission)
-    entry = ledger.entry(order.file)
+    entry = ledger.entry(origin)
     ledger.strike(order.file)
-    if entry is not None and intent.source == order.file:
+    ledger.strike(origin)
+    if entry is not None:
         ledger.enter(replace(entry, name=intent.original))
     if intent.pending is not None:
         assert report.pending is not None
@@ -338,6 +343,10 @@ def _carry_out(datacenter: Any, intent: results.Distribution, work: spool.WorkFo
     work.remove()
 
 
-def _identity(path: str) -> tuple[int, int, int, int]:
-    status = os.stat(path)
+def _identity(path: str) -> tuple[int, int, int, int] | None:
+    """Return what tells a file from another one of its name; None when it is gone."""
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return None
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns

@@ -1,21 +1,16 @@
-"""The person behind all operations: rights, the log, and the way from names to paths."""
+"""The person behind all operations: rights, and the log."""
 
-import os
 from typing import Any
 
 import transaction
 from zope.security.management import getSecurityPolicy
 
-from waeup.kofa import jobs, spool
-from waeup.kofa.datacenter import PENDING_SUFFIXES
-from waeup.kofa.errors import InvalidName, NoSuchItem, NotAllowed
+from waeup.kofa import jobs
+from waeup.kofa.errors import NotAllowed
 from waeup.kofa.logger import deferred_lines
 from waeup.kofa.permissions import get_role_titles_for
 
 MANAGE = "waeup.manageDataCenter"
-
-#: Folders whose files can be fetched; ``''`` is that of the pending files.
-OPEN_FOLDERS = ("", "finished", "unfinished")
 
 
 class Acting:
@@ -44,29 +39,3 @@ class Acting:
         """Log what the person does, once the transaction has made it true."""
         with deferred_lines(transaction.manager):
             (component or self.datacenter).logger.info(message, *args)
-
-    def _folder(self, folder: str) -> str:
-        if folder not in OPEN_FOLDERS:
-            raise InvalidName(
-                f"{folder!r} is no folder whose files can be shown. There are: the pending files, "
-                "finished, unfinished."
-            )
-        return os.path.join(self.datacenter.storage, folder)
-
-    def _existing(self, name: str, folder: str = "") -> str:
-        """Return the path of an item whose content the person may see.
-
-        Raises `InvalidName`, `NoSuchItem` and `NotAllowed`.
-        """
-        path = os.path.join(self._folder(folder), spool.check_name(name))
-        if not name.endswith(PENDING_SUFFIXES) or not os.path.isfile(path):
-            raise NoSuchItem(
-                f"There is no file {name!r} (any more). Look at the list of files: it may have "
-                "been imported or deleted meanwhile."
-            )
-        ledger, relative = self.datacenter.ledger, os.path.join(folder, name)
-        entry = ledger.entry(relative)
-        if entry is None or entry.owner != self.principal.id:
-            for permission in ledger.needs(relative):
-                self._require(permission)
-        return path

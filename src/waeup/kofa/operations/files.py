@@ -14,7 +14,7 @@ from zope.traversing.api import getPath
 from waeup.kofa import jobs, spool
 from waeup.kofa.conversion import propose
 from waeup.kofa.datacenter import PENDING_SUFFIXES, DataCenterFile
-from waeup.kofa.errors import ItemBusy, Refused
+from waeup.kofa.errors import InvalidName, ItemBusy, NoSuchItem, Refused, TableError
 from waeup.kofa.interfaces import IBatchProcessor, IDataCenterConfig
 from waeup.kofa.ledger import FileEntry
 from waeup.kofa.operations.acting import MANAGE, Acting
@@ -24,6 +24,8 @@ from waeup.kofa.transactional import on_abort, on_commit
 
 #: Bytes that an upload may have, unless the configuration says otherwise.
 UPLOAD_LIMIT = 200 * 1024 * 1024
+#: Folders whose files can be fetched; ``''`` is that of the pending files.
+OPEN_FOLDERS = ("", "finished", "unfinished")
 #: What is shown instead of a password.
 HIDDEN = "***"
 
@@ -61,8 +63,6 @@ class FileOperations(Acting):
         comes back.
         """
         self._require(MANAGE)
-        if replace:
-            self._settle([filename])
         intake = spool.Intake(
             self.datacenter.storage,
             filename,
@@ -71,6 +71,10 @@ class FileOperations(Acting):
             check=_check_table,
             replace=replace,
         )
+        if replace:
+            self._settle([intake.name])
+            if os.path.lexists(os.path.join(self.datacenter.storage, intake.name)):
+                self._existing(intake.name)
         upload = intake.run(stream)
         on_abort(intake.undo)
         on_commit(intake.finish)
@@ -85,8 +89,7 @@ class FileOperations(Acting):
                 date=datetime.now(timezone.utc),
             )
         )
-        with open_table(upload.path) as table:
-            ledger.restrict(upload.name, _needs_of(table.header))
+        ledger.restrict(upload.name, needs_of(upload.path))
         self._log("uploaded: %s", upload.name)
         return upload
 
@@ -147,15 +150,53 @@ class FileOperations(Acting):
                 suggested_mode=_mode_in_name(name),
             )
 
+    def _folder(self, folder: str) -> str:
+        if folder not in OPEN_FOLDERS:
+            raise InvalidName(
+                f"{folder!r} is no folder whose files can be shown. There are: the pending files, "
+                "finished, unfinished."
+            )
+        return os.path.join(self.datacenter.storage, folder)
+
+    def _existing(self, name: str, folder: str = "") -> str:
+        """Return the path of an item whose content the person may see.
+
+        Raises `InvalidName`, `NoSuchItem` and `NotAllowed`.
+        """
+        path = os.path.join(self._folder(folder), spool.check_name(name))
+        if not name.endswith(PENDING_SUFFIXES) or not os.path.isfile(path):
+            raise NoSuchItem(
+                f"There is no file {name!r} (any more). Look at the list of files: it may have "
+                "been imported or deleted meanwhile."
+            )
+        self._check_needs(path, os.path.join(folder, name))
+        return path
+
+    def _check_needs(self, path: str, relative: str) -> None:
+        """Raise `NotAllowed` unless the person may see the file; see `needs_of`."""
+        entry = self.datacenter.ledger.entry(relative)
+        needs = {*self.datacenter.ledger.needs(relative)}
+        if entry is None or entry.size != os.path.getsize(path):
+            # Put there by other means, or another file of that name: its header tells.
+            needs |= needs_of(path)
+        elif entry.owner == self.principal.id:
+            return
+        for permission in sorted(needs):
+            self._require(permission)
+
     def _settle(self, names: Iterable[str]) -> None:
         """Complete an import of one of these files that was not completed."""
         ledger = self.datacenter.ledger
         for name in names:
             if ledger.open_work(name):
-                jobs.recover(self.site._p_jar.db(), getPath(self.site))
-                raise ItemBusy(
-                    f"An import of {name} was not completed before; that has been tried just "
-                    "now. Look at the list of files again."
+                if jobs.recover(self.site._p_jar.db(), getPath(self.site)):
+                    raise ItemBusy(
+                        f"An import of {name} was completed just now. Look at the list of files "
+                        "again."
+                    )
+                raise Refused(
+                    f"An import of {name} was stored, but its files cannot be put into their "
+                    "places. The portal's log says why; mend the files that it names."
                 )
 
     def _stored(self, file: DataCenterFile, folder: str = "") -> StoredFile:
@@ -178,6 +219,15 @@ def _check_table(path: str) -> None:
         check_header(table.header, table.name)
         for _ in table:
             return
+
+
+def needs_of(path: str) -> set[str]:
+    """Return the permissions of those who may see the table at `path`; see `_needs_of`."""
+    try:
+        with open_table(path) as table:
+            return _needs_of(table.header)
+    except TableError:
+        return set()
 
 
 def _secret_fields(processor: Any) -> list[str]:

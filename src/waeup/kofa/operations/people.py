@@ -75,7 +75,12 @@ class PeopleOperations(Acting):
         """Give a user these roles and no others."""
         self._require(USERS)
         account = self._changeable(name)
-        account.roles = self._grantable(roles)
+        wanted = self._grantable(roles)
+        if name == self.principal.id and not set(account.roles) <= set(wanted):
+            raise Refused(
+                "You cannot take roles from your own account. Let another administrator do it."
+            )
+        account.roles = wanted
         notify(ObjectModifiedEvent(account))
         self._tell("Roles set: %s, roles=%s", name, ", ".join(account.roles))
 

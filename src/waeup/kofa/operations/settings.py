@@ -1,11 +1,12 @@
 """Operations on the data center itself: its logs and its place."""
 
+import os
 from collections.abc import Iterator
 
 from zope.traversing.api import getPath
 
 from waeup.kofa import jobs, journal, spool
-from waeup.kofa.errors import ItemBusy, NoSuchItem
+from waeup.kofa.errors import ItemBusy, NoSuchItem, Refused
 from waeup.kofa.operations.acting import MANAGE
 from waeup.kofa.operations.files import FileOperations
 from waeup.kofa.operations.values import StoredFile
@@ -45,10 +46,17 @@ class SettingsOperations(FileOperations):
         while an import still has files to put into their places.
         """
         self._require(SETTINGS)
-        if any(self.datacenter.ledger.intended()):
-            jobs.recover(self.site._p_jar.db(), getPath(self.site))
-            raise ItemBusy(
-                "An import was not completed before; that has been tried just now. Set the "
-                "storage path again."
-            )
+        ledger = self.datacenter.ledger
+        for intent in list(ledger.intended()):
+            if not os.path.isdir(self.datacenter.storage):
+                # The storage is lost, and with it what was to be put into its place.
+                ledger.done(intent)
+                self._log("given up with the lost storage: %s", intent.title)
+            elif jobs.recover(self.site._p_jar.db(), getPath(self.site)):
+                raise ItemBusy("An import was completed just now. Set the storage path again.")
+            else:
+                raise Refused(
+                    f"Not completed: {intent.title}. The portal's log says why; mend the files "
+                    "that it names, then set the storage path."
+                )
         return self.datacenter.setStoragePath(path, move=move, overwrite=overwrite)

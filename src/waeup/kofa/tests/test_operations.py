@@ -4,6 +4,7 @@ import io
 import os
 import shutil
 import tempfile
+from unittest import mock
 
 import transaction
 from zope.authentication.interfaces import IAuthentication
@@ -15,15 +16,18 @@ from waeup.kofa.errors import (
     InvalidExpression,
     InvalidName,
     InvalidStoragePath,
+    ItemBusy,
     MappingError,
     NameTaken,
     NoSuchItem,
     NotAllowed,
     Refused,
+    StorageFault,
     TableError,
     TooLarge,
 )
 from waeup.kofa.interfaces import IDataCenterConfig
+from waeup.kofa.jobs import driver
 from waeup.kofa.operations import Operations
 from waeup.kofa.tests.functional import FunctionalLayer, FunctionalTestCase
 
@@ -331,6 +335,45 @@ class Secrets(OperationsTestCase):
         self.refused("users_boss.create.finished.csv", "finished")
         self.refused("users_boss.create.pending.csv")
 
+    def test_another_round_does_not_uncover_the_original(self):
+        self.upload("users.csv", self.ACCOUNTS)
+        transaction.commit()
+        fields = Mapping(("name", "title", "password"))
+        self.operations.import_file("users_boss.csv", "userprocessor", "create", fields)
+        transaction.abort()
+        pending = "users_boss.create.pending.csv"
+        faculties = io.BytesIO(b"code,title\r\nFZ,Zed\r\n")
+        with self.assertRaises(NotAllowed):
+            self.clerk.upload(pending, faculties, replace=True)
+        transaction.abort()
+        os.unlink(self.storage / pending)
+        faculties.seek(0)
+        self.clerk.upload(pending, faculties)
+        transaction.commit()
+        self.clerk.import_file(pending, "facultyprocessor", "create", Mapping(("code", "title")))
+        transaction.abort()
+        self.refused("users_boss.csv", "finished")
+        entry = self.site["datacenter"].ledger.entry("finished/users_boss.csv")
+        self.assertEqual((entry.owner, entry.size), ("boss", len(self.ACCOUNTS)))
+        self.assertIsNone(self.site["datacenter"].ledger.entry("unfinished/users_boss.csv"))
+
+    def test_a_table_put_there_by_other_means_is_judged_by_its_header(self):
+        self.store("users.csv", self.ACCOUNTS.decode())
+        self.refused("users.csv")
+        self.store("f.csv")
+        self.clerk.open_file("f.csv").close()
+
+    def test_an_entry_of_another_storage_is_not_believed(self):
+        self.upload("users.csv", self.ACCOUNTS)
+        transaction.commit()
+        former, place = str(self.storage), tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, place)
+        self.operations.set_storage_path(place)
+        self.upload("users.csv", b"name,title\r\nx,X\r\n")
+        transaction.commit()
+        self.operations.set_storage_path(former)
+        self.refused("users_boss.csv")
+
     def test_who_has_brought_a_table_may_see_it(self):
         self.clerk.upload("users.csv", io.BytesIO(self.ACCOUNTS))
         transaction.commit()
@@ -403,6 +446,22 @@ class People(OperationsTestCase):
         self.assertNotIn("eve", self.site["users"])
         self.assertFalse(self.site["users"]["boss"].checkPassword("another secret"))
 
+    def test_nobody_shuts_himself_out(self):
+        with self.assertRaises(Refused):
+            self.operations.set_roles("boss", ["waeup.ImportManager"])
+        for text, fields in (
+            (b"name,suspended\r\nboss,1\r\n", ("name", "suspended")),
+            (b"name,roles\r\nboss,['waeup.ImportManager']\r\n", ("name", "roles")),
+        ):
+            upload = self.upload("u.csv", text)
+            transaction.commit()
+            report = self.operations.import_file(
+                upload.name, "userprocessor", "update", Mapping(fields)
+            )
+            transaction.abort()
+            self.assertEqual((report.updated, report.failed), (0, 1))
+            self.assertIn("your own account", report.reasons[0][0])
+
     def test_changes_of_accounts_are_logged(self):
         self.operations.add_user("ann", "Ann", "a good secret", ["waeup.ImportManager"])
         self.operations.set_password("ann", "another secret")
@@ -418,6 +477,40 @@ class People(OperationsTestCase):
         ):
             self.assertIn(line.partition(" - ")[2], text)
         self.assertNotIn("secret", text)
+
+
+class Lost(OperationsTestCase):
+    """What cannot be completed any more."""
+
+    def fail_to_place(self):
+        """Import, and let the disk fail after the commit."""
+        self.upload("f.csv", b"code,title\r\nA1,Arts\r\n")
+        transaction.commit()
+
+        def full(distribution):
+            raise StorageFault("the disk is full")
+
+        args = ("f_boss.csv", "facultyprocessor", "create", Mapping(("code", "title")))
+        with mock.patch.object(driver.results, "perform", full), self.assertRaises(StorageFault):
+            self.operations.import_file(*args)
+        transaction.abort()
+
+    def test_a_file_of_it_is_not_deleted(self):
+        self.fail_to_place()
+        with self.assertRaisesRegex(ItemBusy, "was completed just now"):
+            self.operations.delete(["f_boss.csv"])
+        transaction.abort()
+        self.assertEqual(self.names(), FOLDERS)
+        self.assertEqual([f.name for f in self.operations.files_in("finished")][-1], "f_boss.csv")
+
+    def test_a_lost_storage_can_be_given_up(self):
+        self.fail_to_place()
+        place = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, place)
+        shutil.rmtree(self.storage)
+        self.operations.set_storage_path(place)
+        transaction.commit()
+        self.assertEqual(list(self.site["datacenter"].ledger.intended()), [])
 
 
 class Settings(OperationsTestCase):

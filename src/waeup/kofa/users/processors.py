@@ -47,7 +47,13 @@ class UserProcessor(ContainerProcessor):
         return _cannot_give(row, site)
 
     def checkUpdateRequirements(self, obj: Any, row: dict[str, Any], site: Any) -> str | None:
-        """See `IBatchProcessor`; nobody gives or gets a right that he does not have."""
+        """See `IBatchProcessor`; nobody gives a right that he lacks, or shuts himself out."""
+        if obj.name == current_user():
+            if row.get("suspended") is True:
+                return "You cannot suspend your own account. Let another administrator do it."
+            roles = row.get("roles")
+            if isinstance(roles, list) and not set(obj.roles) <= set(roles):
+                return "You cannot take roles from your own account. Let another do it."
         return _cannot_change(obj, site) or _cannot_give(row, site)
 
     def checkRemoveRequirements(self, obj: Any, row: dict[str, Any], site: Any) -> str | None:

@@ -212,12 +212,18 @@ class Disturbed(DriverTestCase):
         def replace(progress):
             os.replace(write(path + ".new", "code,title\r\nNEW1,New\r\n"), path)
 
-        with self.assertRaisesRegex(ItemBusy, "was replaced while it was imported"):
+        with self.assertRaisesRegex(ItemBusy, "was replaced or removed while it was imported"):
             self.run_import(progress=replace)
         self.assertEqual(self.codes(), [])
         self.assertEqual(
             sorted(self.portal.tree()), ["data.csv", "deleted", "finished", "unfinished"]
         )
+
+    def test_a_file_that_is_removed_meanwhile_is_told(self):
+        path = os.path.join(self.portal.storage, "data.csv")
+        with self.assertRaisesRegex(ItemBusy, "was replaced or removed"):
+            self.run_import(progress=lambda _: os.unlink(path))
+        self.assertEqual(self.codes(), [])
 
     def test_files_follow_a_storage_that_is_moved_meanwhile(self):
         place = os.path.join(self.portal.home, "elsewhere")
