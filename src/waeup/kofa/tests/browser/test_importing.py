@@ -485,12 +485,15 @@ class StepsTest(ImportTestCase):
             self.assertEqual(self.browser.url, f"{CENTER}/import1")
             self.assertIn("Choose the file again.", self.page)
 
-    def test_a_file_that_is_gone_meanwhile_is_told(self) -> None:
+    def test_a_file_that_is_gone_meanwhile_is_told_and_leads_to_the_beginning(self) -> None:
         self.go_to_step(4)
+        address = self.browser.url
         (self.storage / "list.csv").unlink()
         self.press("perform")
-        self.assertEqual(self.status, 404)
+        self.assertEqual(self.browser.url, f"{CENTER}/import1")
         self.assertIn("There is no file", self.page)
+        self.browser.open(address)
+        self.assertIn("Choose the file again.", self.page)
 
     def test_names_that_lead_elsewhere_are_refused(self) -> None:
         for name in ("../x.csv", "/etc/passwd", ".hidden.csv", "finished/a.csv", ""):
