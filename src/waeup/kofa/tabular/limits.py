@@ -1,0 +1,45 @@
+"""How much of a file is read: bounds that keep a bad file from hurting the portal.
+
+Whoever opens or unpacks a table may hand over other limits than these; each is
+refused with a message that names it.
+"""
+
+from typing import NamedTuple
+
+from waeup.kofa.errors import TooLarge
+
+__all__ = ["Limits"]
+
+
+class Limits(NamedTuple):
+    """The bounds of one table; `check_columns` and its like raise `TooLarge`.
+
+    `columns` counts cells of a row, `rows` those of the whole table, `cell` and
+    `line` characters.  `unpacked` counts the bytes that may come out of a container
+    (archive or workbook), `memory` those of the process that unpacks it, and
+    `seconds` is how long it may take.
+    """
+
+    columns: int = 1000
+    rows: int = 5_000_000
+    cell: int = 1 << 20
+    line: int = 1 << 22
+    unpacked: int = 2 << 30
+    memory: int = 2 << 30
+    seconds: int = 300
+
+    def check_columns(self, name: str, found: int) -> None:
+        """Refuse a table `name` of `found` columns."""
+        if found > self.columns:
+            raise TooLarge(
+                f"{name} has {found:,} columns, and {self.columns:,} are allowed. Remove columns,"
+                " check the delimiter, or have the limit raised."
+            )
+
+    def check_rows(self, name: str, found: int) -> None:
+        """Refuse a table `name` of at least `found` rows."""
+        if found > self.rows:
+            raise TooLarge(
+                f"{name} has more than {self.rows:,} rows, the limit of this data center."
+                " Split the file, or have the limit raised."
+            )
