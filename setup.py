@@ -15,6 +15,7 @@ INSTALL_REQUIRES = [
     "grokcore.message",
     "grokcore.site",
     "persistent",
+    "python-calamine",
     "rich",
     "transaction",
     "waitress",
@@ -50,6 +51,8 @@ TEST_REQUIRES = [
     "hypothesis",
     "selenium",
     "WebTest",
+    "XlsxWriter",  # workbooks that tests read
+    "xlwt",  # and those of before 2007
     "zope.annotation",
     "zope.app.testing",
     "zope.dottedname",

@@ -1,0 +1,77 @@
+"""The words for what cannot be unpacked, for both sides of the process border.
+
+Words out of a file are shown so that hostile ones can neither flood nor forge a message.
+"""
+
+from collections.abc import Sequence
+
+from waeup.kofa.errors import TableError, TooLarge
+from waeup.kofa.tabular.limits import Limits
+
+__all__ = [
+    "SAVE_AS",
+    "damaged",
+    "listed",
+    "not_a_table",
+    "out_of_memory",
+    "shown",
+    "too_long",
+    "too_much",
+]
+
+#: The advice for whoever has a table in a form that cannot be read.
+SAVE_AS = 'Open it, save the table as .xlsx or "CSV UTF-8", and upload that.'
+
+_LENGTH = 60
+_NAMES = 10
+
+
+def shown(text: str) -> str:
+    """Return `text` in quotes on one line, cut after some 60 characters."""
+    return repr(text if len(text) <= _LENGTH else text[:_LENGTH] + "...")
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return the first of `names`, each as `shown`, and how many more there are."""
+    more = len(names) - _NAMES
+    words = ", ".join(map(shown, names[:_NAMES]))
+    return f"{words} and {more} more" if more > 0 else words
+
+
+def not_a_table(name: str, what: str, advice: str) -> TableError:
+    """Return the error for the file `name`, which is `what`."""
+    return TableError(f"{name} is {what}, not a table. {advice}")
+
+
+def damaged(name: str, reason: str) -> TableError:
+    """Return the error for the file `name` that cannot be unpacked for a technical `reason`."""
+    return TableError(
+        f"{name} is damaged or was cut off ({shown(reason)[1:-1]})."
+        " Save or pack it again, and upload it once more."
+    )
+
+
+def out_of_memory(name: str, limits: Limits) -> TooLarge:
+    """Return the error for a file that needs more memory than it may."""
+    return TooLarge(
+        f"{name} needs more than {limits.memory >> 20:,} MB of memory to be read, the limit of"
+        " this data center. Remove sheets, and cells far outside of the table, save the table as"
+        ' "CSV UTF-8", or have the limit raised.'
+    )
+
+
+def too_long(name: str, limits: Limits) -> TooLarge:
+    """Return the error for a file that takes more time than it may."""
+    seconds = "1 second" if limits.seconds == 1 else f"{limits.seconds:,} seconds"
+    return TooLarge(
+        f"{name} takes more than {seconds} to be read, the limit of this data"
+        ' center. Split the table, save it as "CSV UTF-8", or have the limit raised.'
+    )
+
+
+def too_much(name: str, limits: Limits) -> TooLarge:
+    """Return the error for a container of which more comes out than may."""
+    return TooLarge(
+        f"{name} holds more than {limits.unpacked:,} bytes when unpacked, the limit of this"
+        " data center. Split the table, or have the limit raised."
+    )

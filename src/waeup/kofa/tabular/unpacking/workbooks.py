@@ -1,0 +1,198 @@
+"""One sheet of a workbook as a plain table, read by calamine and written as sound CSV.
+
+Runs in the worker.  Calamine holds the whole sheet in memory and gives values, not formulas: a
+merged cell has its value in its first cell, a formula the value that was saved with it.  What
+it leaves out is put back by `remedies`.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import sys
+import zipfile
+from collections.abc import Iterator
+from datetime import time
+from itertools import islice, zip_longest
+from typing import Any, BinaryIO
+
+import python_calamine
+
+from waeup.kofa.errors import TableError, TooLarge
+from waeup.kofa.tabular.limits import Limits
+from waeup.kofa.tabular.unpacking import remedies
+from waeup.kofa.tabular.unpacking.cells import text_of
+from waeup.kofa.tabular.unpacking.wording import (
+    SAVE_AS,
+    damaged,
+    listed,
+    not_a_table,
+    shown,
+    too_much,
+)
+
+__all__ = ["convert"]
+
+#: Rows with something in them that make a table: a header and a row.
+_TABLE_ROWS = 2
+_MAX_SHEETS = 1000
+_CHUNK = 1 << 18
+
+
+def convert(
+    stream: BinaryIO, kind: str, target: str, name: str, sheet: str | None, limits: Limits
+) -> tuple[str, list[str]]:
+    """Write a sheet of the workbook `stream`, which is of `kind`, to the file `target`.
+
+    Empty rows and columns around the table are left out, but for rows above it: line n of the
+    file is row n of the sheet unless cells hold line ends.  `name` is for messages.  Returns the
+    name of the sheet, which is `sheet` or the first visible one with a table, and the names of
+    all.  Raises `TableError` when there is no such sheet, `TooLarge` beyond `limits`.
+    """
+    if kind != "xls":
+        _verify(stream, name, limits)
+    if remedies.is_protected(stream, kind):
+        raise not_a_table(
+            name, "a workbook that is protected by a password", f"Remove the password. {SAVE_AS}"
+        )
+    stream.seek(0)
+    try:
+        workbook = python_calamine.CalamineWorkbook.from_filelike(stream)
+    except python_calamine.CalamineError:
+        # It has tried every form of workbook, and says no more than that none fits.
+        raise damaged(name, "what is inside makes no workbook") from None
+    sheets = [
+        entry
+        for entry in workbook.sheets_metadata
+        if entry.typ == python_calamine.SheetTypeEnum.WorkSheet
+    ]
+    names = [entry.name for entry in sheets]
+    if len(names) > _MAX_SHEETS:
+        raise TooLarge(
+            f"{name} has {len(names):,} sheets, and {_MAX_SHEETS:,} are allowed."
+            " Remove sheets that are not needed."
+        )
+    if sheet is None:
+        visible = [
+            entry.name
+            for entry in sheets
+            if entry.visible == python_calamine.SheetVisibleEnum.Visible
+        ]
+        used, cells = _first_table(workbook, visible, name)
+    elif sheet in names:
+        used, cells = sheet, workbook.get_sheet_by_name(sheet)
+    else:
+        raise TableError(
+            f"{name} has no sheet {shown(sheet)}. Name one of its sheets: {listed(names)}."
+        )
+    found = remedies.find(stream, kind, workbook.sheet_names.index(used), used)
+    _write(_Sheet(cells, found), target, name, limits)
+    return used, names
+
+
+def _verify(stream: BinaryIO, name: str, limits: Limits) -> None:
+    """Make sure that all parts of a workbook are whole; calamine takes some as they come."""
+    size = 0
+    with zipfile.ZipFile(stream) as archive:
+        for member in archive.infolist():
+            with archive.open(member) as part:
+                while data := part.read(_CHUNK):
+                    size += len(data)
+                    if size > limits.unpacked:
+                        raise too_much(name, limits)
+
+
+def _first_table(workbook: Any, names: list[str], name: str) -> tuple[str, Any]:
+    """Return name and cells of the first sheet with a table, or else of the first with a row."""
+    best: tuple[str, Any] | None = None
+    for sheet in names:
+        cells = workbook.get_sheet_by_name(sheet)
+        rows = 0
+        for row in cells.iter_rows():
+            rows += not all(map(_is_empty, row))
+            if rows == _TABLE_ROWS:
+                return sheet, cells
+        if rows and best is None:
+            best = sheet, cells
+    if best is None:
+        raise TableError(
+            f"{name} has no table on its visible sheets ({listed(names) or 'there are none'})."
+            " Write one, or name a hidden sheet."
+        )
+    return best
+
+
+class _Sheet:
+    """The rows of a sheet from its very first row and column on, with all remedies."""
+
+    def __init__(self, cells: Any, found: remedies.Remedies) -> None:
+        self._cells = cells
+        self._found = found
+        self._margin = [""] * (cells.start or (0, 0))[1]
+        self._end = max(found.texts, default=-1) + 1
+
+    def __iter__(self) -> Iterator[list[Any]]:
+        """Generate the values of each row; empty rows may be shorter than others."""
+        texts, negatives = self._found.texts, self._found.negatives
+        rows: Iterator[tuple[list[Any], Any]] = zip_longest(
+            self._cells.iter_rows(), range(self._end), fillvalue=[]
+        )
+        for number, (row, _) in enumerate(rows):
+            values = [*self._margin, *row] if self._margin or number in texts else row
+            for column, text in texts.get(number, {}).items():
+                values += [""] * (column + 1 - len(values))
+                values[column] = text
+            for column, text in negatives.get(number, {}).items():
+                if column < len(values) and isinstance(values[column], time):
+                    values[column] = text
+            yield values
+
+
+def _write(sheet: _Sheet, target: str, name: str, limits: Limits) -> None:
+    left, right, end, rows = _measure(sheet)
+    width = right - left
+    limits.check_columns(name, width)
+    limits.check_rows(name, rows)
+    with open(target, "w", encoding="utf-8", newline="", opener=_open_private) as stream:
+        write = csv.writer(stream).writerow
+        write_quoted = csv.writer(stream, quoting=csv.QUOTE_ALL).writerow
+        for number, values in enumerate(islice(sheet, end), 1):
+            texts = [
+                value if type(value) is str else text_of(value) for value in values[left:right]
+            ]
+            if not any(map(str.strip, texts)):
+                stream.write("\r\n")
+                continue
+            if max(map(len, texts)) > limits.cell:
+                raise TooLarge(
+                    f"{name} has a cell of {max(map(len, texts)):,} characters in row {number:,},"
+                    f" and {limits.cell:,} are allowed. Shorten it, or have the limit raised."
+                )
+            texts += [""] * (width - len(texts))
+            # Unquoted, the mark at the beginning of a file would belong to the encoding.
+            (write_quoted if texts[0].startswith("\ufeff") else write)(texts)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _measure(sheet: _Sheet) -> tuple[int, int, int, int]:
+    """Return first column, end of columns, end of rows, and how many rows are not empty."""
+    left, right, end, rows = sys.maxsize, 0, 0, 0
+    for number, values in enumerate(sheet, 1):
+        stop = len(values)
+        while stop and _is_empty(values[stop - 1]):
+            stop -= 1
+        if stop:
+            start = 0
+            while _is_empty(values[start]):
+                start += 1
+            left, right, end, rows = min(left, start), max(right, stop), number, rows + 1
+    return min(left, right), right, end, rows
+
+
+def _is_empty(value: Any) -> bool:
+    return isinstance(value, str) and not value.strip()
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
