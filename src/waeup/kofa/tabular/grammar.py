@@ -1,8 +1,11 @@
 """What a sound record is: the one strict grammar of delimited text.
 
-A cell is either quoted, with every quote inside doubled, or it holds neither
-quote, delimiter nor line end.  This is RFC 4180, section 2, for any delimiter,
-and without the lenience of the standard library's reader.
+A cell is either quoted, with every quote inside doubled (or escaped, where the
+dialect has an escape), or it holds neither quote, delimiter nor line end.  This is
+RFC 4180, section 2, for any delimiter, and without the lenience of the standard
+library's reader.  Two exceptions are no damage to a person, thus none here: an
+apostrophe inside a word where apostrophes are the quotes, and the mark of seconds
+or inches in figures such as ``36'37.8"``.
 """
 
 from __future__ import annotations
@@ -12,12 +15,19 @@ from collections.abc import Sequence
 from enum import Enum
 
 from waeup.kofa.tabular.dialect import Dialect
-from waeup.kofa.tabular.problems import BARE_QUOTE, TEXT_AFTER_QUOTE, UNCLOSED_QUOTE
+from waeup.kofa.tabular.problems import (
+    BARE_QUOTE,
+    TEXT_AFTER_QUOTE,
+    UNCLOSED_QUOTE,
+)
 
 __all__ = ["MAX_RECORD", "Extent", "Grammar"]
 
 #: Characters after which a cell that is still open counts as never closed.
 MAX_RECORD = 1 << 20
+
+#: Figures in front of a mark of seconds or inches, each of a fixed width.
+_FIGURES = r"'\d", r"'\d\d", r"'\d\.\d", r"'\d\d\.\d", r"'\d\d\.\d\d"
 
 
 class Extent(Enum):
@@ -32,20 +42,45 @@ class Grammar:
     """Measures and cuts records of one dialect.
 
     The expressions are built so that each character can be matched in one way
-    only; a damaged line costs time in proportion to its length.
+    only; a damaged line costs time in proportion to its length.  With `given`, an
+    escape takes away the meaning of whatever follows it, as in Python's `csv`;
+    otherwise only that of quotes, delimiters and itself.
     """
 
-    def __init__(self, dialect: Dialect) -> None:
+    def __init__(self, dialect: Dialect, given: bool = False) -> None:
         mark, quote = re.escape(dialect.delimiter), re.escape(dialect.quote)
-        inside = f"[^{quote}]*(?:{quote}{quote}[^{quote}]*)*"
-        cell = f"(?:{quote}{inside}{quote}|[^{quote}{mark}\r\n]*)"
+        escape = re.escape(dialect.escape) if dialect.escape is not None else ""
+        pad = "[ ]*" if dialect.padded else ""
+        if escape:
+            plain = f"[^{quote}{escape}]*"
+            inside = f"{plain}(?:(?:{quote}{quote}|{escape}(?:.|\n)){plain})*"
+            unquoted = f"(?:[^{quote}{mark}\r\n{escape}]|{escape}.)*"
+        else:
+            inside = f"[^{quote}]*(?:{quote}{quote}[^{quote}]*)*"
+            if dialect.quote == "'":
+                inner = rf"(?<=[^\W\d_]){quote}(?=[^\W\d_])"
+                unquoted = f"[^{quote}{mark}\r\n]*(?:{inner}[^{quote}{mark}\r\n]*)*"
+            else:
+                bare = "|".join(f"(?<={figures}){quote}" for figures in _FIGURES)
+                unquoted = f"[^{quote}{mark}\r\n]*(?:(?:{bare})[^{quote}{mark}\r\n]*)*"
+        if dialect.padded:
+            # Blanks in front of a quote belong to the padding alone.
+            cell = f"(?:[ ]*{quote}{inside}{quote}[ ]*|(?![ ]*{quote}){unquoted})"
+        else:
+            cell = f"(?:{quote}{inside}{quote}|{unquoted})"
         end = "(?:\r\n|\r|\n)?"
-        opened = f"{mark}{quote}{inside}"
+        opened = f"{mark}{pad}{quote}{inside}"
         self.dialect = dialect
+        self._is_plain = not (dialect.padded or dialect.escape)
+        self._unclear = (
+            re.compile(f"{escape}[^{quote}{mark}{escape}]") if escape and not given else None
+        )
+        self._unescape = re.compile(f"{escape}(.|\n)") if escape else None
         self._record = re.compile(f"{cell}(?:{mark}{cell})*{end}")
-        self._opens = re.compile(f"(?:{cell}{mark})*{quote}{inside}")
-        self._closes = re.compile(f"{inside}{quote}(?:{mark}{cell})*{end}")
-        self._reopens = re.compile(f"{inside}(?:{quote}(?:{mark}{cell})*{opened})?")
+        self._opens = re.compile(f"(?:{cell}{mark})*{pad}{quote}{inside}")
+        self._closes = re.compile(f"{inside}{quote}{pad}(?:{mark}{cell})*{end}")
+        self._reopens = re.compile(f"{inside}(?:{quote}{pad}(?:{mark}{cell})*{opened})?")
+        self._stops = re.compile(f"{inside}{quote}{pad}(?:{mark}{cell})*")
         self._prefix = re.compile(f"(?:{cell}{mark})*")
         self._cell = re.compile(f"{mark}({cell})")
         self._blank = re.compile(rf"[\s{mark}]*")
@@ -60,17 +95,47 @@ class Grammar:
 
     def cells(self, record: str) -> tuple[str, ...]:
         """Return the cells of a sound `record`, with or without its line end."""
-        delimiter, quote = self.dialect
+        written = self.written_cells(record)
+        if self._is_plain and self.dialect.quote not in record:
+            return tuple(written)
+        return tuple(map(self._value, written))
+
+    def written_cells(self, record: str) -> list[str]:
+        """Return the cells of a sound `record` as they are written, quotes included."""
         if record.endswith("\n"):
             record = record[:-1]
         if record.endswith("\r"):
             record = record[:-1]
-        if quote not in record:
-            return tuple(record.split(delimiter))
-        return tuple(
-            cell[1:-1].replace(quote + quote, quote) if cell[:1] == quote else cell
-            for cell in self._cell.findall(delimiter + record)
-        )
+        delimiter, quote, escape, _padded = self.dialect
+        if quote not in record and (escape is None or escape not in record):
+            return record.split(delimiter)
+        return self._cell.findall(delimiter + record)
+
+    def _value(self, cell: str) -> str:
+        quote = self.dialect.quote
+        if self.dialect.padded:
+            cell = cell.strip(" ")
+        if cell[:1] == quote:
+            cell = cell[1:-1]
+            if self._unescape is None:
+                return cell.replace(quote + quote, quote)
+            # Pairs of quotes and escapes are read in one pass: each takes what follows it.
+            return re.sub(
+                f"{re.escape(quote)}{{2}}|{self._unescape.pattern}",
+                lambda match: match.group(1) or quote,
+                cell,
+            )
+        if self._unescape is not None:
+            return self._unescape.sub(r"\1", cell)
+        return cell
+
+    def is_unclear(self, record: str) -> bool:
+        """Tell whether a sound `record` has an escape before a character that needs none."""
+        escape = self.dialect.escape
+        if self._unclear is None or escape is None or escape not in record:
+            return False
+        # What an escape has taken is no escape itself.
+        return self._unclear.search(record.replace(escape * 2, "")) is not None
 
     def measure(self, lines: Sequence[str], start: int, final: bool) -> tuple[Extent, int]:
         """Find the record that begins at ``lines[start]``.
@@ -98,6 +163,17 @@ class Grammar:
                 return Extent.DAMAGED, index + 1
         return (Extent.DAMAGED if final else Extent.UNFINISHED), len(lines)
 
+    def reopens_a_cell(self, line: str) -> bool:
+        """Tell whether the quote at which an open cell stopped in `line` begins another cell.
+
+        Then the quote of the open cell was never closed, and the lines between are
+        rows of their own; otherwise they are the cell's text.
+        """
+        stop = self._stops.match(line)
+        at = line.find(self.dialect.quote) if stop is None else stop.end() - 1
+        before = line[:at].rstrip(" ") if self.dialect.padded else line[:at]
+        return at >= 0 and (not before or before.endswith(self.dialect.delimiter))
+
     def diagnose(self, line: str) -> tuple[str, int]:
         """Return code and column of what is wrong with the damaged record begun by `line`."""
         prefix = self._prefix.match(line)
@@ -105,5 +181,7 @@ class Grammar:
         column = len(self._cell.findall(self.dialect.delimiter + prefix.group()))
         if self._opens.fullmatch(line):
             return UNCLOSED_QUOTE, column
-        quoted = line.startswith(self.dialect.quote, prefix.end())
-        return (TEXT_AFTER_QUOTE if quoted else BARE_QUOTE), column
+        rest = line[prefix.end() :]
+        if self.dialect.padded:
+            rest = rest.lstrip(" ")
+        return (TEXT_AFTER_QUOTE if rest.startswith(self.dialect.quote) else BARE_QUOTE), column

@@ -8,14 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from waeup.kofa.errors import TableError
-from waeup.kofa.tabular.dialect import Dialect
 from waeup.kofa.tabular.problems import TOO_FEW_CELLS, EmptyTable
 from waeup.kofa.tabular.reader import open_table
 from waeup.kofa.tabular.writer import TableWriter
 
 __all__ = ["merge_tables", "read_header"]
-
-_RESULT = Dialect()
 
 
 def read_header(path: str) -> tuple[str, ...] | None:
@@ -26,7 +23,7 @@ def read_header(path: str) -> tuple[str, ...] | None:
     `TableError` when the header is damaged.
     """
     try:
-        with open_table(path, dialect=_RESULT, rows_required=False) as table:
+        with open_table(path, own=True, rows_required=False) as table:
             return table.header if table.header_ended else None
     except EmptyTable:
         return None
@@ -66,7 +63,7 @@ def _append(path: str, header: tuple[str, ...], writer: TableWriter) -> None:
         )
     # A cell that is missing is taken from the end of the row, which is empty.
     places = [header.index(name) if name in header else -1 for name in writer.columns]
-    with open_table(path, dialect=_RESULT, rows_required=False) as table:
+    with open_table(path, own=True, rows_required=False) as table:
         for row in table:
             values = row.values
             if row.problem is not None:

@@ -1,7 +1,7 @@
 """What can be wrong with a row, as typed values with messages in plain words.
 
 The reader makes them, the import puts their messages into pending files, and
-tests and programs look at their codes.
+tests and programs look at their codes.  The manual shows one example of each.
 """
 
 from __future__ import annotations
@@ -12,31 +12,69 @@ from waeup.kofa.errors import TableError
 
 __all__ = [
     "BARE_QUOTE",
+    "BROKEN_LINE",
+    "CODES",
+    "CUT_OFF",
+    "LINE_TOO_LONG",
+    "MIXED_ENCODING",
     "NUL_CHARACTER",
+    "OTHER_DELIMITER",
+    "OTHER_QUOTES",
+    "REPEATED_HEADER",
+    "SECOND_TABLE",
+    "SHIFTED_CELLS",
     "TEXT_AFTER_QUOTE",
     "TOO_FEW_CELLS",
     "TOO_MANY_CELLS",
+    "UNCERTAIN_ENCODING",
+    "UNCLEAR_ESCAPE",
     "UNCLOSED_QUOTE",
+    "UNDECODABLE",
     "EmptyTable",
     "Problem",
+    "UnclearTable",
     "count_problem",
-    "text_problem",
+    "problem",
 ]
 
 #: The row has fewer cells than the header; the cells are kept.
 TOO_FEW_CELLS = "too-few-cells"
 #: The row has more cells than the header; the cells are kept.
 TOO_MANY_CELLS = "too-many-cells"
-#: A quote stands inside a cell that does not begin with one: ``5" pipe``.
+#: A quote stands inside a cell that does not begin with one: ``pipe 5"``.
 BARE_QUOTE = "bare-quote"
 #: A quoted cell goes on behind its closing quote: ``"Ada" B.``.
 TEXT_AFTER_QUOTE = "text-after-quote"
 #: A quoted cell is not closed where its row ends.
 UNCLOSED_QUOTE = "unclosed-quote"
+#: An escape stands before a character that needs none: ``"8\\'9\\""``.
+UNCLEAR_ESCAPE = "unclear-escape"
+#: The row can be cut into as many cells as the header has, at another delimiter.
+OTHER_DELIMITER = "other-delimiter"
+#: The cells of the row stand between other quotes than those of the table.
+OTHER_QUOTES = "other-quotes"
+#: The next or the previous line is a piece that may belong to this row.
+BROKEN_LINE = "broken-line"
+#: The values stand one column beside the one that they are made for.
+SHIFTED_CELLS = "shifted-cells"
+#: The row repeats the names of the columns.
+REPEATED_HEADER = "repeated-header"
+#: The row belongs to another table behind the first one.
+SECOND_TABLE = "second-table"
+#: The file ends in the middle of the row, or may do so.
+CUT_OFF = "cut-off"
+#: The row holds bytes that are no text in the table's encoding.
+UNDECODABLE = "undecodable"
+#: The row has characters beyond ASCII, and the encoding is a guess.
+UNCERTAIN_ENCODING = "uncertain-encoding"
+#: The row is in UTF-8, unlike the table.
+MIXED_ENCODING = "mixed-encoding"
 #: The row holds a character of code zero, which no text has.
 NUL_CHARACTER = "nul-character"
+#: The line has more characters than a row may have; only its beginning is kept.
+LINE_TOO_LONG = "line-too-long"
 
-_ADVICE = {
+_WORDS = {
     BARE_QUOTE: (
         "a quote stands inside a cell that does not begin with one",
         "Put the cell into quotes and double the quote inside.",
@@ -49,15 +87,70 @@ _ADVICE = {
         "a cell is opened by a quote and not closed",
         "Close the quote, or remove it.",
     ),
+    UNCLEAR_ESCAPE: (
+        "a backslash stands before a character that needs none, so it may be text or not",
+        "Double the backslash if it is text, or remove it.",
+    ),
+    OTHER_DELIMITER: (
+        "its cells are divided by {}, unlike those of the other rows",
+        "Divide them as in the other rows.",
+    ),
+    OTHER_QUOTES: (
+        "its cells stand between other quotes than those of the other rows",
+        "Use the quotes of the other rows.",
+    ),
+    BROKEN_LINE: (
+        "the line beside it is a piece that may belong to this row",
+        "Join the lines, or remove the one that does not belong to the table.",
+    ),
+    SHIFTED_CELLS: (
+        "its values stand beside the columns that they are made for",
+        "Compare it with the other rows, and move the values.",
+    ),
+    REPEATED_HEADER: (
+        "it repeats the names of the columns",
+        "Remove it.",
+    ),
+    SECOND_TABLE: (
+        "another table begins at line {}, with names of its own",
+        "Put each table into a file of its own.",
+    ),
+    CUT_OFF: (
+        "the file ends in this row without a line end, so its last value may be cut off",
+        "Complete the value, and end the line.",
+    ),
+    UNDECODABLE: (
+        "it holds bytes that are no text in the encoding {}",
+        "Correct the characters that are shown as codes, or choose another encoding.",
+    ),
+    UNCERTAIN_ENCODING: (
+        "it is not certain which characters these are, the encoding {} is a guess",
+        "Choose the encoding in which all names are right.",
+    ),
+    MIXED_ENCODING: (
+        "its characters are written in UTF-8, unlike those of the other rows ({})",
+        "Write them anew, or save the whole file in one encoding.",
+    ),
     NUL_CHARACTER: (
         "the row holds a NUL character",
         "Remove the character, or export the file again.",
     ),
+    LINE_TOO_LONG: (
+        "the line is too long for a row, and only its beginning was kept",
+        "Divide it into rows, or remove it.",
+    ),
 }
+
+#: All codes, in the order of this module.
+CODES = (TOO_FEW_CELLS, TOO_MANY_CELLS, *_WORDS)
 
 
 class EmptyTable(TableError):
     """There is no header in the file; write one, or choose another file."""
+
+
+class UnclearTable(TableError):
+    """A person has to say how the table is to be read, for example which line is its header."""
 
 
 class Problem(NamedTuple):
@@ -72,11 +165,14 @@ class Problem(NamedTuple):
     column: int | None = None
 
 
-def text_problem(code: str, line: int, column: int | None = None) -> Problem:
-    """Return the problem `code` of a row without cells that begins at physical `line`."""
-    what, advice = _ADVICE[code]
+def problem(code: str, line: int, column: int | None = None, detail: object = "") -> Problem:
+    """Return the problem `code` of a row that begins at physical `line`.
+
+    `detail` is what the text of the code leaves open, such as the encoding.
+    """
+    what, advice = _WORDS[code]
     place = f"line {line}" if column is None else f"line {line}, column {column}"
-    return Problem(code, f"Damaged row ({place}): {what}. {advice}", column)
+    return Problem(code, f"Damaged row ({place}): {what.format(detail)}. {advice}", column)
 
 
 def count_problem(found: int, expected: int, line: int) -> Problem:

@@ -1,38 +1,45 @@
 """The one way into a table: rows of text, each sound or with a typed problem.
 
 Two ways lead through a block of lines.  The quick one lets the C reader of the
-standard library parse the block, and takes the result when it cannot differ
-from the strict grammar.  The careful one goes record by record through
-`grammar`, names what is wrong, and goes on at the next sound row.
+standard library parse the block, and takes the result when it cannot differ from
+the strict grammar and nothing in it is odd.  The careful one (`careful`) goes
+record by record, names what is wrong, and goes on at the next sound row.  What a
+row is only in the light of its neighbours is said at the end (`context`).
 """
 
 from __future__ import annotations
 
-import csv
 import os
+import re
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import chain, count, pairwise, repeat
-from operator import itemgetter
+from itertools import count, repeat
 from types import TracebackType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from waeup.kofa.errors import TableError
-from waeup.kofa.tabular.dialect import Dialect, detect_dialect
-from waeup.kofa.tabular.grammar import Extent, Grammar
-from waeup.kofa.tabular.problems import (
-    NUL_CHARACTER,
-    EmptyTable,
-    Problem,
-    count_problem,
-    text_problem,
-)
-from waeup.kofa.tabular.source import line_blocks, resolve_encoding
+from waeup.kofa.tabular.careful import CarefulReader
+from waeup.kofa.tabular.context import Neighbours
+from waeup.kofa.tabular.detection import SAMPLE_LINES, detect_dialect, records_of
+from waeup.kofa.tabular.dialect import Dialect
+from waeup.kofa.tabular.encodings import CERTAIN, detect_encoding
+from waeup.kofa.tabular.grammar import Grammar
+from waeup.kofa.tabular.heading import Heading, find_heading
+from waeup.kofa.tabular.layout import Entry, Layout, has_other_encoding
+from waeup.kofa.tabular.limits import Limits
+from waeup.kofa.tabular.problems import Problem, UnclearTable
+from waeup.kofa.tabular.quick import QuickBlock, QuickReader
+from waeup.kofa.tabular.source import is_marked, line_blocks, readable, split_lines
+from waeup.kofa.tabular.unpacking.kinds import HEAD, recognise
 
-__all__ = ["MAX_COLUMNS", "Row", "Table", "check_header", "open_table"]
+__all__ = ["Row", "Table", "check_header", "open_table"]
 
-#: Columns that a table may have; more are refused when it is opened.
-MAX_COLUMNS = 1000
+#: Bytes at the beginning of a file from which all that is found is found.
+SAMPLE = 1 << 18
+#: Lines of a block with damage that are tried at once.
+PIECE = 16
+#: The line in front of a table by which Excel tells the delimiter.
+_SEP = re.compile(r'\ufeff?"?sep=([^\r\n])"?[\r\n]*', re.IGNORECASE)
 
 
 class Row(NamedTuple):
@@ -41,7 +48,7 @@ class Row(NamedTuple):
     `number` counts the source rows from 1, `line` is the physical line where the
     row begins.  A row with a `problem` has the `values` that were found, however
     many (none, if it cannot be cut into cells), and its text in `raw`, with NUL
-    characters written as ``\\x00``.
+    characters and undecodable bytes written as ``\\x00``.
     """
 
     number: int
@@ -56,20 +63,57 @@ def open_table(
     encoding: str | None = None,
     dialect: Dialect | None = None,
     *,
+    delimiter: str | None = None,
+    quote: str | None = None,
+    header_line: int | None = None,
+    name: str | None = None,
+    limits: Limits | None = None,
     rows_required: bool = True,
+    own: bool = False,
 ) -> Table:
     """Open the table at `path` and read its header.
 
-    `encoding` (default UTF-8, with or without BOM) and `dialect` (default: found
-    from the first lines) override what is found.  Rows are read lazily; whether
-    all bytes are text is known at the end, or from `verify_encoding`.
+    What is not given is found: the `encoding`, the `dialect` (or, when only one of
+    both is given, the rest beside `delimiter` and `quote`), and the physical line
+    that holds the names, `header_line`.  `name` is what messages call the table
+    (default: the file's name).  Rows are read lazily.  An `own` table was written by
+    `TableWriter`: nothing is guessed or doubted.
 
-    Raises `EmptyTable` when there is no header, `TableError` when the header is
-    damaged or has more than `MAX_COLUMNS` columns.  A table without a row below
-    its header is refused when rows are asked for, so that its header can be
-    shown; not so without `rows_required`.
+    Raises `EmptyTable` when there is no header, `UnclearTable` when it is damaged or
+    doubtful, so that a person has to name its line, `TableError` for what is no table or
+    when something given is wrong, and `TooLarge` when a limit is exceeded, perhaps only
+    while rows are read.  A table without a row below
+    its header is refused when rows are asked for, so that its header can be shown;
+    not so without `rows_required`.
     """
-    return Table(path, encoding, dialect, rows_required)
+    if own:
+        dialect, encoding = dialect or Dialect(), encoding or "utf-8"
+    elif dialect is None and delimiter is not None and quote is not None:
+        dialect = Dialect(delimiter, quote)
+    if dialect is not None:
+        dialect.check()
+    elif delimiter is not None:
+        Dialect(delimiter, "'" if delimiter == '"' else '"').check()
+    elif quote is not None:
+        Dialect(";" if quote == "," else ",", quote).check()
+    given = _Given(encoding, dialect, delimiter, quote, header_line, own)
+    return Table(path, name or os.path.basename(path), given, limits or Limits(), rows_required)
+
+
+class _Given(NamedTuple):
+    """What is not to be found; see `open_table`."""
+
+    encoding: str | None
+    dialect: Dialect | None
+    delimiter: str | None
+    quote: str | None
+    header_line: int | None
+    own: bool
+
+    @property
+    def is_delimiter_known(self) -> bool:
+        """Whether a person, or the writer, has said how cells are divided."""
+        return self.dialect is not None or self.delimiter is not None
 
 
 def check_header(header: Sequence[str], name: str = "The table") -> None:
@@ -88,38 +132,46 @@ def check_header(header: Sequence[str], name: str = "The table") -> None:
         {text for text in header if not text.startswith("--") and header.count(text) > 1}
     )
     if double:
+        places = ", ".join(f"{text!r} ({_places(header, text)})" for text in double)
         raise TableError(
             "Double headers: each column name may only appear once."
-            f" {name} has more than one column {', '.join(map(repr, double))}."
-            " Rename or remove the others."
+            f" {name} has more than one column {places}. Rename or remove the others."
         )
+
+
+def _places(header: Sequence[str], name: str) -> str:
+    """Return the positions of the columns called `name`, counted from 1."""
+    return " and ".join(str(at) for at, text in enumerate(header, 1) if text == name)
 
 
 class Table:
     """An open table; use it in a ``with`` statement and iterate over its rows.
 
-    `header` are the names of the columns as they stand in the file, `encoding`
-    and `dialect` what is used; `header_ended` is false when the file ends before
-    its header's line does.  `size` and `bytes_read` tell the progress.
+    What was found, or given: `encoding` with its `confidence` (1.0: certain),
+    `dialect`, `line_end` (``CRLF``, ``LF``, ``CR``, ``mixed``, or ``""`` without any),
+    `header`, the names of the columns as they stand in the file, at the physical line
+    `header_line`, and the texts `above` it.  `header_ended` is false when the file ends
+    before its header's line does.  `size` and `bytes_read` tell the progress.
     """
 
     def __init__(
-        self, path: str, encoding: str | None, dialect: Dialect | None, rows_required: bool
+        self, path: str, name: str, given: _Given, limits: Limits, rows_required: bool
     ) -> None:
-        if dialect is not None:
-            dialect.check()
         self.path = path
-        self.name = os.path.basename(path)
+        self.name = name
+        self._limits = limits
         self._stream = open(path, "rb")  # noqa: SIM115 - closed by close()
         try:
             self.size = os.fstat(self._stream.fileno()).st_size
-            self.encoding = resolve_encoding(self._stream, encoding)
-            self._blocks = line_blocks(self._stream, self.name, self.encoding)
-            self._lines, self._final = next(self._blocks)
+            if not given.own:
+                self._check_kind()
+            found = detect_encoding(self._stream, given.encoding)
+            self.encoding, self.confidence = found.name, found.confidence
+            self._blocks = line_blocks(self._stream, found.name, limits.line)
+            # What was read and is not a row yet: complete lines, the first of which is `_line`.
+            self._text = ""
             self._line = 1
-            self.dialect = dialect or detect_dialect(self._lines, self._final)
-            self._grammar = Grammar(self.dialect)
-            self.header, self.header_ended = self._read_header()
+            self._layout = self._find_layout(given)
         except BaseException:
             self._stream.close()
             raise
@@ -154,166 +206,196 @@ class Table:
 
     # -- header ------------------------------------------------------------
 
-    def _read_header(self) -> tuple[tuple[str, ...], bool]:
-        extent, start, end = self._first_record()
-        text = "".join(self._lines[start:end])
-        line = self._line + start
-        if extent is Extent.DAMAGED:
-            problem = self._damage(self._lines[start], line)
-            raise TableError(f"{self.name} has no readable header. {problem.message}")
-        if "\0" in text:
-            raise TableError(
-                f"{self.name} has no readable header. {text_problem(NUL_CHARACTER, line).message}"
-            )
-        header = self._grammar.cells(text)
-        if len(header) > MAX_COLUMNS:
-            raise TableError(
-                f"{self.name} has {len(header)} columns, and {MAX_COLUMNS} are allowed."
-                " Remove columns, or check the delimiter."
-            )
-        self._skip(end)
-        return header, text.endswith(("\n", "\r"))
+    def _find_layout(self, given: _Given) -> Layout:
+        """Find out, from the first lines, how the table is written and what its rows are like."""
+        self._read_sample()
+        lines = split_lines(self._text)
+        self.line_end = _line_end(lines)
+        delimiter = given.delimiter
+        if not given.is_delimiter_known:
+            delimiter = self._take_sep_line(lines)
+        sample = lines[:SAMPLE_LINES]
+        final = self._final and len(sample) == len(lines)
+        self.dialect = given.dialect or detect_dialect(sample, final, delimiter, given.quote)
+        grammar = Grammar(self.dialect, given=given.dialect is not None)
+        records = list(records_of(sample, grammar, final))
+        header_line = given.header_line
+        if given.own:
+            header_line = next((self._line + r.start for r in records if r.cells != ()), None)
+        sure = given.dialect is not None or delimiter is not None
+        heading = find_heading(records, sample, self.name, self._line, header_line, sure)
+        self._take_heading(heading, lines)
+        return Layout(
+            grammar,
+            self.header,
+            self._header_text,
+            None if given.own else heading.profile,
+            self.encoding,
+            self.confidence >= CERTAIN,
+        )
 
-    def _first_record(self) -> tuple[Extent, int, int]:
-        while True:
-            start, lines = 0, self._lines
-            while start < len(lines) and self._grammar.is_blank(lines[start]):
-                start += 1
-            if start < len(lines):
-                extent, end = self._grammar.measure(lines, start, self._final)
-                if extent is not Extent.UNFINISHED:
-                    return extent, start, end
-            if self._final:
-                raise EmptyTable(
-                    f"{self.name} is empty. Its first line must name the columns,"
-                    " and rows must follow."
-                )
-            self._skip(start)
-            self._read_more()
+    def _read_sample(self) -> None:
+        self._final = self._marked = False
+        parts: list[str] = []
+        while not self._final and sum(map(len, parts)) < SAMPLE:
+            block = next(self._blocks)
+            parts.append(block.text)
+            self._final = block.final
+            self._marked = self._marked or block.marked
+        self._text = "".join(parts)
 
-    def _skip(self, lines: int) -> None:
-        del self._lines[:lines]
-        self._line += lines
+    def _check_kind(self) -> None:
+        """Refuse what is no text, whatever its name says, and leave the stream as it was."""
+        kind = recognise(self._stream.read(HEAD), self.name)
+        self._stream.seek(0)
+        if kind != "text":
+            raise TableError(
+                f"{self.name} is no plain text but a container, an archive or a workbook. Unpack"
+                " it, and read what was in it."
+            )
+
+    def _take_sep_line(self, lines: list[str]) -> str | None:
+        """Pass over Excel's line ``sep=;`` and return the delimiter that it names."""
+        found = _SEP.fullmatch(lines[0]) if lines else None
+        if found is None:
+            return None
+        self._keep(lines, 1)
+        del lines[0]
+        return found.group(1)
+
+    def _take_heading(self, heading: Heading, lines: Sequence[str]) -> None:
+        record = heading.record
+        text = "".join(lines[record.start : record.end])
+        self.header_line = self._line + record.start
+        if "\0" in text or is_marked(text):
+            raise TableError(
+                f"{self.name} has no readable header: line {self.header_line} holds characters"
+                " that are no text. Write the names anew, or name the encoding."
+            )
+        in_doubt = self.confidence < CERTAIN and not text.isascii()
+        if in_doubt or has_other_encoding(text, self.encoding):
+            raise UnclearTable(
+                f"{self.name} has names of columns that cannot be read for certain: its encoding"
+                f" seems to be {self.encoding}. Name the encoding in which all names are right."
+            )
+        assert record.cells is not None  # a damaged record is no heading
+        self._limits.check_columns(self.name, len(record.cells))
+        first = record.cells[0].removeprefix("\ufeff")
+        self.header = (first, *record.cells[1:])
+        self.header_ended = text.endswith(("\n", "\r"))
+        self.above = heading.above
+        self._header_text = text.rstrip("\r\n")
+        self._keep(lines, record.end)
+
+    def _keep(self, lines: Sequence[str], start: int) -> None:
+        """Go on at ``lines[start]``, where `lines` are all that was read."""
+        self._text = "".join(lines[start:])
+        self._line += start
 
     def _read_more(self) -> None:
-        lines, self._final = next(self._blocks)
-        self._lines += lines
-
-    def _damage(self, text: str, line: int) -> Problem:
-        code, column = self._grammar.diagnose(text)
-        return text_problem(code, line, column)
+        block = next(self._blocks)
+        self._marked = block.marked or (self._marked and is_marked(self._text))
+        self._text += block.text
+        self._final = block.final
 
     # -- rows --------------------------------------------------------------
 
     def _read_rows(self, rows_required: bool) -> Generator[Row, None, None]:
-        make_row = partial(tuple.__new__, Row)
-        number = 1
+        quick, careful = QuickReader(self._layout), CarefulReader(self._layout)
+        neighbours = Neighbours(self._layout)
+        number = 0
         while True:
-            block = self._quick()
-            if block is not None:
-                values, starts = block
-                yield from map(
-                    make_row,
-                    zip(count(number), starts, map(tuple, values), repeat(None), repeat(None)),
-                )
-                number += len(values)
-                self._skip(len(self._lines))
-            else:
-                for line, cells, problem, raw in self._careful():
-                    yield Row(number, line, cells, problem, raw)
-                    number += 1
+            for part in self._parts(quick, careful):
+                if isinstance(part, Entry):
+                    settled = neighbours.push(part)
+                    yield from _rows(settled, number)
+                    number += len(settled)
+                else:
+                    settled, inner = _settled(part, neighbours)
+                    yield from _rows(settled, number)
+                    number += len(settled)
+                    yield from map(_MAKE_ROW, zip(count(number + 1), *inner))
+                    number += max(0, len(part.cells) - 2)
+            self._limits.check_rows(self.name, number)
             if self._final:
                 break
             self._read_more()
-        if rows_required and number == 1:
+        last = neighbours.end()
+        self._limits.check_rows(self.name, number + len(last))
+        yield from _rows(last, number)
+        if rows_required and number + len(last) == 0:
             raise TableError(f"{self.name} has a header and no rows. Write rows below the header.")
 
-    def _quick(self) -> tuple[list[list[str]], Iterable[int]] | None:
-        """Return cells and physical line of each record at hand, or None unless all are sound.
-
-        The C reader parses as the grammar says, except that it takes quotes
-        inside unquoted cells, and blank lines.  The tests are passes in C over the
-        block; only records that look like an exception are matched one by one.
-        """
-        lines, records, (delimiter, quote) = self._lines, self._lines, self.dialect
-        text = "".join(lines)
-        if "\0" in text:
-            return None
-        starts: Iterable[int] = count(self._line)
-        parse = partial(csv.reader, delimiter=delimiter, quotechar=quote, strict=True)
-        try:
-            rows = list(parse(lines))
-            if len(rows) != len(lines):  # records of several lines
-                reader = parse(lines)
-                ends = [0, *(reader.line_num for _row in reader)]
-                records = ["".join(lines[start:end]) for start, end in pairwise(ends)]
-                starts = [self._line + start for start in ends]
-        except csv.Error:
-            return None
-        if set(map(len, rows)) - {len(self.header)}:
-            return None
-        blanks_possible = not all(map(str.strip, map(itemgetter(0), rows)))
-        if blanks_possible and any(map(self._grammar.is_blank, records)):
-            return None
-        quotes_in_values = quote in text and quote in "".join(chain.from_iterable(rows))
-        if quotes_in_values and not all(
-            self._grammar.is_record(record) for record in records if quote in record
-        ):
-            return None
-        return rows, starts
-
-    def _careful(
-        self,
-    ) -> Iterator[tuple[int, tuple[str, ...], Problem | None, str | None]]:
-        """Generate line, cells, problem and raw text of each row in the lines at hand.
+    def _parts(self, quick: QuickReader, careful: CarefulReader) -> Iterator[QuickBlock | Entry]:
+        """Generate blocks of sound records, and between them records that need a look.
 
         Lines of a record that goes on in the next block stay where they are.
         """
-        lines, grammar, width = self._lines, self._grammar, len(self.header)
-        quote = self.dialect.quote
-        start = 0
+        in_doubt = self._marked or careful.is_in_second_table or careful.is_after_blank
+        block = None if in_doubt else quick.cut(self._text, self._line)
+        if block is not None:
+            self._text = ""
+            self._line += block.lines
+            yield block
+            return
+        lines = split_lines(self._text)
+        start, piece = 0, len(lines)
         while start < len(lines):
-            text, end, extent = lines[start], start + 1, Extent.SOUND
-            if quote in text:
-                extent, end = grammar.measure(lines, start, self._final)
-                if extent is Extent.UNFINISHED:
-                    break
-            elif grammar.is_blank(text):
-                start = end
+            stop = min(start + piece, len(lines))
+            block = None
+            if not (self._marked or careful.is_in_second_table or careful.is_after_blank):
+                final = self._final and stop == len(lines)
+                block = quick.read(lines[start:stop], self._line + start, final)
+            if block is not None:
+                yield block
+                start += block.lines
                 continue
-            if end - start > 1:
-                text = "".join(lines[start:end])
-            line = self._line + start
-            cells = grammar.cells(text) if extent is Extent.SOUND else ()
-            if len(cells) != width and end - start > 1:
-                # Perhaps a quote that was never closed and has swallowed rows.
-                resumed = self._next_sound(start + 1, end)
-                if resumed < end or not cells:
-                    extent, end = Extent.DAMAGED, resumed
-                    text = "".join(lines[start:end])
-            if extent is Extent.DAMAGED:
-                yield line, (), self._damage(lines[start], line), _raw(text)
-            elif "\0" in text:
-                yield line, (), text_problem(NUL_CHARACTER, line), _raw(text)
-            elif len(cells) != width:
-                yield line, cells, count_problem(len(cells), width, line), _raw(text)
-            else:
-                yield line, cells, None, None
-            start = end
-        self._skip(start)
-
-    def _next_sound(self, start: int, end: int) -> int:
-        """Return the first of the lines in [start, end) that is a sound row by itself, or end."""
-        for index in range(start, end):
-            line = self._lines[index]
-            if (
-                not self._grammar.is_blank(line)
-                and self._grammar.is_record(line)
-                and len(self._grammar.cells(line)) == len(self.header)
-            ):
-                return index
-        return end
+            if stop - start > PIECE and not self._marked:
+                piece = PIECE  # that what is damaged slows down only its surroundings
+                continue
+            for entry in careful.read(lines, start, self._line, self._final):
+                yield entry
+                if careful.consumed >= stop:
+                    break
+            if careful.consumed == start:
+                break
+            start = careful.consumed
+        self._keep(lines, start)
 
 
-def _raw(text: str) -> str:
-    return text.rstrip("\r\n").replace("\0", "\\x00")
+_MAKE_ROW = partial(tuple.__new__, Row)
+
+
+def _rows(entries: Iterable[Entry], number: int) -> Iterator[Row]:
+    """Generate the rows of settled `entries`, numbered behind `number`."""
+    for at, (line, _end, cells, found, raw) in enumerate(entries, number + 1):
+        text = None if found is None else readable(raw.rstrip("\r\n"))
+        yield Row(at, line, cells, found, text)
+
+
+def _settled(
+    block: QuickBlock, neighbours: Neighbours
+) -> tuple[list[Entry], tuple[Iterable[Any], ...]]:
+    """Let a block of sound rows meet its neighbours.
+
+    Returns the records that are settled by it, and for the rows between its first and
+    its last one, which have only sound neighbours, all parts of a `Row` but the number.
+    """
+    cells, starts = block.cells, block.starts
+    end = starts[0] + block.lines
+    behind = starts[1] if len(cells) > 1 else end
+    settled = neighbours.push(Entry(starts[0], behind, cells[0], None, block.first))
+    last = len(cells) - 1
+    if last:
+        settled += neighbours.release()
+        neighbours.push(Entry(starts[last], end, cells[last], None, block.last))
+    return settled, (starts[1:last], cells[1:last], repeat(None), repeat(None))
+
+
+def _line_end(lines: Sequence[str]) -> str:
+    """Return how the lines end: CRLF, LF, CR, mixed, or ``""``."""
+    found = {
+        "CRLF" if line.endswith("\r\n") else {"\n": "LF", "\r": "CR"}.get(line[-1], "")
+        for line in lines
+    } - {""}
+    return "mixed" if len(found) > 1 else next(iter(found), "")

@@ -30,10 +30,7 @@ class TableWriter:
         self._write = csv.writer(self._stream).writerow
         self._write_quoted = csv.writer(self._stream, quoting=csv.QUOTE_ALL).writerow
         try:
-            if self.columns:
-                self.write(self.columns)
-            else:
-                self._write(())
+            self._write(self.columns)
         except BaseException:
             self._stream.close()
             raise
@@ -44,10 +41,24 @@ class TableWriter:
             raise ValueError(
                 f"A row of {self.path} has {self._width} cells; {len(values)} were given."
             )
-        if not values[0].strip() and not "".join(values).strip():
-            self._write_quoted(values)  # unquoted it would be read as a blank line
-        else:
+        if self._is_plain(values):
             self._write(values)
+        else:
+            self._write_quoted(values)
+
+    def _is_plain(self, values: Sequence[str]) -> bool:
+        """Tell whether nobody can mistake a row for something else without quotes.
+
+        A blank row could be taken for no row, the text of one column for several, one
+        of several lines for several rows, the names for a header.
+        """
+        text = "".join(values)
+        return (
+            bool(text.strip())
+            and (self._width > 1 or text.isalnum())
+            and not ("\n" in text or "\r" in text or "'" in text)
+            and values[0] != self.columns[0]
+        )
 
     def tell(self) -> int:
         """Return the length of the file in bytes, all rows so far included."""

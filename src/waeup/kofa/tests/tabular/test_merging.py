@@ -87,6 +87,6 @@ class MergeTables(FileTestCase):
 
     def test_rows_of_empty_cells_and_of_several_lines_are_kept(self):
         merged = self.merge('a,b\n"",""\n"x\ny",1\n', "c\n2\n")
-        self.assertEqual(merged, 'a,b,c\r\n"","",""\r\n"x\ny",1,\r\n,,2\r\n')
+        self.assertEqual(merged, 'a,b,c\r\n"","",""\r\n"x\ny","1",""\r\n,,2\r\n')
         with open_table(self.path("merged.csv")) as table:
             self.assertEqual(len(list(table)), 3)

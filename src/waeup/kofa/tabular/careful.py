@@ -1,0 +1,248 @@
+"""The careful way through the lines of a table: record by record, each explained.
+
+A damaged record must not take its neighbours along.  Where a quote was opened and
+not closed, it is decided whether the lines behind it are rows of their own or the
+text of the open cell; what could be both is kept as damage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+
+from waeup.kofa.tabular.detection import USUAL
+from waeup.kofa.tabular.dialect import Dialect
+from waeup.kofa.tabular.grammar import Extent, Grammar
+from waeup.kofa.tabular.layout import Entry, Layout, has_other_encoding
+from waeup.kofa.tabular.problems import (
+    LINE_TOO_LONG,
+    MIXED_ENCODING,
+    NUL_CHARACTER,
+    OTHER_DELIMITER,
+    OTHER_QUOTES,
+    REPEATED_HEADER,
+    SECOND_TABLE,
+    SHIFTED_CELLS,
+    UNCERTAIN_ENCODING,
+    UNCLEAR_ESCAPE,
+    UNDECODABLE,
+    Problem,
+    count_problem,
+    problem,
+)
+from waeup.kofa.tabular.profile import Profile
+from waeup.kofa.tabular.source import CUT, is_marked
+
+__all__ = ["CarefulReader"]
+
+#: How delimiters are called in messages.
+_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "blanks"}
+
+
+class CarefulReader:
+    """Reads records of a table with `layout`, and remembers where another table began."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._grammar = layout.grammar
+        self._quote = layout.grammar.dialect.quote
+        self._second_table: int | None = None
+        self._in_question = False
+        self.is_after_blank = False
+        self.consumed = 0
+
+    @cached_property
+    def _others(self) -> dict[str, Grammar]:
+        """Grammars with the delimiters that a single row may have by mistake."""
+        return _other_grammars(self._layout)
+
+    @property
+    def is_in_second_table(self) -> bool:
+        """Whether the rows that follow belong to another table."""
+        return self._second_table is not None
+
+    def read(
+        self, lines: Sequence[str], start: int, first_line: int, final: bool
+    ) -> Iterator[Entry]:
+        """Generate the records that begin at ``lines[start]``.
+
+        `first_line` is the physical line of the first of `lines`; `final` says that
+        nothing follows.  A record that may go on behind the last line is left out:
+        lines up to `consumed` were read.
+        """
+        self.consumed = start
+        while start < len(lines):
+            text = lines[start]
+            if self._grammar.is_blank(text) and not self._is_cut(text):
+                self.is_after_blank = True
+                self.consumed = start = start + 1
+                continue
+            extent, end = self._measure(lines, start, final)
+            if extent is Extent.UNFINISHED:
+                return
+            text = text if end == start + 1 else "".join(lines[start:end])
+            cells, found = self._examine(lines[start], text, extent, first_line + start)
+            # A title may stand between the blank line and the names of another table.
+            self.is_after_blank = self.is_after_blank and len(cells) == 1 < self._layout.width
+            self.consumed = end
+            yield Entry(first_line + start, first_line + end, cells, found, text)
+            start = end
+
+    def _is_cut(self, text: str) -> bool:
+        """Tell whether a line of empty cells is a row at which the file was cut off."""
+        marks = text.count(self._grammar.dialect.delimiter)
+        return 0 < marks < self._layout.width - 1 and not text.endswith(("\n", "\r"))
+
+    # -- where a record ends -------------------------------------------------
+
+    def _measure(self, lines: Sequence[str], start: int, final: bool) -> tuple[Extent, int]:
+        """Return what the record at `start` is, and where reading goes on."""
+        if self._quote not in lines[start]:
+            return Extent.SOUND, start + 1
+        extent, end = self._grammar.measure(lines, start, final)
+        if extent is Extent.UNFINISHED or end == start + 1:
+            return extent, end
+        if extent is Extent.SOUND:
+            text = "".join(lines[start:end])
+            cells = self._grammar.cells(text)
+            if len(cells) == self._layout.width:
+                if self._layout.has_swallowed(cells, text):
+                    return Extent.DAMAGED, start + 1
+                return extent, end
+            # Perhaps a quote that was never closed and has swallowed rows.
+            resumed = self._next_row(lines, start + 1, end)
+            return (extent if resumed == end else Extent.DAMAGED), resumed
+        if self._quote in "".join(lines[start + 1 : end]):
+            if self._grammar.reopens_a_cell(lines[end - 1]):
+                return extent, self._next_row(lines, start + 1, end)
+            # The quote closes the cell: what is between is its text, unless it is plainly not.
+            return extent, self._next_row(lines, start + 1, end, plainly=True)
+        return extent, self._next_row(lines, start + 1, end)
+
+    def _next_row(self, lines: Sequence[str], start: int, end: int, plainly: bool = False) -> int:
+        """Return the first of the lines in [start, end) that is a sound row by itself, or end.
+
+        `plainly` asks for more than one value that only a row can have.
+        """
+        profile = self._layout.profile
+        for index in range(start, end):
+            line = lines[index]
+            if self._grammar.is_blank(line) or not self._grammar.is_record(line):
+                continue
+            cells = self._grammar.cells(line)
+            if len(cells) != self._layout.width:
+                continue
+            if profile is None:
+                return index
+            typed = sum(bool(cells[at].strip()) for at in profile.typed)
+            if profile.is_like_a_row(cells) and (not plainly or typed > 1):
+                return index
+        return end
+
+    # -- what is wrong with it -----------------------------------------------
+
+    def _examine(
+        self, first: str, text: str, extent: Extent, line: int
+    ) -> tuple[tuple[str, ...], Problem | None]:
+        """Return the cells of a record that begins with the line `first`, and its problem."""
+        layout, grammar = self._layout, self._grammar
+        if CUT in text:
+            return (), problem(LINE_TOO_LONG, line)
+        if is_marked(text):
+            return (), problem(UNDECODABLE, line, detail=layout.encoding)
+        if extent is Extent.DAMAGED:
+            code, column = grammar.diagnose(first)
+            return (), problem(code, line, column)
+        if "\0" in text:
+            return (), problem(NUL_CHARACTER, line)
+        if not grammar.is_record(text):
+            code, column = grammar.diagnose(first)
+            return (), problem(code, line, column)
+        cells = grammar.cells(text)
+        if len(cells) != layout.width:
+            return cells, self._count_problem(text, cells, line)
+        return cells, self._doubt(text, cells, line)
+
+    def _count_problem(self, text: str, cells: tuple[str, ...], line: int) -> Problem:
+        other = self._other_delimiter(text, None)
+        if other is not None:
+            return problem(OTHER_DELIMITER, line, detail=other)
+        return count_problem(len(cells), self._layout.width, line)
+
+    def _other_delimiter(self, text: str, cells: tuple[str, ...] | None) -> str | None:
+        """Return what divides a record better than the table's delimiter, or None.
+
+        `cells` are those of a record that has enough of them.
+        """
+        profile = self._layout.profile
+        if profile is None or (cells is not None and not profile.misfits(cells)):
+            return None
+        for mark, grammar in self._others.items():
+            if mark in text and grammar.is_record(text):
+                found = grammar.cells(text)
+                if len(found) == self._layout.width and not profile.misfits(found):
+                    return _NAMES[mark]
+        return None
+
+    def _doubt(self, text: str, cells: tuple[str, ...], line: int) -> Problem | None:
+        """Return what speaks against a row that the grammar allows, if anything does."""
+        layout = self._layout
+        if self._grammar.is_unclear(text):
+            return problem(UNCLEAR_ESCAPE, line)
+        if layout.profile is None:
+            return None
+        if not text.isascii():
+            if not layout.certain:
+                return problem(UNCERTAIN_ENCODING, line, detail=layout.encoding)
+            if has_other_encoding(text, layout.encoding):
+                return problem(MIXED_ENCODING, line, detail=layout.encoding)
+        if layout.repeats_header(cells, text):
+            self._second_table = None
+            return problem(REPEATED_HEADER, line)
+        if layout.has_other_quotes(text, cells):
+            return problem(OTHER_QUOTES, line)
+        if layout.knows_rows or self.is_in_second_table or self.is_after_blank:
+            return self._misplaced(text, cells, line, layout.profile)
+        return None
+
+    def _misplaced(
+        self, text: str, cells: tuple[str, ...], line: int, profile: Profile
+    ) -> Problem | None:
+        """Return what is wrong with a row whose values are unlike those of the others."""
+        wrong = profile.misfits(cells)
+        if self._in_question and not wrong:
+            self._second_table = None  # the row in front was an odd one, and nothing else
+        self._in_question = False
+        # The quick way sees figures only; nothing may depend on the way that was taken.
+        is_odd = any(profile.columns[at].are_figures for at in wrong)
+        if self._second_table is None and (is_odd or self.is_after_blank):
+            if profile.begins_a_table(cells, self._layout.header, self.is_after_blank):
+                self._second_table = line
+                self._in_question = not self.is_after_blank
+            elif not self._layout.knows_rows:
+                return None
+            elif other := self._other_delimiter(text, cells):
+                return problem(OTHER_DELIMITER, line, detail=other)
+            elif profile.looks_like_names(cells, self._layout.header):
+                return problem(SECOND_TABLE, line, detail=line)
+            elif profile.is_shifted(cells):
+                return problem(SHIFTED_CELLS, line)
+        if self._second_table is not None:
+            return problem(SECOND_TABLE, line, detail=self._second_table)
+        return None
+
+
+def _other_grammars(layout: Layout) -> dict[str, Grammar]:
+    """Return grammars with other delimiters than that of the table.
+
+    Few cells are too easily found in a text; blanks and commas stand in most of them.
+    """
+    own = layout.grammar.dialect
+    marks = [mark for mark in USUAL if layout.width > 2 or mark != ","]
+    if layout.width > 3:
+        marks.append(" ")
+    return {
+        mark: Grammar(Dialect(mark, own.quote))
+        for mark in marks
+        if mark not in (own.delimiter, own.quote) and layout.width > 1
+    }

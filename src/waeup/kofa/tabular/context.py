@@ -1,0 +1,179 @@
+"""What a row is in the light of its neighbours.
+
+A line end in the wrong place, or a lost quote around a text of several lines,
+leaves pieces of one cell on lines of their own.  Some have as many cells as a row
+has, and the row in front of them, or behind, has all its cells, one of them
+incomplete.  A file that was cut off may end within the last value.  None of this
+can be seen in the row alone.
+"""
+
+from __future__ import annotations
+
+from waeup.kofa.tabular.layout import Entry, Layout
+from waeup.kofa.tabular.problems import (
+    BARE_QUOTE,
+    BROKEN_LINE,
+    CUT_OFF,
+    TEXT_AFTER_QUOTE,
+    TOO_FEW_CELLS,
+    problem,
+)
+
+__all__ = ["Neighbours"]
+
+#: Rows unlike the others that are held back at most.
+_HELD = 100
+
+
+class Neighbours:
+    """Holds records back until it is known what follows them.
+
+    Held is a record and the rows behind it that are unlike the others, as long as
+    no line is between: whether these are rows is known with what comes next.  Call
+    `push` with the records in their order, `release` when only sound rows like the
+    others follow, and `end` behind the last one.  Each returns the records that are
+    settled.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._profile = layout.profile
+        self._held: list[Entry] = []
+        # The last piece of which it is certain to which row it belongs.
+        self._explained: Entry | None = None
+
+    def push(self, entry: Entry) -> list[Entry]:
+        """Take the next record, and settle those before it as far as they can be."""
+        if self._profile is None or not self._is_adjacent(entry):
+            return self._hold(entry)
+        before = self._held[-1]
+        if entry.problem is not None:
+            self._break_up_to(entry)
+            return self._hold(entry)
+        if self._is_piece(before) and self._may_begin(before, entry):
+            return self._hold(_broken(entry))
+        if not self._is_unlike_rows(entry) or len(self._held) > _HELD:
+            return self._hold(entry)
+        if before.problem is not None:
+            return self._hold(_broken(entry))
+        self._held.append(entry)
+        return []
+
+    def release(self) -> list[Entry]:
+        """Settle the records that are held back."""
+        held, self._held = self._held, []
+        return held
+
+    def end(self) -> list[Entry]:
+        """Settle the last records of the file."""
+        held = self.release()
+        if held and self._profile is not None and self._may_be_cut(held[-1]):
+            held[-1] = held[-1]._replace(problem=problem(CUT_OFF, held[-1].line))
+        return held
+
+    def _hold(self, entry: Entry) -> list[Entry]:
+        settled = self.release()
+        self._held = [entry]
+        return settled
+
+    def _is_adjacent(self, entry: Entry) -> bool:
+        return bool(self._held) and self._held[-1].end == entry.line
+
+    def _break_up_to(self, damaged: Entry) -> None:
+        """Mark the held rows that the damage behind them makes pieces of a cell."""
+        follower = damaged
+        for at in range(len(self._held) - 1, -1, -1):
+            entry = self._held[at]
+            if entry.problem is None and (
+                (at and self._is_unlike_rows(entry))
+                or (self._is_piece(follower) and self._may_go_on(entry, follower))
+            ):
+                self._held[at] = _broken(entry)
+            follower = self._held[at]
+
+    def _is_unlike_rows(self, entry: Entry) -> bool:
+        assert self._profile is not None  # push has looked
+        return self._layout.knows_rows and self._profile.is_unlike_rows(entry.cells)
+
+    def _is_piece(self, entry: Entry) -> bool:
+        """Tell whether a damaged record may be a part of a cell, not of a row."""
+        found = entry.problem
+        if found is None or entry.raw.startswith("#"):
+            return False
+        if found.code == BROKEN_LINE:
+            return self._is_unlike_rows(entry)
+        if entry.cells:
+            mark, others = self._layout.grammar.dialect.delimiter, self._layout.width - 1
+            is_alone = found.code == TOO_FEW_CELLS and len(entry.cells) == 1
+            return is_alone and entry.cells[0].count(mark) < others
+        pieces = _text(entry).split(self._layout.grammar.dialect.delimiter)
+        if found.code in (BARE_QUOTE, TEXT_AFTER_QUOTE) and len(pieces) == 1:
+            return True
+        assert self._profile is not None  # push has looked
+        first = pieces[0].strip(self._layout.grammar.dialect.quote)
+        return (
+            found.code == BARE_QUOTE
+            and len(pieces) <= max(2, self._layout.width - 1)
+            and not self._profile.columns[0].fits(first)
+        )
+
+    def _may_go_on(self, row: Entry, piece: Entry) -> bool:
+        """Tell whether the last value of `row` may go on in `piece`."""
+        assert self._profile is not None  # push has looked
+        if self._is_quoted(row, -1):
+            return False
+        if not piece.raw.endswith(("\n", "\r")):
+            return False  # rather the beginning of a row, at which the file was cut off
+        value = row.cells[-1]
+        if piece.cells and self._is_quoted(piece, 0):
+            return not value
+        column = self._profile.columns[-1].without(value)
+        whole = column.is_whole(value)
+        if whole is False or column.has_choice(value + _text(piece)):
+            self._explained = piece
+        if whole:
+            return False
+        return column.may_end_like(_text(piece)) and any(
+            column.fits(value + gap + _text(piece)) for gap in ("", " ")
+        )
+
+    def _may_begin(self, piece: Entry, row: Entry) -> bool:
+        """Tell whether the first value of `row` may begin in `piece`."""
+        assert self._profile is not None  # push has looked
+        if self._is_quoted(row, 0) or not piece.cells:
+            return False  # what follows damaged quotes is no part of their cell
+        value = row.cells[0]
+        if piece.cells and self._is_quoted(piece, 0):
+            return not value
+        column = self._profile.columns[0].without(value)
+        if column.begins_whole(value) or (piece == self._explained and column.fits_closely(value)):
+            return False
+        return column.may_begin_like(_text(piece)) and any(
+            column.fits(_text(piece) + gap + value) for gap in ("", " ")
+        )
+
+    def _may_be_cut(self, last: Entry) -> bool:
+        """Tell whether the last value of the file may have been cut off."""
+        assert self._profile is not None  # end has looked
+        if last.problem is not None or last.raw.endswith(("\n", "\r")):
+            return False
+        value, column = last.cells[-1], self._profile.columns[-1]
+        if self._is_quoted(last, -1):
+            # A quote that is doubled inside may have been cut between its two characters.
+            quote = self._layout.grammar.dialect.quote
+            return any(quote in row[-1] for row in self._profile.rows if row != last.cells)
+        others = column.without(value)
+        whole = others.is_whole(value)
+        return not whole if others.has_many else whole is False
+
+    def _is_quoted(self, entry: Entry, at: int) -> bool:
+        written = self._layout.grammar.written_cells(entry.raw)
+        return written[at].strip()[:1] == self._layout.grammar.dialect.quote
+
+
+def _text(piece: Entry) -> str:
+    return piece.raw.rstrip("\r\n")
+
+
+def _broken(entry: Entry) -> Entry:
+    return entry._replace(problem=problem(BROKEN_LINE, entry.line))

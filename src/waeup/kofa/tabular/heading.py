@@ -1,0 +1,285 @@
+"""Finds the line with the names of the columns, and refuses a table that has none.
+
+Above it there may be blank lines, comments and titles.  What could be a damaged
+header, a row, or rows of another table is never passed over: then a person has to
+say which line it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from waeup.kofa.tabular.detection import UNUSUAL, USUAL, Record
+from waeup.kofa.tabular.problems import EmptyTable, UnclearTable
+from waeup.kofa.tabular.profile import Profile, is_figure, learn
+
+__all__ = ["Heading", "find_heading"]
+
+#: Rows of one width, other than the header's, that show that it is the header that is wrong.
+_ENOUGH = 3
+_WORD_LIST = re.compile(r"(?<=\w)[^\w\s](?=\w)")
+#: Lines below the names that may belong to a header.
+_HEADER_LINES = 3
+#: Lines above a table that may look like its rows.
+_PREFACE = 5
+_ADVICE = "or say which line holds the names, if one does"
+
+
+class Heading(NamedTuple):
+    """Where the names are: the record, and the lines above it that are no part of the table.
+
+    `profile` is what the rows below look like.
+    """
+
+    record: Record
+    above: tuple[str, ...]
+    profile: Profile
+
+
+def find_heading(
+    records: Sequence[Record],
+    lines: Sequence[str],
+    name: str,
+    first_line: int,
+    given: int | None,
+    sure: bool = False,
+) -> Heading:
+    """Return the record that holds the names of the columns.
+
+    `records` are those of `lines`, the first of which is the physical line
+    `first_line` of the table `name`.  `given` is the line that a person named; it is
+    taken as it is.  Raises `EmptyTable` when there is nothing, `UnclearTable` when no
+    line can be taken for the names.
+    """
+    filled = [record for record in records if record.cells != ()]
+    if given is not None:
+        return _given(records, lines, name, first_line, given)
+    if not filled:
+        raise EmptyTable(
+            f"{name} is empty. Its first line must name the columns, and rows must follow."
+        )
+    width = _width(filled)
+    start = _first_of(filled, width)
+    if start == len(filled):
+        raise UnclearTable(
+            f"{name} holds no table: no line can be cut into cells as others can. Check that it"
+            " is a CSV file, or name the delimiter and the quote."
+        )
+    heading = _behind_preface(records, filled[start:], lines)
+    record, profile = heading.record, heading.profile
+    line = first_line + record.start
+    verdict = profile.are_names(record.cells or ())
+    above = [other for other in filled if other.start < record.start]
+    _check_above(above, record, lines, name, first_line, width, verdict)
+    if verdict is False:
+        raise UnclearTable(
+            f"{name} has no header: line {line} looks like a row, not like the names of columns."
+            f" Write a line with their names above it, {_ADVICE}."
+        )
+    below = [other for other in filled if other.start > record.start]
+    if _is_joined(record, below):
+        raise UnclearTable(
+            f"The header of {name} does not fit its rows: line {line} seems to hold values behind"
+            f" the names. Put the rows below the names, {_ADVICE}."
+        )
+    if not sure:
+        _check_one_column(record, below, name)
+    _check_below(below, heading, name, first_line)
+    return heading
+
+
+def _given(
+    records: Sequence[Record], lines: Sequence[str], name: str, first_line: int, given: int
+) -> Heading:
+    index = given - first_line
+    record = next((record for record in records if record.start == index), None)
+    if record is None or not record.cells:
+        raise UnclearTable(
+            f"Line {given} of {name} cannot be its header: it is blank, damaged, part of"
+            " another line's cell, or too far down. Name the line that holds the names."
+        )
+    return _heading(record, records, lines)
+
+
+def _heading(record: Record, records: Sequence[Record], lines: Sequence[str]) -> Heading:
+    below = [other for other in records if other.start > record.start]
+    above = tuple(text for line in lines[: record.start] if (text := line.strip()))
+    return Heading(record, above, learn(below, record.cells or ()))
+
+
+def _width(filled: Sequence[Record]) -> int:
+    """Return how many cells the rows of the table have."""
+    widths = Counter(len(record.cells) for record in filled if record.cells)
+    if not widths:
+        return 0
+    first = next((record for record in filled if record.cells and not _is_title(record)), None)
+    top = len(first.cells or ()) if first is not None else 0
+    most = max(widths, key=lambda width: (widths[width], width == top, width))
+    if widths[most] >= _ENOUGH or not top or (widths[top] == 1 and widths[most] > 1 and most > 1):
+        return most
+    return top
+
+
+def _first_of(filled: Sequence[Record], width: int) -> int:
+    """Return the index of the first record that has as many cells as the rows."""
+    for at, record in enumerate(filled):
+        if not record.cells or len(record.cells) != width or (width > 1 and _is_title(record)):
+            continue
+        if not record.cells[0].startswith("#"):
+            return at
+        # A comment that happens to have as many delimiters, or names behind a mark.
+        following = [other for other in filled[at + 1 :] if len(other.cells or ()) == width]
+        if not following or record.cells[0].startswith("# "):
+            continue
+        names = following[0].cells or ()
+        if learn(following[1:], names).are_names(names) is not True:
+            return at
+    return len(filled)
+
+
+def _behind_preface(
+    records: Sequence[Record], filled: Sequence[Record], lines: Sequence[str]
+) -> Heading:
+    """Return the first of the `filled` records as a heading, or what is one for certain.
+
+    A line above a table may have as many delimiters as the rows have by accident; then
+    a blank line is below it.
+    """
+    first = _heading(filled[0], records, lines)
+    width = len(filled[0].cells or ())
+    if first.profile.are_names(filled[0].cells or ()):
+        return first
+    behind_blank = {
+        after.start for before, after in pairwise(records) if before.cells == () != after.cells
+    }
+    for record in filled[1:_PREFACE]:
+        if record.start in behind_blank and len(record.cells or ()) == width:
+            heading = _heading(record, records, lines)
+            if heading.profile.are_names(record.cells or ()):
+                return heading
+    return first
+
+
+def _is_title(record: Record) -> bool:
+    """Tell whether a record is no part of a table: a comment, or one text by itself."""
+    cells = record.cells or ()
+    return record.filled < 2 or (cells[0].lstrip().startswith("#") and record.filled < len(cells))
+
+
+def _check_above(
+    above: Sequence[Record],
+    heading: Record,
+    lines: Sequence[str],
+    name: str,
+    first_line: int,
+    width: int,
+    verdict: bool | None,
+) -> None:
+    """Refuse what is above the names unless it is certain that it is no part of the table."""
+    doubtful = [r for r in above if not _is_comment(r, lines) and not _is_fact(r)]
+    if not doubtful:
+        return
+    last = doubtful[-1]
+    is_apart = any(not line.strip(" \t\r\n,;|") for line in lines[last.end : heading.start])
+    titles = all(
+        record.cells is not None and _is_title(record) and not _is_list(lines[record.start])
+        for record in doubtful
+    )
+    if titles and (is_apart or verdict is True or (width > 2 and verdict is None)):
+        return
+    if verdict is True and len({len(r.cells or ()) for r in doubtful}) == len(doubtful):
+        # Lines of different widths above what are names for certain.
+        return
+    line = first_line + last.start
+    if last.cells is None:
+        what = f"line {line} of {name}, its header, is damaged"
+    else:
+        count = len(last.cells)
+        cells = "1 cell" if count == 1 else f"{count} cells"
+        what = (
+            f"the header of {name} does not fit its rows: line {line} has {cells},"
+            f" and the rows have {width}"
+        )
+    raise UnclearTable(
+        f"{what[0].upper()}{what[1:]}. Give each column one name, in one line, {_ADVICE}."
+    )
+
+
+def _is_list(line: str) -> bool:
+    """Tell whether a line is words divided by something other than blanks, such as names."""
+    return len(_WORD_LIST.split(line.strip())) > 2 and " " not in line.strip()
+
+
+def _is_comment(record: Record, lines: Sequence[str]) -> bool:
+    return lines[record.start].lstrip('\ufeff "').startswith("#")
+
+
+def _is_fact(record: Record) -> bool:
+    """Tell whether a record is a line such as ``Exported by: admin``."""
+    cells = record.cells or ("",)
+    return record.filled == 2 and cells[0].rstrip().endswith(":")
+
+
+def _check_one_column(heading: Record, below: Sequence[Record], name: str) -> None:
+    """Refuse a table of one column whose values look like lines of another table."""
+    cells = heading.cells or ()
+    if len(cells) != 1:
+        return
+    values = [record.cells[0] for record in below if record.cells and len(record.cells) == 1]
+    for mark in USUAL:
+        count = cells[0].count(mark)
+        alike = sum(value.count(mark) >= count for value in values)
+        if count and values and 2 * alike > len(values):
+            raise UnclearTable(
+                f"{name} has quotes around whole lines, so it cannot be cut into cells. Remove the"
+                " quotes at the beginning and the end of the lines, or export the table again."
+            )
+    for mark in UNUSUAL[1:]:
+        count = cells[0].count(mark)
+        if count and values and all(value.count(mark) == count for value in values):
+            raise UnclearTable(
+                f"{name} has one column, or {mark!r} divides its cells. Say what the delimiter is."
+            )
+    words = [value.split(" ") for value in values]
+    count, alike = Counter(map(len, words)).most_common(1)[0] if words else (0, 0)
+    figures = all(map(is_figure, words[0])) if words else False
+    if (
+        " " in cells[0]
+        and len(values) > 2 - figures
+        and alike > 0.9 * len(values)
+        and count > 2 - figures
+    ):
+        raise UnclearTable(
+            f"{name} has one column, or blanks divide its cells: most lines have {count} words."
+            " Say what the delimiter is."
+        )
+
+
+def _is_joined(heading: Record, below: Sequence[Record]) -> bool:
+    """Tell whether the names and the first row seem to stand in one line."""
+    width = len(heading.cells or ())
+    widths = {len(record.cells) for record in below if record.cells}
+    return width not in widths and bool(widths) and any(map(is_figure, heading.cells or ()))
+
+
+def _check_below(filled: Sequence[Record], heading: Heading, name: str, first_line: int) -> None:
+    """Refuse a header that takes several lines."""
+    header = heading.record.cells or ()
+    last = None
+    for at, record in enumerate(filled[:_HEADER_LINES]):
+        cells = record.cells or ()
+        if len(cells) != len(header) or cells == header or not heading.profile.misfits(cells):
+            break
+        if not learn(filled[at + 1 :], cells).are_more_names(cells, header):
+            break
+        last = first_line + record.start
+    if last is not None:
+        first = first_line + heading.record.start
+        raise UnclearTable(
+            f"The header of {name} takes several lines ({first} to {last}), so it is not clear"
+            f" what the columns are called. Write all names into one line, {_ADVICE}."
+        )

@@ -1,0 +1,164 @@
+"""All that is known of an open table before its rows are read.
+
+Found at the top of the file; the quick and the careful way through the rows, and
+the look at their neighbours, work from it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+from waeup.kofa.tabular.grammar import Grammar
+from waeup.kofa.tabular.problems import Problem
+from waeup.kofa.tabular.profile import Profile
+
+__all__ = ["Entry", "Layout", "has_other_encoding"]
+
+_WESTERN = frozenset({"cp1252", "iso8859-1", "iso8859-15", "latin-1"})
+#: Bytes of UTF-8 for letters with accents and for typographic signs, read as Windows-1252.
+_UTF8_AS_CP1252 = re.compile(
+    "[\u00c2-\u00c5][\u0080-\u00bf\u0152-\u0178\u02c6\u02dc\u2013-\u2122]|\u00e2\u20ac"
+)
+
+#: Part of the rows that makes something usual.
+_USUAL = 0.1
+#: Rows from which on the profile may speak against a row.
+_ENOUGH = 3
+
+
+class Entry(NamedTuple):
+    """A record on its way to become a `Row`: the lines from `line` to before `end`.
+
+    `raw` is its text, line end included.
+    """
+
+    line: int
+    end: int
+    cells: tuple[str, ...]
+    problem: Problem | None
+    raw: str
+
+
+def has_other_encoding(text: str, encoding: str) -> bool:
+    """Tell whether `text` holds UTF-8 that was read as Windows-1252 or the like."""
+    return encoding in _WESTERN and _UTF8_AS_CP1252.search(text) is not None
+
+
+@dataclass
+class Layout:
+    """What shapes the rows of a table.
+
+    `header_text` is the line of the names as it is written.  `certain` is false when
+    the encoding is a guess.  Without `profile` nothing is doubted that the grammar
+    allows.
+    """
+
+    grammar: Grammar
+    header: tuple[str, ...]
+    header_text: str
+    profile: Profile | None
+    encoding: str
+    certain: bool
+
+    @property
+    def width(self) -> int:
+        """Number of cells of a row."""
+        return len(self.header)
+
+    @cached_property
+    def knows_rows(self) -> bool:
+        """Whether enough rows were seen to say what a row looks like."""
+        return self.profile is not None and len(self.profile.rows) >= _ENOUGH
+
+    @cached_property
+    def _header_is_bare(self) -> bool:
+        return self.grammar.dialect.quote not in self.header_text
+
+    @cached_property
+    def other_quote(self) -> str:
+        """The quote that rows of this table do not have."""
+        return '"' if self.grammar.dialect.quote == "'" else "'"
+
+    @cached_property
+    def between_other_quotes(self) -> re.Pattern[str]:
+        """An expression for a cell between other quotes, with what stands around it."""
+        mark, quote = re.escape(self.grammar.dialect.delimiter), self.other_quote
+        # The quote comes first: a search for it is quick.
+        return re.compile(
+            f"{quote}(?<![^{mark}\r\n]{quote})[^{mark}\r\n]*{quote}(?=[{mark}\r\n]|\\Z)"
+        )
+
+    @cached_property
+    def wrapped(self) -> frozenset[int]:
+        """Columns in which values between other quotes are usual."""
+        quote = self.other_quote
+        rows = self.profile.rows if self.profile is not None else ()
+        counts = Counter(
+            at
+            for row in rows
+            for at, cell in enumerate(row)
+            if len(cell) > 1 and cell[0] == quote == cell[-1]
+        )
+        return frozenset(at for at, count in counts.items() if count > max(1, len(rows) * _USUAL))
+
+    def has_other_quotes(self, text: str, cells: tuple[str, ...]) -> bool:
+        """Tell whether the cells of a row stand between other quotes than usual."""
+        quote = self.other_quote
+        if quote not in text:
+            return False
+        written = [cell.strip() for cell in self.grammar.written_cells(text)]
+        found = [
+            at
+            for at, cell in enumerate(written)
+            if len(cell) > 1 and cell[0] == quote == cell[-1] and at not in self.wrapped
+        ]
+        if len(found) > 1 or 0 < len(found) == sum(map(bool, cells)):
+            return True
+        # Where all names are quoted, so are all texts.
+        names = self.grammar.written_cells(self.header_text)
+        return bool(found) and all(name[:1] == self.grammar.dialect.quote for name in names)
+
+    def repeats_header(self, cells: tuple[str, ...], text: str) -> bool:
+        """Tell whether a row is the header again.
+
+        A row of which all cells are quoted, unlike the names, is meant as a row.
+        """
+        if cells[0].removeprefix("\ufeff") != self.header[0] or cells[1:] != self.header[1:]:
+            return False
+        written = self.grammar.written_cells(text)
+        quote = self.grammar.dialect.quote
+        return not (self._header_is_bare and all(cell[:1] == quote for cell in written))
+
+    def has_swallowed(self, cells: tuple[str, ...], text: str) -> bool:
+        """Tell whether a cell of several lines looks like rows between two stray quotes.
+
+        Then each of its pieces has as many delimiters as a row has there, and the other
+        cells of the record are not quoted.
+        """
+        mark = self.grammar.dialect.delimiter
+        if self.profile is None or self.width < 2 or text.count(mark) < 2 * (self.width - 1):
+            return False
+        written = self.grammar.written_cells(text)
+        quote = self.grammar.dialect.quote
+        inner = [at for at, cell in enumerate(cells) if "\n" in cell or "\r" in cell]
+        others = [cell for at, cell in enumerate(written) if at not in inner and cell]
+        if len(inner) != 1 or (others and all(cell[:1] == quote for cell in others)):
+            return False
+        at = inner[0]
+        pieces = [piece.split(mark) for piece in cells[at].splitlines()]
+        if self.grammar.dialect.padded:
+            pieces = [[cell.strip(" ") for cell in piece] for piece in pieces]
+        rows = [
+            [*cells[:at], *pieces[0]],
+            *pieces[1:-1],
+            [*pieces[-1], *cells[at + 1 :]],
+        ]
+        if any(len(row) != self.width for row in rows) or (
+            self.width == 2 and not self.profile.typed
+        ):
+            return False  # two columns are too easily found in a text
+        return all(map(self.profile.is_like_a_row, rows))

@@ -1,0 +1,197 @@
+"""The quick ways through a block of lines.
+
+Lines without quotes are cut at line ends and delimiters, column by column.  Others
+are parsed by the C reader of the standard library, which does as the strict grammar
+says, except that it takes quotes inside unquoted cells, and blank lines.  The
+result is taken when nothing in the block is odd; that costs some passes in C.
+Otherwise the careful way has to look.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import chain, pairwise
+from operator import itemgetter
+from typing import NamedTuple
+
+from waeup.kofa.tabular.layout import Layout, has_other_encoding
+
+__all__ = ["QuickBlock", "QuickReader"]
+
+
+class QuickBlock(NamedTuple):
+    """Sound records: their cells, and the physical lines where they begin.
+
+    `first` and `last` are the texts of the first and the last record, `lines` the
+    number of lines of all.
+    """
+
+    cells: list[tuple[str, ...]]
+    starts: Sequence[int]
+    first: str
+    last: str
+    lines: int
+
+
+class QuickReader:
+    """Reads blocks of a table with `layout`."""
+
+    def __init__(self, layout: Layout) -> None:
+        dialect = layout.grammar.dialect
+        self._layout = layout
+        self._grammar = layout.grammar
+        self._mark, self._quote, self._escape = dialect[:3]
+        self._padded = dialect.padded
+        self._parse = partial(
+            csv.reader, delimiter=dialect.delimiter, quotechar=dialect.quote, strict=True
+        )
+        self._header = list(layout.header)
+        self._widths = {layout.width}
+        self._sentinels = _sentinels(layout)
+
+    def cut(self, text: str, first_line: int) -> QuickBlock | None:
+        """Return the records of `text`, or None when it cannot simply be cut.
+
+        `text` are complete lines, the first of which is the physical line `first_line`.
+        """
+        plain = text.replace("\r\n", "\n") if "\r" in text else text
+        if self._quote in text or "\r" in plain or self._padded or self._is_odd(text):
+            return None
+        if not plain.endswith("\n"):
+            plain += "\n"
+        # A line end becomes a cell of its own, which must stand behind each row's cells.
+        mark, width = self._mark, self._layout.width
+        cells = plain.replace("\n", f"{mark}\n{mark}").split(mark)
+        count = plain.count("\n")
+        if len(cells) != count * (width + 1) + 1 or cells[width :: width + 1].count("\n") != count:
+            return None
+        columns = [cells[at :: width + 1] for at in range(width)]
+        columns[0].pop()
+        if not all(fits("".join(columns[at])) for at, fits in self._sentinels):
+            return None
+        rows = list(zip(*columns, strict=True))
+        if self._layout.header in rows or _has_blank(rows, columns[0]):
+            return None
+        starts = range(first_line, first_line + count)
+        first = text[: text.find("\n") + 1] or text
+        return QuickBlock(rows, starts, first, text[text.rfind("\n", 0, -1) + 1 :], count)
+
+    def read(self, lines: Sequence[str], first_line: int, final: bool) -> QuickBlock | None:
+        """Return the records of `lines`, or None when they need a careful look.
+
+        `first_line` is the physical line of the first of them; `final` says that
+        nothing follows.  Lines at the end that are part of a record only are left out.
+        """
+        found = None if self._padded else self._parsed(lines, final)
+        if found is None:
+            return None
+        rows, ends = found
+        texts = lines if ends is None else _joined(lines, ends)
+        text = "".join(texts)
+        if self._is_odd(text) or set(map(len, rows)) - self._widths or self._header in rows:
+            return None
+        if not all(fits("".join(map(itemgetter(at), rows))) for at, fits in self._sentinels):
+            return None
+        firsts = list(map(itemgetter(0), rows))
+        if _has_blank(rows, firsts) or self._has_bare_quote(rows, texts, text):
+            return None
+        cells = list(map(tuple, rows))
+        starts: Sequence[int] = range(first_line, first_line + len(rows))
+        if ends is not None:
+            starts = [first_line + end for end in ends]
+            if self._has_swallowed(cells, texts, ends):
+                return None
+        return QuickBlock(cells, starts, texts[0], texts[-1], ends[-1] if ends else len(rows))
+
+    def _parsed(
+        self, lines: Sequence[str], final: bool
+    ) -> tuple[list[list[str]], list[int] | None] | None:
+        """Parse `lines` to rows, and where each ends unless each is one line.
+
+        None when there is no row, or a damaged one.
+        """
+        rows: list[list[str]] = []
+        try:
+            rows += self._parse(lines)
+        except csv.Error:
+            rows = []
+        if rows and len(rows) == len(lines):
+            return rows, None
+        # There are records of several lines, perhaps one that goes on behind the last.
+        rows, ends = [], [0]
+        reader = self._parse(lines)
+        try:
+            for row in reader:
+                rows.append(row)
+                ends.append(reader.line_num)
+        except csv.Error:
+            if final or reader.line_num < len(lines):
+                return None
+        return (rows, ends) if rows else None
+
+    def _is_odd(self, text: str) -> bool:
+        """Tell whether there are characters that the careful way has to look at."""
+        layout = self._layout
+        if "\0" in text or (self._escape is not None and self._escape in text):
+            return True
+        if layout.profile is None:
+            return False
+        if not text.isascii() and (
+            not layout.certain or "\ufeff" in text or has_other_encoding(text, layout.encoding)
+        ):
+            return True
+        return layout.other_quote in text and bool(layout.between_other_quotes.search(text))
+
+    def _has_swallowed(
+        self, cells: list[tuple[str, ...]], texts: Sequence[str], ends: list[int]
+    ) -> bool:
+        return any(
+            end - start > 1 and self._layout.has_swallowed(row, text)
+            for row, text, (start, end) in zip(cells, texts, pairwise(ends), strict=True)
+        )
+
+    def _has_bare_quote(self, rows: list[list[str]], texts: Sequence[str], text: str) -> bool:
+        quote = self._quote
+        if quote not in text or quote not in "".join(chain.from_iterable(rows)):
+            return False
+        return not all(self._grammar.is_record(record) for record in texts if quote in record)
+
+
+def _has_blank(rows: Sequence[Sequence[str]], firsts: Sequence[str]) -> bool:
+    """Tell whether there is nothing in one of `rows`, of which `firsts` are the first cells."""
+    # One look at all of them together is enough for most blocks.
+    if all(firsts) and len("".join(firsts).split(None, 1)) == 1 and not firsts[0][0].isspace():
+        return False
+    return any(
+        not "".join(row).strip()
+        for row, cell in zip(rows, firsts, strict=True)
+        if not cell.strip()
+    )
+
+
+def _joined(lines: Sequence[str], ends: list[int]) -> list[str]:
+    """Return the texts of records that end before the lines `ends`."""
+    return ["".join(lines[start:end]) for start, end in pairwise(ends)]
+
+
+def _are_figures(characters: re.Pattern[str], joined: str) -> bool:
+    # Digits alone are the rule, and quickly seen.
+    return joined.isdigit() or characters.fullmatch(joined) is not None
+
+
+def _sentinels(layout: Layout) -> list[tuple[int, Callable[[str], object]]]:
+    """Return columns, and the test for their joined values, that show rows which are none.
+
+    The columns of figures: texts that are shifted into them, and names, do not fit.
+    """
+    if layout.profile is None or not layout.knows_rows:
+        return []
+    found: list[tuple[int, Callable[[str], object]]] = []
+    for at in layout.profile.typed:
+        characters = layout.profile.columns[at].characters
+        if characters is not None:
+            found.append((at, partial(_are_figures, characters)))
+    return found

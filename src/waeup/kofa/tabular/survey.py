@@ -1,0 +1,82 @@
+"""A look at a whole table: how many rows are sound, and what is wrong with the others.
+
+For previews.  The table is read to its end in constant memory; of each kind of problem the first
+rows are kept.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from waeup.kofa.tabular.reader import Row, Table
+
+__all__ = ["Example", "Finding", "Survey", "survey"]
+
+#: Rows that are kept for each kind of problem.
+EXAMPLES = 3
+#: Characters of a damaged row that are kept.
+SHOWN = 200
+
+
+class Example(NamedTuple):
+    """A damaged row: where it is, what is wrong, and how its text begins."""
+
+    number: int
+    line: int
+    message: str
+    raw: str
+
+
+class Finding(NamedTuple):
+    """A kind of problem: its code, how many `rows` have it, and the first of them."""
+
+    code: str
+    rows: int
+    examples: tuple[Example, ...]
+
+
+class Survey(NamedTuple):
+    """What a table holds: `rows` in all, and `sound` ones.
+
+    `problems` are the kinds of problems, the most frequent first.  `samples` are the first rows
+    that could be cut into cells as the header says.
+    """
+
+    rows: int
+    sound: int
+    problems: tuple[Finding, ...]
+    samples: tuple[Row, ...]
+
+    @property
+    def damaged(self) -> int:
+        """Number of the rows that have a problem."""
+        return self.rows - self.sound
+
+
+def survey(table: Table, samples: int = 3, examples: int = EXAMPLES) -> Survey:
+    """Read `table` to its end, and return what it holds.
+
+    At most `samples` rows are kept, and `examples` of each kind of problem.  Raises what reading
+    the table raises.
+    """
+    rows, width = 0, len(table.header)
+    first: list[Row] = []
+    counts: dict[str, int] = {}
+    found: dict[str, list[Example]] = {}
+    for row in table:
+        rows += 1
+        if len(first) < samples and len(row.values) == width:
+            first.append(row)
+        problem = row.problem
+        if problem is None:
+            continue
+        code = problem.code
+        counts[code] = counts.get(code, 0) + 1
+        kept = found.setdefault(code, [])
+        if len(kept) < examples:
+            raw = row.raw or ""
+            text = raw if len(raw) <= SHOWN else raw[:SHOWN] + "..."
+            kept.append(Example(row.number, row.line, problem.message, text))
+    ordered = sorted(counts, key=lambda code: -counts[code])
+    problems = tuple(Finding(code, counts[code], tuple(found[code])) for code in ordered)
+    return Survey(rows, rows - sum(counts.values()), problems, tuple(first))
