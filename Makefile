@@ -8,7 +8,7 @@ ARGS ?=
 SETUP := .venv/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint docs clean
+.PHONY: help run test bench lint docs clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile
@@ -19,6 +19,9 @@ run: $(SETUP) ## start the portal on 127.0.0.1:8080
 
 test: $(SETUP) ## run all tests
 	bin/test $(ARGS)
+
+bench: $(SETUP) ## measure speed and memory against named floors
+	.venv/bin/python -m benchmarks $(ARGS)
 
 lint: $(SETUP) ## check style and types
 	.venv/bin/ruff check
@@ -31,7 +34,7 @@ docs: $(SETUP) ## build the manual into docs/_build
 clean: ## remove all that make has installed or built; the portal's data in var/ stays
 	rm -rf .venv bin eggs develop-eggs parts .installed.cfg build dist docs/_build
 	rm -rf src/waeup.kofa.egg-info .hypothesis .mypy_cache .ruff_cache
-	find src -name __pycache__ -prune -exec rm -rf {} +
+	find benchmarks src -name __pycache__ -prune -exec rm -rf {} +
 
 # pip installs, at the versions of versions.cfg, in one go and from where this machine's pip gets
 # its packages; buildout then holds all of it to versions.cfg and writes the commands.

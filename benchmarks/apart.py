@@ -1,0 +1,17 @@
+"""The process of one run: calls the function that `frame` names, and prints what it returns."""
+
+import importlib
+import json
+import sys
+
+from benchmarks.frame import peak_memory
+
+
+def main(name: str, arguments: str) -> None:
+    module, function = name.split(":")
+    run = getattr(importlib.import_module(module), function)(*json.loads(arguments))
+    print(json.dumps(run | {"peak": peak_memory()}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,156 @@
+"""Tables of students that look like those of an office: the same for the same seed.
+
+All benchmarks take their files from here.  Rows are made one by one, so that a
+table of any length needs no memory.
+"""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+from typing import NamedTuple
+
+__all__ = ["COLUMNS", "Shape", "students", "write_students"]
+
+SEED = 1948
+
+COLUMNS = (
+    "student_id",
+    "lastname",
+    "firstname",
+    "middlename",
+    "sex",
+    "date_of_birth",
+    "nationality",
+    "email",
+    "phone",
+    "perm_address",
+    "reg_number",
+    "matric_number",
+)
+
+# Some of them cannot be written in Windows-1252, and are left out where it is asked for.
+FIRST_NAMES = (
+    *(
+        "Ada",
+        "Adébáyọ̀",
+        "Aïcha",
+        "Amina",
+        "Babátúndé",
+        "Björn",
+        "Chukwuẹméka",
+        "Emmanuel",
+        "Ɗanladi",
+    ),
+    *("Fúnmiláyọ̀", "François", "Grace", "Ibrahim", "Ifeọma", "Joy", "José", "Ngọzi", "Oyèníkẹ́"),
+    *("Peace", "Ruth", "Ṣadé", "Tèmítọ́pẹ́", "Uchenna", "Yusuf", "Zoë", "Éloïse", "Ƙasim"),
+)
+LAST_NAMES = (
+    *("Abubakar", "Adékúnlé", "Bâ", "Bello", "Çelik", "Diallo", "Eze", "Gbádébọ̀", "Hernández"),
+    *("Igwe", "Koné", "Lawal", "Müller", "N'Diaye", "Nnamdi", "Ògúnbíyì", "Okafor", "Okọ́nkwọ̀"),
+    *("Ọlátúnjí", "Sánchez", "Ṣóyínká", "Traoré", "Usman", "Yar'Adua", "Ɓala", "Ønstad"),
+)
+STREETS = (
+    "Ahmadu Bello Way",
+    "Allée des Cocotiers",
+    "Market Road",
+    "Rue du Marché",
+    "Òkè Àdó Road",
+)
+TOWNS = ("Abẹ́òkúta", "Bauchi", "Benin City", "Cotonou", "Ìbàdàn", "Lomé", "Yaoundé", "Zaria")
+NATIONALITIES = ("NG", "NG", "NG", "NG", "BJ", "CM", "GH", "TG")
+
+
+class Shape(NamedTuple):
+    """How a table is written down.
+
+    `joint` stands between street and town: a delimiter or a line end there gives
+    each row a quoted cell.  `damaged` is the share of rows that are damaged,
+    and columns above the twelve of `COLUMNS` are marks.
+    """
+
+    columns: int = len(COLUMNS)
+    delimiter: str = ","
+    encoding: str = "utf-8"
+    quoted: bool = False
+    joint: str = " "
+    damaged: float = 0.0
+
+
+class _Echo:
+    """The file that makes a csv.writer return what it would write."""
+
+    @staticmethod
+    def write(text: str) -> str:
+        return text
+
+
+def students(
+    rows: int, *, encoding: str = "utf-8", joint: str = " ", seed: int = SEED
+) -> Iterator[list[str]]:
+    """Generate the cells of `rows` students, in the order of `COLUMNS`."""
+    random = Random(seed)
+    first, last, streets, towns = (
+        [text for text in texts if _can_be_written(text, encoding)]
+        for texts in (FIRST_NAMES, LAST_NAMES, STREETS, TOWNS)
+    )
+    choice, below = random.choice, random.randrange
+    for number in range(rows):
+        year = 1990 + below(18)
+        yield [
+            f"K{1000000 + number}",
+            choice(last),
+            choice(first),
+            choice(first) if below(3) else "",
+            "mf"[below(2)],
+            f"{year}-{1 + below(12):02}-{1 + below(28):02}",
+            choice(NATIONALITIES),
+            f"k{1000000 + number}@students.example.org",
+            f"+234-803-{below(10_000_000):07}",
+            f"{1 + below(200)} {choice(streets)}{joint}{choice(towns)}",
+            f"{year + 18}{number:07}",
+            f"{choice('ABEHLMSV')}{choice('ABEHLMSV')}S{year + 18}/{number:06}",
+        ]
+
+
+def write_students(path: Path, rows: int, shape: Shape, seed: int = SEED) -> int:
+    """Write a table of `rows` students to `path`, and return how many of them are damaged.
+
+    Each damage is of one row; all others can be read.
+    """
+    random = Random(seed)
+    marks = [str(random.randrange(101)) for _index in range(10_000)]
+    more = max(0, shape.columns - len(COLUMNS))
+    writer = csv.writer(
+        _Echo,
+        delimiter=shape.delimiter,
+        quoting=csv.QUOTE_ALL if shape.quoted else csv.QUOTE_MINIMAL,
+    )
+    damaged = 0
+    with open(path, "w", encoding=shape.encoding, newline="") as stream:
+        header = [*COLUMNS, *(f"course_{at}" for at in range(1, more + 1))]
+        stream.write(writer.writerow(header[: shape.columns]))
+        for cells in students(rows, encoding=shape.encoding, joint=shape.joint, seed=seed):
+            if more:
+                at = random.randrange(len(marks) - more)
+                cells += marks[at : at + more]
+            line = writer.writerow(cells[: shape.columns])
+            if shape.damaged and random.random() < shape.damaged:
+                line = _damage(line, shape.delimiter, damaged)
+                damaged += 1
+            stream.write(line)
+    return damaged
+
+
+def _can_be_written(text: str, encoding: str) -> bool:
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _damage(line: str, delimiter: str, kind: int) -> str:
+    """Return `line` with a cell less, a cell more, a bare quote, or a quote that is not closed."""
+    changed = ("", delimiter * 2, f'"{delimiter}', f'{delimiter}"')
+    return line.replace(delimiter, changed[kind % len(changed)], 1)
