@@ -37,8 +37,8 @@ from waeup.kofa.transactional import Action, on_abort, on_commit
 FOLDERS = ("finished", "unfinished", "logs", "deleted")
 #: Folders of Kofa 1.9 that are made when they are first used.
 LATER_FOLDERS = ("graduated", "media", "accesscodes")
-#: Endings of the names of pending files (Kofa 1.9 lists ``.gz`` too).
-PENDING_SUFFIXES = (".csv", ".gz")
+#: Endings of the names of pending files; Kofa 1.9 lists ``.csv`` and ``.gz``.
+PENDING_SUFFIXES = spool.EXTENSIONS
 
 
 @implementer(IDataCenter)

@@ -80,6 +80,7 @@ class IDataCenterConfig(Interface):
     upload_limit = schema.Int(
         title="Largest upload in bytes", description="200 MiB without it.", required=False
     )
+    limits = Attribute("The `waeup.kofa.tabular.Limits` of a table; the usual ones without it.")
 
 
 class IDataCenter(IKofaObject):
@@ -270,7 +271,10 @@ class IBatchProcessor(Interface):
         """Return True, or raise `FatalCSVError` when columns are missing or double."""
 
     def getMapping(path, headerfields, mode):
-        """Return a dict from the column names of the file at `path` to fields."""
+        """Return a dict from the column names of the file at `path` to fields.
+
+        For a workbook or a packed file `path` is that of the text that was made of it.
+        """
 
     def emptyRow(row):
         """Tell whether a dict of column names and texts holds nothing.
@@ -349,6 +353,8 @@ class IBatchProcessor(Interface):
     ):
         """Import the table at `path` inside the caller's transaction.
 
+        It may be any file that can be uploaded.
+
         Never begins, commits or aborts a transaction, needs no connection.
         `headerfields` names, by position, the field that each column fills, or
         ``--IGNORE--``.  Raises `FatalCSVError` or `TableError` before anything is
@@ -370,12 +376,17 @@ class IBatchProcessor(Interface):
         logger=None,
         ignore_empty=True,
         progress=None,
+        options=None,
+        read_from=None,
     ):
         """Import a table as the portal does, and return a `Report`.
 
         `mapping` is a `waeup.kofa.conversion.Mapping`.  Result files are made in the
         existing `folder`.  `progress` is called from time to time with the counts so
-        far.  Otherwise like `doImport`, which is asked where a site overrides it.
+        far.  `options`, of `waeup.kofa.tabular.options`, say how the table is read where
+        that shall not be found; `read_from` is the path of the text that was made of a
+        workbook or of a packed file.  Otherwise like `doImport`, which is asked where a
+        site overrides it.
         """
 
 

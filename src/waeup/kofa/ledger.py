@@ -40,13 +40,15 @@ class FileEntry:
 class Draft(Persistent):
     """An import that an officer prepares, and its result.
 
-    `digest` is the SHA-256 of the file that was looked at.  `columns` gives the
+    `digest` is the SHA-256 of the file that was looked at, `reading` what was said about
+    how to read it, as `ReadOptions.as_dict` gives it.  `columns` gives the
     field of each column (None: ignored), `constants` are pairs of field and text.
     `started` is the time (UTC) at which the import began, and `report` what became
     of it, as `Report.as_dict` gives it; both are None before.  A draft that was
     started outlives its file.
     """
 
+    reading: dict[str, Any] = {}
     processor: str | None = None
     mode: str | None = None
     columns: tuple[str | None, ...] | None = None

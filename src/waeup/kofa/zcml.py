@@ -1,4 +1,4 @@
-"""The ZCML directive that says where data centers keep their files.
+"""The ZCML directive that says where data centers keep their files, and what these may hold.
 
 ``<kofa:datacenter path="..." />`` in the namespace of Kofa 1.9; see ``meta.zcml``.
 """
@@ -8,20 +8,39 @@ from typing import Any
 from zope.component.zcml import utility
 from zope.configuration.fields import Path
 from zope.interface import Interface
+from zope.schema import Int
 
 from waeup.kofa.interfaces import IDataCenterConfig
+from waeup.kofa.tabular import Limits
 
 
 class IDataCenterDirective(Interface):
-    """Say where a new data center keeps its files."""
+    """Say where a new data center keeps its files, and what a file may hold."""
 
     path = Path(
         title="Path",
         description="An existing folder; a relative path counts from the ZCML file.",
         required=True,
     )
+    upload_limit = Int(title="Largest upload in bytes", required=False, min=1)
+    max_rows = Int(title="Rows that a table may have", required=False, min=1)
+    max_columns = Int(title="Columns that a table may have", required=False, min=1)
+    max_unpacked = Int(
+        title="Bytes that may come out of a workbook or a packed file", required=False, min=1
+    )
+    max_memory = Int(
+        title="Bytes of memory for reading a workbook", required=False, min=256 * 1024 * 1024
+    )
 
 
-def data_center_conf(context: Any, path: str) -> None:
+def data_center_conf(
+    context: Any, path: str, upload_limit: int | None = None, **maxima: int | None
+) -> None:
     """Register the global utility for `IDataCenterConfig`; two directives conflict."""
-    utility(context, IDataCenterConfig, {"path": path})
+    given = {name.removeprefix("max_"): number for name, number in maxima.items() if number}
+    config: dict[str, Any] = {"path": path}
+    if upload_limit is not None:
+        config["upload_limit"] = upload_limit
+    if given:
+        config["limits"] = Limits(**given)
+    utility(context, IDataCenterConfig, config)

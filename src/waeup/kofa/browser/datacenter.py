@@ -9,6 +9,7 @@ from waeup.kofa.browser.page import Crumb, FormPage, Page, status_of
 from waeup.kofa.errors import Refused
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.interfaces import IDataCenter
+from waeup.kofa.spool import EXTENSIONS
 
 
 class DataCenterPage(Page):
@@ -34,9 +35,12 @@ class DataCenterPage(Page):
         self.redirect(self.url(self.context))
 
     def begin_import(self) -> None:
-        """Make a draft for the file whose button was pressed, if it can be read as a table."""
+        """Make a draft for the file whose button was pressed.
+
+        Where it is not clear how the file is to be read, step 2 lets the officer say it.
+        """
         draft = self.operations.new_draft(self.field("select"))
-        self.operations.preview(draft.filename)
+        self.operations.require_content(draft.filename)
         self.redirect(self.link("import2", draft=draft.id))
 
 
@@ -93,8 +97,9 @@ class Upload(DataCenterPage, FormPage):
     grok.name("upload")
     grok.require("waeup.manageDataCenter")
 
-    label = _("Upload portal data as CSV file")
+    label = _("Upload portal data")
     buttons = {"SUBMIT": "upload", "CANCEL": "leave"}
+    accepted = ",".join(EXTENSIONS)
 
     def prepare(self) -> None:
         """Offer templates of the kinds of objects, and tell the limit of bytes."""
@@ -123,6 +128,8 @@ class Upload(DataCenterPage, FormPage):
             self.response.setStatus(status_of(refusal))
             self.say(f"{upload.filename}: {refusal}", "danger")
             return None
+        if stored.notice:
+            self.flash(f"{stored.name}: {stored.notice}", "warning")
         return stored.name
 
     def _uploads(self) -> list[Any]:

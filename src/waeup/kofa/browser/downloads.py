@@ -28,9 +28,10 @@ class Attachment(Door):
     grok.baseclass()
 
     def send(self, name: str, blocks: Iterator[bytes]) -> DirectResult:
-        """Return `blocks` as the content of a CSV file called `name`."""
+        """Return `blocks` as the content of a file called `name`."""
         self.set_security_headers()
-        self.response.setHeader("Content-Type", "text/csv; charset=utf-8")
+        kind = "text/csv; charset=utf-8" if name.endswith(".csv") else "application/octet-stream"
+        self.response.setHeader("Content-Type", kind)
         self.response.setHeader("Content-Disposition", disposition(name))
         self.response.setHeader("Cache-Control", "no-store")
         return DirectResult(blocks)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import grok
 import transaction
 
+from waeup.kofa.browser.reading import Reading
 from waeup.kofa.browser.steps import DraftStep, ImportStep
 from waeup.kofa.conversion import Mapping
 from waeup.kofa.errors import MappingError, Refused
@@ -73,20 +74,20 @@ class Import1(ImportStep):
         self.files = self.operations.pending_files(sort="date")
 
 
-class Import2(DraftStep):
-    """Step 2: choose what the rows are and what is to be done with them."""
+class Import2(Reading):
+    """Step 2: see how the file is read; choose what the rows are and what is to be done."""
 
     grok.name("import2")
     grok.require("waeup.manageDataCenter")
 
     step = 2
     modes = MODES
-    buttons = {"proceed": "proceed", "back1": "back", "cancel": "cancel"}
+    buttons = {"read": "read", "proceed": "proceed", "back1": "back", "cancel": "cancel"}
 
     def prepare(self) -> None:
-        """Show the first rows."""
+        """Show what was chosen, if there is a table to choose for."""
         self.importer = self.field("importer") or self.draft.processor
-        self.fixed_mode = self.preview.suggested_mode
+        self.fixed_mode = None if self.seen is None else self.seen.suggested_mode
         self.mode = self.fixed_mode or self.field("mode") or self.draft.mode or "create"
 
     def proceed(self) -> None:
@@ -135,7 +136,7 @@ class Import3(DraftStep):
         self.columns = [
             Column(
                 header,
-                tuple(row[at] if at < len(row) else "" for row in self.preview.samples),
+                tuple(row[at] for row in self.preview.samples),
                 fields[at] if at < len(fields) else None,
             )
             for at, header in enumerate(self.preview.header)
@@ -195,7 +196,9 @@ class Import3(DraftStep):
         draft = self.draft
         if draft.columns is not None:
             return draft.columns, draft.constants
-        proposed = self.operations.propose_mapping(draft.filename, draft.processor, draft.mode)
+        proposed = self.operations.propose_mapping(
+            draft.filename, draft.processor, draft.mode, self.options
+        )
         return proposed.columns, proposed.constants
 
     def _missing(self, columns: tuple[str | None, ...], constants: Constants) -> list[str]:
@@ -236,7 +239,9 @@ class Import3(DraftStep):
         draft = self.draft
         try:
             mapping = Mapping(columns, tuple(constants))
-            self.operations.check(draft.filename, draft.processor, draft.mode, mapping)
+            self.operations.check(
+                draft.filename, draft.processor, draft.mode, mapping, self.options
+            )
         except Refused as refusal:
             return [str(refusal)]
         return []
@@ -269,6 +274,7 @@ class Import4(DraftStep):
                 draft.mode,
                 Mapping(draft.columns, draft.constants),
                 digest=draft.digest,
+                options=self.options,
             )
         except Refused:
             # See what another click has done meanwhile.

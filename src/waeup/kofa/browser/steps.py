@@ -13,9 +13,10 @@ from zope.browserpage import ViewPageTemplateFile
 
 from waeup.kofa.browser.datacenter import DataCenterPage
 from waeup.kofa.browser.page import FormPage
-from waeup.kofa.errors import NoSuchItem, NotAllowed
+from waeup.kofa.errors import NoSuchItem, NotAllowed, TableError, TooLarge
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.jobs import running
+from waeup.kofa.tabular.options import ReadOptions
 
 
 class ImportStep(DataCenterPage, FormPage):
@@ -74,6 +75,11 @@ class DraftStep(ImportStep):
                 self.operations.drop_draft(draft.id)
                 self.flash(str(gone), "warning")
                 self.redirect(self.link("import1"))
+            except (TableError, TooLarge):
+                # Step 2 says why, and lets the officer say how the file is to be read.
+                if self.step <= 2:
+                    raise
+                self.go(2)
 
     @cached_property
     def draft(self) -> Any:
@@ -98,8 +104,13 @@ class DraftStep(ImportStep):
 
     @cached_property
     def preview(self) -> Any:
-        """Header and first rows of the draft's file."""
-        return self.operations.preview(self.draft.filename)
+        """What the draft's file is and holds; raises `TableError` and `TooLarge`."""
+        return self.operations.preview(self.draft.filename, options=self.options)
+
+    @property
+    def options(self) -> ReadOptions:
+        """What was said about how the file is read."""
+        return ReadOptions(**self.draft.reading)
 
     @cached_property
     def processors(self) -> dict[str, Any]:

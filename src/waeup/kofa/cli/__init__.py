@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from waeup.kofa.cli import files, imports, kinds, logs, run, storage, users
+from waeup.kofa.cli import files, imports, kinds, logs, preview, run, storage, users
 from waeup.kofa.cli.screen import complain
 from waeup.kofa.cli.settings import Settings, common_options
 from waeup.kofa.errors import Fault, Refused
@@ -56,7 +56,7 @@ for command in (
     run.run,
     files.put,
     files.ls,
-    files.preview,
+    preview.preview,
     imports.import_,
     logs.logs,
     kinds.processors,

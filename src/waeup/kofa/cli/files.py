@@ -1,4 +1,4 @@
-"""``kofactl put``, ``ls`` and ``preview``: the files of the data center."""
+"""``kofactl put`` and ``ls``: the files of the data center."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -59,10 +59,18 @@ def put(settings: Settings, paths: Sequence[Path], replace: bool) -> None:
             stored.append(upload)
             if not settings.json:
                 say(f"{path} is stored as {upload.name} ({upload.size:,} bytes).")
+                if upload.notice:
+                    say(f"Before it can be imported: {upload.notice}")
     if settings.json:
         say_json(
             [
-                {"name": u.name, "original": u.original, "size": u.size, "digest": u.digest}
+                {
+                    "name": u.name,
+                    "original": u.original,
+                    "size": u.size,
+                    "digest": u.digest,
+                    "notice": u.notice,
+                }
                 for u in stored
             ]
         )
@@ -112,7 +120,7 @@ def ls(settings: Settings, folder: str, lines: bool) -> None:
         elif lines:
             show_table(
                 ("Name", "Size", "Lines", "Date", "Owner"),
-                ((i.name, i.size_text, f"{i.lines:,}", i.date_text, i.owner) for i in found),
+                ((i.name, i.size_text, _count(i.lines), i.date_text, i.owner) for i in found),
                 right="Size Lines",
             )
         else:
@@ -123,46 +131,5 @@ def ls(settings: Settings, folder: str, lines: bool) -> None:
             )
 
 
-@click.command(short_help="Show how a stored file is read.")
-@click.argument("name")
-@click.option(
-    "--rows", type=click.IntRange(0, 100), default=3, show_default=True, help="Rows to show."
-)
-@common_options
-@pass_settings
-def preview(settings: Settings, name: str, rows: int) -> None:
-    """Show how a stored file is read: its columns and its first rows.
-
-    \b
-    kofactl preview students_admin.csv
-    kofactl preview students_admin.csv --rows 10
-    """
-    from waeup.kofa.cli.session import session
-
-    with session(settings) as operations:
-        seen = operations.preview(name, rows)
-        if settings.json:
-            say_json(
-                {
-                    "name": seen.name,
-                    "encoding": seen.encoding,
-                    "delimiter": seen.delimiter,
-                    "lines": seen.lines,
-                    "suggested_mode": seen.suggested_mode,
-                    "header": list(seen.header),
-                    "samples": [list(sample) for sample in seen.samples],
-                }
-            )
-            return
-        say(
-            f"{seen.name}: {seen.lines:,} lines, {len(seen.header)} columns, {seen.encoding}, "
-            f"divided by {seen.delimiter!r}"
-        )
-        # A column of the file is a line here: files are wider than terminals.
-        show_table(
-            ("Column", *(f"Row {number}" for number, _ in enumerate(seen.samples, 1))),
-            (
-                (column, *(sample[i] if i < len(sample) else "" for sample in seen.samples))
-                for i, column in enumerate(seen.header)
-            ),
-        )
+def _count(number: int | None) -> str:
+    return "" if number is None else f"{number:,}"

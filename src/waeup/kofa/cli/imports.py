@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from waeup.kofa.cli.files import put_file
+from waeup.kofa.cli.preview import reading_options
 from waeup.kofa.cli.screen import progress_bar, say, say_json
 from waeup.kofa.cli.settings import Settings, common_options, pass_settings
 from waeup.kofa.errors import FatalCSVError, NoSuchItem, Refused
@@ -71,6 +72,7 @@ class Pair(click.ParamType):
     "--ignore", "ignored", metavar="COLUMN", multiple=True, help="A column to leave out."
 )
 @click.option("--ignore-rest", is_flag=True, help="Leave out all columns that fit no field.")
+@reading_options
 @common_options
 @pass_settings
 def import_(
@@ -82,11 +84,14 @@ def import_(
     constants: Sequence[tuple[str, str]],
     ignored: Sequence[str],
     ignore_rest: bool,
+    **reading: str | None,
 ) -> int:
     """Import a file: the name of a stored one, or a path, which is put first.
 
     Where a stored file and a file in the working directory have the same name, the stored one is
     meant; ./NAME means the other. A path whose import is refused is not kept in the data center.
+
+    How the file is read is found, and shown by `kofactl preview`; the same options say it here.
 
     A column goes to the field of the same name; blanks, underscores and case do not count.
 
@@ -99,7 +104,9 @@ def import_(
         --map ID=student_id --set level=100 --ignore remark
     """
     from waeup.kofa.cli.session import session
+    from waeup.kofa.tabular.options import ReadOptions
 
+    options = ReadOptions.of(**reading)
     with session(settings, write=True) as operations:
         given = _once("--set", constants)
         _refuse_secrets(processor, given)
@@ -113,6 +120,7 @@ def import_(
                 ignore=ignored,
                 constants=given,
                 ignore_rest=ignore_rest,
+                options=options,
             )
             with progress_bar(name) as show, _stopped_between_rows() as check_stop:
 
@@ -120,7 +128,9 @@ def import_(
                     check_stop()
                     show(value)
 
-                report = operations.import_file(name, processor, mode, mapping, progress=progress)
+                report = operations.import_file(
+                    name, processor, mode, mapping, progress=progress, options=options
+                )
         except (Refused, _Stopped) as reason:
             if is_new:
                 _take_back(operations, name)

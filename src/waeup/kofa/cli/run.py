@@ -44,6 +44,36 @@ def _address(context: click.Context, parameter: click.Parameter, value: str | No
     help="Largest request, and thus largest uploaded file, in megabytes.",
 )
 @click.option(
+    "--max-rows",
+    type=click.IntRange(min=1),
+    default=5_000_000,
+    show_default=True,
+    help="Rows that a table may have.",
+)
+@click.option(
+    "--max-columns",
+    type=click.IntRange(min=1),
+    default=1000,
+    show_default=True,
+    help="Columns that a table may have.",
+)
+@click.option(
+    "--max-unpacked",
+    type=click.IntRange(min=1),
+    metavar="MB",
+    default=2048,
+    show_default=True,
+    help="What may come out of a workbook or a packed file, in megabytes.",
+)
+@click.option(
+    "--max-memory",
+    type=click.IntRange(min=256),
+    metavar="MB",
+    default=2048,
+    show_default=True,
+    help="Memory for reading a workbook, in megabytes.",
+)
+@click.option(
     "--trusted-proxy",
     metavar="ADDRESS",
     callback=_address,
@@ -57,6 +87,10 @@ def run(
     port: int,
     threads: int,
     max_upload: int,
+    max_rows: int,
+    max_columns: int,
+    max_unpacked: int,
+    max_memory: int,
     trusted_proxy: str | None,
     setup_only: bool,
 ) -> None:
@@ -87,13 +121,20 @@ def run(
         make_site,
     )
     from waeup.kofa.jobs import recover
+    from waeup.kofa.tabular import Limits
 
     instance = Instance(settings.var)
     with ExitStack() as stack:
         instance.make()
         stack.enter_context(serve.keep_log(instance.log / "portal.log"))
         load_configuration()
-        configure(instance, max_upload * MEGABYTE)
+        limits = Limits(
+            rows=max_rows,
+            columns=max_columns,
+            unpacked=max_unpacked * MEGABYTE,
+            memory=max_memory * MEGABYTE,
+        )
+        configure(instance, max_upload * MEGABYTE, limits)
         database = stack.enter_context(instance.database(write=True))
         # Before the portal is made: a start that is refused here shows no password.
         listener = None if setup_only else stack.enter_context(serve.listen(host, port))

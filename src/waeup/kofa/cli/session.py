@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ZODB.DB import DB
 
     from waeup.kofa.operations import Operations
+    from waeup.kofa.tabular import Limits
 
 #: Name of the portal in the root folder, and thus first part of its paths.
 SITE_NAME = "kofa"
@@ -44,13 +45,16 @@ def load_configuration() -> None:
         zope.component.hooks.setHooks()
 
 
-def configure(instance: Instance, upload_limit: int) -> None:
-    """Say where a new data center keeps its files, and how many bytes an upload may have."""
+def configure(instance: Instance, upload_limit: int, limits: "Limits") -> None:
+    """Say where a new data center keeps its files, and what a file may have.
+
+    `upload_limit` counts bytes of an upload, `limits` are those of a table.
+    """
     from zope.component import provideUtility
 
     from waeup.kofa.interfaces import IDataCenterConfig
 
-    config = {"path": str(instance.storage), "upload_limit": upload_limit}
+    config = {"path": str(instance.storage), "upload_limit": upload_limit, "limits": limits}
     provideUtility(config, IDataCenterConfig)
 
 

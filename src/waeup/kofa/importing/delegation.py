@@ -11,15 +11,19 @@ import os
 import shutil
 import time
 from collections import Counter
+from contextlib import ExitStack
 from typing import Any
 
 from waeup.kofa.conversion import Mapping
 from waeup.kofa.errors import FatalCSVError
+from waeup.kofa.importing.canonical import unpacked
 from waeup.kofa.importing.engine import LISTED_REASONS
+from waeup.kofa.importing.reading import AS_FOUND, limits, read_with
 from waeup.kofa.importing.report import CREATED, REMOVED, UPDATED, Report
 from waeup.kofa.importing.results import result_paths
 from waeup.kofa.interfaces import ERRORS_COLUMN, IBatchProcessor
 from waeup.kofa.tabular import open_table
+from waeup.kofa.tabular.options import ReadOptions
 
 _OUTCOMES = {"create": CREATED, "update": UPDATED, "remove": REMOVED}
 
@@ -36,12 +40,16 @@ def import_by_override(
     logger: logging.Logger | None = None,
     ignore_empty: bool = True,
     progress: Any = None,
+    options: ReadOptions | None = None,
+    read_from: str | None = None,
 ) -> Report:
     """Let the processor's own `doImport` import the table; see `IBatchProcessor.importTable`.
 
     `progress` is not called: 1.9's method tells of none.  Raises `FatalCSVError` for
-    constants when the method takes none.
+    constants when the method takes none, and for options when it reads the table by
+    itself without them; the latter is noticed at the end.
     """
+    options = options or AS_FOUND
     started = time.monotonic()
     parameters = inspect.signature(processor.doImport).parameters.values()
     takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters)
@@ -56,15 +64,25 @@ def import_by_override(
             f"{processor.name} cannot fill fields with the same text for all rows. "
             "Write the text into a column of the table."
         )
-    total, failed, finished, pending = processor.doImport(
-        path,
-        mapping.headerfields,
-        mode,
-        user=user,
-        logger=logger,
-        ignore_empty=ignore_empty,
-        **more,
-    )
+    with ExitStack() as stack:
+        if read_from is None:
+            table = stack.enter_context(unpacked(path, limits(), sheet=options.sheet))
+            options, read_from = table.reading(options), table.path
+        reading = stack.enter_context(read_with(options))
+        total, failed, finished, pending = processor.doImport(
+            read_from,
+            mapping.headerfields,
+            mode,
+            user=user,
+            logger=logger,
+            ignore_empty=ignore_empty,
+            **more,
+        )
+    if not (reading.asked or _is_usual(options)):
+        raise FatalCSVError(
+            f"{processor.name} reads tables in its own way and cannot be told how. "
+            'Save the table as "CSV UTF-8" with commas, and upload that.'
+        )
     counts = {_OUTCOMES.get(mode, UPDATED): total - failed}
     paths: list[str | None] = []
     for found, place in zip((finished, pending), result_paths(folder, path), strict=True):
@@ -86,11 +104,17 @@ def import_by_override(
     )
 
 
+def _is_usual(options: ReadOptions) -> bool:
+    """Tell whether options say nothing that a reader of Kofa 1.9 would not do by itself."""
+    usual = ReadOptions("utf-8", ",", '"', 1, options.sheet).as_dict()
+    return all(usual[name] == value for name, value in options.as_dict().items())
+
+
 def _reasons(pending: str | None) -> tuple[tuple[str, int], ...]:
     if pending is None:
         return ()
     counts: Counter[str] = Counter()
-    with open_table(pending, rows_required=False) as table:
+    with open_table(pending, own=True, rows_required=False) as table:
         if ERRORS_COLUMN in table.header:
             at = table.header.index(ERRORS_COLUMN)
             counts.update(row.values[at] for row in table if at < len(row.values))

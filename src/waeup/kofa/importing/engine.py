@@ -25,11 +25,13 @@ from waeup.kofa.importing import report as outcomes
 from waeup.kofa.importing.hooks import HookRow, once, overridden, row_error
 from waeup.kofa.importing.plan import RowPlan, ValuePlan, running
 from waeup.kofa.importing.preparing import Prepared, Preparer
+from waeup.kofa.importing.reading import AS_FOUND, open_source, read_with
 from waeup.kofa.importing.report import Report, RowResult
 from waeup.kofa.importing.results import ResultFiles, result_paths
 from waeup.kofa.importing.rollback import ObjectRestore, Savepoints
 from waeup.kofa.interfaces import IBatchProcessor
-from waeup.kofa.tabular import check_header, open_table
+from waeup.kofa.tabular import Table, check_header
+from waeup.kofa.tabular.options import ReadOptions
 
 #: Rows between two savepoints: many enough to make a savepoint cheap, few enough
 #: to replay and to hold in memory.
@@ -78,8 +80,9 @@ class RowEngine:
     """Applies one table once.
 
     `mapping` says which field each column fills; headers and constants are checked
-    here, before anything is written.  `site` is handed to the hooks.  Raises
-    `FatalCSVError` and `TableError`.
+    here, before anything is written.  `site` is handed to the hooks.  The rows come from
+    the text `read_from` (default: the table itself), which is read as `options` say.
+    Raises `FatalCSVError` and `TableError`.
     """
 
     def __init__(
@@ -90,9 +93,14 @@ class RowEngine:
         mode: str,
         site: Any,
         ignore_empty: bool = True,
+        *,
+        options: ReadOptions = AS_FOUND,
+        read_from: str | None = None,
     ) -> None:
         self.processor = processor
         self.path = path
+        self._source = path if read_from is None else read_from
+        self._reading = options
         self.mode = mode
         self.site = site
         self.filename = os.path.splitext(os.path.basename(path))[0]
@@ -131,7 +139,7 @@ class RowEngine:
         )
         prepare = self._preparer.prepare
         try:
-            with running(self.processor, self._values), open_table(self.path) as table:
+            with running(self.processor, self._values), self._open() as table:
                 source = iter(table)
                 while rows := list(islice(source, BATCH_ROWS)):
                     for result in self._batch([p for row in rows if (p := prepare(row))]):
@@ -160,6 +168,9 @@ class RowEngine:
             **{outcome: counts[outcome] for outcome in outcomes.OUTCOMES},
         )
 
+    def _open(self) -> Table:
+        return open_source(self._source, self._reading, os.path.basename(self.path))
+
     # -- before the first row ------------------------------------------------
 
     def _checked(self, mapping: conversion.Mapping) -> tuple[tuple[str, ...], dict[str, str]]:
@@ -177,7 +188,7 @@ class RowEngine:
                 f"{processor.name} has no field {listing(unknown)}. Ignore these columns, or "
                 f"name other fields: {listing(sorted(known), limit=40)}."
             )
-        with open_table(self.path) as table:
+        with self._open() as table:
             header = table.header
             check_header(header, table.name)
         if len(mapping.columns) > len(header):
@@ -185,7 +196,8 @@ class RowEngine:
                 f"{os.path.basename(self.path)} has {len(header)} columns, but fields are named "
                 f"for {len(mapping.columns)}. Name one field, or --IGNORE--, for each column."
             )
-        return header, processor.getMapping(self.path, mapping.headerfields, self.mode)
+        with read_with(self._reading):
+            return header, processor.getMapping(self._source, mapping.headerfields, self.mode)
 
     def _effective(
         self, mapping: conversion.Mapping, header: tuple[str, ...], names: dict[str, str]

@@ -21,9 +21,9 @@ from waeup.kofa.conversion import is_ignored, is_ignored_column
 from waeup.kofa.errors import FatalCSVError
 from waeup.kofa.importing.hooks import default
 from waeup.kofa.importing.plan import secret_names, value_plan
+from waeup.kofa.importing.reading import open_source, options_in_force
 from waeup.kofa.importing.wholetable import WholeTable
 from waeup.kofa.interfaces import ERRORS_COLUMN, IGNORE_MARKER, IBatchProcessor
-from waeup.kofa.tabular import open_table
 
 MODES = ("create", "update", "remove")
 
@@ -120,7 +120,7 @@ class BatchProcessor(WholeTable, grok.GlobalUtility):
         Columns beyond `headerfields` are left out, as are ignored columns and,
         when objects are removed, all but the location fields.
         """
-        with open_table(path) as table:
+        with open_source(path, options_in_force()) as table:
             pairs = zip(table.header, headerfields, strict=False)
             return {
                 column: field

@@ -12,7 +12,7 @@ from waeup.kofa.conversion import guard, is_active
 from waeup.kofa.importing.hooks import row_error
 from waeup.kofa.importing.report import RowResult
 from waeup.kofa.interfaces import ERRORS_COLUMN, RAW_COLUMN
-from waeup.kofa.tabular import Dialect, TableWriter, open_table
+from waeup.kofa.tabular import TableWriter, open_table
 
 
 def result_paths(folder: str, source: str) -> tuple[str, str]:
@@ -118,7 +118,7 @@ class ResultFiles:
         narrow = self._pending_path + ".narrow"
         os.replace(self._pending_path, narrow)
         self._pending = TableWriter(self._pending_path, self._pending_columns)
-        with open_table(narrow, dialect=Dialect()) as table:
+        with open_table(narrow, own=True) as table:
             for row in table:
                 self._pending.write([*row.values, ""])
         os.unlink(narrow)

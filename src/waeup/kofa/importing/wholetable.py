@@ -15,10 +15,13 @@ import grok
 from waeup.kofa import conversion
 from waeup.kofa.errors import MappingError
 from waeup.kofa.importing import engine
+from waeup.kofa.importing.canonical import unpacked
 from waeup.kofa.importing.delegation import import_by_override
 from waeup.kofa.importing.hooks import default, overridden
+from waeup.kofa.importing.reading import limits, options_in_force
 from waeup.kofa.importing.report import Report
 from waeup.kofa.journal import deferred_lines
+from waeup.kofa.tabular.options import ReadOptions
 
 
 class WholeTable:
@@ -38,12 +41,14 @@ class WholeTable:
         *,
         constants: Mapping[str, str] | None = None,
         site: Any = None,
+        options: ReadOptions | None = None,
     ) -> tuple[int, int, str, str | None]:
         """See `IBatchProcessor`.
 
         `constants` sets fields to the same text for all rows; `site` is handed to
         the hooks (default: the current site).  `user` is handed to `createLogfile`;
-        log lines name the principal that acts.
+        log lines name the principal that acts.  `options` say how the table is to be
+        read, where that shall not be found.
         """
         constants = dict(constants or {})
         engine.check_mode(self, mode)
@@ -66,6 +71,7 @@ class WholeTable:
                 user=user,
                 logger=logger,
                 ignore_empty=ignore_empty,
+                options=options,
             )
         except BaseException:
             engine.discard_results(folder, path)
@@ -85,6 +91,8 @@ class WholeTable:
         logger: logging.Logger | None = None,
         ignore_empty: bool = True,
         progress: Callable[[engine.Progress], None] | None = None,
+        options: ReadOptions | None = None,
+        read_from: str | None = None,
     ) -> Report:
         """See `IBatchProcessor`.
 
@@ -102,6 +110,8 @@ class WholeTable:
             logger=logger,
             ignore_empty=ignore_empty,
             progress=progress,
+            options=options,
+            read_from=read_from,
         )
 
     def _import(
@@ -116,17 +126,32 @@ class WholeTable:
         logger: logging.Logger | None = None,
         ignore_empty: bool = True,
         progress: Callable[[engine.Progress], None] | None = None,
+        options: ReadOptions | None = None,
+        read_from: str | None = None,
     ) -> Report:
         """Import a table with the row engine; log lines join the transaction of the site."""
         if site is None:
             site = grok.getSite()
         connection = getattr(site, "_p_jar", None)
-        with (
-            contextlib.nullcontext()
-            if connection is None
-            else deferred_lines(connection.transaction_manager)
-        ):
-            run = engine.RowEngine(self, path, mapping, mode, site, ignore_empty)
+        with contextlib.ExitStack() as stack:
+            if connection is not None:
+                stack.enter_context(deferred_lines(connection.transaction_manager))
+            if options is None:
+                options = options_in_force()
+            if read_from is None:
+                # Outside of the data center: nobody has unpacked it yet.
+                table = stack.enter_context(unpacked(path, limits(), sheet=options.sheet))
+                options, read_from = table.reading(options), table.path
+            run = engine.RowEngine(
+                self,
+                path,
+                mapping,
+                mode,
+                site,
+                ignore_empty,
+                options=options,
+                read_from=read_from,
+            )
             report = run.run(folder, progress)
             if logger is not None:
                 self.createLogfile(

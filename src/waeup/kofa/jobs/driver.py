@@ -30,13 +30,16 @@ from zope.component import getUtility
 from waeup.kofa import spool
 from waeup.kofa.conversion import Mapping
 from waeup.kofa.errors import ItemBusy, MappingError, NoSuchItem, StorageFault
+from waeup.kofa.importing import canonical
 from waeup.kofa.importing import distribution as results
 from waeup.kofa.importing.engine import Progress
+from waeup.kofa.importing.reading import AS_FOUND, limits
 from waeup.kofa.importing.report import Report
 from waeup.kofa.interfaces import IBatchProcessor
 from waeup.kofa.jobs.connection import connected, open_portal
 from waeup.kofa.ledger import FileEntry, Ledger
 from waeup.kofa.spool.disk import digest_of, faults
+from waeup.kofa.tabular.options import ReadOptions
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +60,8 @@ class ImportOrder:
 
     `file` is the name of a pending file and `digest` the SHA-256 of the content that
     the mapping was made for, `processor` the name of the utility, `user` the id of
-    the principal that the run acts as.
+    the principal that the run acts as.  `options` say how the file is read: as it was
+    when the mapping was made.
     """
 
     file: str
@@ -66,6 +70,7 @@ class ImportOrder:
     mode: str
     mapping: Mapping
     user: str
+    options: ReadOptions = AS_FOUND
 
 
 def run_import(
@@ -107,6 +112,7 @@ def recover(db: Any, site_path: str) -> list[str]:
             done = results.recover(datacenter.storage)
             done += [intent.title for intent in _complete(datacenter)]
             kept = {intent.id for intent in datacenter.ledger.intended()}
+            kept |= canonical.needed(datacenter.storage)
             spool.WorkFolder.stale(datacenter.storage, keep=kept)
             return done
 
@@ -180,9 +186,16 @@ def _attempt(
             f"{order.file} was changed since its columns were mapped. Give this import up, and "
             "choose the file again."
         )
+    table = canonical.plain_table(
+        datacenter.storage,
+        source,
+        limits(),
+        sheet=order.options.sheet,
+        digest=order.digest,
+    )
     work = spool.WorkFolder(datacenter.storage, prefix=PREFIX)
     try:
-        report = _apply_rows(site, source, order, work, progress)
+        report = _apply_rows(site, source, table, order, work, progress)
         # Others may be putting files away; rows that are applied do not give up for that.
         held.enter_context(spool.storage_lock(datacenter.storage, patience=None))
         if _identity(source) != seen:
@@ -205,12 +218,18 @@ def _attempt(
             f"not in their places yet ({exc}). Nothing is lost: they are put there before the "
             "next import, or when the portal starts."
         ) from exc
+    try:
+        canonical.sweep(datacenter.storage, order.digest)
+    except OSError:
+        # The import is done; what is left over goes when the portal starts.
+        log.exception("The table of %s could not be removed.", order.file)
     return replace(report, finished=intent.finished, pending=intent.pending)
 
 
 def _apply_rows(
     site: Any,
     source: str,
+    table: canonical.PlainTable,
     order: ImportOrder,
     work: spool.WorkFolder,
     progress: Callable[[Progress], None] | None,
@@ -226,6 +245,8 @@ def _apply_rows(
             user=order.user,
             logger=site["datacenter"].logger,
             progress=progress,
+            options=table.reading(order.options),
+            read_from=table.path,
         )
 
 

@@ -6,13 +6,13 @@ belong to the doors, but for an import, which drives its own
 (`waeup.kofa.jobs`).
 """
 
+from waeup.kofa.importing.preview import Preview
 from waeup.kofa.operations.files import FileOperations
 from waeup.kofa.operations.imports import ImportOperations
 from waeup.kofa.operations.people import PeopleOperations
 from waeup.kofa.operations.settings import SettingsOperations
 from waeup.kofa.operations.values import (
     FieldInfo,
-    Preview,
     ProcessorInfo,
     StoredFile,
     UserInfo,

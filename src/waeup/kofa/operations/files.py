@@ -3,31 +3,46 @@
 import os
 from collections.abc import Iterable
 from contextlib import ExitStack
+from dataclasses import replace as replaced
 from datetime import datetime, timezone
-from typing import Any, BinaryIO
+from functools import partial
+from typing import BinaryIO
 
-from zope.component import getUtilitiesFor, queryUtility
-from zope.schema import getFields
-from zope.schema.interfaces import IPassword
+from zope.component import queryUtility
 from zope.traversing.api import getPath
 
 from waeup.kofa import jobs, spool
-from waeup.kofa.conversion import propose
 from waeup.kofa.datacenter import PENDING_SUFFIXES, DataCenterFile
-from waeup.kofa.errors import InvalidName, ItemBusy, NoSuchItem, Refused, TableError
-from waeup.kofa.interfaces import IBatchProcessor, IDataCenterConfig
+from waeup.kofa.errors import InvalidName, ItemBusy, NoSuchItem, Refused, TableError, TooLarge
+from waeup.kofa.importing.canonical import PlainTable, made, plain_table, sweep
+from waeup.kofa.importing.preview import Preview, first_lines, look_at, read_names
+from waeup.kofa.importing.reading import AS_FOUND, limits
+from waeup.kofa.interfaces import IDataCenterConfig
 from waeup.kofa.ledger import FileEntry
 from waeup.kofa.operations.acting import MANAGE, Acting
-from waeup.kofa.operations.values import Preview, StoredFile
-from waeup.kofa.tabular import check_header, open_table, verify_encoding
+from waeup.kofa.operations.contents import (
+    check_table,
+    container_digest,
+    needs_of,
+    secret_columns,
+)
+from waeup.kofa.operations.values import StoredFile
+from waeup.kofa.spool.names import TEXT_EXTENSIONS
+from waeup.kofa.tabular import EmptyTable
+from waeup.kofa.tabular.options import ReadOptions
 from waeup.kofa.transactional import on_abort, on_commit
 
 #: Bytes that an upload may have, unless the configuration says otherwise.
 UPLOAD_LIMIT = 200 * 1024 * 1024
 #: Folders whose files can be fetched; ``''`` is that of the pending files.
 OPEN_FOLDERS = ("", "finished", "unfinished")
-#: What is shown instead of a password.
-HIDDEN = "***"
+
+
+class _Checked:
+    """What the check of an upload has found."""
+
+    digest: str | None = None
+    notice: str = ""
 
 
 class FileOperations(Acting):
@@ -60,22 +75,34 @@ class FileOperations(Acting):
         `stream` is read to its end, or to the configured limit.  A name that exists
         gets a counter; an existing pending file is replaced only with `replace`.
         When the transaction aborts, the file is taken back, and what it has replaced
-        comes back.
+        comes back.  A file that only a person can say how to read is stored; its
+        `notice` tells what is not clear.
         """
         self._require(MANAGE)
+        storage, checked = self.datacenter.storage, _Checked()
+
+        def check(path: str) -> None:
+            checked.digest = container_digest(path)
+            checked.notice = check_table(storage, path, checked.digest)
+
         intake = spool.Intake(
             self.datacenter.storage,
             filename,
             self.principal.id,
             limit=self.upload_limit(),
-            check=_check_table,
+            check=check,
             replace=replace,
         )
         if replace:
             self._settle([intake.name])
             if os.path.lexists(os.path.join(self.datacenter.storage, intake.name)):
                 self._existing(intake.name)
-        upload = intake.run(stream)
+        try:
+            upload = replaced(intake.run(stream), notice=checked.notice)
+        except BaseException:
+            self._sweep(checked.digest)
+            raise
+        on_abort(lambda: self._sweep(checked.digest))  # the last of all: the file must be gone
         on_abort(intake.undo)
         on_commit(intake.finish)
         ledger = self.datacenter.ledger
@@ -89,7 +116,7 @@ class FileOperations(Acting):
                 date=datetime.now(timezone.utc),
             )
         )
-        ledger.restrict(upload.name, needs_of(upload.path))
+        ledger.restrict(upload.name, needs_of(storage, upload.path))
         self._log("uploaded: %s", upload.name)
         return upload
 
@@ -113,7 +140,9 @@ class FileOperations(Acting):
         def remove() -> None:
             with held:
                 for path in paths.values():
+                    digest = container_digest(path)
                     spool.remove_file(path)
+                    self._sweep(digest)
 
         on_commit(remove)
         self._log("deleted: %s", ", ".join(paths))
@@ -126,29 +155,49 @@ class FileOperations(Acting):
         self._log("downloaded: %s", os.path.join(folder, name))
         return open(path, "rb")
 
-    def preview(self, name: str, rows: int = 3) -> Preview:
-        """Show the header and the first rows of a pending file."""
+    def preview(self, name: str, rows: int = 3, options: ReadOptions = AS_FOUND) -> Preview:
+        """Show what a pending file is, its first rows, and what is wrong with any.
+
+        `options` are what a person says in place of what would be found.  Raises
+        `TableError`: in the form of `UnclearTable` when other options can help.
+        """
         self._require(MANAGE)
-        path = self._existing(name)
-        samples: list[tuple[str, ...]] = []
-        with open_table(path) as table:
-            check_header(table.header, name)
-            hidden = _secret_columns(table.header)
-            for row in table:
-                if len(samples) == rows:
-                    break
-                samples.append(
-                    tuple(HIDDEN if i in hidden else cell for i, cell in enumerate(row.values))
-                )
-            return Preview(
-                name=name,
-                header=table.header,
-                samples=tuple(samples),
-                encoding=table.encoding,
-                delimiter=table.dialect.delimiter,
-                lines=spool.count_lines(path),
-                suggested_mode=_mode_in_name(name),
-            )
+        source = self._source(self._existing(name), options)
+        return look_at(source, name, rows, options, limits(), secret_columns)
+
+    def require_content(self, name: str) -> None:
+        """Raise `EmptyTable` for a pending file that holds nothing, however it is read."""
+        self._require(MANAGE)
+        try:
+            self._header(name, AS_FOUND)
+        except EmptyTable:
+            raise
+        except (TableError, TooLarge):
+            # What is wrong may depend on how the file is read.
+            return
+
+    def first_lines(self, name: str, options: ReadOptions = AS_FOUND) -> tuple[str, ...]:
+        """Return the first lines of a pending file whose header is not clear, if they may be seen.
+
+        Raises `TableError` for a file that is no text, nor holds any.
+        """
+        self._require(MANAGE)
+        return first_lines(self._source(self._existing(name), options), options, secret_columns)
+
+    def _header(self, name: str, options: ReadOptions) -> tuple[str, ...]:
+        """Return the names of the columns of a pending file."""
+        self._require(MANAGE)
+        source = self._source(self._existing(name), options)
+        return read_names(source, name, options, secret_columns)
+
+    def _source(self, path: str, options: ReadOptions = AS_FOUND) -> PlainTable:
+        """Return the text of a file, to which a workbook or a packed file is converted."""
+        return plain_table(self.datacenter.storage, path, limits(), sheet=options.sheet)
+
+    def _sweep(self, digest: str | None) -> None:
+        """Remove the tables of a content that no pending file needs any more."""
+        if digest is not None:
+            sweep(self.datacenter.storage, digest)
 
     def _folder(self, folder: str) -> str:
         if folder not in OPEN_FOLDERS:
@@ -178,7 +227,7 @@ class FileOperations(Acting):
         needs = {*self.datacenter.ledger.needs(relative)}
         if entry is None or entry.size != os.path.getsize(path):
             # Put there by other means, or another file of that name: its header tells.
-            needs |= needs_of(path)
+            needs |= needs_of(self.datacenter.storage, path)
         elif entry.owner == self.principal.id:
             return
         for permission in sorted(needs):
@@ -208,63 +257,11 @@ class FileOperations(Acting):
             size_text=file.getSize(),
             date=datetime.fromtimestamp(file.getTimeStamp()).astimezone(),
             owner=entry.owner if entry is not None else "",
-            _lines=file.getLinesNumber,
+            _lines=partial(self._lines_of, file.context, entry),
         )
 
-
-def _check_table(path: str) -> None:
-    """Refuse a file that cannot be imported; raises `TableError`."""
-    verify_encoding(path)
-    with open_table(path) as table:
-        check_header(table.header, table.name)
-        for _ in table:
-            return
-
-
-def needs_of(path: str) -> set[str]:
-    """Return the permissions of those who may see the table at `path`; see `_needs_of`."""
-    try:
-        with open_table(path) as table:
-            return _needs_of(table.header)
-    except TableError:
-        return set()
-
-
-def _secret_fields(processor: Any) -> list[str]:
-    """Return the names of the passwords of a kind of objects."""
-    fields = getFields(processor.iface) if processor.iface is not None else {}
-    return [name for name, field in fields.items() if IPassword.providedBy(field)]
-
-
-def _secret_columns(header: tuple[str, ...]) -> set[int]:
-    """Return the positions of columns that look like passwords of some kind."""
-    return {
-        position
-        for _, processor in getUtilitiesFor(IBatchProcessor)
-        for position, field in enumerate(propose(header, _secret_fields(processor)))
-        if field is not None
-    }
-
-
-def _needs_of(header: tuple[str, ...]) -> set[str]:
-    """Return the permissions of those who may see a table with this header.
-
-    A table with passwords is for those who may import what it seems to hold: the
-    kinds whose required columns are all there, or, if there is none, any kind that
-    has passwords.
-    """
-    likely, possible = set(), set()
-    for _, processor in getUtilitiesFor(IBatchProcessor):
-        if any(propose(header, _secret_fields(processor))):
-            possible.add(processor.permission)
-            if set(processor.req["create"]) <= set(propose(header, processor.getHeaders())):
-                likely.add(processor.permission)
-    return likely or possible
-
-
-def _mode_in_name(name: str) -> str | None:
-    """Return the mode of a pending file of an earlier import, by its name."""
-    parts = name.split(".")
-    if len(parts) > 3 and parts[-2] == "pending" and parts[-3] in ("create", "update", "remove"):
-        return parts[-3]
-    return None
+    def _lines_of(self, path: str, entry: FileEntry | None) -> int | None:
+        if path.endswith(TEXT_EXTENSIONS) or not path.endswith(spool.EXTENSIONS):
+            return spool.count_lines(path)
+        table = None if entry is None else made(self.datacenter.storage, entry.digest)
+        return None if table is None else spool.count_lines(table.path)

@@ -13,6 +13,7 @@ from waeup.kofa import jobs
 from waeup.kofa.conversion import Mapping, propose
 from waeup.kofa.errors import MappingError, NoSuchItem, NotAllowed
 from waeup.kofa.importing.engine import Progress
+from waeup.kofa.importing.reading import AS_FOUND
 from waeup.kofa.importing.report import Report
 from waeup.kofa.interfaces import IBatchProcessor
 from waeup.kofa.ledger import Draft
@@ -20,7 +21,7 @@ from waeup.kofa.operations.acting import MANAGE
 from waeup.kofa.operations.files import FileOperations
 from waeup.kofa.operations.values import FieldInfo, ProcessorInfo
 from waeup.kofa.spool.disk import digest_of
-from waeup.kofa.tabular import verify_encoding
+from waeup.kofa.tabular.options import ReadOptions
 
 IMPORT = "waeup.importData"
 
@@ -48,9 +49,11 @@ class ImportOperations(FileOperations):
 
     # -- mappings -------------------------------------------------------------------
 
-    def propose_mapping(self, name: str, processor: str, mode: str) -> Mapping:
+    def propose_mapping(
+        self, name: str, processor: str, mode: str, options: ReadOptions = AS_FOUND
+    ) -> Mapping:
         """Propose a field for each column of a pending file."""
-        header = self.preview(name).header
+        header = self._header(name, options)
         fields = self._processor(processor).getHeaders(mode)
         return Mapping(tuple(propose(header, fields)))
 
@@ -64,6 +67,7 @@ class ImportOperations(FileOperations):
         ignore: Iterable[str] = (),
         constants: dict[str, str] | None = None,
         ignore_rest: bool = False,
+        options: ReadOptions = AS_FOUND,
     ) -> Mapping:
         """Make a mapping from column names; raises `MappingError`.
 
@@ -71,7 +75,7 @@ class ImportOperations(FileOperations):
         `constants` sets fields for all rows; the other columns are matched by name
         or, with `ignore_rest`, left out when no field fits.
         """
-        header = self.preview(name).header
+        header = self._header(name, options)
         return Mapping.of(
             header,
             self._processor(processor).getHeaders(mode),
@@ -81,9 +85,16 @@ class ImportOperations(FileOperations):
             ignore_rest=ignore_rest,
         )
 
-    def check(self, name: str, processor: str, mode: str, mapping: Mapping) -> None:
+    def check(
+        self,
+        name: str,
+        processor: str,
+        mode: str,
+        mapping: Mapping,
+        options: ReadOptions = AS_FOUND,
+    ) -> None:
         """Raise `FatalCSVError` when a mapping does not fit the kind and the mode."""
-        header = self.preview(name).header
+        header = self._header(name, options)
         found = self._processor(processor)
         if mode not in found.modes:
             raise MappingError(
@@ -115,11 +126,13 @@ class ImportOperations(FileOperations):
         *,
         digest: str | None = None,
         progress: Callable[[Progress], None] | None = None,
+        options: ReadOptions = AS_FOUND,
     ) -> Report:
         """Import a pending file and put all files into their places.
 
         `digest` is the SHA-256 of the content that the mapping was made for: an
         import of other content is refused (default: the content of this moment).
+        `options` say how the file is read, as in `preview`.
         Has its own transactions: what the caller did must be committed before.
         `progress` is called from another thread.
         """
@@ -127,9 +140,10 @@ class ImportOperations(FileOperations):
         path = self._existing(name)
         if digest is None:
             digest = digest_of(path)
-        verify_encoding(path)
-        self.check(name, processor, mode, mapping)
-        order = jobs.ImportOrder(name, digest, processor, mode, mapping, self.principal.id)
+        self.check(name, processor, mode, mapping, options)
+        order = jobs.ImportOrder(
+            name, digest, processor, mode, mapping, self.principal.id, options
+        )
         return jobs.run_import(self.site._p_jar.db(), getPath(self.site), order, progress)
 
     # -- drafts -----------------------------------------------------------------------

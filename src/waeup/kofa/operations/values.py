@@ -18,33 +18,26 @@ class StoredFile:
     size_text: str
     date: datetime
     owner: str
-    _lines: Callable[[], int]
+    _lines: Callable[[], int | None]
 
     @property
-    def lines(self) -> int:
-        """Number of physical lines; counted when asked for."""
+    def lines(self) -> int | None:
+        """Number of physical lines of the text; counted when asked for.
+
+        None for a container of which no text has been made yet.
+        """
         return self._lines()
+
+    @property
+    def datasets(self) -> str:
+        """Number of lines below a header in the first line, as text; ``''`` where not known."""
+        lines = self.lines
+        return "" if lines is None else f"{max(lines - 1, 0):,}"
 
     @property
     def date_text(self) -> str:
         """The date as ``YYYY-MM-DD HH:MM:SS``."""
         return self.date.strftime("%Y-%m-%d %H:%M:%S")
-
-
-@dataclass(frozen=True)
-class Preview:
-    """The beginning of a table: what was found, and its first rows.
-
-    Cells of columns that hold passwords are hidden.
-    """
-
-    name: str
-    header: tuple[str, ...]
-    samples: tuple[tuple[str, ...], ...]
-    encoding: str
-    delimiter: str
-    lines: int
-    suggested_mode: str | None
 
 
 @dataclass(frozen=True)

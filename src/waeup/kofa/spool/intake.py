@@ -25,7 +25,8 @@ class Upload:
     """A file that has been accepted.
 
     `name` and `path` say where it is now, `size` counts bytes, `digest` is the
-    sha256 of its content, `original` the name that the client gave.
+    sha256 of its content, `original` the name that the client gave.  `notice` tells
+    what a person has to say before the file can be imported, if there is anything.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Upload:
     size: int
     digest: str
     original: str
+    notice: str = ""
 
 
 class Intake:

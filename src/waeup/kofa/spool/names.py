@@ -11,8 +11,12 @@ from collections.abc import Iterator
 
 from waeup.kofa.errors import InvalidName
 
+#: Extensions of tables of plain text, in lower case.
+TEXT_EXTENSIONS = (".csv", ".tsv", ".txt")
+#: Extensions of packed files, which may have that of the table in front.
+PACKED_EXTENSIONS = (".gz", ".zip")
 #: Extensions of the files that can be uploaded, in lower case.
-EXTENSIONS = (".csv",)
+EXTENSIONS = (*TEXT_EXTENSIONS, ".xlsx", ".xls", ".ods", *PACKED_EXTENSIONS)
 #: Extension of all files that an import writes.
 TABLE_EXTENSION = ".csv"
 #: How the name of a file of failed rows ends.
@@ -59,6 +63,16 @@ def check_name(name: str) -> str:
     raise InvalidName(f"{name!r} is no file name: {reason}. Choose another name.")
 
 
+def split_extension(name: str) -> tuple[str, str]:
+    """Divide a name before its extension; that of a packed table counts: ``.csv.gz``."""
+    stem, extension = os.path.splitext(name)
+    if extension.lower() in PACKED_EXTENSIONS:
+        inner, inner_extension = os.path.splitext(stem)
+        if inner and inner_extension.lower() in EXTENSIONS:
+            return inner, inner_extension + extension
+    return stem, extension
+
+
 def given_name(filename: str) -> str:
     """Return the name that `filename`, as a client sends it, gives the file.
 
@@ -72,15 +86,17 @@ def stored_name(filename: str, userid: str) -> str:
     """Return the name under which `userid`'s upload `filename` is stored.
 
     The rule is Kofa 1.9's: ``my list.csv`` of ``zope.mgr`` becomes
-    ``my_list_zope.mgr.csv``; ``*.pending.csv`` keeps its name, so that a pending
-    file can be mended and sent again.  Raises `InvalidName`.
+    ``my_list_zope.mgr.csv``, and likewise for other extensions; ``*.pending.csv``
+    keeps its name, so that a pending file can be mended and sent again.  Raises
+    `InvalidName`.
     """
     name = given_name(filename)
-    base, extension = os.path.splitext(name)
-    if extension.lower() not in EXTENSIONS:
+    base, extension = split_extension(name)
+    if not extension.lower().endswith(EXTENSIONS):
         accepted = ", ".join(EXTENSIONS)
         raise InvalidName(
-            f"Only csv files are allowed. {name!r} should end in one of: {accepted}."
+            "Only csv files are allowed. Tables can also be workbooks, or packed: "
+            f"{name!r} should end in one of {accepted}."
         )
     if name.endswith(PENDING_SUFFIX):
         return name
@@ -98,7 +114,7 @@ def stored_name(filename: str, userid: str) -> str:
 def numbered(name: str) -> Iterator[str]:
     """Generate `name`, then `name` with a counter behind its stem: ``data-2.csv``, ..."""
     yield name
-    stem, extension = os.path.splitext(name)
+    stem, extension = split_extension(name)
     number = 2
     while True:
         yield f"{stem}-{number}{extension}"

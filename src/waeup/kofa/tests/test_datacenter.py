@@ -92,13 +92,13 @@ class Files(DataCenterTestCase):
         with self.assertRaises(OSError):
             DataCenterFile(os.path.join(self.storage, "gone.csv"))
 
-    def test_pending_files_end_in_csv_or_gz(self):
-        for name in ("b.csv", "a.csv.gz", "c.CSV", "d.txt", "e.pending"):
+    def test_pending_files_are_what_can_be_uploaded(self):
+        for name in ("b.csv", "a.csv.gz", "c.CSV", "d.txt", "e.pending", "f.xlsx", "g.doc"):
             self.write(name)
         os.mkdir(os.path.join(self.storage, "folder.csv"))
         os.symlink(self.write("deleted/target"), os.path.join(self.storage, "link.csv"))
         names = [file.name for file in self.center.getPendingFiles()]
-        self.assertEqual(names, ["a.csv.gz", "b.csv", "link.csv"])
+        self.assertEqual(names, ["a.csv.gz", "b.csv", "d.txt", "f.xlsx", "link.csv"])
 
     def test_a_missing_storage_has_no_files_and_is_not_made(self):
         shutil.rmtree(self.storage)

@@ -1,5 +1,6 @@
 """What a person can do, what not, and what an abort takes back."""
 
+import gzip
 import io
 import os
 import shutil
@@ -98,7 +99,10 @@ class Uploads(OperationsTestCase):
             "empty": (b"", "is empty"),
             "header only": (b"code,title\r\n", "has a header and no rows"),
             "double": (b"code,code\r\nA,B\r\n", "Double headers"),
-            "latin-1": ("code,title\r\nA,Bä\r\n".encode("latin-1"), "UTF-8"),
+            "blank": (b"code,,x\r\nA,B,C\r\n", "columns without a name: 2"),
+            "binary": (bytes(range(256)) * 10, "is a binary file, not a table"),
+            "picture": (b"\x89PNG\r\n\x1a\n" + b"\0" * 100, "is a PNG image"),
+            "packed": (gzip.compress(TABLE), r"is no text, but a packed file.*table\.csv\.gz"),
         }
         for title, (content, message) in cases.items():
             with self.subTest(title), self.assertRaisesRegex(TableError, message):

@@ -10,6 +10,7 @@ from zope.testing.cleanup import cleanUp
 
 import waeup.kofa
 from waeup.kofa.interfaces import IDataCenterConfig
+from waeup.kofa.tabular import Limits
 
 CONFIGURE = """
 <configure xmlns="http://namespaces.zope.org/zope" xmlns:kofa="http://namespaces.waeup.org/kofa">
@@ -30,6 +31,14 @@ class DataCenterDirective(unittest.TestCase):
     def test_a_path_is_registered(self):
         xmlconfig.string(CONFIGURE % '<kofa:datacenter path="/srv/kofa" />')
         self.assertEqual(getUtility(IDataCenterConfig), {"path": "/srv/kofa"})
+
+    def test_limits_are_registered_where_they_are_given(self):
+        xmlconfig.string(
+            CONFIGURE % '<kofa:datacenter path="/srv/kofa" upload_limit="5" max_rows="7" />'
+        )
+        config = getUtility(IDataCenterConfig)
+        self.assertEqual(config["upload_limit"], 5)
+        self.assertEqual(config["limits"], Limits(rows=7))
 
     def test_a_relative_path_counts_from_the_package(self):
         xmlconfig.string(

@@ -12,6 +12,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from waeup.kofa.tests.browser.chromium import chromium, served
 from waeup.kofa.tests.functional import FunctionalLayer, FunctionalTestCase
+from waeup.kofa.tests.importing.test_canonical import workbook
 
 TABLE = "Code,title,remark\nSCI,Sciences,x\nART,Arts,y\nSCI,Science,z\n"
 
@@ -101,6 +102,31 @@ class WalkTest(ChromiumTestCase):
         self.assertIn("faculties_officer.create.pending.csv", self.text)
         self.press("logout")
         self.assertIn("You have been logged out.", self.text)
+        self.assertEqual(self.complaints(), [])
+
+
+class ReadingTest(ChromiumTestCase):
+    """A workbook, and what an officer says about it."""
+
+    def test_another_sheet_is_read_on_a_phone(self) -> None:
+        self.enter()
+        (self.storage / "list.xlsx").write_bytes(workbook())
+        self.window.set_window_size(500, 900)
+        self.window.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True},
+        )
+        self.window.refresh()
+        self.press("select")
+        self.assertIn("All rows are sound.", self.text)
+        self.assertFalse(self.find("#sheet").is_displayed())
+        self.find("summary").click()
+        Select(self.find("#sheet")).select_by_visible_text("More")
+        self.press("read")
+        self.assertIn("Law; and order", self.text)
+        self.assertTrue(self.find("#sheet").is_displayed())
+        width = self.window.execute_script("return document.documentElement.scrollWidth")
+        self.assertEqual(width, 390)
         self.assertEqual(self.complaints(), [])
 
 

@@ -39,7 +39,7 @@ class IndexTest(PagesTestCase):
 
     def test_without_files_it_says_what_to_do(self) -> None:
         self.browser.open(INDEX)
-        self.assertIn("No files are waiting. Upload a CSV file", self.page)
+        self.assertIn("No files are waiting. Upload a table", self.page)
         self.assertIn(f"<code>{self.storage}</code>", self.page)
 
     def test_a_file_is_shown_with_rows_size_and_next_step(self) -> None:
@@ -123,11 +123,11 @@ class UploadTest(PagesTestCase):
         self.assertEqual(self.names(), {"a_officer.csv", "b_officer.csv"})
 
     def test_a_refused_file_does_not_keep_the_others_out(self) -> None:
-        upload(self.browser, ("a.csv", TABLE), ("b.txt", TABLE), ("c.csv", b""))
+        upload(self.browser, ("a.csv", TABLE), ("b.odt", TABLE), ("c.csv", b""))
         self.assertEqual(self.status, 400)
         self.assertEqual(self.names(), {"a_officer.csv"})
         self.assertIn("Successfully uploaded: a_officer.csv", self.page)
-        self.assertIn("b.txt: Only csv files are allowed.", self.page)
+        self.assertIn("b.odt: Only csv files are allowed.", self.page)
         self.assertIn("c.csv: ", self.page)
 
     def test_a_file_that_is_too_large_is_told_before_and_after_it_is_sent(self) -> None:
@@ -138,9 +138,15 @@ class UploadTest(PagesTestCase):
             self.assertIn('data-limit="20"', self.page)
         self.assertEqual(self.names(), set())
 
-    def test_the_page_says_how_to_save_the_file(self) -> None:
+    def test_the_page_says_what_files_may_be(self) -> None:
         self.browser.open(f"{INDEX}/upload")
-        self.assertIn("Save it as CSV UTF-8. The separator is found by itself.", self.page)
+        self.assertIn("as workbooks (.xlsx, .xls, .ods)", self.page)
+        self.assertIn('accept=".csv,.tsv,.txt,.xlsx,.xls,.ods,.gz,.zip"', self.page)
+
+    def test_a_file_that_is_not_clear_is_kept_and_that_is_told(self) -> None:
+        upload(self.browser, ("two.csv", b"code,title,x\r\nA,B\r\nC,D\r\nE,F\r\n"))
+        self.assertEqual(self.names(), {"two_officer.csv"})
+        self.assertIn("does not fit its rows", self.page)
 
     def test_no_file_is_told(self) -> None:
         self.browser.open(f"{INDEX}/upload")

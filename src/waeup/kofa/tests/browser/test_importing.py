@@ -294,7 +294,7 @@ class StepsTest(ImportTestCase):
     def test_without_files_step_1_says_what_to_do(self) -> None:
         (self.storage / "list.csv").unlink()
         self.browser.open(f"{CENTER}/import1")
-        self.assertIn("No files are waiting. Upload a CSV file first.", self.page)
+        self.assertIn("No files are waiting. Upload a table first.", self.page)
 
     def test_a_file_that_is_no_table_is_refused_in_step_1(self) -> None:
         self.store("list.csv", "")

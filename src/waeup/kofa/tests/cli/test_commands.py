@@ -60,6 +60,7 @@ class FileTests(PortalCase):
                     "original": "my list.csv",
                     "size": len(FACULTIES),
                     "digest": mock.ANY,
+                    "notice": "",
                 }
             ],
         )
@@ -93,7 +94,8 @@ class FileTests(PortalCase):
             "empty": b"",
             "header": b"code,title\n",
             "double": b"code,code\n1,2\n",
-            "latin": "code,title\nÄ,x\n".encode("latin-1"),
+            "binary": bytes(range(256)) * 10,
+            "workbook": b"PK\3\4" + b"\0" * 40,
         }
         for name, content in bad.items():
             with self.subTest(name):
@@ -127,18 +129,33 @@ class FileTests(PortalCase):
                 "name": "a_admin.csv",
                 "encoding": mock.ANY,
                 "delimiter": ";",
+                "confidence": 1.0,
+                "quote": '"',
+                "escape": None,
+                "line_end": "LF",
+                "header_line": 1,
+                "above": [],
+                "kind": "text",
+                "member": None,
+                "sheet": None,
+                "sheets": [],
                 "lines": 2,
+                "rows": 1,
+                "sound": 1,
+                "damaged": 0,
+                "problems": [],
                 "suggested_mode": None,
                 "header": ["code", "title"],
                 "samples": [["SCI", "\x1b[31mScience"]],
+                "sample_lines": [2],
             },
         )
         out = kofactl("preview", "a_admin.csv").out
         self.assertIn("\\x1b[31mScience", out)
         self.assertNotIn("\x1b", out)
 
-    def test_names_that_leave_the_data_center_are_refused(self) -> None:
-        for name in ("../x.csv", "/etc/passwd", ".hidden.csv", "nosuch.csv", "finished"):
+    def test_what_is_no_file_and_not_stored_is_refused(self) -> None:
+        for name in ("../nosuch.csv", ".hidden.csv", "nosuch.csv", "var/datacenter/finished"):
             with self.subTest(name):
                 self.assert_refused("Error: ", "preview", name)
 

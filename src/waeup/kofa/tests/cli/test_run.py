@@ -22,6 +22,8 @@ from urllib.parse import urlsplit
 
 from waeup.kofa.cli import serve
 from waeup.kofa.cli.serve import url_of
+from waeup.kofa.importing.reading import limits
+from waeup.kofa.tabular import Limits
 from waeup.kofa.tests.cli.client import Client
 from waeup.kofa.tests.cli.shell import (
     KOFACTL,
@@ -150,6 +152,16 @@ class RunTests(unittest.TestCase):
             self.assertEqual(statuses, [401] * 21 + [429])
             client.headers = {"X-Forwarded-For": "192.0.2.2"}
             self.assertEqual(client.log_in("another", "no").status, 401)
+
+    def test_limits_of_tables_are_the_usual_ones_or_those_that_are_given(self) -> None:
+        kofactl("run", "--setup-only")
+        self.assertEqual(limits(), Limits())
+        kofactl(
+            *("run", "--setup-only", "--max-rows", "7", "--max-columns", "5"),
+            *("--max-unpacked", "3", "--max-memory", "256"),
+        )
+        expected = Limits(rows=7, columns=5, unpacked=3 << 20, memory=256 << 20)
+        self.assertEqual(limits(), expected)
 
     def test_the_address_of_a_proxy_is_no_name(self) -> None:
         answer = kofactl("run", "--setup-only", "--trusted-proxy", "proxy.example.org")

@@ -1,5 +1,7 @@
 """The row engine: hooks, reasons, and rows that leave nothing half done."""
 
+import csv
+import io
 import os
 import shutil
 import tempfile
@@ -120,8 +122,11 @@ class EngineTestCase(unittest.TestCase):
 
 
 def _lines(path):
+    """Return the lines of a result file, in quotes only what needs them."""
+    text = io.StringIO(newline="")
     with open(path, encoding="utf-8", newline="") as stream:
-        return stream.read().splitlines()
+        csv.writer(text).writerows(csv.reader(stream))
+    return text.getvalue().splitlines()
 
 
 class CommonTests:

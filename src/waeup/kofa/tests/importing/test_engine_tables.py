@@ -19,7 +19,7 @@ from waeup.kofa.importing.results import ResultFiles
 from waeup.kofa.interfaces import RAW_COLUMN
 from waeup.kofa.logger import Logger
 from waeup.kofa.testing import KofaUnitTestLayer
-from waeup.kofa.tests.importing.test_engine import EngineTestCase
+from waeup.kofa.tests.importing.test_engine import EngineTestCase, _lines
 
 
 class IDoor(interface.Interface):
@@ -142,8 +142,7 @@ class SafetyTests(EngineTestCase):
         files.write(RowResult(1, FAILED, {"code": "a"}, "half \ud800 and \0 nothing"))
         files.write(RowResult(2, FAILED, {"code": "b\udfff"}, "=1", "raw"))
         files.close()
-        with open(files.pending_path, encoding="utf-8", newline="") as stream:
-            lines = stream.read().splitlines()
+        lines = _lines(files.pending_path)
         self.assertEqual(lines[1:], ["a,half \\ud800 and \\x00 nothing,", "b\\udfff,'=1,raw"])
 
 

@@ -1,9 +1,11 @@
 """The run driver: database and files follow each other, whatever happens in between."""
 
+import gzip
 import os
 import threading
 import unittest
 from contextlib import closing
+from dataclasses import replace
 from unittest import mock
 
 import transaction
@@ -18,6 +20,7 @@ from waeup.kofa.errors import (
     NoSuchItem,
     StorageFault,
 )
+from waeup.kofa.importing import canonical
 from waeup.kofa.jobs import driver
 from waeup.kofa.spool import claimed
 from waeup.kofa.spool.disk import digest_of
@@ -349,29 +352,40 @@ class Disturbed(DriverTestCase):
 class Crashes(DriverTestCase):
     """The process is stopped at every durable operation in turn, a commit being one."""
 
+    name = "data.csv"
+
+    def begin(self):
+        """Make everything as it was."""
+        self.portal.set_up()
+
+    def do(self):
+        """Import the file."""
+        return self.run_import(self.name)
+
     def check(self, where):
         """Recover; nothing or everything was done, and a repetition leads to the same end."""
         self.recover()
         self.assertEqual(self.recover(), [], where)
         tree = self.portal.tree()
-        if "data.csv" in tree:
+        if self.name in tree:
             self.assertEqual(self.codes(), [], where)
-            self.run_import()
+            self.do()
             tree = self.portal.tree()
         self.assertEqual(self.codes(), ["FAC1", "FAC3"], where)
         self.assertEqual(tree, self.expected, where)
 
     def setUp(self):
         super().setUp()
-        self.run_import()
+        self.begin()
+        self.do()
         self.expected = self.portal.tree()
-        self.portal.set_up()
+        self.begin()
 
     def test_kill(self):
         number = 0
-        while killed_at(number, self.run_import, CountedCommits):
+        while killed_at(number, self.do, CountedCommits):
             self.check(f"killed at {number}")
-            self.portal.set_up()
+            self.begin()
             number += 1
         self.assertGreater(number, 20)
 
@@ -380,13 +394,39 @@ class Crashes(DriverTestCase):
         while not through:
             with OneError(number) as shim:
                 try:
-                    self.run_import()
+                    self.do()
                 except StorageFault:
                     told += 1
                 except OSError:
                     told += 1
                 through = shim.count <= number
             self.check(f"error at {number}")
-            self.portal.set_up()
+            self.begin()
             number += 1
         self.assertGreater(told, 10)
+
+
+class PackedCrashes(Crashes):
+    """The same with a file that is unpacked first."""
+
+    name = "packed.csv.gz"
+
+    def begin(self):
+        """Make everything as it was, and pack the file."""
+        super().begin()
+        os.unlink(os.path.join(self.portal.storage, "data.csv"))
+        with open(os.path.join(self.portal.storage, self.name), "wb") as stream:
+            stream.write(gzip.compress(TABLE.encode(), mtime=0))
+
+    def test_a_table_that_was_made_before_is_used(self):
+        order = self.order(self.name)
+        wrong = replace(order, mapping=Mapping(("code", "nosuch")))
+        with (
+            mock.patch.object(canonical, "unpack", side_effect=canonical.unpack) as made,
+            closing(self.portal.open()) as db,
+        ):
+            with self.assertRaises(FatalCSVError):
+                jobs.run_import(db, "/kofa", wrong)
+            jobs.run_import(db, "/kofa", order)
+        self.assertEqual(made.call_count, 1)
+        self.assertEqual(self.portal.tree(), self.expected)

@@ -2,6 +2,7 @@
 
 import os
 import unittest
+from itertools import islice
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -65,10 +66,28 @@ class StoredNameTests(unittest.TestCase):
                 self.assertEqual(stored_name(filename, userid), name)
 
     def test_other_extensions(self) -> None:
-        for filename in ("a.txt", "a", "csv", "a.csv.exe"):
+        for filename in ("a.odt", "a", "csv", "a.csv.exe", "gz"):
             refused = self.assertRaisesRegex(InvalidName, "Only csv files are allowed")
             with self.subTest(filename), refused:
                 stored_name(filename, "ann")
+
+    def test_tables_in_other_forms_follow_the_same_rule(self) -> None:
+        names = {
+            "my list.XLSX": "my_list_ann.xlsx",
+            "a.tsv": "a_ann.tsv",
+            "a.csv.gz": "a_ann.csv.gz",
+            "a.CSV.ZIP": "a_ann.csv.zip",
+            "a.gz": "a_ann.gz",
+            "v1.2.zip": "v1.2_ann.zip",
+            "a.create.pending.csv.gz": "a.create.pending_ann.csv.gz",
+        }
+        for filename, name in names.items():
+            with self.subTest(filename):
+                self.assertEqual(stored_name(filename, "ann"), name)
+
+    def test_a_number_stands_before_the_whole_extension(self) -> None:
+        self.assertEqual(list(islice(numbered("a.csv.gz"), 2)), ["a.csv.gz", "a-2.csv.gz"])
+        self.assertEqual(list(islice(numbered("a.b.gz"), 2)), ["a.b.gz", "a.b-2.gz"])
 
     def test_sixty_five_characters_before_the_first_dot(self) -> None:
         self.assertEqual(len(stored_name("a" * 61 + ".csv", "ann")), 69)

@@ -1,0 +1,150 @@
+"""What is in a file: whether it can be imported, and who may see it."""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from functools import lru_cache
+from typing import Any
+
+from zope.component import getUtilitiesFor
+from zope.schema import getFields
+from zope.schema.interfaces import IPassword
+
+from waeup.kofa import spool
+from waeup.kofa.conversion import propose
+from waeup.kofa.errors import TableError, TooLarge
+from waeup.kofa.importing.canonical import PlainTable, is_text, plain_table, unpacked
+from waeup.kofa.importing.preview import first_words, words_of
+from waeup.kofa.importing.reading import AS_FOUND, limits, open_source
+from waeup.kofa.interfaces import IBatchProcessor
+from waeup.kofa.spool.disk import digest_of
+from waeup.kofa.spool.names import TEXT_EXTENSIONS
+from waeup.kofa.tabular import Limits, UnclearTable, check_header
+from waeup.kofa.tabular.unpacking import kind_of
+
+#: Sheets of a workbook, besides the first table, that are looked into for passwords.
+SHEETS = 20
+#: Kinds of containers: in words, and the extension that belongs to them.
+_KINDS = {
+    "gzip": ("a packed file (gzip)", ".csv.gz"),
+    "zip": ("a packed file (ZIP)", ".zip"),
+    "xlsx": ("a workbook of Excel", ".xlsx"),
+    "xls": ("an old workbook of Excel", ".xls"),
+    "ods": ("a workbook of LibreOffice", ".ods"),
+}
+
+
+def check_table(storage: str, path: str, digest: str | None = None) -> str:
+    """Refuse a file that cannot be imported; return what only a person can say, or ``''``.
+
+    `digest` is the SHA-256 of its content, if it is known.  Raises `TableError` and `TooLarge`.
+    """
+    name = os.path.basename(path)
+    if name.lower().endswith(TEXT_EXTENSIONS) and not is_text(path):
+        what, extension = _KINDS[kind_of(path)]
+        raise TableError(
+            f"{name} is no text, but {what}. Give it the name that belongs to it, as in "
+            f'table{extension}, or save the table as "CSV UTF-8".'
+        )
+    source = plain_table(storage, path, limits(), digest=digest)
+    try:
+        with open_source(source.path, source.reading(AS_FOUND), name) as table:
+            check_header(table.header, name)
+            # More rows than lines there are not: only a very long table is read to its end.
+            is_long = spool.count_lines(source.path) > limits().rows
+            for row in table:
+                if not is_long:
+                    break
+                limits().check_rows(name, row.number)
+    except UnclearTable as unclear:
+        return str(unclear)
+    return ""
+
+
+def container_digest(path: str) -> str | None:
+    """Return the SHA-256 of a file of which a table may be made, None for plain text."""
+    with suppress(TableError):
+        if is_text(path):
+            return None
+    return digest_of(path)
+
+
+def needs_of(storage: str, path: str) -> set[str]:
+    """Return the permissions of those who may see the file at `path`.
+
+    A table with passwords is for those who may import what it seems to hold: the
+    kinds whose required columns are all there, or, if there is none, any kind that
+    has passwords.  All sheets of a workbook count, and where it is not clear which line
+    names the columns, all that may be a name.
+    """
+    status = os.stat(path)
+    state = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+    return {*_needs_of_file(storage, path, limits(), state)}
+
+
+def secret_columns(header: tuple[str, ...]) -> set[int]:
+    """Return the positions of columns that look like passwords of some kind."""
+    return {
+        position
+        for _, processor in getUtilitiesFor(IBatchProcessor)
+        for position, field in enumerate(propose(header, _secret_fields(processor)))
+        if field is not None
+    }
+
+
+@lru_cache(maxsize=256)
+def _needs_of_file(
+    storage: str, path: str, limits: Limits, state: tuple[int, ...]
+) -> frozenset[str]:
+    """Return the permissions of those who may see a file, all sheets of a workbook considered.
+
+    The state tells the contents apart that a path may have had: a workbook is looked into once.
+    """
+    needs: set[str] = set()
+    with ExitStack() as stack, suppress(TableError, TooLarge):
+        if os.path.dirname(path) == storage:
+            source = plain_table(storage, path, limits)
+        else:
+            source = stack.enter_context(unpacked(path, limits))
+        needs |= _needs_of(_names(source))
+        others = [sheet for sheet in source.sheets if sheet != source.sheet]
+        if len(others) > SHEETS:
+            # Rather too careful than that long.
+            needs |= _needs_of(tuple(_all_secrets()))
+            others = []
+        for sheet in others:
+            with suppress(TableError, TooLarge), unpacked(path, limits, sheet=sheet) as one:
+                needs |= _needs_of(_names(one))
+    return frozenset(needs)
+
+
+def _names(source: PlainTable) -> tuple[str, ...]:
+    """Return the names of the columns, and all that may be one where that is not clear."""
+    try:
+        with open_source(source.path, source.reading(AS_FOUND)) as table:
+            return (*table.header, *words_of(table.above))
+    except TableError:
+        return first_words(source)
+
+
+def _all_secrets() -> Iterator[str]:
+    """Generate the names of the passwords of all kinds of objects."""
+    for _, processor in getUtilitiesFor(IBatchProcessor):
+        yield from _secret_fields(processor)
+
+
+def _secret_fields(processor: Any) -> list[str]:
+    """Return the names of the passwords of a kind of objects."""
+    fields = getFields(processor.iface) if processor.iface is not None else {}
+    return [name for name, field in fields.items() if IPassword.providedBy(field)]
+
+
+def _needs_of(header: tuple[str, ...]) -> set[str]:
+    """Return the permissions of those who may see a table with this header; see `needs_of`."""
+    likely, possible = set(), set()
+    for _, processor in getUtilitiesFor(IBatchProcessor):
+        if any(propose(header, _secret_fields(processor))):
+            possible.add(processor.permission)
+            if set(processor.req["create"]) <= set(propose(header, processor.getHeaders())):
+                likely.add(processor.permission)
+    return likely or possible
