@@ -31,7 +31,7 @@ from waeup.kofa.tabular.problems import (
     problem,
 )
 from waeup.kofa.tabular.profile import Profile
-from waeup.kofa.tabular.source import CUT, is_marked
+from waeup.kofa.tabular.source import CUT, MARK, is_marked
 
 __all__ = ["CarefulReader"]
 
@@ -61,9 +61,7 @@ class CarefulReader:
         """Whether the rows that follow belong to another table."""
         return self._second_table is not None
 
-    def read(
-        self, lines: Sequence[str], start: int, first_line: int, final: bool
-    ) -> Iterator[Entry]:
+    def read(self, lines: list[str], start: int, first_line: int, final: bool) -> Iterator[Entry]:
         """Generate the records that begin at ``lines[start]``.
 
         `first_line` is the physical line of the first of `lines`; `final` says that
@@ -72,6 +70,8 @@ class CarefulReader:
         """
         self.consumed = start
         while start < len(lines):
+            if self._layout.profile is not None and lines[start].startswith(MARK):
+                lines[start] = lines[start].removeprefix(MARK)  # a file was put behind another
             text = lines[start]
             if self._grammar.is_blank(text) and not self._is_cut(text):
                 self.is_after_blank = True
@@ -223,8 +223,6 @@ class CarefulReader:
                 return None
             elif other := self._other_delimiter(text, cells):
                 return problem(OTHER_DELIMITER, line, detail=other)
-            elif profile.looks_like_names(cells, self._layout.header):
-                return problem(SECOND_TABLE, line, detail=line)
             elif profile.is_shifted(cells):
                 return problem(SHIFTED_CELLS, line)
         if self._second_table is not None:

@@ -21,8 +21,8 @@ from waeup.kofa.tabular.problems import (
 
 __all__ = ["Neighbours"]
 
-#: Rows unlike the others that are held back at most.
-_HELD = 100
+#: Rows unlike the others, one behind the other, from which on they are usual.
+_HELD = 20
 
 
 class Neighbours:
@@ -41,6 +41,8 @@ class Neighbours:
         self._held: list[Entry] = []
         # The last piece of which it is certain to which row it belongs.
         self._explained: Entry | None = None
+        # Columns in which sound rows were unlike the others, too.
+        self._varied: set[int] = set()
 
     def push(self, entry: Entry) -> list[Entry]:
         """Take the next record, and settle those before it as far as they can be."""
@@ -52,12 +54,22 @@ class Neighbours:
             return self._hold(entry)
         if self._is_piece(before) and self._may_begin(before, entry):
             return self._hold(_broken(entry))
-        if not self._is_unlike_rows(entry) or len(self._held) > _HELD:
+        if not self._is_unlike_rows(entry):
+            self._accept_held()
+            return self._hold(entry)
+        if len(self._held) > _HELD:
+            self._accept_held()
             return self._hold(entry)
         if before.problem is not None:
             return self._hold(_broken(entry))
         self._held.append(entry)
         return []
+
+    def _accept_held(self) -> None:
+        """Learn from rows that were held back, and are rows."""
+        assert self._profile is not None  # push has looked
+        for entry in self._held[1:]:
+            self._varied.update(self._profile.misfits(entry.cells))
 
     def release(self) -> list[Entry]:
         """Settle the records that are held back."""
@@ -93,7 +105,7 @@ class Neighbours:
 
     def _is_unlike_rows(self, entry: Entry) -> bool:
         assert self._profile is not None  # push has looked
-        return self._layout.knows_rows and self._profile.is_unlike_rows(entry.cells)
+        return self._layout.knows_rows and self._profile.is_unlike_rows(entry.cells, self._varied)
 
     def _is_piece(self, entry: Entry) -> bool:
         """Tell whether a damaged record may be a part of a cell, not of a row."""

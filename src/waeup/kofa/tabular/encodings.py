@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import codecs
 import re
+import unicodedata
 from collections import Counter
 from typing import BinaryIO, NamedTuple
 
 from waeup.kofa.errors import TableError
 
-__all__ = ["CERTAIN", "Encoding", "check_encoding", "detect_encoding"]
+__all__ = ["CERTAIN", "Encoding", "check_encoding", "detect_encoding", "is_utf_16"]
 
 #: From this confidence on a guess is taken for granted.
 CERTAIN = 0.8
@@ -25,6 +26,8 @@ CERTAIN = 0.8
 _HEAD = 1 << 16
 #: Zeros in a row that are no text in any encoding.
 _FAILED = 8
+#: Bytes of text in which UTF-16 is recognised by its characters.
+_SAMPLE = 4096
 _CHUNK = 1 << 16
 #: Characters beyond ASCII that take part in a guess, and bytes of lines around them.
 _SEEN_CHARACTERS = 2000
@@ -147,7 +150,23 @@ def _zeros(head: bytes) -> Encoding | None:
     for zeros, others, codec in ((odd, even, "utf-16-le"), (even, odd, "utf-16-be")):
         if zeros > half * 0.2 and others <= zeros * 0.02 and _breaks(head, codec):
             return Encoding(codec)
-    return None
+    # Scripts with little ASCII between: then it shows itself by its line ends alone.
+    found = [codec for codec in ("utf-16-le", "utf-16-be") if is_utf_16(head, codec)]
+    return Encoding(found[0]) if b"\0" in head and len(found) == 1 else None
+
+
+def is_utf_16(head: bytes, codec: str) -> bool:
+    """Tell whether `head` is lines of text in the `codec`, one of UTF-16."""
+    try:
+        # Not the final part: it may end within a character.
+        text = codecs.getincrementaldecoder(codec)().decode(head[:_SAMPLE])
+    except UnicodeDecodeError:
+        return False
+    lines = not {"\n", "\r"}.isdisjoint(text)
+    return lines and all(
+        char in "\t\n\r\0" or unicodedata.category(char) not in ("Cc", "Cn", "Co", "Cs")
+        for char in text
+    )
 
 
 def _breaks(head: bytes, codec: str) -> bool:
@@ -222,12 +241,12 @@ def _guess(counts: _Counts) -> Encoding:
     if plausible >= CERTAIN:
         # Latin-1 is contained in it, but for control characters that no table has.
         return Encoding("cp1252", 0, round(plausible, 2))
-    other = _normalized(sample)
-    if other is not None and other.confidence > plausible:
-        return other
     if len(_HIGH.findall(sample)) <= 2 and plausible < 0.5:
         # A stray byte or two that make no word: damage of a file that is ASCII otherwise.
         return Encoding("utf-8")
+    other = _normalized(sample)
+    if other is not None and other.confidence > plausible:
+        return other
     return Encoding("cp1252", 0, round(plausible, 2))
 
 

@@ -127,7 +127,7 @@ class Layout:
 
         A row of which all cells are quoted, unlike the names, is meant as a row.
         """
-        if cells[0].removeprefix("\ufeff") != self.header[0] or cells[1:] != self.header[1:]:
+        if cells != self.header:
             return False
         written = self.grammar.written_cells(text)
         quote = self.grammar.dialect.quote

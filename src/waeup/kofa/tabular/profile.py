@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
 from itertools import zip_longest
 
@@ -51,6 +51,7 @@ _MANY = 5
 
 _JOINED = re.compile(r"[^\W\d_]+(?: [^\W\d_]+)*(\d.*)")
 _NAME = re.compile(r"[^\W\d_][^\d,;:!?]+")
+_YEAR = re.compile(r"(?:19|20)\d\d")
 _UNIT = re.compile(r"[(\[].*[)\]]")
 _DIGITS = re.compile(r"\d")
 _LETTERS = re.compile(r"[^\W\d_]")
@@ -117,6 +118,12 @@ class Column:
     def are_figures(self) -> bool:
         """Whether the values are numbers, dates or times."""
         return self.kind in _KINDS[:4]
+
+    def has_figure(self, text: str) -> bool:
+        """Tell whether `text` is a figure among figures; years among others are names."""
+        if not self.are_figures or not is_figure(text):
+            return False
+        return _YEAR.fullmatch(text) is None or self.fits_closely(text)
 
     @property
     def characters(self) -> re.Pattern[str] | None:
@@ -277,10 +284,13 @@ class Profile:
         """Return the positions of cells that are not of the kind of their column."""
         return [at for at in self.typed if not self.columns[at].fits(cells[at])]
 
-    def is_unlike_rows(self, cells: Sequence[str]) -> bool:
-        """Tell whether most values that should be of a kind are not."""
-        filled = sum(bool(cells[at].strip()) for at in self.typed)
-        wrong = len(self.misfits(cells))
+    def is_unlike_rows(self, cells: Sequence[str], varied: Collection[int]) -> bool:
+        """Tell whether most values that should be of a kind are not.
+
+        The columns `varied` have turned out to have other values, too.
+        """
+        filled = sum(bool(cells[at].strip()) for at in self.typed if at not in varied)
+        wrong = sum(at not in varied for at in self.misfits(cells))
         return wrong > 0 and 2 * wrong >= filled
 
     def is_like_a_row(self, cells: Sequence[str]) -> bool:
@@ -300,7 +310,7 @@ class Profile:
         if self.rows and all(is_figure(cell) for cell in cells if cell.strip()):
             return False
         filled = [at for at in self.typed if cells[at].strip()]
-        if any(is_figure(cells[at]) and self.columns[at].are_figures for at in filled):
+        if any(self.columns[at].has_figure(cells[at]) for at in filled):
             return False
         if filled and len(self.rows) >= (_ENOUGH if len(filled) > 1 else _MANY):
             values = sum(self.columns[at].fits_closely(cells[at]) for at in filled)
@@ -335,21 +345,17 @@ class Profile:
             return False
         if apart and self._figures:
             return True
+        if not apart and not self._are_distinct_names(cells):
+            return False
         same = list(map(_style, cells)) == list(map(_style, header))
         if wrong and (apart or (len(wrong) > 1 and (same or len(self.rows) >= _MANY))):
             return True
         known = apart or (bool(wrong) and len(self.rows) >= _MANY and len(cells) > 1)
         return known and same and self._is_in_other_style(cells)
 
-    def looks_like_names(self, cells: Sequence[str], header: Sequence[str]) -> bool:
-        """Tell whether a row fits no column that has a kind, and is written as the names are."""
-        return (
-            bool(self.typed)
-            and len(cells) > 1
-            and self.misfits(cells) == self.typed
-            and list(map(_style, cells)) == list(map(_style, header))
-            and all(map(_NAME.fullmatch, cells))
-        )
+    def _are_distinct_names(self, cells: Sequence[str]) -> bool:
+        names = {cell.strip().casefold() for cell in cells}
+        return len(names) == len(cells) and all(map(_NAME.fullmatch, cells))
 
     def is_shifted(self, cells: Sequence[str]) -> bool:
         """Tell whether cells stand one column beside the one that they are made for."""
@@ -360,8 +366,9 @@ class Profile:
             return True
         if len(wrong) < 2:
             return False
+        moved = range(wrong[0], wrong[-1] + 1)
         for offset in (1, -1):
-            homes = [at + offset for at in wrong if 0 <= at + offset < len(cells)]
+            homes = [at + offset for at in moved if 0 <= at + offset < len(cells)]
             known = any(self.columns[at].has_likeness for at in homes)
             if known and not any(self.columns[at].is_odd(cells[at - offset]) for at in homes):
                 return True

@@ -18,6 +18,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from waeup.kofa.tabular.layout import Layout, has_other_encoding
+from waeup.kofa.tabular.source import MARK
 
 __all__ = ["QuickBlock", "QuickReader"]
 
@@ -140,7 +141,7 @@ class QuickReader:
         if layout.profile is None:
             return False
         if not text.isascii() and (
-            not layout.certain or "\ufeff" in text or has_other_encoding(text, layout.encoding)
+            not layout.certain or MARK in text or has_other_encoding(text, layout.encoding)
         ):
             return True
         return layout.other_quote in text and bool(layout.between_other_quotes.search(text))

@@ -29,7 +29,7 @@ from waeup.kofa.tabular.layout import Entry, Layout, has_other_encoding
 from waeup.kofa.tabular.limits import Limits
 from waeup.kofa.tabular.problems import Problem, UnclearTable
 from waeup.kofa.tabular.quick import QuickBlock, QuickReader
-from waeup.kofa.tabular.source import is_marked, line_blocks, readable, split_lines
+from waeup.kofa.tabular.source import MARK, is_marked, line_blocks, readable, split_lines
 from waeup.kofa.tabular.unpacking.kinds import HEAD, recognise
 
 __all__ = ["Row", "Table", "check_header", "open_table"]
@@ -109,11 +109,6 @@ class _Given(NamedTuple):
     quote: str | None
     header_line: int | None
     own: bool
-
-    @property
-    def is_delimiter_known(self) -> bool:
-        """Whether a person, or the writer, has said how cells are divided."""
-        return self.dialect is not None or self.delimiter is not None
 
 
 def check_header(header: Sequence[str], name: str = "The table") -> None:
@@ -211,9 +206,8 @@ class Table:
         self._read_sample()
         lines = split_lines(self._text)
         self.line_end = _line_end(lines)
-        delimiter = given.delimiter
-        if not given.is_delimiter_known:
-            delimiter = self._take_sep_line(lines)
+        named = None if given.own else self._take_sep_line(lines)
+        delimiter = given.delimiter or named
         sample = lines[:SAMPLE_LINES]
         final = self._final and len(sample) == len(lines)
         self.dialect = given.dialect or detect_dialect(sample, final, delimiter, given.quote)
@@ -280,7 +274,7 @@ class Table:
             )
         assert record.cells is not None  # a damaged record is no heading
         self._limits.check_columns(self.name, len(record.cells))
-        first = record.cells[0].removeprefix("\ufeff")
+        first = record.cells[0].removeprefix(MARK)
         self.header = (first, *record.cells[1:])
         self.header_ended = text.endswith(("\n", "\r"))
         self.above = heading.above

@@ -16,6 +16,7 @@ from typing import BinaryIO, NamedTuple
 
 __all__ = [
     "CUT",
+    "MARK",
     "Block",
     "check_charset",
     "is_marked",
@@ -28,6 +29,8 @@ __all__ = [
 #: its block, and the rows of a block stay in the processor's cache.
 BLOCK = 1 << 15
 
+#: The byte order mark, as it is read where it is not the first of a file.
+MARK = "\ufeff"
 #: What stands at the end of a line that was longer than allowed.
 CUT = "\udfff"
 #: Characters of such a line that are kept.

@@ -11,6 +11,8 @@ import os
 from collections.abc import Sequence
 from types import TracebackType
 
+from waeup.kofa.tabular.source import MARK
+
 __all__ = ["TableWriter"]
 
 
@@ -50,13 +52,13 @@ class TableWriter:
         """Tell whether nobody can mistake a row for something else without quotes.
 
         A blank row could be taken for no row, the text of one column for several, one
-        of several lines for several rows, the names for a header.
+        of several lines for several rows, the names for a header, a mark for that of a file.
         """
         text = "".join(values)
         return (
             bool(text.strip())
             and (self._width > 1 or text.isalnum())
-            and not ("\n" in text or "\r" in text or "'" in text)
+            and not ("\n" in text or "\r" in text or "'" in text or MARK in text)
             and values[0] != self.columns[0]
         )
 

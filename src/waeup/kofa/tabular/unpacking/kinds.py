@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import codecs
 import re
-import unicodedata
 from collections.abc import Iterable
 
+from waeup.kofa.tabular.encodings import is_utf_16
 from waeup.kofa.tabular.unpacking.wording import SAVE_AS, not_a_table
 
 __all__ = ["COMPOUND", "HEAD", "recognise"]
@@ -70,8 +70,6 @@ _MARKUP = (
 _MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
 _CONTROLS = re.compile(rb"[\x01-\x08\x0e-\x1a\x1c-\x1f]")
 _NULS = re.compile(rb"\0+")
-#: Bytes of text in which UTF-16 is recognised.
-_SAMPLE = 4096
 
 
 def recognise(head: bytes, name: str) -> str:
@@ -110,7 +108,7 @@ def _is_text(head: bytes) -> bool:
     controls, nuls = len(_CONTROLS.findall(body)), body.count(b"\0")
     if controls <= max(3, len(body) // 20) and nuls <= max(3, len(body) // 3):
         return True
-    return _is_utf_16(head[:_SAMPLE], "utf-16-le") or _is_utf_16(head[:_SAMPLE], "utf-16-be")
+    return is_utf_16(head, "utf-16-le") or is_utf_16(head, "utf-16-be")
 
 
 def _is_utf_8(head: bytes) -> bool:
@@ -120,16 +118,3 @@ def _is_utf_8(head: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return b"\0" not in head
-
-
-def _is_utf_16(sample: bytes, codec: str) -> bool:
-    try:
-        # Not the final part: the sample may end within a character.
-        text = codecs.getincrementaldecoder(codec)().decode(sample)
-    except UnicodeDecodeError:
-        return False
-    lines = not {"\n", "\r"}.isdisjoint(text)
-    return lines and all(
-        char in "\t\n\r\0" or unicodedata.category(char) not in ("Cc", "Cn", "Co", "Cs")
-        for char in text
-    )
