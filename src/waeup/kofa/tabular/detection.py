@@ -202,20 +202,22 @@ def _is_padded(
 
 
 def _wraps(lines: Sequence[str], records: Sequence[Record], grammar: Grammar, width: int) -> bool:
-    """Tell whether all values of a column, more than one, stand between apostrophes."""
+    """Tell whether apostrophes are quotes, and no part of the texts between them.
+
+    So they are where all texts, more than one, stand between them, or where one inside
+    is doubled.
+    """
     written = [
-        grammar.written_cells("".join(lines[record.start : record.end]))
-        for record in records[:200]
+        cell.strip()
+        for record in records[1:200]
         if record.cells is not None and len(record.cells) == width
+        for cell in grammar.written_cells("".join(lines[record.start : record.end]))
     ]
-    flat = [cell.strip() for cells in written for cell in cells]
-    if sum(cell[:1] == '"' for cell in flat) > sum(map(_is_wrapped, flat)):
-        return False
-    columns = ([cells[at].strip() for cells in written[1:]] for at in range(width))
-    filled = ([cell for cell in column if cell] for column in columns)
-    return any(len(cells) > 1 and all(map(_is_wrapped, cells)) for cells in filled) or any(
-        _is_wrapped(cell) and "''" in cell[1:-1] for cells in written for cell in cells
-    )
+    wrapped = sum(map(_is_wrapped, written))
+    texts = sum(any(map(str.isalpha, cell)) for cell in written)
+    doubled = any(_is_wrapped(cell) and "''" in cell[1:-1] for cell in written)
+    others = sum(cell[:1] == '"' for cell in written)
+    return (wrapped > 1 and wrapped >= texts) or (doubled and wrapped > others)
 
 
 def _wraps_names(line: str, dialect: Dialect) -> int:

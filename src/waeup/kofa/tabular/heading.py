@@ -247,12 +247,9 @@ def _check_one_column(heading: Record, below: Sequence[Record], name: str) -> No
     words = [value.split(" ") for value in values]
     count, alike = Counter(map(len, words)).most_common(1)[0] if words else (0, 0)
     figures = all(map(is_figure, words[0])) if words else False
-    if (
-        " " in cells[0]
-        and len(values) > 2 - figures
-        and alike > 0.9 * len(values)
-        and count > 2 - figures
-    ):
+    names = len(cells[0].split(" "))
+    is_likely = names > 1 if figures else names == count > 2 and len(values) > 2
+    if is_likely and count > 1 and alike > 0.9 * len(values):
         raise UnclearTable(
             f"{name} has one column, or blanks divide its cells: most lines have {count} words."
             " Say what the delimiter is."

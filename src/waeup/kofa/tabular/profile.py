@@ -345,17 +345,15 @@ class Profile:
             return False
         if apart and self._figures:
             return True
-        if not apart and not self._are_distinct_names(cells):
+        if len(set(map(str.casefold, cells))) < len(cells):
+            return False  # a name stands once
+        if not apart and not all(map(_NAME.fullmatch, cells)):
             return False
         same = list(map(_style, cells)) == list(map(_style, header))
         if wrong and (apart or (len(wrong) > 1 and (same or len(self.rows) >= _MANY))):
             return True
         known = apart or (bool(wrong) and len(self.rows) >= _MANY and len(cells) > 1)
         return known and same and self._is_in_other_style(cells)
-
-    def _are_distinct_names(self, cells: Sequence[str]) -> bool:
-        names = {cell.strip().casefold() for cell in cells}
-        return len(names) == len(cells) and all(map(_NAME.fullmatch, cells))
 
     def is_shifted(self, cells: Sequence[str]) -> bool:
         """Tell whether cells stand one column beside the one that they are made for."""

@@ -277,7 +277,7 @@ class Table:
         first = record.cells[0].removeprefix(MARK)
         self.header = (first, *record.cells[1:])
         self.header_ended = text.endswith(("\n", "\r"))
-        self.above = heading.above
+        self.above = tuple(map(readable, heading.above))
         self._header_text = text.rstrip("\r\n")
         self._keep(lines, record.end)
 

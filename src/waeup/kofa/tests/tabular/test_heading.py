@@ -1,0 +1,167 @@
+"""Headers: where the names are, and tables whose names are in doubt."""
+
+from waeup.kofa.errors import TableError
+from waeup.kofa.tabular import EmptyTable, UnclearTable, open_table
+from waeup.kofa.tests.tabular.files import FileTestCase
+
+NAMES = "name,town,age\n"
+ROWS = "Ada,Jos,36\nBob,Aba,41\nEve,Kano,29\nIfe,Ibadan,33\n"
+HEADER = ("name", "town", "age")
+
+
+class HeadingTestCase(FileTestCase):
+    def refusal(self, content, kind=UnclearTable, **options):
+        with self.assertRaises(kind) as caught:
+            open_table(self.file(content), **options)
+        return str(caught.exception)
+
+
+class Above(HeadingTestCase):
+    """What may stand above the names."""
+
+    def check(self, content, line, above):
+        with open_table(self.file(content + NAMES + ROWS)) as table:
+            self.assertEqual((table.header, table.header_line), (HEADER, line))
+            self.assertEqual(table.above, above)
+            self.assertEqual([row.problem for row in table], [None] * 4)
+
+    def test_blank_lines(self):
+        self.check("\n \n,,\n", 4, (",,",))
+
+    def test_a_title(self):
+        for title in ("Staff", "Staff,,", "Staff of 2024, provisional"):
+            with self.subTest(title=title):
+                self.check(f"{title}\n", 2, (title,))
+                self.check(f"{title}\n\n", 3, (title,))
+
+    def test_comments(self):
+        self.check("# made by a program, at night\n#\n", 3, ("# made by a program, at night", "#"))
+
+    def test_facts(self):
+        facts = "Exported by:,admin\nDate:,2024-01-01\n"
+        self.check(facts, 3, ("Exported by:,admin", "Date:,2024-01-01"))
+        self.check(facts + "\n", 4, ("Exported by:,admin", "Date:,2024-01-01"))
+
+    def test_a_table_that_begins_late(self):
+        self.check("Page 1\n" + "\n" * 30, 32, ("Page 1",))
+
+    def test_a_mark_in_front_of_the_first_name_is_kept(self):
+        with open_table(self.file("#" + NAMES + ROWS)) as table:
+            self.assertEqual(table.header, ("#name", "town", "age"))
+
+
+class Doubtful(HeadingTestCase):
+    def test_an_empty_file(self):
+        for content in ("", "\n\r\n", ",,\n,,\n", "\ufeff\n"):
+            with self.subTest(content=content):
+                self.assertIn("is empty", self.refusal(content, EmptyTable))
+
+    def test_no_header(self):
+        for content in (ROWS, "1,2,3\n4,5,6\n7,8,9\n", "1\n2\n3\n"):
+            with self.subTest(content=content):
+                self.assertIn("line 1 looks like a row", self.refusal(content))
+
+    def test_a_commented_header_is_none(self):
+        self.assertIn("has no header: line 2", self.refusal("# " + NAMES + ROWS))
+
+    def test_fewer_or_more_names_than_cells(self):
+        for names, cells in (
+            ("name,town", "2 cells"),
+            ("name,town,age,x", "4 cells"),
+            ("name;town;age", "1 cell,"),
+            ("name town age", "1 cell,"),
+        ):
+            with self.subTest(names=names):
+                message = self.refusal(f"{names}\n{ROWS}")
+                self.assertIn(f"does not fit its rows: line 1 has {cells}", message)
+                self.assertIn("the rows have 3", message)
+
+    def test_a_line_end_behind_the_names_is_lost(self):
+        for gap in (" ", ""):
+            with self.subTest(gap=gap):
+                message = self.refusal(NAMES.rstrip() + gap + "Ada,Jos,36\n" + ROWS)
+                self.assertIn("does not fit its rows", message)
+
+    def test_damaged_names(self):
+        for names in ('name,to"wn,age', 'name,"town,age', 'name,"town"x,age'):
+            with self.subTest(names=names):
+                message = self.refusal(f"\n{names}\n{ROWS}")
+                self.assertIn("Line 2 of table.csv, its header, is damaged", message)
+
+    def test_several_lines(self):
+        for second in (",,(years)", '"","",(years)'):
+            with self.subTest(second=second):
+                message = self.refusal(f"{NAMES}{second}\n{ROWS}")
+                self.assertIn("takes several lines (1 to 2)", message)
+
+    def test_another_table_above(self):
+        self.assertIn("does not fit", self.refusal("a,b\n1,2\n\n" + NAMES + ROWS))
+
+    def test_quotes_around_whole_lines(self):
+        message = self.refusal('"name,town"\n"Ada,Jos"\n"Bob,Aba"\n')
+        self.assertIn("quotes around whole lines", message)
+
+    def test_no_table(self):
+        self.assertIn("holds no table", self.refusal('{"a": 1, "b": [2, 3]}\n'))
+
+    def test_each_refusal_can_be_overridden(self):
+        """But for a damaged or missing line."""
+        for content in (ROWS, f"name,town\n{ROWS}", f"{NAMES},,(years)\n{ROWS}"):
+            with (
+                self.subTest(content=content),
+                open_table(self.file(content), header_line=1) as table,
+            ):
+                self.assertEqual(",".join(table.header), content.split("\n")[0])
+
+
+class Given(HeadingTestCase):
+    def test_the_line_is_taken(self):
+        with open_table(self.file("x,y\n" + NAMES + ROWS), header_line=2) as table:
+            self.assertEqual((table.header, table.above), (HEADER, ("x,y",)))
+            self.assertEqual([row.line for row in table], [3, 4, 5, 6])
+
+    def test_a_line_that_cannot_be_one(self):
+        for content, line in (
+            (NAMES + ROWS, 9),
+            (NAMES + ROWS, 0),
+            ("\n" + NAMES + ROWS, 1),
+            ('a,"b\nc",d\n1,2,3\n', 2),
+            ('a,b"c,d\n' + ROWS, 1),
+        ):
+            with self.subTest(content=content, line=line):
+                message = self.refusal(content, header_line=line)
+                self.assertIn(f"Line {line} of table.csv cannot be its header", message)
+
+    def test_lines_are_counted_with_those_of_quoted_cells(self):
+        with open_table(
+            self.file('"A title\nof two lines"\n' + NAMES + ROWS), header_line=3
+        ) as table:
+            self.assertEqual(table.header, HEADER)
+
+
+class Sound(HeadingTestCase):
+    def test_a_name_of_several_lines(self):
+        with open_table(self.file('name,"town\n(or village)",age\n' + ROWS)) as table:
+            self.assertEqual(table.header, ("name", "town\n(or village)", "age"))
+            self.assertEqual(next(table).line, 3)
+
+    def test_names_alone_or_with_words_below(self):
+        for rows in ("", "Ada,Jos,x\n", "Ada,Jos,x\nBob,Aba,y\n"):
+            with open_table(self.file(NAMES + rows), rows_required=False) as table:
+                self.assertEqual(table.header, HEADER)
+
+    def test_whether_its_line_has_an_end(self):
+        for end, ended in (("", False), ("\n", True), ("\r", True)):
+            with (
+                self.subTest(end=end),
+                open_table(self.file("a,b" + end), rows_required=False) as table,
+            ):
+                self.assertIs(table.header_ended, ended)
+
+    def test_blank_names_are_left_to_check_header(self):
+        with open_table(self.file("name,,age\n" + ROWS)) as table:
+            self.assertEqual(table.header, ("name", "", "age"))
+
+    def test_no_rows_are_refused_when_they_are_asked_for(self):
+        with open_table(self.file(NAMES)) as table, self.assertRaises(TableError):
+            next(table)

@@ -1,0 +1,52 @@
+"""Limits: what exceeds them is refused, and what reaches them is not."""
+
+from waeup.kofa.errors import TooLarge
+from waeup.kofa.tabular import Limits, open_table
+from waeup.kofa.tests.tabular.files import FileTestCase
+
+TABLE = "a,b,c\n" + "x,y,z\n" * 5
+
+
+class Limited(FileTestCase):
+    def refusal(self, content, **limits):
+        with (
+            self.assertRaises(TooLarge) as caught,
+            open_table(self.file(content), limits=Limits(**limits)) as table,
+        ):
+            for _row in table:
+                pass
+        return str(caught.exception)
+
+    def test_columns(self):
+        self.assertEqual(
+            self.refusal(TABLE, columns=2),
+            "table.csv has 3 columns, and 2 are allowed. Remove columns, check the delimiter,"
+            " or have the limit raised.",
+        )
+        self.assertEqual(len(self.rows(TABLE, limits=Limits(columns=3))), 5)
+
+    def test_as_many_columns_as_are_allowed_by_default(self):
+        names = ",".join(f"c{n}" for n in range(1000))
+        (row,) = self.values(f"{names}\n{','.join('x' * 1000)}\n")
+        self.assertEqual(len(row), 1000)
+        self.assertIn("1,001 columns, and 1,000 are allowed", self.refusal(f"{names},more\n"))
+
+    def test_rows(self):
+        self.assertIn("has more than 4 rows", self.refusal(TABLE, rows=4))
+        self.assertEqual(len(self.rows(TABLE, limits=Limits(rows=5))), 5)
+
+    def test_rows_of_a_large_file_are_refused_before_its_end(self):
+        with open_table(self.file(TABLE * 50_000), limits=Limits(rows=99_000)) as table:
+            with self.assertRaises(TooLarge):
+                for _row in table:
+                    pass
+            self.assertLess(table.bytes_read, table.size)
+
+    def test_a_line_that_is_too_long_is_damage(self):
+        for text in ("x" * 3_000, "x," * 3_000):
+            with self.subTest(start=text[:4]):
+                rows = self.rows("a,b\n1,2\n" + text * 40 + "\n3,4\n", limits=Limits(line=40_000))
+                self.assertEqual(rows[1].problem.code, "line-too-long")
+                self.assertLess(len(rows[1].raw), 2_000)
+                self.assertEqual([rows[0].values, rows[2].values], [("1", "2"), ("3", "4")])
+                self.assertEqual([row.line for row in rows], [2, 3, 4])
