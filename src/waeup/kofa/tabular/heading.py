@@ -22,6 +22,8 @@ __all__ = ["Heading", "find_heading"]
 #: Rows of one width, other than the header's, that show that it is the header that is wrong.
 _ENOUGH = 3
 _WORD_LIST = re.compile(r"(?<=\w)[^\w\s](?=\w)")
+#: What stands at the ends of a title among cells that are empty.
+_EDGES = ' \t\r\n,;|"'
 #: Lines below the names that may belong to a header.
 _HEADER_LINES = 3
 #: Lines above a table that may look like its rows.
@@ -107,7 +109,7 @@ def _given(
 
 def _heading(record: Record, records: Sequence[Record], lines: Sequence[str]) -> Heading:
     below = [other for other in records if other.start > record.start]
-    above = tuple(text for line in lines[: record.start] if (text := line.strip()))
+    above = tuple(text for line in lines[: record.start] if (text := line.strip(_EDGES)))
     return Heading(record, above, learn(below, record.cells or ()))
 
 
