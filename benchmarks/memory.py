@@ -23,7 +23,7 @@ def run(folder: Path, quick: bool) -> Outcome:
     repeat(small, large, (64 if quick else 1024) * MB)
     sizes = [os.path.getsize(path) for path in (small, large)]
     runs = alternate(
-        "memory: reading", [Call(read_table, (str(path), None)) for path in (small, large)]
+        "memory: reading", [Call(read_table, (str(path),)) for path in (small, large)]
     )
     large.unlink()
     peaks = [median_of(found, "peak") for found in runs]
