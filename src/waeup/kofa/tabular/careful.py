@@ -213,12 +213,15 @@ class CarefulReader:
         if self._in_question and not wrong:
             self._second_table = None  # the row in front was an odd one, and nothing else
         self._in_question = False
-        # The quick way sees figures only; nothing may depend on the way that was taken.
-        is_odd = any(profile.columns[at].are_figures for at in wrong)
+        # As the quick way does: nothing may depend on the way that was taken.
+        is_odd = profile.has_no_figures(cells)
         if self._second_table is None and (is_odd or self.is_after_blank):
             if profile.begins_a_table(cells, self._layout.header, self.is_after_blank):
                 self._second_table = line
-                self._in_question = not self.is_after_blank
+                # One value that is none may be a word such as "absent".
+                self._in_question = len(wrong) < 2 and not (
+                    self.is_after_blank and profile.is_styled_as(cells, self._layout.header)
+                )
             elif not self._layout.knows_rows:
                 return None
             elif other := self._other_delimiter(text, cells):

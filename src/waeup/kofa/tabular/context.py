@@ -152,7 +152,7 @@ class Neighbours:
     def _may_begin(self, piece: Entry, row: Entry) -> bool:
         """Tell whether the first value of `row` may begin in `piece`."""
         assert self._profile is not None  # push has looked
-        if self._is_quoted(row, 0) or not piece.cells:
+        if self._is_quoted(row, 0) or len(piece.cells) != 1:
             return False  # what follows damaged quotes is no part of their cell
         value = row.cells[0]
         if piece.cells and self._is_quoted(piece, 0):

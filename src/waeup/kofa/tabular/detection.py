@@ -109,7 +109,8 @@ def detect_dialect(
         return best.dialect
     # One column, or nothing that agrees: the delimiter that the first line has most of.
     first = next((line for line in sample if line.strip()), "")
-    mark = delimiter if delimiter is not None else max(USUAL, key=first.count)
+    usual = [mark for mark in USUAL if mark != quote]
+    mark = delimiter if delimiter is not None else max(usual, key=first.count)
     if delimiter is None and mark not in first:
         mark = next((other for other in ":!" if first.count(other) > 1), mark)
     return Dialect(mark, '"' if quote is None else quote)
@@ -135,7 +136,8 @@ def _variants(text: str, mark: str, quote: str | None) -> Iterator[Dialect]:
     """Generate the dialects with the delimiter `mark` that `text` has signs of."""
     between = re.escape(mark)
     quotes = ['"'] if quote is None else [quote]
-    if quote is None and re.search(rf"(?:^|{between})[ ]*'", text, re.MULTILINE):
+    blanks = "" if mark == " " else "[ ]*"
+    if quote is None and re.search(rf"(?:^|{between}){blanks}'", text, re.MULTILINE):
         quotes.append("'")
     for char in quotes:
         if mark == char:

@@ -197,6 +197,8 @@ def _count(stream: BinaryIO) -> _Counts:
             valid += good
             invalid += bad
             room = _keep(data, sample, room)
+            if invalid > max(_SEEN_CHARACTERS, 10 * valid):
+                return _Counts(valid, invalid, b"".join(sample))
         else:
             valid += len(data) - len(text)  # bytes beyond the first of each character
     tail = carry

@@ -68,6 +68,14 @@ class Grammar:
             cell = f"(?:[ ]*{quote}{inside}{quote}[ ]*|(?![ ]*{quote}){unquoted})"
         else:
             cell = f"(?:{quote}{inside}{quote}|{unquoted})"
+        # A line that opens a cell, or may, has no quotes of another meaning: otherwise it would
+        # have to be tried in many ways.
+        bare_less = f"[^{quote}{mark}\r\n]*" if not escape and dialect.quote != "'" else unquoted
+        if dialect.padded:
+            bare_less = f"(?![ ]*{quote}){bare_less}"
+            plain_cell = f"(?:[ ]*{quote}{inside}{quote}[ ]*|{bare_less})"
+        else:
+            plain_cell = f"(?:{quote}{inside}{quote}|{bare_less})"
         end = "(?:\r\n|\r|\n)?"
         opened = f"{mark}{pad}{quote}{inside}"
         self.dialect = dialect
@@ -77,9 +85,9 @@ class Grammar:
         )
         self._unescape = re.compile(f"{escape}(.|\n)") if escape else None
         self._record = re.compile(f"{cell}(?:{mark}{cell})*{end}")
-        self._opens = re.compile(f"(?:{cell}{mark})*{pad}{quote}{inside}")
+        self._opens = re.compile(f"(?:{plain_cell}{mark})*{pad}{quote}{inside}")
         self._closes = re.compile(f"{inside}{quote}{pad}(?:{mark}{cell})*{end}")
-        self._reopens = re.compile(f"{inside}(?:{quote}{pad}(?:{mark}{cell})*{opened})?")
+        self._reopens = re.compile(f"{inside}(?:{quote}{pad}(?:{mark}{plain_cell})*{opened})?")
         self._stops = re.compile(f"{inside}{quote}{pad}(?:{mark}{cell})*")
         self._prefix = re.compile(f"(?:{cell}{mark})*")
         self._cell = re.compile(f"{mark}({cell})")

@@ -238,7 +238,8 @@ def _check_one_column(heading: Record, below: Sequence[Record], name: str) -> No
         if count and values and 2 * alike > len(values):
             raise UnclearTable(
                 f"{name} has quotes around whole lines, so it cannot be cut into cells. Remove the"
-                " quotes at the beginning and the end of the lines, or export the table again."
+                " quotes at the beginning and the end of the lines, or name the delimiter if it is"
+                " one column."
             )
     for mark in UNUSUAL[1:]:
         count = cells[0].count(mark)

@@ -24,6 +24,8 @@ _UTF8_AS_CP1252 = re.compile(
     "[\u00c2-\u00c5][\u0080-\u00bf\u0152-\u0178\u02c6\u02dc\u2013-\u2122]|\u00e2\u20ac"
 )
 
+#: Their first characters, which are quickly looked for.
+_LEADS = "\u00c2\u00c3\u00c4\u00c5\u00e2"
 #: Part of the rows that makes something usual.
 _USUAL = 0.1
 #: Rows from which on the profile may speak against a row.
@@ -45,7 +47,9 @@ class Entry(NamedTuple):
 
 def has_other_encoding(text: str, encoding: str) -> bool:
     """Tell whether `text` holds UTF-8 that was read as Windows-1252 or the like."""
-    return encoding in _WESTERN and _UTF8_AS_CP1252.search(text) is not None
+    if encoding not in _WESTERN or not any(lead in text for lead in _LEADS):
+        return False
+    return _UTF8_AS_CP1252.search(text) is not None
 
 
 @dataclass

@@ -117,7 +117,7 @@ _WORDS = {
     ),
     CUT_OFF: (
         "the file ends in this row without a line end, so its last value may be cut off",
-        "Complete the value, and end the line.",
+        "Complete the value if it is cut, and end the line.",
     ),
     UNDECODABLE: (
         "it holds bytes that are no text in the encoding {}",

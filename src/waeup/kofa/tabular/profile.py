@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
 from itertools import zip_longest
 
@@ -38,8 +38,7 @@ _KINDS = tuple(
         r"\w+://\S+",
     )
 )
-#: Characters of the first four kinds.
-_FIGURES = re.compile(r"[\d.,:/'%$\u20ac\u00a3#TZe+\s-]*")
+_INTEGERS = re.compile(r"(?:[+-]?\d*\n)*[+-]?\d*")
 #: Values that must be there before a column is said to have a kind.
 _FEW = 2
 #: Values that must be there before they are said to have one form.
@@ -52,6 +51,8 @@ _MANY = 5
 _JOINED = re.compile(r"[^\W\d_]+(?: [^\W\d_]+)*(\d.*)")
 _NAME = re.compile(r"[^\W\d_][^\d,;:!?]+")
 _YEAR = re.compile(r"(?:19|20)\d\d")
+#: Characters of a value that is hardly cut to another value by accident.
+_LONG = 5
 _UNIT = re.compile(r"[(\[].*[)\]]")
 _DIGITS = re.compile(r"\d")
 _LETTERS = re.compile(r"[^\W\d_]")
@@ -125,10 +126,20 @@ class Column:
             return False
         return _YEAR.fullmatch(text) is None or self.fits_closely(text)
 
-    @property
-    def characters(self) -> re.Pattern[str] | None:
-        """An expression for any number of the column's values joined; None if not of figures."""
-        return _FIGURES if self.are_figures else None
+    def may_hold(self, values: Sequence[str]) -> bool:
+        """Tell whether `values` can be those of this column of figures, by their characters."""
+        joined = "".join(values)
+        # Digits alone are the rule, and quickly seen.
+        if joined.isdigit():
+            return True
+        if self.kind is _KINDS[0]:
+            return _INTEGERS.fullmatch("\n".join(values)) is not None
+        return self._characters.fullmatch(joined) is not None
+
+    @cached_property
+    def _characters(self) -> re.Pattern[str]:
+        seen = {char for value in self._values if self.fits(value) for char in value}
+        return re.compile(rf"[\d\s+.,{re.escape(''.join(sorted(seen)))}-]*")
 
     @cached_property
     def _lengths(self) -> tuple[int, int]:
@@ -204,24 +215,34 @@ class Column:
         if not text.strip():
             return None if "" in self._counts else False
         shape = _majority([_shape(value) for value in self._values])
-        if shape is not None and len(self._values) >= _ENOUGH:
-            return _shape(text) == shape
+        # Words of one length are an accident.
+        if shape is not None and not shape.isalpha() and len(self._values) >= _ENOUGH:
+            if _shape(text) == shape:
+                return True
+            if len(self._shapes) == 1:
+                return False
         longer = any(value != text and value.startswith(text) for value in self._counts)
+        if text in self._counts and not longer and len(text) >= _LONG:
+            return True
         if self._are_choices:
             if text in self._counts:
                 return None if longer else True
             if longer:
                 return False
+        return self._ends_whole(text) if len(self._values) >= _ENOUGH else None
+
+    def _ends_whole(self, text: str) -> bool | None:
+        """Tell by its length and its end whether `text` is complete; see `is_whole`."""
         low, high = self._lengths
-        if self.kind in _KINDS[:2] and len(self._values) >= _ENOUGH and "." not in text:
+        if self.kind in _KINDS[:2] and "." not in text:
             if len(text) >= high and not any("." in value for value in self._values):
                 return True
             return False if len(text) < low else None
         ending = _majority([_shape(value[-3:]) for value in self._values])
-        if ending is not None and not ending.isalnum() and len(self._values) >= _ENOUGH:
+        if ending is not None and not ending.isalnum():
             return _shape(text[-3:]) == ending
         ending = _majority([value[-1:] for value in self._values])
-        if ending is not None and not ending.isalnum() and len(self._values) >= _ENOUGH:
+        if ending is not None and not ending.isalnum():
             return text.endswith(ending)
         return None
 
@@ -271,6 +292,16 @@ class Profile:
             for at in range(len(self.columns))
             if self.rows and all(is_figure(row[at]) for row in self.rows)
         ]
+
+    @cached_property
+    def figures(self) -> list[tuple[int, Callable[[Sequence[str]], bool]]]:
+        """The columns of figures, each with the test for its values."""
+        columns = ((at, self.columns[at]) for at in self.typed)
+        return [(at, column.may_hold) for at, column in columns if column.are_figures]
+
+    def has_no_figures(self, cells: Sequence[str]) -> bool:
+        """Tell whether there is something else where figures belong."""
+        return not all(may_hold((cells[at],)) for at, may_hold in self.figures)
 
     @cached_property
     def _leading_blanks(self) -> bool:
@@ -349,11 +380,15 @@ class Profile:
             return False  # a name stands once
         if not apart and not all(map(_NAME.fullmatch, cells)):
             return False
-        same = list(map(_style, cells)) == list(map(_style, header))
+        same = self.is_styled_as(cells, header)
         if wrong and (apart or (len(wrong) > 1 and (same or len(self.rows) >= _MANY))):
             return True
         known = apart or (bool(wrong) and len(self.rows) >= _MANY and len(cells) > 1)
         return known and same and self._is_in_other_style(cells)
+
+    def is_styled_as(self, cells: Sequence[str], header: Sequence[str]) -> bool:
+        """Tell whether `cells` are written in the cases in which the names are."""
+        return list(map(_style, cells)) == list(map(_style, header))
 
     def is_shifted(self, cells: Sequence[str]) -> bool:
         """Tell whether cells stand one column beside the one that they are made for."""

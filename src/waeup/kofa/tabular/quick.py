@@ -10,8 +10,7 @@ Otherwise the careful way has to look.
 from __future__ import annotations
 
 import csv
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from itertools import chain, pairwise
 from operator import itemgetter
@@ -51,7 +50,7 @@ class QuickReader:
         )
         self._header = list(layout.header)
         self._widths = {layout.width}
-        self._sentinels = _sentinels(layout)
+        self._figures = layout.profile.figures if layout.profile and layout.knows_rows else []
 
     def cut(self, text: str, first_line: int) -> QuickBlock | None:
         """Return the records of `text`, or None when it cannot simply be cut.
@@ -71,7 +70,7 @@ class QuickReader:
             return None
         columns = [cells[at :: width + 1] for at in range(width)]
         columns[0].pop()
-        if not all(fits("".join(columns[at])) for at, fits in self._sentinels):
+        if not all(fits(columns[at]) for at, fits in self._figures):
             return None
         rows = list(zip(*columns, strict=True))
         if self._layout.header in rows or _has_blank(rows, columns[0]):
@@ -94,7 +93,7 @@ class QuickReader:
         text = "".join(texts)
         if self._is_odd(text) or set(map(len, rows)) - self._widths or self._header in rows:
             return None
-        if not all(fits("".join(map(itemgetter(at), rows))) for at, fits in self._sentinels):
+        if not all(fits(list(map(itemgetter(at), rows))) for at, fits in self._figures):
             return None
         firsts = list(map(itemgetter(0), rows))
         if _has_blank(rows, firsts) or self._has_bare_quote(rows, texts, text):
@@ -164,7 +163,8 @@ class QuickReader:
 def _has_blank(rows: Sequence[Sequence[str]], firsts: Sequence[str]) -> bool:
     """Tell whether there is nothing in one of `rows`, of which `firsts` are the first cells."""
     # One look at all of them together is enough for most blocks.
-    if all(firsts) and len("".join(firsts).split(None, 1)) == 1 and not firsts[0][0].isspace():
+    joined = "".join(firsts)
+    if all(firsts) and joined.split(None, 1) == [joined]:
         return False
     return any(
         not "".join(row).strip()
@@ -176,23 +176,3 @@ def _has_blank(rows: Sequence[Sequence[str]], firsts: Sequence[str]) -> bool:
 def _joined(lines: Sequence[str], ends: list[int]) -> list[str]:
     """Return the texts of records that end before the lines `ends`."""
     return ["".join(lines[start:end]) for start, end in pairwise(ends)]
-
-
-def _are_figures(characters: re.Pattern[str], joined: str) -> bool:
-    # Digits alone are the rule, and quickly seen.
-    return joined.isdigit() or characters.fullmatch(joined) is not None
-
-
-def _sentinels(layout: Layout) -> list[tuple[int, Callable[[str], object]]]:
-    """Return columns, and the test for their joined values, that show rows which are none.
-
-    The columns of figures: texts that are shifted into them, and names, do not fit.
-    """
-    if layout.profile is None or not layout.knows_rows:
-        return []
-    found: list[tuple[int, Callable[[str], object]]] = []
-    for at in layout.profile.typed:
-        characters = layout.profile.columns[at].characters
-        if characters is not None:
-            found.append((at, partial(_are_figures, characters)))
-    return found

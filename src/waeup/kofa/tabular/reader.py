@@ -207,7 +207,7 @@ class Table:
         lines = split_lines(self._text)
         self.line_end = _line_end(lines)
         named = None if given.own else self._take_sep_line(lines)
-        delimiter = given.delimiter or named
+        delimiter = given.delimiter or (named if named not in ('"', "'", given.quote) else None)
         sample = lines[:SAMPLE_LINES]
         final = self._final and len(sample) == len(lines)
         self.dialect = given.dialect or detect_dialect(sample, final, delimiter, given.quote)
