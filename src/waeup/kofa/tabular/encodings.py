@@ -243,7 +243,7 @@ def _guess(counts: _Counts) -> Encoding:
     if plausible >= CERTAIN:
         # Latin-1 is contained in it, but for control characters that no table has.
         return Encoding("cp1252", 0, round(plausible, 2))
-    if len(_HIGH.findall(sample)) <= 2 and plausible < 0.5:
+    if sum(map(len, _HIGH.findall(sample))) <= 2 and plausible < 0.5:
         # A stray byte or two that make no word: damage of a file that is ASCII otherwise.
         return Encoding("utf-8")
     other = _normalized(sample)

@@ -35,7 +35,7 @@ class ShownTest(ReadingTestCase):
             "<dd>utf-8</dd>",
             "<dd>semicolon</dd>",
             "<dd>line 3</dd>",
-            "List of 2026;;",
+            "<span>List of 2026</span>",
             "Rows with a problem: <b>2</b> of 4",
             "Too few cells",
             "Damaged row (line 5): 2 cells instead of 3",
