@@ -256,9 +256,9 @@ class RunningTests(unittest.TestCase):
                     connection.putheader("Content-Length", str(2 * SMALL_REQUEST))
                     connection.putheader("Content-Type", kind)
                     connection.endheaders()
-                    answer = connection.getresponse()
-                    self.assertEqual(answer.status, 413, path)
-                    self.assertEqual(answer.headers["X-Content-Type-Options"], "nosniff")
+                    with connection.getresponse() as answer:
+                        self.assertEqual(answer.status, 413, path)
+                        self.assertEqual(answer.headers["X-Content-Type-Options"], "nosniff")
             content = b"code,title\n" + b"".join(b"F%06d,Faculty\n" % n for n in range(120_000))
             self.assertGreater(len(content), SMALL_REQUEST)
             client = Client(portal.url)

@@ -104,7 +104,8 @@ class RunTests(unittest.TestCase):
                 client.putrequest("POST", "/kofa")
                 client.putheader("Content-Length", str(1 << 21))
                 client.endheaders()
-                self.assertEqual(client.getresponse().status, 413)
+                with client.getresponse() as answer:
+                    self.assertEqual(answer.status, 413)
             portal.stop(signal.SIGTERM)
 
     def test_what_the_portal_makes_is_for_its_owner_only(self) -> None:
