@@ -9,6 +9,7 @@ HERE = Path(__file__).parent
 INSTALL_REQUIRES = [
     "bcrypt",
     "BTrees",
+    "charset-normalizer",
     "click",
     "google-re2",
     "grok >= 6",

@@ -2,7 +2,10 @@
 
 import ast
 import os
+import re
+import sys
 import unittest
+from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
 import waeup.kofa.interfaces
@@ -152,6 +155,27 @@ class Floors(unittest.TestCase):
             if isinstance(call.func, ast.Name) and call.func.id in ("eval", "exec")
         ]
         self.assertEqual(wrong, [])
+
+    def test_what_is_imported_is_required(self):
+        """Whoever installs the package alone gets all that it imports."""
+        required = {
+            re.split(r"[^\w.-]", line)[0].lower().replace("_", "-")
+            for line in requires("waeup.kofa")
+            if "extra ==" not in line
+        }
+        shared = {"grokcore", "waeup", "zc", "zope"}
+        foreign = {name.split(".")[0] for _, path in modules() for name in imported(path)}
+        foreign -= shared | set(sys.stdlib_module_names)
+        self.assertIn("charset_normalizer", foreign)
+        owners = packages_distributions()
+        missing = {
+            package
+            for package in foreign
+            if required.isdisjoint(
+                owner.lower().replace("_", "-") for owner in owners.get(package, ())
+            )
+        }
+        self.assertEqual(missing, set())
 
     def test_there_is_no_init_in_the_namespace(self):
         self.assertFalse(os.path.exists(PACKAGE.parent / "__init__.py"))
