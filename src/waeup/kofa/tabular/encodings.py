@@ -12,7 +12,6 @@ from __future__ import annotations
 import codecs
 import re
 import unicodedata
-from collections import Counter
 from typing import BinaryIO, NamedTuple
 
 from waeup.kofa.errors import TableError
@@ -243,13 +242,18 @@ def _guess(counts: _Counts) -> Encoding:
     if plausible >= CERTAIN:
         # Latin-1 is contained in it, but for control characters that no table has.
         return Encoding("cp1252", 0, round(plausible, 2))
-    if sum(map(len, _HIGH.findall(sample))) <= 2 and plausible < 0.5:
+    if _beyond_ascii(sample) <= 2 and plausible < 0.5:
         # A stray byte or two that make no word: damage of a file that is ASCII otherwise.
         return Encoding("utf-8")
     other = _normalized(sample)
     if other is not None and other.confidence > plausible:
         return other
     return Encoding("cp1252", 0, round(plausible, 2))
+
+
+def _beyond_ascii(sample: bytes) -> int:
+    """Return how many bytes of `sample` are not ASCII."""
+    return sum(map(len, _HIGH.findall(sample)))
 
 
 def _plausibility(sample: bytes) -> float:
@@ -294,6 +298,7 @@ def _is_in_word(character: str, before: str, after: str, second: str) -> bool:
 
 def _normalized(sample: bytes) -> Encoding | None:
     """Ask charset-normalizer; only an answer that it is sure of counts as certain."""
+    # Imported only here: it is large, and hardly any table needs it.
     from charset_normalizer import from_bytes
 
     best = from_bytes(sample, explain=False).best()
@@ -301,7 +306,6 @@ def _normalized(sample: bytes) -> Encoding | None:
         return None
     confidence = max(0.0, 1.0 - best.chaos)
     # Without words that it knows, or in few characters, a guess is a guess.
-    letters = Counter(map(bytes.isascii, (sample[i : i + 1] for i in range(len(sample)))))[False]
-    if best.coherence < 0.3 or letters < 40:
+    if best.coherence < 0.3 or _beyond_ascii(sample) < 40:
         confidence = min(confidence, CERTAIN - 0.1)
     return Encoding(codecs.lookup(best.encoding).name, 0, round(confidence, 2))

@@ -64,11 +64,6 @@ class ReadOptions:
             sheet=sheet or None,
         )
 
-    @property
-    def say_nothing(self) -> bool:
-        """Whether everything is to be found."""
-        return self == ReadOptions()
-
     def as_dict(self) -> dict[str, Any]:
         """Return what was said as plain data, from which ``ReadOptions(**data)`` is made again."""
         return {name: value for name, value in asdict(self).items() if value is not None}
