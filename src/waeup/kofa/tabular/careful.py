@@ -31,6 +31,7 @@ from waeup.kofa.tabular.problems import (
     problem,
 )
 from waeup.kofa.tabular.profile import Profile
+from waeup.kofa.tabular.shifts import is_shifted
 from waeup.kofa.tabular.source import CUT, MARK, is_marked
 
 __all__ = ["CarefulReader"]
@@ -175,7 +176,7 @@ class CarefulReader:
         `cells` are those of a record that has enough of them.
         """
         profile = self._layout.profile
-        if profile is None or (cells is not None and not profile.misfits(cells)):
+        if profile is None or (cells is not None and profile.is_like_a_row(cells)):
             return None
         for mark, grammar in self._others.items():
             if mark in text and grammar.is_record(text):
@@ -199,7 +200,7 @@ class CarefulReader:
         if layout.repeats_header(cells, text):
             self._second_table = None
             return problem(REPEATED_HEADER, line)
-        if layout.has_other_quotes(text, cells):
+        if layout.has_other_quotes(text, cells) or layout.has_bare_cell(text):
             return problem(OTHER_QUOTES, line)
         if layout.knows_rows or self.is_in_second_table or self.is_after_blank:
             return self._misplaced(text, cells, line, layout.profile)
@@ -210,7 +211,7 @@ class CarefulReader:
     ) -> Problem | None:
         """Return what is wrong with a row whose values are unlike those of the others."""
         wrong = profile.misfits(cells)
-        if self._in_question and not wrong:
+        if self._in_question and not wrong and profile.likeness(cells) > 0:
             self._second_table = None  # the row in front was an odd one, and nothing else
         self._in_question = False
         # As the quick way does: nothing may depend on the way that was taken.
@@ -224,9 +225,11 @@ class CarefulReader:
                 )
             elif not self._layout.knows_rows:
                 return None
+            elif any(map(profile.has_stray_quote, wrong, map(cells.__getitem__, wrong))):
+                return problem(OTHER_QUOTES, line)
             elif other := self._other_delimiter(text, cells):
                 return problem(OTHER_DELIMITER, line, detail=other)
-            elif profile.is_shifted(cells):
+            elif is_shifted(profile, cells):
                 return problem(SHIFTED_CELLS, line)
         if self._second_table is not None:
             return problem(SECOND_TABLE, line, detail=self._second_table)

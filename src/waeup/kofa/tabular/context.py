@@ -14,6 +14,7 @@ from waeup.kofa.tabular.problems import (
     BARE_QUOTE,
     BROKEN_LINE,
     CUT_OFF,
+    SHIFTED_CELLS,
     TEXT_AFTER_QUOTE,
     TOO_FEW_CELLS,
     problem,
@@ -39,8 +40,9 @@ class Neighbours:
         self._layout = layout
         self._profile = layout.profile
         self._held: list[Entry] = []
-        # The last piece of which it is certain to which row it belongs.
+        # The last piece that is the rest of a row, and whether it makes its value a usual one.
         self._explained: Entry | None = None
+        self._completes = False
         # Columns in which sound rows were unlike the others, too.
         self._varied: set[int] = set()
 
@@ -112,7 +114,7 @@ class Neighbours:
         found = entry.problem
         if found is None or entry.raw.startswith("#"):
             return False
-        if found.code == BROKEN_LINE:
+        if found.code in (BROKEN_LINE, SHIFTED_CELLS):
             return self._is_unlike_rows(entry)
         if entry.cells:
             mark, others = self._layout.grammar.dialect.delimiter, self._layout.width - 1
@@ -139,14 +141,21 @@ class Neighbours:
         value = row.cells[-1]
         if piece.cells and self._is_quoted(piece, 0):
             return not value
+        other = self._layout.other_quote
+        if value[:1] == other and value.count(other) == 1:
+            return True  # quotes of another kind around a text of several lines
         column = self._profile.columns[-1].without(value)
         whole = column.is_whole(value)
-        if whole is False or column.has_choice(value + _text(piece)):
+        completes = column.has_choice(value + _text(piece))
+        if whole is False or completes:
             self._explained = piece
+            self._completes = completes
         if whole:
             return False
-        return column.may_end_like(_text(piece)) and any(
-            column.fits(value + gap + _text(piece)) for gap in ("", " ")
+        return (
+            column.may_end_like(_text(piece))
+            and any(column.fits(value + gap + _text(piece)) for gap in ("", " "))
+            and not column.is_too_long(value + _text(piece))
         )
 
     def _may_begin(self, piece: Entry, row: Entry) -> bool:
@@ -158,10 +167,14 @@ class Neighbours:
         if piece.cells and self._is_quoted(piece, 0):
             return not value
         column = self._profile.columns[0].without(value)
-        if column.begins_whole(value) or (piece == self._explained and column.fits_closely(value)):
+        if column.begins_whole(value):
             return False
-        return column.may_begin_like(_text(piece)) and any(
-            column.fits(_text(piece) + gap + value) for gap in ("", " ")
+        if piece == self._explained and (self._completes or column.fits_closely(value)):
+            return False
+        return (
+            column.may_begin_like(_text(piece))
+            and any(column.fits(_text(piece) + gap + value) for gap in ("", " "))
+            and not column.is_too_long(_text(piece) + value)
         )
 
     def _may_be_cut(self, last: Entry) -> bool:

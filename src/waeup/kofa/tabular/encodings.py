@@ -239,6 +239,9 @@ def _guess(counts: _Counts) -> Encoding:
         return Encoding("utf-8")
     sample = counts.sample
     plausible = _plausibility(sample)
+    if len(_HIGH.findall(sample)) == 1:
+        # One letter in the whole file may be an accident.
+        plausible = min(plausible, CERTAIN - 0.1)
     if plausible >= CERTAIN:
         # Latin-1 is contained in it, but for control characters that no table has.
         return Encoding("cp1252", 0, round(plausible, 2))

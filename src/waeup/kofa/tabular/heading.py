@@ -90,6 +90,7 @@ def find_heading(
         )
     if not sure:
         _check_one_column(record, below, name)
+        _check_signs(record, name, line)
     _check_below(below, heading, name, first_line)
     return heading
 
@@ -251,11 +252,28 @@ def _check_one_column(heading: Record, below: Sequence[Record], name: str) -> No
     count, alike = Counter(map(len, words)).most_common(1)[0] if words else (0, 0)
     figures = all(map(is_figure, words[0])) if words else False
     names = len(cells[0].split(" "))
-    is_likely = names > 1 if figures else names == count > 2 and len(values) > 2
+    # A name too many or too few may be damage.
+    is_alike = names == count > 2 or abs(names - count) == 1 < count - 2
+    is_likely = names > 1 if figures else is_alike and len(values) > 2
     if is_likely and count > 1 and alike > 0.9 * len(values):
         raise UnclearTable(
             f"{name} has one column, or blanks divide its cells: most lines have {count} words."
             " Say what the delimiter is."
+        )
+
+
+def _check_signs(heading: Record, name: str, line: int) -> None:
+    """Refuse names that show that the line was cut at the wrong places."""
+    cells = heading.cells or ("",)
+    if any(cells[0][:1] == quote == cells[-1][-1:] for quote in "\"'"):
+        raise UnclearTable(
+            f"{name} has quotes around the whole of line {line}, so it cannot be cut into cells."
+            " Remove the quotes at the beginning and the end of the lines, or name the quote."
+        )
+    if any("\t" in cell for cell in cells):
+        raise UnclearTable(
+            f"{name} has tabs inside the names of its columns, in line {line}. Divide all lines"
+            f" in one way, or name the delimiter, {_ADVICE}."
         )
 
 

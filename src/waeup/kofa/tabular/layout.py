@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
+from waeup.kofa.tabular.detection import Record
 from waeup.kofa.tabular.grammar import Grammar
 from waeup.kofa.tabular.problems import Problem
 from waeup.kofa.tabular.profile import Profile
 
-__all__ = ["Entry", "Layout", "has_other_encoding"]
+__all__ = ["Entry", "Layout", "has_other_encoding", "quotes_all"]
 
 _WESTERN = frozenset({"cp1252", "iso8859-1", "iso8859-15", "latin-1"})
 #: Bytes of UTF-8 for letters with accents and for typographic signs, read as Windows-1252.
@@ -26,6 +28,8 @@ _UTF8_AS_CP1252 = re.compile(
 
 #: Their first characters, which are quickly looked for.
 _LEADS = "\u00c2\u00c3\u00c4\u00c5\u00e2"
+#: Delimiters that hardly stand in the text of a cell.
+_NOT_IN_TEXTS = "\t|"
 #: Part of the rows that makes something usual.
 _USUAL = 0.1
 #: Rows from which on the profile may speak against a row.
@@ -52,13 +56,35 @@ def has_other_encoding(text: str, encoding: str) -> bool:
     return _UTF8_AS_CP1252.search(text) is not None
 
 
+def quotes_all(
+    header_text: str, records: Sequence[Record], lines: Sequence[str], grammar: Grammar
+) -> bool:
+    """Tell whether all cells of a table are quoted, those of its `header_text` included.
+
+    Of the `records` among its first `lines` those without any text or quote do not count;
+    one in ten, or a single one, may be damaged.
+    """
+    quote = grammar.dialect.quote
+    names = grammar.written_cells(header_text)
+    if len(names) < 2 or not all(name.lstrip()[:1] == quote for name in names):
+        return False
+    quoted = others = 0
+    for record in records:
+        if record.cells and len(record.cells) == len(names) and any(record.cells):
+            written = grammar.written_cells("".join(lines[record.start : record.end]))
+            signs = {cell.lstrip()[:1] for cell in written}
+            quoted += signs == {quote}
+            others += len(signs) > 1 and quote in signs
+    return quoted > _ENOUGH and others <= max(1, quoted * _USUAL)
+
+
 @dataclass
 class Layout:
     """What shapes the rows of a table.
 
     `header_text` is the line of the names as it is written.  `certain` is false when
-    the encoding is a guess.  Without `profile` nothing is doubted that the grammar
-    allows.
+    the encoding is a guess; `quotes_all` says that each cell is quoted.  Without
+    `profile` nothing is doubted that the grammar allows.
     """
 
     grammar: Grammar
@@ -67,6 +93,7 @@ class Layout:
     profile: Profile | None
     encoding: str
     certain: bool
+    quotes_all: bool = False
 
     @property
     def width(self) -> int:
@@ -126,6 +153,14 @@ class Layout:
         names = self.grammar.written_cells(self.header_text)
         return bool(found) and all(name[:1] == self.grammar.dialect.quote for name in names)
 
+    def has_bare_cell(self, text: str) -> bool:
+        """Tell whether some cells of a row are quoted and some not, where all are in others."""
+        quote = self.grammar.dialect.quote
+        if not self.quotes_all or quote not in text:
+            return False
+        written = [cell.lstrip()[:1] for cell in self.grammar.written_cells(text)]
+        return any(first not in ("", quote) for first in written)
+
     def repeats_header(self, cells: tuple[str, ...], text: str) -> bool:
         """Tell whether a row is the header again.
 
@@ -162,7 +197,7 @@ class Layout:
             [*pieces[-1], *cells[at + 1 :]],
         ]
         if any(len(row) != self.width for row in rows) or (
-            self.width == 2 and not self.profile.typed
+            self.width == 2 and not self.profile.typed and mark not in _NOT_IN_TEXTS
         ):
             return False  # two columns are too easily found in a text
         return all(map(self.profile.is_like_a_row, rows))

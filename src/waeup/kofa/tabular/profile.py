@@ -31,7 +31,7 @@ _KINDS = tuple(
     re.compile(pattern)
     for pattern in (
         r"[+-]?\d+",
-        r"[^\w\s'\"]{0,2}\s?[+-]?(?:\d[\d.,']*|[.,]\d+)(?:[eE][+-]?\d+)?\s?[%€$£]?",
+        r"[^\w\s'\"]{0,2}\s?[+-]?(?:\d(?:[\d.,']*[\d.,])?|[.,]\d+)(?:[eE][+-]?\d+)?\s?[%€$£]?",
         rf"{_DATE}(?:[ T]{_TIME}(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?#?",
         _TIME,
         r"[^@\s]+@[^@\s]+\.\w+",
@@ -45,14 +45,17 @@ _FEW = 2
 _ENOUGH = 3
 #: Part of the values that has to agree: the rows that teach may be damaged, too.
 _MOST = 0.85
+#: Values from which on those that stand again and again are said to be all that there are.
+_CHOICES = 8
 #: Rows from which on the last cell of a file has to look complete, not just possible.
 _MANY = 5
 
-_JOINED = re.compile(r"[^\W\d_]+(?: [^\W\d_]+)*(\d.*)")
 _NAME = re.compile(r"[^\W\d_][^\d,;:!?]+")
 _YEAR = re.compile(r"(?:19|20)\d\d")
 #: Characters of a value that is hardly cut to another value by accident.
 _LONG = 5
+#: How much longer than those that were seen a text may be.
+_LONGER = 1.5
 _UNIT = re.compile(r"[(\[].*[)\]]")
 _DIGITS = re.compile(r"\d")
 _LETTERS = re.compile(r"[^\W\d_]")
@@ -160,10 +163,29 @@ class Column:
         return self.kind is None or not text.strip() or self.kind.fullmatch(text) is not None
 
     def is_odd(self, text: str) -> bool:
-        """Tell whether `text` is unlike the values: of another kind, or a figure among words."""
+        """Tell whether `text` is unlike the values: of another kind, or a figure among words.
+
+        What stands in several rows, such as ``absent`` among marks, is usual.
+        """
         if self.kind is not None:
-            return not self.fits(text)
+            return not self.fits(text) and self._counts[text] < _FEW
         return self.has_words and is_figure(text)
+
+    def likeness(self, text: str, closely: bool = False) -> int:
+        """Return 1 when `text` is like the values, -1 when it is unlike them, or 0.
+
+        `closely` asks for a figure to have the length that they have.
+        """
+        if not text.strip():
+            return -1 if self.is_always_filled else 0
+        if self.is_odd(text):
+            return -1
+        if self.kind is not None:
+            return 1 if self.fits(text) and (not closely or self.fits_closely(text)) else 0
+        if self._are_choices and len(self._values) >= _CHOICES:
+            # What stands once may come from the damaged row in question.
+            return min(self._counts[text], 2) - 1
+        return 1 if self.has_words else 0
 
     @property
     def is_always_filled(self) -> bool:
@@ -187,8 +209,15 @@ class Column:
             return False
         if self.kind not in _KINDS:
             return set(_WORDS.findall(text)) <= self._words and _shape(text) in self._shapes
-        low, high = self._lengths
+        low, high = self._usual_lengths
         return low <= len(text) <= high
+
+    @cached_property
+    def _usual_lengths(self) -> tuple[int, int]:
+        """The bounds of lengths without those of a single value, which may be damaged."""
+        counts = Counter(map(len, self._values))
+        usual = [length for length, count in counts.items() if count > 1]
+        return (min(usual), max(usual)) if usual else self._lengths
 
     @cached_property
     def _shapes(self) -> frozenset[str]:
@@ -258,6 +287,11 @@ class Column:
         """Tell whether `text` is one of few values that stand again and again."""
         return self._are_choices and text in self._counts
 
+    def is_too_long(self, text: str) -> bool:
+        """Tell whether `text` is longer than values are, by far if they are words."""
+        longest = self._lengths[1]
+        return self.has_many and len(text) > longest * (1 if self.kind else _LONGER)
+
     def begins_whole(self, text: str) -> bool:
         """Tell whether the value `text` is certainly complete at its beginning."""
         shape = _majority([_shape(value) for value in self._values])
@@ -321,8 +355,23 @@ class Profile:
         The columns `varied` have turned out to have other values, too.
         """
         filled = sum(bool(cells[at].strip()) for at in self.typed if at not in varied)
-        wrong = sum(at not in varied for at in self.misfits(cells))
-        return wrong > 0 and 2 * wrong >= filled
+        wrong = [self.columns[at] for at in self.misfits(cells) if at not in varied]
+        if not wrong or 2 * len(wrong) < filled:
+            return False
+        # A form such as that of addresses has more exceptions than figures have.
+        return len(wrong) == filled or any(column.kind in _KINDS for column in wrong)
+
+    def likeness(self, cells: Sequence[str]) -> int:
+        """Return how many more of `cells` are like the values of their columns than unlike."""
+        return sum(column.likeness(cell) for column, cell in zip(self.columns, cells, strict=True))
+
+    def has_stray_quote(self, at: int, text: str) -> bool:
+        """Tell whether `text` would be a value of the column `at` without a quote at one end."""
+        return any(
+            (text[:1] == quote) != (text[-1:] == quote)
+            and self.columns[at].fits_closely(text.strip(quote))
+            for quote in "\"'"
+        )
 
     def is_like_a_row(self, cells: Sequence[str]) -> bool:
         """Tell whether `cells` can be a row and are no piece of running text."""
@@ -380,6 +429,11 @@ class Profile:
             return False  # a name stands once
         if not apart and not all(map(_NAME.fullmatch, cells)):
             return False
+        likeness = [
+            column.likeness(cell) for column, cell in zip(self.columns, cells, strict=True)
+        ]
+        if wrong and max(likeness) < 0 < len(cells) - 1:
+            return True
         same = self.is_styled_as(cells, header)
         if wrong and (apart or (len(wrong) > 1 and (same or len(self.rows) >= _MANY))):
             return True
@@ -389,44 +443,6 @@ class Profile:
     def is_styled_as(self, cells: Sequence[str], header: Sequence[str]) -> bool:
         """Tell whether `cells` are written in the cases in which the names are."""
         return list(map(_style, cells)) == list(map(_style, header))
-
-    def is_shifted(self, cells: Sequence[str]) -> bool:
-        """Tell whether cells stand one column beside the one that they are made for."""
-        wrong = [at for at, column in enumerate(self.columns) if column.is_odd(cells[at])]
-        if any(self._is_joined(at, cells[at]) for at in wrong):
-            return True
-        if wrong and any(self._is_pushed(cells, offset) for offset in (1, -1)):
-            return True
-        if len(wrong) < 2:
-            return False
-        moved = range(wrong[0], wrong[-1] + 1)
-        for offset in (1, -1):
-            homes = [at + offset for at in moved if 0 <= at + offset < len(cells)]
-            known = any(self.columns[at].has_likeness for at in homes)
-            if known and not any(self.columns[at].is_odd(cells[at - offset]) for at in homes):
-                return True
-        return False
-
-    def _is_pushed(self, cells: Sequence[str], offset: int) -> bool:
-        """Tell whether all cells fit one column further, with an unusual empty one at the edge."""
-        edge, moved = (0, cells[1:]) if offset < 0 else (-1, cells[:-1])
-        homes = self.columns[:-1] if offset < 0 else self.columns[1:]
-        return (
-            not cells[edge].strip()
-            and self.columns[edge].is_always_filled
-            and not any(home.is_odd(cell) for home, cell in zip(homes, moved, strict=True))
-        )
-
-    def _is_joined(self, at: int, text: str) -> bool:
-        """Tell whether a figure has the word of the column before it in front."""
-        joined = _JOINED.fullmatch(text)
-        return (
-            joined is not None
-            and at > 0
-            and self.columns[at].are_figures
-            and self.columns[at - 1].has_words
-            and self.columns[at].fits(joined.group(1))
-        )
 
     def _is_in_other_style(self, cells: Sequence[str]) -> bool:
         """Tell whether hardly a cell of the rows is written as all of `cells` are."""

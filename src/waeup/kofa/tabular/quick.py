@@ -45,6 +45,7 @@ class QuickReader:
         self._grammar = layout.grammar
         self._mark, self._quote, self._escape = dialect[:3]
         self._padded = dialect.padded
+        self._between = f"{dialect.quote}{dialect.delimiter}{dialect.quote}"
         self._parse = partial(
             csv.reader, delimiter=dialect.delimiter, quotechar=dialect.quote, strict=True
         )
@@ -97,6 +98,10 @@ class QuickReader:
             return None
         firsts = list(map(itemgetter(0), rows))
         if _has_blank(rows, firsts) or self._has_bare_quote(rows, texts, text):
+            return None
+        if self._layout.quotes_all and text.count(self._between) < len(rows) * (
+            self._layout.width - 1
+        ):
             return None
         cells = list(map(tuple, rows))
         starts: Sequence[int] = range(first_line, first_line + len(rows))

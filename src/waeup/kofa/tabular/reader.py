@@ -25,7 +25,7 @@ from waeup.kofa.tabular.dialect import Dialect
 from waeup.kofa.tabular.encodings import CERTAIN, detect_encoding
 from waeup.kofa.tabular.grammar import Grammar
 from waeup.kofa.tabular.heading import Heading, find_heading
-from waeup.kofa.tabular.layout import Entry, Layout, has_other_encoding
+from waeup.kofa.tabular.layout import Entry, Layout, has_other_encoding, quotes_all
 from waeup.kofa.tabular.limits import Limits
 from waeup.kofa.tabular.problems import Problem, UnclearTable
 from waeup.kofa.tabular.quick import QuickBlock, QuickReader
@@ -226,6 +226,7 @@ class Table:
             None if given.own else heading.profile,
             self.encoding,
             self.confidence >= CERTAIN,
+            not given.own and quotes_all(self._header_text, records, sample, grammar),
         )
 
     def _read_sample(self) -> None:

@@ -72,10 +72,6 @@ class Profiles(unittest.TestCase):
         self.assertTrue(self.profile.begins_a_table(other, NAMES, apart=True))
         self.assertFalse(self.profile.begins_a_table(ROWS[0], NAMES, apart=True))
 
-    def test_shifted_cells(self):
-        self.assertTrue(self.profile.is_shifted(("Arts", "3", "2024-01-01", "ENG-7")))
-        self.assertFalse(self.profile.is_shifted(("ENG-7", "English", "x", "2024-01-01")))
-
     def test_running_text_is_no_row(self):
         self.assertTrue(self.profile.is_like_a_row(ROWS[2]))
         self.assertFalse(self.profile.is_like_a_row(("or so", " he said", " and", " went")))
