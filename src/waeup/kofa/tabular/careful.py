@@ -12,9 +12,12 @@ from functools import cached_property
 
 from waeup.kofa.tabular.detection import USUAL
 from waeup.kofa.tabular.dialect import Dialect
+from waeup.kofa.tabular.fragments import broken_value, is_incomplete
 from waeup.kofa.tabular.grammar import Extent, Grammar
 from waeup.kofa.tabular.layout import Entry, Layout, has_other_encoding
 from waeup.kofa.tabular.problems import (
+    BROKEN_VALUE,
+    INCOMPLETE_ROW,
     LINE_TOO_LONG,
     MIXED_ENCODING,
     NUL_CHARACTER,
@@ -215,7 +218,7 @@ class CarefulReader:
             self._second_table = None  # the row in front was an odd one, and nothing else
         self._in_question = False
         # As the quick way does: nothing may depend on the way that was taken.
-        is_odd = profile.has_no_figures(cells)
+        is_odd = profile.stands_out(cells)
         if self._second_table is None and (is_odd or self.is_after_blank):
             if profile.begins_a_table(cells, self._layout.header, self.is_after_blank):
                 self._second_table = line
@@ -231,6 +234,12 @@ class CarefulReader:
                 return problem(OTHER_DELIMITER, line, detail=other)
             elif is_shifted(profile, cells):
                 return problem(SHIFTED_CELLS, line)
+            elif is_incomplete(profile, cells):
+                return problem(INCOMPLETE_ROW, line)
+            elif (at := broken_value(profile, cells)) is not None:
+                return problem(BROKEN_VALUE, line, at + 1)
+            elif is_odd:
+                profile.accept(cells)
         if self._second_table is not None:
             return problem(SECOND_TABLE, line, detail=self._second_table)
         return None

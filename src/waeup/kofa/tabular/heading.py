@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 from waeup.kofa.tabular.detection import UNUSUAL, USUAL, Record
 from waeup.kofa.tabular.problems import EmptyTable, UnclearTable
-from waeup.kofa.tabular.profile import Profile, is_figure, learn
+from waeup.kofa.tabular.profile import Profile, learn
+from waeup.kofa.tabular.shapes import is_figure
 
 __all__ = ["Heading", "find_heading"]
 

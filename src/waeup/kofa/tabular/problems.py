@@ -13,8 +13,10 @@ from waeup.kofa.errors import TableError
 __all__ = [
     "BARE_QUOTE",
     "BROKEN_LINE",
+    "BROKEN_VALUE",
     "CODES",
     "CUT_OFF",
+    "INCOMPLETE_ROW",
     "LINE_TOO_LONG",
     "MIXED_ENCODING",
     "NUL_CHARACTER",
@@ -57,6 +59,10 @@ OTHER_QUOTES = "other-quotes"
 BROKEN_LINE = "broken-line"
 #: The values stand one column beside the one that they are made for.
 SHIFTED_CELLS = "shifted-cells"
+#: A cell holds a piece of a value, or a value and something more.
+BROKEN_VALUE = "broken-value"
+#: Cells are empty that are filled in the other rows; perhaps it is a total.
+INCOMPLETE_ROW = "incomplete-row"
 #: The row repeats the names of the columns.
 REPEATED_HEADER = "repeated-header"
 #: The row belongs to another table behind the first one.
@@ -106,6 +112,14 @@ _WORDS = {
     SHIFTED_CELLS: (
         "its values stand beside the columns that they are made for",
         "Compare it with the other rows, and move the values.",
+    ),
+    BROKEN_VALUE: (
+        "the value has not the form that all others of its column have",
+        "Complete it if it is cut off, or divide what was joined.",
+    ),
+    INCOMPLETE_ROW: (
+        "cells are empty that are filled in the other rows, and others hold something unusual",
+        "Fill them, or remove the line if it is no row, but a total or a remark.",
     ),
     REPEATED_HEADER: (
         "it repeats the names of the columns",

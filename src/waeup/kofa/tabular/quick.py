@@ -51,7 +51,10 @@ class QuickReader:
         )
         self._header = list(layout.header)
         self._widths = {layout.width}
-        self._figures = layout.profile.figures if layout.profile and layout.knows_rows else []
+        self._profile = layout.profile if layout.knows_rows else None
+        self._gates = self._profile.gates if self._profile is not None else []
+        mark = dialect.delimiter
+        self._gaps = (mark * 2, f"{mark}\n", f"{mark}\r", f"\n{mark}", dialect.quote * 2)
 
     def cut(self, text: str, first_line: int) -> QuickBlock | None:
         """Return the records of `text`, or None when it cannot simply be cut.
@@ -71,10 +74,11 @@ class QuickReader:
             return None
         columns = [cells[at :: width + 1] for at in range(width)]
         columns[0].pop()
-        if not all(fits(columns[at]) for at, fits in self._figures):
+        if self._has_gap(text) or not all(gate.passes(columns[gate.at]) for gate in self._gates):
             return None
         rows = list(zip(*columns, strict=True))
-        if self._layout.header in rows or _has_blank(rows, columns[0]):
+        names = self._layout.header
+        if (names[0] in columns[0] and names in rows) or _has_blank(rows, columns[0]):
             return None
         starts = range(first_line, first_line + count)
         first = text[: text.find("\n") + 1] or text
@@ -94,7 +98,9 @@ class QuickReader:
         text = "".join(texts)
         if self._is_odd(text) or set(map(len, rows)) - self._widths or self._header in rows:
             return None
-        if not all(fits(list(map(itemgetter(at), rows))) for at, fits in self._figures):
+        if self._has_gap(text) and not all(map(all, rows)):
+            return None
+        if not all(gate.passes(list(map(itemgetter(gate.at), rows))) for gate in self._gates):
             return None
         firsts = list(map(itemgetter(0), rows))
         if _has_blank(rows, firsts) or self._has_bare_quote(rows, texts, text):
@@ -149,6 +155,13 @@ class QuickReader:
         ):
             return True
         return layout.other_quote in text and bool(layout.between_other_quotes.search(text))
+
+    def _has_gap(self, text: str) -> bool:
+        """Tell whether there may be an empty cell where none should be."""
+        profile = self._profile
+        return (profile is not None and profile.is_dense) and (
+            text.startswith(self._mark) or any(gap in text for gap in self._gaps)
+        )
 
     def _has_swallowed(
         self, cells: list[tuple[str, ...]], texts: Sequence[str], ends: list[int]

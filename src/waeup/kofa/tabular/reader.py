@@ -205,7 +205,7 @@ class Table:
         """Find out, from the first lines, how the table is written and what its rows are like."""
         self._read_sample()
         lines = split_lines(self._text)
-        self.line_end = _line_end(lines)
+        self.line_end = _line_end(self._text)
         named = None if given.own else self._take_sep_line(lines)
         delimiter = given.delimiter or (named if named not in ('"', "'", given.quote) else None)
         sample = lines[:SAMPLE_LINES]
@@ -344,6 +344,7 @@ class Table:
             if block is not None:
                 yield block
                 start += block.lines
+                piece *= 2
                 continue
             if stop - start > PIECE and not self._marked:
                 piece = PIECE  # that what is damaged slows down only its surroundings
@@ -387,10 +388,9 @@ def _settled(
     return settled, (starts[1:last], cells[1:last], repeat(None), repeat(None))
 
 
-def _line_end(lines: Sequence[str]) -> str:
-    """Return how the lines end: CRLF, LF, CR, mixed, or ``""``."""
-    found = {
-        "CRLF" if line.endswith("\r\n") else {"\n": "LF", "\r": "CR"}.get(line[-1], "")
-        for line in lines
-    } - {""}
-    return "mixed" if len(found) > 1 else next(iter(found), "")
+def _line_end(text: str) -> str:
+    """Return how the lines of `text` end: CRLF, LF, CR, mixed, or ``""``."""
+    both = text.count("\r\n")
+    counts = {"CRLF": both, "LF": text.count("\n") - both, "CR": text.count("\r") - both}
+    found = [name for name, count in counts.items() if count]
+    return "mixed" if len(found) > 1 else "".join(found)

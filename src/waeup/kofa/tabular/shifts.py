@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from waeup.kofa.tabular.profile import Column, Profile
+from waeup.kofa.tabular.column import Column
+from waeup.kofa.tabular.profile import Profile
 
 __all__ = ["is_shifted"]
 

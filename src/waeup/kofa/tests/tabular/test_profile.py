@@ -2,7 +2,9 @@
 
 import unittest
 
-from waeup.kofa.tabular.profile import Column, Profile, is_figure
+from waeup.kofa.tabular.column import Column
+from waeup.kofa.tabular.profile import Profile
+from waeup.kofa.tabular.shapes import is_figure
 
 ROWS = [
     ("BIO-1", "Biology", "3", "2024-01-12"),

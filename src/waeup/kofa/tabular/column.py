@@ -1,0 +1,286 @@
+"""What the cells of a column have in common, as far as they were seen."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from functools import cached_property
+from os.path import commonprefix
+
+from waeup.kofa.tabular.shapes import (
+    DIGITS,
+    ENOUGH,
+    FIGURES,
+    KINDS,
+    LETTERS,
+    MOST,
+    are_most,
+    is_figure,
+    majority,
+    outline,
+    shape,
+)
+
+__all__ = ["Column"]
+
+#: Values that must be there before a column is said to have a kind.
+_FEW = 2
+#: Values from which on those that stand again and again are said to be all that there are.
+_CHOICES = 8
+#: Values from which on the last cell of a file has to look complete, not just possible.
+_MANY = 5
+#: Part of the rows that may be unlike the others where all seem to be of one form.
+_EXCEPTIONS = 0.02
+#: Digits that make the form of a number.
+_DIGITS = 4
+#: Characters of a value that is hardly cut to another value by accident.
+_LONG = 5
+#: How much longer than those that were seen a text may be.
+_LONGER = 1.5
+
+_YEAR = re.compile(r"(?:19|20)\d\d")
+_WORDS = re.compile(r"[^\W\d_]+")
+
+
+class Column:
+    """The values of one column, as far as they were seen."""
+
+    def __init__(self, values: Sequence[str]) -> None:
+        self._all = values
+        self._values = [value for value in values if value.strip()]
+
+    @cached_property
+    def kind(self) -> re.Pattern[str] | None:
+        """An expression for the values of the column; None when any text may be one."""
+        values = self._values
+        if len(values) < _FEW:
+            return None
+        for kind in KINDS:
+            if are_most(sum(map(bool, map(kind.fullmatch, values))), len(values)):
+                return kind
+        if not are_most(sum(map(bool, map(DIGITS.search, values))), len(values)):
+            return None
+        common = majority([outline(value) for value in values])
+        if common is None or "9" not in common or len(common) > 12:
+            return None
+        parts = [{"9": r"\d+", "a": r"[^\W\d_]+"}.get(part, re.escape(part)) for part in common]
+        return re.compile("".join(parts))
+
+    @property
+    def are_figures(self) -> bool:
+        """Whether the values are numbers, dates or times."""
+        return self.kind in FIGURES
+
+    def has_figure(self, text: str) -> bool:
+        """Tell whether `text` is a figure among figures; years among others are names."""
+        if not self.are_figures or not is_figure(text):
+            return False
+        return _YEAR.fullmatch(text) is None or self.fits_closely(text)
+
+    @cached_property
+    def characters(self) -> re.Pattern[str]:
+        """An expression for the characters of figures, as they were seen."""
+        seen = {char for value in self._values if self.fits(value) for char in value}
+        return re.compile(rf"[\d\s+.,{re.escape(''.join(sorted(seen)))}-]*")
+
+    @cached_property
+    def _lengths(self) -> tuple[int, int]:
+        lengths = [len(value) for value in self._values]
+        return min(lengths, default=0), max(lengths, default=0)
+
+    @cached_property
+    def _are_choices(self) -> bool:
+        """Whether the values are few that stand again and again."""
+        return len(self._counts) <= len(self._values) / 2
+
+    @cached_property
+    def _counts(self) -> Counter[str]:
+        return Counter(self._all)
+
+    def fits(self, text: str) -> bool:
+        """Tell whether `text` can be a value of the column."""
+        return self.kind is None or not text.strip() or self.kind.fullmatch(text) is not None
+
+    def is_odd(self, text: str) -> bool:
+        """Tell whether `text` is unlike the values: of another kind, or a figure among words.
+
+        What stands in several rows, such as ``absent`` among marks, is usual.
+        """
+        if self.kind is not None:
+            return not self.fits(text) and not self.is_usual(text)
+        return self.has_words and is_figure(text)
+
+    def likeness(self, text: str, closely: bool = False) -> int:
+        """Return 1 when `text` is like the values, -1 when it is unlike them, or 0.
+
+        `closely` asks for a figure to have the length that they have.
+        """
+        if not text.strip():
+            return -1 if self.is_always_filled else 0
+        if self.is_odd(text):
+            return -1
+        if self.kind is not None:
+            return 1 if self.fits(text) and (not closely or self.fits_closely(text)) else 0
+        if self._are_choices and len(self._values) >= _CHOICES:
+            # What stands once may come from the damaged row in question.
+            return min(self._counts[text], 2) - 1
+        return 1 if self.has_words else 0
+
+    @property
+    def is_always_filled(self) -> bool:
+        """Whether no value is empty, as far as they were seen."""
+        return len(self._values) >= max(ENOUGH, MOST * len(self._all))
+
+    @cached_property
+    def is_never_empty(self) -> bool:
+        """Whether there is a value in all rows but perhaps a damaged one."""
+        empty = len(self._all) - len(self._values)
+        return len(self._values) >= _MANY and self._are_exceptions(empty)
+
+    def _are_exceptions(self, count: int) -> bool:
+        """Tell whether `count` rows are no more than may be damaged."""
+        return count <= max(_EXCEPTIONS * len(self._all), len(self._all) >= _CHOICES)
+
+    @cached_property
+    def form(self) -> str | None:
+        """The shape that all values have, as by `shape`; None when there is none with digits."""
+        if len(self._values) < _MANY:
+            return None
+        form, count = Counter(map(shape, self._values)).most_common(1)[0]
+        if "9" not in form or (form.isdecimal() and len(form) < _DIGITS):
+            return None  # small numbers, one of which will be larger
+        return form if self._are_exceptions(len(self._values) - count) else None
+
+    @cached_property
+    def signs(self) -> tuple[tuple[str, int], ...]:
+        """What stands in each value of a kind such as addresses or codes, and how often."""
+        if self.kind is None or self.are_figures:
+            return ()
+        fitting = [value for value in self._values if self.fits(value)]
+        start = commonprefix(fitting)  # noqa: RUF071 - of any text, not of paths
+        counts = [Counter(value) for value in fitting]
+        signs = [
+            (char, often)
+            for char, often in counts[0].items()
+            if not char.isalnum() and all(other[char] == often for other in counts)
+        ]
+        # Behind the end of the value before, thus not counted elsewhere.
+        return (*signs, ("\n" + start, 1)) if start else tuple(signs)
+
+    def is_usual(self, text: str) -> bool:
+        """Tell whether `text` stands in several rows."""
+        return self._counts[text] >= _FEW
+
+    @property
+    def has_likeness(self) -> bool:
+        """Whether the values are alike enough to tell others from them."""
+        return self.kind is not None or self.has_words
+
+    @cached_property
+    def has_words(self) -> bool:
+        """Whether the values are words, not figures."""
+        words = sum(map(bool, map(LETTERS.search, self._values)))
+        return len(self._values) >= ENOUGH and are_most(words, len(self._values))
+
+    def fits_closely(self, text: str) -> bool:
+        """Tell whether `text` is of the column's kind, and of the form of its values."""
+        if self.kind is None or not self.kind.fullmatch(text):
+            return False
+        if self.kind not in KINDS:
+            return set(_WORDS.findall(text)) <= self._words and shape(text) in self._shapes
+        low, high = self._usual_lengths
+        return low <= len(text) <= high
+
+    @cached_property
+    def _usual_lengths(self) -> tuple[int, int]:
+        """The bounds of lengths without those of a single value, which may be damaged."""
+        counts = Counter(map(len, self._values))
+        usual = [length for length, count in counts.items() if count > 1]
+        return (min(usual), max(usual)) if usual else self._lengths
+
+    @cached_property
+    def _shapes(self) -> frozenset[str]:
+        return frozenset(map(shape, self._values))
+
+    @cached_property
+    def _words(self) -> frozenset[str]:
+        return frozenset(word for value in self._values for word in _WORDS.findall(value))
+
+    def without(self, text: str) -> Column:
+        """Return the column without one of the values `text`."""
+        values = list(self._all)
+        if text in values:
+            values.remove(text)
+        return Column(values)
+
+    def is_whole(self, text: str) -> bool | None:
+        """Tell whether the value `text` is complete, or was cut off at its end.
+
+        None when the other values do not tell.
+        """
+        if not self._values:
+            return True if not text and self._all else None
+        if not text.strip():
+            return None if "" in self._counts else False
+        form = majority([shape(value) for value in self._values])
+        # Words of one length are an accident.
+        if form is not None and not form.isalpha() and len(self._values) >= ENOUGH:
+            if shape(text) == form:
+                return True
+            if len(self._shapes) == 1:
+                return False
+        longer = any(value != text and value.startswith(text) for value in self._counts)
+        if text in self._counts and not longer and len(text) >= _LONG:
+            return True
+        if self._are_choices:
+            if text in self._counts:
+                return None if longer else True
+            if longer:
+                return False
+        return self._ends_whole(text) if len(self._values) >= ENOUGH else None
+
+    def _ends_whole(self, text: str) -> bool | None:
+        """Tell by its length and its end whether `text` is complete; see `is_whole`."""
+        low, high = self._lengths
+        if self.kind in KINDS[:2] and "." not in text:
+            if len(text) >= high and not any("." in value for value in self._values):
+                return True
+            return False if len(text) < low else None
+        ending = majority([shape(value[-3:]) for value in self._values])
+        if ending is not None and not ending.isalnum():
+            return shape(text[-3:]) == ending
+        ending = majority([value[-1:] for value in self._values])
+        if ending is not None and not ending.isalnum():
+            return text.endswith(ending)
+        return None
+
+    def may_begin_like(self, text: str) -> bool:
+        """Tell whether values begin with a letter, digit or sign as `text` does."""
+        return not self._values or shape(text[:1]) in {shape(value[0]) for value in self._values}
+
+    def may_end_like(self, text: str) -> bool:
+        """Tell whether values end with a letter, digit or sign as `text` does."""
+        return not self._values or shape(text[-1:]) in {shape(v[-1]) for v in self._values}
+
+    def has_choice(self, text: str) -> bool:
+        """Tell whether `text` is one of few values that stand again and again."""
+        return self._are_choices and text in self._counts
+
+    def is_too_long(self, text: str) -> bool:
+        """Tell whether `text` is longer than values are, by far if they are words."""
+        longest = self._lengths[1]
+        return self.has_many and len(text) > longest * (1 if self.kind else _LONGER)
+
+    def begins_whole(self, text: str) -> bool:
+        """Tell whether the value `text` is certainly complete at its beginning."""
+        form = majority([shape(value) for value in self._values])
+        if form is not None and len(self._values) >= ENOUGH:
+            return shape(text) == form
+        longer = any(value != text and value.endswith(text) for value in self._counts)
+        return self._are_choices and text in self._counts and not longer
+
+    @property
+    def has_many(self) -> bool:
+        """Whether enough values were seen to expect an answer of `is_whole`."""
+        return len(self._all) >= _MANY

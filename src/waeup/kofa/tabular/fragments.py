@@ -1,0 +1,71 @@
+"""Tells pieces from values: cells that were cut, and cells that something was glued to.
+
+Asked by the careful way (`careful`) about rows that stand out from those that taught
+the profile (`profile`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from waeup.kofa.tabular.column import Column
+from waeup.kofa.tabular.profile import Profile
+from waeup.kofa.tabular.shapes import LETTERS, shape, shorten
+
+__all__ = ["broken_value", "is_incomplete"]
+
+#: Characters behind a figure that are more than a remark.
+_GLUED = 3
+
+
+def broken_value(profile: Profile, cells: Sequence[str]) -> int | None:
+    """Return the position of a cell that is a piece of a value, or more than one; or None."""
+    for at, column in enumerate(profile.columns):
+        text = cells[at]
+        is_strange = bool(text.strip()) and not column.is_usual(text)
+        if is_strange and (_is_cut(column, text) or _is_glued(column, text)):
+            return at
+    return None
+
+
+def _is_cut(column: Column, text: str) -> bool:
+    """Tell whether a value of a fixed form lost its beginning or its end.
+
+    Only digits lost, or won, may be another number.
+    """
+    form, found = column.form, shape(text)
+    if form is None or shorten(found) == shorten(form):
+        return False
+    return form.startswith(found) or form.endswith(found)
+
+
+def _is_glued(column: Column, text: str) -> bool:
+    """Tell whether something stands directly behind a value."""
+    form = column.form
+    if form is not None:
+        found = shape(text)
+        return shorten(found) != shorten(form) and found.startswith(form)
+    if not column.are_figures:
+        return False
+    longest = max(
+        (end for end in range(1, len(text)) if column.fits_closely(text[:end])), default=None
+    )
+    if longest is None:
+        return False
+    rest = text[longest:]
+    return len(rest) >= _GLUED and rest[0] not in " (" and LETTERS.search(rest) is not None
+
+
+def is_incomplete(profile: Profile, cells: Sequence[str]) -> bool:
+    """Tell whether cells that others have are empty, and one of the rest is odd, as in a total."""
+    columns = profile.columns
+    filled = [at for at, column in enumerate(columns) if column.is_never_empty]
+    empty = [at for at in filled if not cells[at].strip()]
+    return (
+        bool(empty)
+        and 3 * len(empty) >= len(filled)
+        and any(
+            cell.strip() and column.likeness(cell) < 0
+            for column, cell in zip(columns, cells, strict=True)
+        )
+    )
