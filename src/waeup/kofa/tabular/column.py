@@ -30,6 +30,10 @@ _FEW = 2
 _CHOICES = 8
 #: Values from which on the last cell of a file has to look complete, not just possible.
 _MANY = 5
+#: Values that must be there, and how often each on average, before they are said to be complete.
+_COMPLETE = 20
+_OFTEN = 4
+_FEW_CHOICES = 16
 #: Part of the rows that may be unlike the others where all seem to be of one form.
 _EXCEPTIONS = 0.02
 #: Digits that make the form of a number.
@@ -114,7 +118,8 @@ class Column:
     def likeness(self, text: str, closely: bool = False) -> int:
         """Return 1 when `text` is like the values, -1 when it is unlike them, or 0.
 
-        `closely` asks for a figure to have the length that they have.
+        `closely` asks for a figure to have the length that they have, and for a word to
+        begin as they do.
         """
         if not text.strip():
             return -1 if self.is_always_filled else 0
@@ -125,7 +130,31 @@ class Column:
         if self._are_choices and len(self._values) >= _CHOICES:
             # What stands once may come from the damaged row in question.
             return min(self._counts[text], 2) - 1
+        if closely and self._values and not self._begins_as_usual(text):
+            return 0
         return 1 if self.has_words else 0
+
+    def _begins_as_usual(self, text: str) -> bool:
+        """Tell whether a word begins as others do, and has digits only if others have."""
+        own = self._counts[text]
+        has_digits = DIGITS.search(text) is not None
+        return self._initials[_initial(text)] > own and (not has_digits or self._with_digits > own)
+
+    @cached_property
+    def _initials(self) -> Counter[str]:
+        return Counter(map(_initial, self._values))
+
+    @cached_property
+    def _with_digits(self) -> int:
+        return sum(map(bool, map(DIGITS.search, self._values)))
+
+    @property
+    def choices(self) -> frozenset[str] | None:
+        """All values, if they are few and seem to be all that there are."""
+        most = min(_FEW_CHOICES, len(self._values) / _OFTEN)
+        if len(self._values) < _COMPLETE or len(self._counts) > most:
+            return None
+        return frozenset(value for value, count in self._counts.items() if count > 1)
 
     @property
     def is_always_filled(self) -> bool:
@@ -188,7 +217,11 @@ class Column:
         if self.kind is None or not self.kind.fullmatch(text):
             return False
         if self.kind not in KINDS:
-            return set(_WORDS.findall(text)) <= self._words and shape(text) in self._shapes
+            # Letters that are hardly ever the same may be any.
+            vary = len(self._words) > len(self._values) / 2
+            known = vary or set(_WORDS.findall(text)) <= self._words
+            few = len(self._shapes) <= len(self._values) / 4
+            return known and (not few or shape(text) in self._shapes)
         low, high = self._usual_lengths
         return low <= len(text) <= high
 
@@ -284,3 +317,9 @@ class Column:
     def has_many(self) -> bool:
         """Whether enough values were seen to expect an answer of `is_whole`."""
         return len(self._all) >= _MANY
+
+
+def _initial(text: str) -> str:
+    """Return of which kind the first character of `text` is: upper or lower case, or itself."""
+    first = text[:1]
+    return "A" if first.isupper() else shape(first)

@@ -41,6 +41,12 @@ def _is_cut(column: Column, text: str) -> bool:
 
 def _is_glued(column: Column, text: str) -> bool:
     """Tell whether something stands directly behind a value."""
+    if column.choices is not None:
+        return any(
+            text.startswith(choice) and _is_more(text[len(choice) :])
+            for choice in column.choices
+            if choice
+        )
     form = column.form
     if form is not None:
         found = shape(text)
@@ -50,9 +56,11 @@ def _is_glued(column: Column, text: str) -> bool:
     longest = max(
         (end for end in range(1, len(text)) if column.fits_closely(text[:end])), default=None
     )
-    if longest is None:
-        return False
-    rest = text[longest:]
+    return longest is not None and _is_more(text[longest:])
+
+
+def _is_more(rest: str) -> bool:
+    """Tell whether what stands behind a value is more than a sign or a remark."""
     return len(rest) >= _GLUED and rest[0] not in " (" and LETTERS.search(rest) is not None
 
 

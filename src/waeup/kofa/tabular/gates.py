@@ -8,6 +8,7 @@ the careful way: not refused.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 from waeup.kofa.tabular.column import Column
@@ -28,50 +29,50 @@ class Gate:
         self._are_integers = column.kind is INTEGER
         self._characters = column.characters if column.are_figures else None
         self._is_filled = column.is_never_empty
-        self._form = column.form if column.is_never_empty else None
+        form = (column.form if column.is_never_empty else None) or ""
+        self._length = len(form)
+        self._begins_with_letter = form.startswith("a")
+        self._literals = tuple(Counter(sign for sign in form if not sign.isalnum()).items())
         self._signs = column.signs if column.is_never_empty else ()
+        self._choices = column.choices if not column.are_figures else None
 
     @property
     def is_useful(self) -> bool:
         """Whether there is something to look for."""
-        return bool(self._characters or self._form or self._signs)
+        return bool(self._characters or self._length or self._signs or self._choices)
 
     def passes(self, values: Sequence[str]) -> bool:
         """Tell whether all `values` can be those of the column."""
-        text = "\n".join(("", *values, ""))
-        count = len(values)
-        if self._form is not None:
-            return self._have_form(text, count, self._form)
-        if self._signs and any(text.count(sign) != count * often for sign, often in self._signs):
+        if self._choices is not None:
+            return self._choices.issuperset(values)
+        if self._is_filled and not all(values):
             return False
-        return self._characters is None or self._are_figures(text, self._characters)
+        if self._length:
+            return self._have_form("\n".join(values), len(values))
+        if self._signs:
+            text, count = "\n".join(("", *values)), len(values)
+            return all(text.count(sign) == count * often for sign, often in self._signs)
+        return self._characters is None or self._are_figures(values, self._characters)
 
-    def _are_figures(self, text: str, characters: re.Pattern[str]) -> bool:
-        if self._is_filled and "\n\n" in text:
-            return False
-        joined = text.replace("\n", "")
+    def _are_figures(self, values: Sequence[str], characters: re.Pattern[str]) -> bool:
+        joined = "".join(values)
         # Digits alone are the rule, and quickly seen.
         if joined.isdecimal():
             return True
         if not self._are_integers:
             return characters.fullmatch(joined) is not None
+        text = "\n".join(("", *values, ""))
         # A sign stands in front of its number.
         plain = joined.replace("-", "") if joined.count("-") == text.count("\n-") else joined
         return not plain or plain.isdecimal() or _INTEGERS.fullmatch(text, 1) is not None
 
-    def _have_form(self, text: str, count: int, form: str) -> bool:
-        """Tell whether lines of one length have at each place what the `form` says."""
-        step = len(form) + 1
-        if len(text) != count * step + 1:
+    def _have_form(self, text: str, count: int) -> bool:
+        """Tell whether all lines have the length and the signs of the form."""
+        step = self._length + 1
+        if len(text) != count * step - 1 or text[self._length :: step].count("\n") != count - 1:
             return False
-        for at, sign in enumerate(f"\n{form}"):
-            column = text[at::step]
-            if sign == "9":
-                fits = column.isdecimal()
-            elif sign == "a":
-                fits = column.isalpha()
-            else:
-                fits = column.count(sign) == len(column)
-            if not fits:
-                return False
-        return True
+        if not self._literals and not self._begins_with_letter:
+            return text.replace("\n", "").isdecimal()
+        return (not self._begins_with_letter or text[::step].isalpha()) and all(
+            text.count(sign) == count * often for sign, often in self._literals
+        )

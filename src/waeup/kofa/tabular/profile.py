@@ -29,7 +29,7 @@ _LOOKS = 20
 #: Rows that tell as much with one column of a kind as few with several.
 _MANY = 5
 #: Sound rows with another value in a column, after which it is said to have any.
-_EXCEPTIONS = 20
+_EXCEPTIONS = 5
 
 _NAME = re.compile(r"[^\W\d_][^\d,;:!?]+")
 _UNIT = re.compile(r"[(\[].*[)\]]")
@@ -61,8 +61,8 @@ class Profile:
 
     @cached_property
     def gates(self) -> list[Gate]:
-        """The quick tests for columns that have a kind."""
-        gates = [Gate(at, self.columns[at]) for at in self.typed]
+        """The quick tests for columns whose values have something in common."""
+        gates = [Gate(at, column) for at, column in enumerate(self.columns)]
         return [gate for gate in gates if gate.is_useful]
 
     def stands_out(self, cells: Sequence[str]) -> bool:

@@ -334,7 +334,8 @@ class Table:
             yield block
             return
         lines = split_lines(self._text)
-        start, piece = 0, len(lines)
+        # Without quotes the whole block has been tried.
+        start, piece = 0, len(lines) if self.dialect.quote in self._text else 8 * PIECE
         while start < len(lines):
             stop = min(start + piece, len(lines))
             block = None

@@ -8,7 +8,6 @@ about rows that are odd already.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
 from waeup.kofa.tabular.column import Column
@@ -20,11 +19,11 @@ __all__ = ["is_shifted"]
 _CONVINCING = 4
 #: What one delimiter put back to its place has to make better.
 _REPAIRED = 3
+#: What another place for a delimiter between two cells has to make better.
+_RECUT = 2
 #: Columns and characters up to which a place for a delimiter is looked for.
 _WIDEST = 64
 _LONGEST = 200
-
-_JOINED = re.compile(r"[^\W\d_]+(?: [^\W\d_]+)*(\d.*)")
 
 
 def is_shifted(profile: Profile, cells: Sequence[str]) -> bool:
@@ -34,50 +33,60 @@ def is_shifted(profile: Profile, cells: Sequence[str]) -> bool:
     """
     columns = profile.columns
     wrong = [at for at, column in enumerate(columns) if column.is_odd(cells[at])]
-    if any(_is_joined(columns, at, cells[at]) for at in wrong):
-        return True
-    if not wrong:
+    empty = [
+        at for at, column in enumerate(columns) if column.is_never_empty and not cells[at].strip()
+    ]
+    return (
+        any(_is_pushed(columns, cells, at) for at in empty)
+        or any(_is_cut_elsewhere(columns, cells, at) for at in range(len(cells) - 1))
+        or any(_gain(columns, cells, offset) >= _CONVINCING for offset in (1, -1))
+        or any(_is_moved(columns, cells, wrong, offset) for offset in (1, -1))
+        or _is_repaired(columns, cells, wrong)
+    )
+
+
+def _is_cut_elsewhere(columns: Sequence[Column], cells: Sequence[str], at: int) -> bool:
+    """Tell whether the cell at `at` and the next one would fit if divided at another place."""
+    pair, text = columns[at : at + 2], cells[at] + cells[at + 1]
+    if len(text) > _LONGEST or not (cells[at].strip() and cells[at + 1].strip()):
         return False
+    held = [
+        column.likeness(cell, closely=True) for column, cell in zip(pair, cells[at:], strict=False)
+    ]
+    if min(held) > 0 or not any(column.kind is not None for column in pair):
+        return False
+    cuts = (cut for cut in range(1, len(text)) if cut != len(cells[at]))
     return any(
-        _is_pushed(columns, cells, offset)
-        or _is_moved(columns, cells, wrong, offset)
-        or _gain(columns, cells, offset) >= _CONVINCING
-        for offset in (1, -1)
-    ) or _is_repaired(columns, cells, wrong)
-
-
-def _is_joined(columns: Sequence[Column], at: int, text: str) -> bool:
-    """Tell whether a figure has the word of the column before it in front."""
-    joined = _JOINED.fullmatch(text)
-    return (
-        joined is not None
-        and at > 0
-        and columns[at].are_figures
-        and columns[at - 1].has_words
-        and columns[at].fits(joined.group(1))
+        pair[0].likeness(text[:cut], closely=True) + pair[1].likeness(text[cut:], closely=True)
+        >= sum(held) + _RECUT
+        for cut in cuts
     )
 
 
-def _is_pushed(columns: Sequence[Column], cells: Sequence[str], offset: int) -> bool:
-    """Tell whether all cells fit one column further, with an unusual empty one at the edge."""
-    edge, moved = (0, cells[1:]) if offset < 0 else (-1, cells[:-1])
-    homes = columns[:-1] if offset < 0 else columns[1:]
-    return (
-        not cells[edge].strip()
-        and columns[edge].is_always_filled
-        and not any(home.is_odd(cell) for home, cell in zip(homes, moved, strict=True))
-    )
+def _is_pushed(columns: Sequence[Column], cells: Sequence[str], empty: int) -> bool:
+    """Tell whether an empty cell was put in at `empty`, or a cell lost before it.
+
+    Then all behind it, or all in front of it, fit the columns beside theirs, and better.
+    """
+    behind = (cells[empty + 1 :], columns[empty:-1], columns[empty + 1 :])
+    before = (cells[:empty], columns[1 : empty + 1], columns[:empty])
+    for moved, homes, places in (behind, before):
+        fit = [home.likeness(cell, closely=True) for home, cell in zip(homes, moved, strict=True)]
+        held = [at.likeness(cell, closely=True) for at, cell in zip(places, moved, strict=True)]
+        if sum(fit) > sum(held) and not any(map(Column.is_odd, homes, moved)):
+            return True
+    return False
 
 
 def _is_moved(
     columns: Sequence[Column], cells: Sequence[str], wrong: Sequence[int], offset: int
 ) -> bool:
     """Tell whether several odd cells, and those between, fit one column further."""
+    if len(wrong) < 2:
+        return False
     homes = [at + offset for at in range(wrong[0], wrong[-1] + 1) if 0 <= at + offset < len(cells)]
-    return (
-        len(wrong) > 1
-        and any(columns[at].has_likeness for at in homes)
-        and not any(columns[at].is_odd(cells[at - offset]) for at in homes)
+    return any(columns[at].has_likeness for at in homes) and not any(
+        columns[at].is_odd(cells[at - offset]) for at in homes
     )
 
 
@@ -94,7 +103,7 @@ def _gain(columns: Sequence[Column], cells: Sequence[str], offset: int) -> int:
 
 def _is_repaired(columns: Sequence[Column], cells: Sequence[str], wrong: Sequence[int]) -> bool:
     """Tell whether one delimiter put elsewhere makes the row like the others."""
-    if len(cells) > _WIDEST:
+    if not wrong or len(cells) > _WIDEST:
         return False
     before = sum(
         column.likeness(cell, closely=True) for column, cell in zip(columns, cells, strict=True)
