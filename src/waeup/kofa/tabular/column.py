@@ -14,7 +14,6 @@ from waeup.kofa.tabular.shapes import (
     FIGURES,
     KINDS,
     LETTERS,
-    MOST,
     are_most,
     is_figure,
     majority,
@@ -36,6 +35,10 @@ _OFTEN = 4
 _FEW_CHOICES = 16
 #: Part of the rows that may be unlike the others where all seem to be of one form.
 _EXCEPTIONS = 0.02
+#: Part of the rows that have a value where none should be empty.
+_FILLED = 0.75
+#: Part of the values whose length says nothing about the others.
+_RARE = 0.1
 #: Digits that make the form of a number.
 _DIGITS = 4
 #: Characters of a value that is hardly cut to another value by accident.
@@ -159,7 +162,7 @@ class Column:
     @property
     def is_always_filled(self) -> bool:
         """Whether no value is empty, as far as they were seen."""
-        return len(self._values) >= max(ENOUGH, MOST * len(self._all))
+        return len(self._values) >= max(ENOUGH, _FILLED * len(self._all))
 
     @cached_property
     def is_never_empty(self) -> bool:
@@ -227,9 +230,10 @@ class Column:
 
     @cached_property
     def _usual_lengths(self) -> tuple[int, int]:
-        """The bounds of lengths without those of a single value, which may be damaged."""
+        """The bounds of lengths without those of few values, which may be damaged."""
         counts = Counter(map(len, self._values))
-        usual = [length for length, count in counts.items() if count > 1]
+        least = max(1, _RARE * len(self._values))
+        usual = [length for length, count in counts.items() if count > least]
         return (min(usual), max(usual)) if usual else self._lengths
 
     @cached_property
@@ -299,6 +303,13 @@ class Column:
     def has_choice(self, text: str) -> bool:
         """Tell whether `text` is one of few values that stand again and again."""
         return self._are_choices and text in self._counts
+
+    def is_completed(self, part: str, whole: str) -> bool:
+        """Tell whether `whole` is like the values, and `part`, a piece of it, is not."""
+        form = majority([shape(value) for value in self._values])
+        if form is not None and len(self._values) >= ENOUGH:
+            return shape(whole) == form != shape(part)
+        return self._counts[whole] > 0 and self._counts[part] < _FEW
 
     def is_too_long(self, text: str) -> bool:
         """Tell whether `text` is longer than values are, by far if they are words."""

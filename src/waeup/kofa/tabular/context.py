@@ -48,6 +48,8 @@ class Neighbours:
 
     def push(self, entry: Entry) -> list[Entry]:
         """Take the next record, and settle those before it as far as they can be."""
+        if self._profile is not None and self._held and not self._is_adjacent(entry):
+            entry = self._join_over_gap(entry)
         if self._profile is None or not self._is_adjacent(entry):
             return self._hold(entry)
         before = self._held[-1]
@@ -55,6 +57,8 @@ class Neighbours:
             self._break_up_to(entry)
             return self._hold(entry)
         if self._is_piece(before) and self._may_begin(before, entry):
+            return self._hold(_broken(entry))
+        if before.problem is not None and self._lacks(entry, 0):
             return self._hold(_broken(entry))
         if not self._is_unlike_rows(entry):
             self._accept_held()
@@ -93,6 +97,23 @@ class Neighbours:
     def _is_adjacent(self, entry: Entry) -> bool:
         return bool(self._held) and self._held[-1].end == entry.line
 
+    def _join_over_gap(self, entry: Entry) -> Entry:
+        """Mark a row that makes one value with a piece behind or before blank lines.
+
+        Returns `entry`, marked if it is the one.
+        """
+        assert self._profile is not None  # push has looked
+        before, columns = self._held[-1], self._profile.columns
+        if entry.problem is None and self._is_piece(before) and len(before.cells) == 1:
+            value = entry.cells[0]
+            if columns[0].is_completed(value, _text(before).strip() + value):
+                return _broken(entry)
+        elif before.problem is None and self._is_piece(entry) and len(entry.cells) == 1:
+            value = before.cells[-1]
+            if columns[-1].is_completed(value, value + _text(entry).strip()):
+                self._held[-1] = _broken(before)
+        return entry
+
     def _break_up_to(self, damaged: Entry) -> None:
         """Mark the held rows that the damage behind them makes pieces of a cell."""
         follower = damaged
@@ -100,10 +121,16 @@ class Neighbours:
             entry = self._held[at]
             if entry.problem is None and (
                 (at and self._is_unlike_rows(entry))
+                or self._lacks(entry, -1)
                 or (self._is_piece(follower) and self._may_go_on(entry, follower))
             ):
                 self._held[at] = _broken(entry)
             follower = self._held[at]
+
+    def _lacks(self, entry: Entry, at: int) -> bool:
+        """Tell whether the cell `at` of a row is empty, unlike those of the others."""
+        assert self._profile is not None  # push has looked
+        return self._profile.columns[at].is_never_empty and not entry.cells[at].strip()
 
     def _is_unlike_rows(self, entry: Entry) -> bool:
         assert self._profile is not None  # push has looked
@@ -136,8 +163,6 @@ class Neighbours:
         assert self._profile is not None  # push has looked
         if self._is_quoted(row, -1):
             return False
-        if not piece.raw.endswith(("\n", "\r")):
-            return False  # rather the beginning of a row, at which the file was cut off
         value = row.cells[-1]
         if piece.cells and self._is_quoted(piece, 0):
             return not value
@@ -145,7 +170,11 @@ class Neighbours:
         if value[:1] == other and value.count(other) == 1:
             return True  # quotes of another kind around a text of several lines
         column = self._profile.columns[-1].without(value)
+        if column.likeness(value) < 0:
+            return True
         whole = column.is_whole(value)
+        if whole is None and not piece.raw.endswith(("\n", "\r")):
+            return False  # rather the beginning of a row, at which the file was cut off
         completes = column.has_choice(value + _text(piece))
         if whole is False or completes:
             self._explained = piece

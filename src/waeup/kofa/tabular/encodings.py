@@ -45,6 +45,8 @@ _NO_TABLES = frozenset(
     {"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7"}
 )
 
+#: Characters of a line that count: a damaged one may have many.
+_SEEN_IN_LINE = 8
 _HIGH = re.compile(rb"[\x80-\xff]+")
 # A character of UTF-8 beyond ASCII (RFC 3629, section 4; the ranges that a lenient decoder would
 # take are left to Python's decoder, which reads the rows).
@@ -64,6 +66,7 @@ _SIGNS = frozenset(
 )
 _APOSTROPHE = "\u2019"
 _ASCII_LETTER = re.compile(r"[A-Za-z]")
+_BEYOND = re.compile("[^\x00-\x7f]")
 
 
 class Encoding(NamedTuple):
@@ -212,13 +215,22 @@ def _count(stream: BinaryIO) -> _Counts:
 
 
 def _utf8_or_not(data: bytes) -> tuple[int, int]:
-    """Return how many characters beyond ASCII are UTF-8, and how many bytes are not."""
+    """Return how many characters beyond ASCII are UTF-8, and how many bytes are not.
+
+    No line counts more than `_SEEN_IN_LINE`: one that is damaged may have many.
+    """
     valid = invalid = 0
-    for match in _HIGH.finditer(data):
-        run = match.group()
-        characters = _UTF8_CHARACTER.findall(run)
-        valid += len(characters)
-        invalid += len(run) - sum(map(len, characters))
+    for line in data.splitlines():
+        if line.isascii():
+            continue
+        good = bad = 0
+        for match in _HIGH.finditer(line):
+            run = match.group()
+            characters = _UTF8_CHARACTER.findall(run)
+            good += len(characters)
+            bad += len(run) - sum(map(len, characters))
+        valid += min(good, _SEEN_IN_LINE)
+        invalid += min(bad, _SEEN_IN_LINE)
     return valid, invalid
 
 
@@ -263,24 +275,27 @@ def _plausibility(sample: bytes) -> float:
     """Return which part of the characters beyond ASCII make sense in Windows-1252.
 
     A letter makes sense beside letters, with the case that they have; a sign does
-    not inside a word, but for the apostrophe.
+    not inside a word, but for the apostrophe.  All lines count alike.
     """
-    text = sample.decode("cp1252", "replace")
-    good = seen = 0
-    for at, character in enumerate(text):
-        if character < "\x80":
-            continue
-        seen += 1
-        if seen > _SEEN_CHARACTERS:
-            break
-        before = text[at - 1] if at else " "
-        after = text[at + 1] if at + 1 < len(text) else " "
-        if character in _LETTERS:
-            good += _is_in_word(character, before, after, text[at - 2 : at - 1])
-        elif character in _SIGNS:
-            in_word = _ASCII_LETTER.match(before) and _ASCII_LETTER.match(after)
-            good += not in_word or character == _APOSTROPHE
-    return good / seen if seen else 1.0
+    parts = [
+        sum(fits) / len(fits)
+        for line in sample.decode("cp1252", "replace").splitlines()[:_SEEN_CHARACTERS]
+        if (fits := [_makes_sense(line, match.start()) for match in _BEYOND.finditer(line)])
+    ]
+    return sum(parts) / len(parts) if parts else 1.0
+
+
+def _makes_sense(text: str, at: int) -> bool:
+    """Tell whether the character at `at` makes sense beside its neighbours."""
+    character = text[at]
+    before = text[at - 1] if at else " "
+    after = text[at + 1] if at + 1 < len(text) else " "
+    if character in _LETTERS:
+        return _is_in_word(character, before, after, text[at - 2 : at - 1])
+    if character in _SIGNS:
+        in_word = _ASCII_LETTER.match(before) and _ASCII_LETTER.match(after)
+        return not in_word or character == _APOSTROPHE
+    return False
 
 
 def _is_in_word(character: str, before: str, after: str, second: str) -> bool:

@@ -28,7 +28,7 @@ class Gate:
         self.exceptions = 0
         self._are_integers = column.kind is INTEGER
         self._characters = column.characters if column.are_figures else None
-        self._is_filled = column.is_never_empty
+        self._is_filled = column.is_always_filled
         form = (column.form if column.is_never_empty else None) or ""
         self._length = len(form)
         self._begins_with_letter = form.startswith("a")

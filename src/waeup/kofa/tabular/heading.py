@@ -17,6 +17,7 @@ from waeup.kofa.tabular.detection import UNUSUAL, USUAL, Record
 from waeup.kofa.tabular.problems import EmptyTable, UnclearTable
 from waeup.kofa.tabular.profile import Profile, learn
 from waeup.kofa.tabular.shapes import is_figure
+from waeup.kofa.tabular.source import MARK
 
 __all__ = ["Heading", "find_heading"]
 
@@ -278,6 +279,11 @@ def _check_signs(heading: Record, name: str, line: int) -> None:
         )
 
 
+def _is_same(cells: Sequence[str], header: Sequence[str]) -> bool:
+    """Tell whether a record repeats the names, perhaps behind the mark of another file."""
+    return [cell.removeprefix(MARK) for cell in cells] == [*header]
+
+
 def _is_joined(heading: Record, below: Sequence[Record]) -> bool:
     """Tell whether the names and the first row seem to stand in one line."""
     width = len(heading.cells or ())
@@ -291,7 +297,11 @@ def _check_below(filled: Sequence[Record], heading: Heading, name: str, first_li
     last = None
     for at, record in enumerate(filled[:_HEADER_LINES]):
         cells = record.cells or ()
-        if len(cells) != len(header) or cells == header or not heading.profile.misfits(cells):
+        if (
+            len(cells) != len(header)
+            or _is_same(cells, header)
+            or not heading.profile.misfits(cells)
+        ):
             break
         if not learn(filled[at + 1 :], cells).are_more_names(cells, header):
             break

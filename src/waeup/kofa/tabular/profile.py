@@ -42,7 +42,7 @@ class Profile:
         self.rows = rows
         self.columns = [Column([row[at] for row in rows]) for at in range(width)]
         #: Whether no cell is ever empty.
-        self.is_dense = all(column.is_never_empty for column in self.columns)
+        self.is_dense = all(column.is_always_filled for column in self.columns)
         self._gaps = 0
 
     @cached_property
@@ -175,9 +175,12 @@ class Profile:
         if not apart and not all(map(_NAME.fullmatch, cells)):
             return False
         likeness = [
-            column.likeness(cell) for column, cell in zip(self.columns, cells, strict=True)
+            column.likeness(cell, closely=apart)
+            for column, cell in zip(self.columns, cells, strict=True)
         ]
         if wrong and max(likeness) < 0 < len(cells) - 1:
+            return True
+        if apart and max(likeness) <= 0 < len(cells) - 1:
             return True
         same = self.is_styled_as(cells, header)
         if wrong and (apart or (len(wrong) > 1 and (same or len(self.rows) >= _MANY))):

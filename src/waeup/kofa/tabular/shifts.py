@@ -34,7 +34,9 @@ def is_shifted(profile: Profile, cells: Sequence[str]) -> bool:
     columns = profile.columns
     wrong = [at for at, column in enumerate(columns) if column.is_odd(cells[at])]
     empty = [
-        at for at, column in enumerate(columns) if column.is_never_empty and not cells[at].strip()
+        at
+        for at, column in enumerate(columns)
+        if column.is_always_filled and not cells[at].strip()
     ]
     return (
         any(_is_pushed(columns, cells, at) for at in empty)
