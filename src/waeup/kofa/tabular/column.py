@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from os.path import commonprefix
+from typing import TypeVar
 
 from waeup.kofa.tabular.shapes import (
     DIGITS,
@@ -45,6 +46,8 @@ _DIGITS = 4
 _LONG = 5
 #: How much longer than those that were seen a text may be.
 _LONGER = 1.5
+
+_Part = TypeVar("_Part", str, int)
 
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _WORDS = re.compile(r"[^\W\d_]+")
@@ -231,18 +234,24 @@ class Column:
     @cached_property
     def _usual_lengths(self) -> tuple[int, int]:
         """The bounds of lengths without those of few values, which may be damaged."""
-        counts = Counter(map(len, self._values))
-        least = max(1, _RARE * len(self._values))
-        usual = [length for length, count in counts.items() if count > least]
-        return (min(usual), max(usual)) if usual else self._lengths
+        usual = self._frequent(map(len, self._values))
+        return min(usual, default=0), max(usual, default=0)
 
     @cached_property
     def _shapes(self) -> frozenset[str]:
-        return frozenset(map(shape, self._values))
+        return self._frequent(map(shape, self._values))
 
     @cached_property
     def _words(self) -> frozenset[str]:
-        return frozenset(word for value in self._values for word in _WORDS.findall(value))
+        return self._frequent(word for value in self._values for word in _WORDS.findall(value))
+
+    def _frequent(self, parts: Iterable[_Part]) -> frozenset[_Part]:
+        """Return those of the parts of values that damaged rows do not account for."""
+        counts = Counter(parts)
+        least = max(1, _RARE * len(self._values))
+        return frozenset(part for part, count in counts.items() if count > least) or frozenset(
+            counts
+        )
 
     def without(self, text: str) -> Column:
         """Return the column without one of the values `text`."""
@@ -265,7 +274,7 @@ class Column:
         if form is not None and not form.isalpha() and len(self._values) >= ENOUGH:
             if shape(text) == form:
                 return True
-            if len(self._shapes) == 1:
+            if len(set(map(shape, self._values))) == 1:
                 return False
         longer = any(value != text and value.startswith(text) for value in self._counts)
         if text in self._counts and not longer and len(text) >= _LONG:

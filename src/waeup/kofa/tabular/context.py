@@ -13,6 +13,7 @@ from waeup.kofa.tabular.layout import Entry, Layout
 from waeup.kofa.tabular.problems import (
     BARE_QUOTE,
     BROKEN_LINE,
+    BROKEN_VALUE,
     CUT_OFF,
     SHIFTED_CELLS,
     TEXT_AFTER_QUOTE,
@@ -209,6 +210,11 @@ class Neighbours:
     def _may_be_cut(self, last: Entry) -> bool:
         """Tell whether the last value of the file may have been cut off."""
         assert self._profile is not None  # end has looked
+        is_piece = last.problem is not None and (
+            last.problem.code == BROKEN_VALUE and last.problem.column == len(last.cells)
+        )
+        if is_piece:
+            return not last.raw.endswith(("\n", "\r"))
         if last.problem is not None or last.raw.endswith(("\n", "\r")):
             return False
         value, column = last.cells[-1], self._profile.columns[-1]

@@ -109,9 +109,8 @@ def detect_dialect(
         return best.dialect
     # One column, or nothing that agrees: the delimiter that the first line has most of.
     usual = [mark for mark in USUAL if mark != quote]
-    divided = (line for line in sample if any(mark in line for mark in usual))
-    filled = (line for line in sample if line.strip())
-    first = next((line for line in divided if not line.startswith("#")), None) or next(filled, "")
+    filled = [line for line in sample if line.strip()] or [""]
+    first = next((line for line in filled if not line.startswith("#")), filled[0])
     mark = delimiter if delimiter is not None else max(usual, key=first.count)
     if delimiter is None and mark not in first:
         mark = next((other for other in ":!" if first.count(other) > 1), mark)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from waeup.kofa.tabular.column import Column
 from waeup.kofa.tabular.profile import Profile
-from waeup.kofa.tabular.shapes import LETTERS, shape, shorten
+from waeup.kofa.tabular.shapes import LETTERS, of_any_number, shape
 
 __all__ = ["broken_value", "is_incomplete"]
 
@@ -34,7 +34,7 @@ def _is_cut(column: Column, text: str) -> bool:
     Only digits lost, or won, may be another number.
     """
     form, found = column.form, shape(text)
-    if form is None or shorten(found) == shorten(form):
+    if form is None or of_any_number(found) == of_any_number(form):
         return False
     return form.startswith(found) or form.endswith(found)
 
@@ -50,7 +50,7 @@ def _is_glued(column: Column, text: str) -> bool:
     form = column.form
     if form is not None:
         found = shape(text)
-        return shorten(found) != shorten(form) and found.startswith(form)
+        return of_any_number(found) != of_any_number(form) and found.startswith(form)
     if not column.are_figures:
         return False
     longest = max(

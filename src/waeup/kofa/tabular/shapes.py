@@ -20,9 +20,9 @@ __all__ = [
     "are_most",
     "is_figure",
     "majority",
+    "of_any_number",
     "outline",
     "shape",
-    "shorten",
     "style",
 ]
 
@@ -50,6 +50,7 @@ MOST = 0.85
 
 DIGITS = re.compile(r"\d")
 LETTERS = re.compile(r"[^\W\d_]")
+_NUMBERS = re.compile("9+")
 _RUNS = re.compile(r"9+|a+")
 
 
@@ -65,12 +66,12 @@ def shape(text: str) -> str:
 
 def outline(text: str) -> str:
     """Return the shape of `text` with runs made short: ``MG-8769`` is ``a-9``."""
-    return shorten(shape(text))
+    return _RUNS.sub(lambda run: run.group()[0], shape(text))
 
 
-def shorten(form: str) -> str:
-    """Return the shape `form` with runs made short."""
-    return _RUNS.sub(lambda run: run.group()[0], form)
+def of_any_number(form: str) -> str:
+    """Return the shape `form` with each run of digits made one."""
+    return _NUMBERS.sub("9", form)
 
 
 def style(text: str) -> str:
