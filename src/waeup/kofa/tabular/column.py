@@ -133,7 +133,7 @@ class Column:
             return -1
         if self.kind is not None:
             return 1 if self.fits(text) and (not closely or self.fits_closely(text)) else 0
-        if self._are_choices and len(self._values) >= _CHOICES:
+        if self.are_choices:
             # What stands once may come from the damaged row in question.
             return min(self._counts[text], 2) - 1
         if closely and self._values and not self._begins_as_usual(text):
@@ -153,6 +153,11 @@ class Column:
     @cached_property
     def _with_digits(self) -> int:
         return sum(map(bool, map(DIGITS.search, self._values)))
+
+    @cached_property
+    def are_choices(self) -> bool:
+        """Whether the values are texts that stand again and again, and enough of them."""
+        return self.kind is None and self._are_choices and len(self._values) >= _CHOICES
 
     @property
     def choices(self) -> frozenset[str] | None:
@@ -315,9 +320,12 @@ class Column:
 
     def is_completed(self, part: str, whole: str) -> bool:
         """Tell whether `whole` is like the values, and `part`, a piece of it, is not."""
-        form = majority([shape(value) for value in self._values])
-        if form is not None and len(self._values) >= ENOUGH:
-            return shape(whole) == form != shape(part)
+        if self.kind is not None and not self.fits(part):
+            return self.fits(whole)
+        for shorten in (shape, outline):
+            form = majority([shorten(value) for value in self._values])
+            if form is not None and len(self._values) >= ENOUGH:
+                return shorten(whole) == form != shorten(part)
         return self._counts[whole] > 0 and self._counts[part] < _FEW
 
     def is_too_long(self, text: str) -> bool:

@@ -107,11 +107,11 @@ class Neighbours:
         before, columns = self._held[-1], self._profile.columns
         if entry.problem is None and self._is_piece(before) and len(before.cells) == 1:
             value = entry.cells[0]
-            if columns[0].is_completed(value, _text(before).strip() + value):
+            if any(columns[0].is_completed(value, text + value) for text in _texts(before)):
                 return _broken(entry)
         elif before.problem is None and self._is_piece(entry) and len(entry.cells) == 1:
             value = before.cells[-1]
-            if columns[-1].is_completed(value, value + _text(entry).strip()):
+            if any(columns[-1].is_completed(value, value + text) for text in _texts(entry)):
                 self._held[-1] = _broken(before)
         return entry
 
@@ -233,6 +233,11 @@ class Neighbours:
 
 def _text(piece: Entry) -> str:
     return piece.raw.rstrip("\r\n")
+
+
+def _texts(piece: Entry) -> set[str]:
+    """Return the text of a piece with the blanks around it, and without."""
+    return {_text(piece), _text(piece).strip()}
 
 
 def _broken(entry: Entry) -> Entry:

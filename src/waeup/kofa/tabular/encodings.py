@@ -164,7 +164,9 @@ def is_utf_16(head: bytes, codec: str) -> bool:
         text = codecs.getincrementaldecoder(codec)().decode(head[:_SAMPLE])
     except UnicodeDecodeError:
         return False
-    lines = not {"\n", "\r"}.isdisjoint(text)
+    ends = text.count("\n") + text.count("\r")
+    # Read in another encoding, hardly any line would end.
+    lines = 2 * ends >= head[:_SAMPLE].count(b"\n") + head[:_SAMPLE].count(b"\r") > 0
     return lines and all(
         char in "\t\n\r\0" or unicodedata.category(char) not in ("Cc", "Cn", "Co", "Cs")
         for char in text

@@ -6,6 +6,7 @@ the profile (`profile`).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from waeup.kofa.tabular.column import Column
@@ -14,6 +15,8 @@ from waeup.kofa.tabular.shapes import LETTERS, of_any_number, shape
 
 __all__ = ["broken_value", "is_incomplete"]
 
+#: Characters that no text has: they come from something else.
+_CONTROL = re.compile("[\x01-\x08\x0e-\x1f\x7f]")
 #: Characters behind a figure that are more than a remark.
 _GLUED = 3
 
@@ -40,7 +43,9 @@ def _is_cut(column: Column, text: str) -> bool:
 
 
 def _is_glued(column: Column, text: str) -> bool:
-    """Tell whether something stands directly behind a value."""
+    """Tell whether something stands directly behind a value, or in front of it."""
+    if _CONTROL.search(text):
+        return True
     if column.choices is not None:
         return any(
             text.startswith(choice) and _is_more(text[len(choice) :])
@@ -50,7 +55,8 @@ def _is_glued(column: Column, text: str) -> bool:
     form = column.form
     if form is not None:
         found = shape(text)
-        return of_any_number(found) != of_any_number(form) and found.startswith(form)
+        has_more = found.startswith(form) or found.endswith(form)
+        return has_more and of_any_number(found) != of_any_number(form)
     if not column.are_figures:
         return False
     longest = max(
@@ -73,7 +79,7 @@ def is_incomplete(profile: Profile, cells: Sequence[str]) -> bool:
         bool(empty)
         and 3 * len(empty) >= len(filled)
         and any(
-            cell.strip() and column.likeness(cell) < 0
+            cell.strip() and column.likeness(cell, closely=True) <= 0
             for column, cell in zip(columns, cells, strict=True)
         )
     )

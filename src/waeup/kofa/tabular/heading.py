@@ -188,6 +188,13 @@ def _check_above(
     doubtful = [r for r in above if not _is_comment(r, lines) and not _is_fact(r)]
     if not doubtful:
         return
+    other = next((r for r in doubtful if _is_divided(lines[r.start], lines[heading.start])), None)
+    if other is not None:
+        raise UnclearTable(
+            f"{name} is divided in two ways: line {first_line + other.start} by other characters"
+            f" than line {first_line + heading.start}. Divide all lines in one way, or name the"
+            " delimiter."
+        )
     last = doubtful[-1]
     is_apart = any(not line.strip(" \t\r\n,;|") for line in lines[last.end : heading.start])
     titles = all(
@@ -211,6 +218,15 @@ def _check_above(
         )
     raise UnclearTable(
         f"{what[0].upper()}{what[1:]}. Give each column one name, in one line, {_ADVICE}."
+    )
+
+
+def _is_divided(line: str, names: str) -> bool:
+    """Tell whether a line has the names of the header, or as many cells, by another delimiter."""
+    counts = Counter(mark for mark in names if mark in USUAL)
+    (own, most), *_ = counts.most_common(1) or [("", 0)]
+    return any(
+        most > 1 and mark != own and line.count(mark) >= most > names.count(mark) for mark in USUAL
     )
 
 
@@ -272,10 +288,10 @@ def _check_signs(heading: Record, name: str, line: int) -> None:
             f"{name} has quotes around the whole of line {line}, so it cannot be cut into cells."
             " Remove the quotes at the beginning and the end of the lines, or name the quote."
         )
-    if any("\t" in cell for cell in cells):
+    if any("\t" in cell or any(cell.count(mark) > 1 for mark in USUAL) for cell in cells):
         raise UnclearTable(
-            f"{name} has tabs inside the names of its columns, in line {line}. Divide all lines"
-            f" in one way, or name the delimiter, {_ADVICE}."
+            f"{name} has delimiters inside the names of its columns, in line {line}. Divide all"
+            f" lines in one way, or name the delimiter, {_ADVICE}."
         )
 
 

@@ -108,7 +108,10 @@ class Profile:
 
     def likeness(self, cells: Sequence[str]) -> int:
         """Return how many more of `cells` are like the values of their columns than unlike."""
-        return sum(column.likeness(cell) for column, cell in zip(self.columns, cells, strict=True))
+        return sum(
+            column.likeness(cell, closely=True)
+            for column, cell in zip(self.columns, cells, strict=True)
+        )
 
     def has_stray_quote(self, at: int, text: str) -> bool:
         """Tell whether `text` would be a value of the column `at` without a quote at one end."""

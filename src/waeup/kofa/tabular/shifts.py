@@ -55,7 +55,8 @@ def _is_cut_elsewhere(columns: Sequence[Column], cells: Sequence[str], at: int) 
     held = [
         column.likeness(cell, closely=True) for column, cell in zip(pair, cells[at:], strict=False)
     ]
-    if min(held) > 0 or not any(column.kind is not None for column in pair):
+    are_known = all(column.are_choices for column in pair)
+    if min(held) > 0 or not (are_known or any(column.kind is not None for column in pair)):
         return False
     cuts = (cut for cut in range(1, len(text)) if cut != len(cells[at]))
     return any(
@@ -75,7 +76,9 @@ def _is_pushed(columns: Sequence[Column], cells: Sequence[str], empty: int) -> b
     for moved, homes, places in (behind, before):
         fit = [home.likeness(cell, closely=True) for home, cell in zip(homes, moved, strict=True)]
         held = [at.likeness(cell, closely=True) for at, cell in zip(places, moved, strict=True)]
-        if sum(fit) > sum(held) and not any(map(Column.is_odd, homes, moved)):
+        # Without its first value, its key, a row is no row.
+        least = sum(held) + (empty > 0)
+        if moved and sum(fit) >= least and not any(map(Column.is_odd, homes, moved)):
             return True
     return False
 
