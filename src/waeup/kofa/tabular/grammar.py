@@ -44,10 +44,11 @@ class Grammar:
     The expressions are built so that each character can be matched in one way
     only; a damaged line costs time in proportion to its length.  With `given`, an
     escape takes away the meaning of whatever follows it, as in Python's `csv`;
-    otherwise only that of quotes, delimiters and itself.
+    otherwise only that of quotes, delimiters and itself.  With `trailing`, records end with
+    a delimiter behind their last cell.
     """
 
-    def __init__(self, dialect: Dialect, given: bool = False) -> None:
+    def __init__(self, dialect: Dialect, given: bool = False, trailing: bool = False) -> None:
         mark, quote = re.escape(dialect.delimiter), re.escape(dialect.quote)
         escape = re.escape(dialect.escape) if dialect.escape is not None else ""
         pad = "[ ]*" if dialect.padded else ""
@@ -79,6 +80,7 @@ class Grammar:
         end = "(?:\r\n|\r|\n)?"
         opened = f"{mark}{pad}{quote}{inside}"
         self.dialect = dialect
+        self.trailing = trailing
         self._is_plain = not (dialect.padded or dialect.escape)
         self._unclear = (
             re.compile(f"{escape}[^{quote}{mark}{escape}]") if escape and not given else None
@@ -116,8 +118,12 @@ class Grammar:
             record = record[:-1]
         delimiter, quote, escape, _padded = self.dialect
         if quote not in record and (escape is None or escape not in record):
-            return record.split(delimiter)
-        return self._cell.findall(delimiter + record)
+            cells = record.split(delimiter)
+        else:
+            cells = self._cell.findall(delimiter + record)
+        if self.trailing and len(cells) > 1 and not cells[-1].strip():
+            cells.pop()
+        return cells
 
     def _value(self, cell: str) -> str:
         quote = self.dialect.quote

@@ -19,7 +19,7 @@ from waeup.kofa.tabular.profile import Profile, learn
 from waeup.kofa.tabular.shapes import is_figure
 from waeup.kofa.tabular.source import MARK
 
-__all__ = ["Heading", "find_heading"]
+__all__ = ["Heading", "ends_with_delimiter", "find_heading"]
 
 #: Rows of one width, other than the header's, that show that it is the header that is wrong.
 _ENOUGH = 3
@@ -95,6 +95,21 @@ def find_heading(
         _check_signs(record, name, line)
     _check_below(below, heading, name, first_line)
     return heading
+
+
+def ends_with_delimiter(heading: Record, records: Sequence[Record]) -> bool:
+    """Tell whether a delimiter stands behind the last name, and nothing behind it in any row."""
+    names = heading.cells or ()
+    rows = [
+        record.cells
+        for record in records
+        if record.start > heading.start and record.cells and len(record.cells) == len(names)
+    ]
+    return (
+        len(names) > 1
+        and bool(rows and names[-2].strip())
+        and not any(cells[-1].strip() for cells in (names, *rows))
+    )
 
 
 def _given(

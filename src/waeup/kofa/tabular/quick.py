@@ -62,6 +62,8 @@ class QuickReader:
         `text` are complete lines, the first of which is the physical line `first_line`.
         """
         plain = text.replace("\r\n", "\n") if "\r" in text else text
+        if self._grammar.trailing:
+            plain = f"{plain}\n".replace(f"{self._mark}\n", "\n")[:-1]
         if self._quote in text or "\r" in plain or self._padded or self._is_odd(text):
             return None
         if not plain.endswith("\n"):
@@ -74,7 +76,7 @@ class QuickReader:
             return None
         columns = [cells[at :: width + 1] for at in range(width)]
         columns[0].pop()
-        if self._has_gap(text) or not all(gate.passes(columns[gate.at]) for gate in self._gates):
+        if self._has_gap(plain) or not all(gate.passes(columns[gate.at]) for gate in self._gates):
             return None
         rows = list(zip(*columns, strict=True))
         names = self._layout.header
@@ -94,6 +96,8 @@ class QuickReader:
         if found is None:
             return None
         rows, ends = found
+        if self._grammar.trailing:
+            rows = [row if row[-1] else row[:-1] for row in rows]
         texts = lines if ends is None else _joined(lines, ends)
         text = "".join(texts)
         if self._is_odd(text) or set(map(len, rows)) - self._widths or self._header in rows:
