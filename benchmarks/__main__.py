@@ -6,9 +6,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks import memory, reading
+from benchmarks.damage import run as damage
 from benchmarks.pages import as_table, machine, write_figures
 
-BENCHMARKS = {"reading": reading.run, "memory": memory.run}
+BENCHMARKS = {"reading": reading.run, "memory": memory.run, "damage": damage.run}
 
 
 def main() -> int:

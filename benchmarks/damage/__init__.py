@@ -1,1 +1,1 @@
-"""Damaged tables that nobody tuned a reader for, and a judge of what is made of them."""
+"""Damaged tables as they come from offices, and a judge of what a reader makes of them."""

@@ -100,7 +100,7 @@ class Column:
         return min(lengths, default=0), max(lengths, default=0)
 
     @cached_property
-    def _are_choices(self) -> bool:
+    def _stand_again(self) -> bool:
         """Whether the values are few that stand again and again."""
         return len(self._counts) <= len(self._values) / 2
 
@@ -157,7 +157,7 @@ class Column:
     @cached_property
     def are_choices(self) -> bool:
         """Whether the values are texts that stand again and again, and enough of them."""
-        return self.kind is None and self._are_choices and len(self._values) >= _CHOICES
+        return self.kind is None and self._stand_again and len(self._values) >= _CHOICES
 
     @property
     def choices(self) -> frozenset[str] | None:
@@ -284,7 +284,7 @@ class Column:
         longer = any(value != text and value.startswith(text) for value in self._counts)
         if text in self._counts and not longer and len(text) >= _LONG:
             return True
-        if self._are_choices:
+        if self._stand_again:
             if text in self._counts:
                 return None if longer else True
             if longer:
@@ -316,7 +316,7 @@ class Column:
 
     def has_choice(self, text: str) -> bool:
         """Tell whether `text` is one of few values that stand again and again."""
-        return self._are_choices and text in self._counts
+        return self._stand_again and text in self._counts
 
     def is_completed(self, part: str, whole: str) -> bool:
         """Tell whether `whole` is like the values, and `part`, a piece of it, is not."""
@@ -339,7 +339,7 @@ class Column:
         if form is not None and len(self._values) >= ENOUGH:
             return shape(text) == form
         longer = any(value != text and value.endswith(text) for value in self._counts)
-        return self._are_choices and text in self._counts and not longer
+        return self._stand_again and text in self._counts and not longer
 
     @property
     def has_many(self) -> bool:

@@ -79,7 +79,7 @@ def is_incomplete(profile: Profile, cells: Sequence[str]) -> bool:
         bool(empty)
         and 3 * len(empty) >= len(filled)
         and any(
-            cell.strip() and column.likeness(cell, closely=True) <= 0
+            cell.strip() and column.likeness(cell) < int(column.are_choices)
             for column, cell in zip(columns, cells, strict=True)
         )
     )

@@ -58,6 +58,8 @@ def _is_cut_elsewhere(columns: Sequence[Column], cells: Sequence[str], at: int) 
     are_known = all(column.are_choices for column in pair)
     if min(held) > 0 or not (are_known or any(column.kind is not None for column in pair)):
         return False
+    if min(held) == 0 and all(column.kind and not column.form for column in pair):
+        return False  # numbers of unusual lengths
     cuts = (cut for cut in range(1, len(text)) if cut != len(cells[at]))
     return any(
         pair[0].likeness(text[:cut], closely=True) + pair[1].likeness(text[cut:], closely=True)

@@ -52,6 +52,17 @@ class Pieces(FileTestCase):
     def test_a_piece_that_a_blank_line_keeps_apart(self):
         self.assertEqual(self.codes("\nnothing\n\n"), ["too-few-cells"])
 
+    def test_a_piece_that_makes_a_code_whole_over_a_blank_line(self):
+        self.assertEqual(self.codes("AR\n\nT1,3,Arts\n"), ["too-few-cells", "broken-line"])
+
+    def test_a_row_without_its_key_behind_a_piece(self):
+        rows = "".join(f"BIO{at},3,Biology {at}\n" for at in range(9))
+        found = self.outcome(f"{NAMES}{rows},ART1\n,3,Arts\n{BEHIND}")
+        self.assertEqual(
+            [code for _cells, code in found[9:]],
+            ["too-few-cells", "broken-line", None, None],
+        )
+
     def test_a_comment_is_no_piece(self):
         self.assertEqual(self.codes("# checked until here\n"), ["too-few-cells"])
 

@@ -169,12 +169,25 @@ class Guessed(FileTestCase):
         self.assertEqual(self.outcome(data)[-1], (("John", "Jos"), None))
 
     def test_a_stray_byte_in_ascii_leaves_the_other_rows_alone(self):
-        for stray in (b"\xff", b"\x81", b"\xa7", b"\x93", b"\xc3"):
+        for stray in (b"\xff", b"\x81", b"\xa7", b"\x93", b"\xc3", b"\xe9"):
             with self.subTest(stray=stray):
                 data = b"name,town\nBob,Aba\nAda,Jo" + stray + b"s\nEve,Kano\n"
                 codes = [code for _cells, code in self.outcome(data)]
                 self.assertIn(codes[1], ("undecodable", "uncertain-encoding"))
                 self.assertEqual((codes[0], codes[2]), (None, None))
+
+    def test_a_row_of_garbage_does_not_outweigh_the_others(self):
+        garbage = bytes(range(0x80, 0x100)) * 2
+        for codec in ("utf-8", "cp1252"):
+            with self.subTest(codec=codec):
+                text = "name,town\n" + "José,Yaoundé\nZoë,Köln\n" * 8
+                found = detected(text.encode(codec) + garbage + b",x\n")
+                self.assertEqual(found.name, codec)
+                self.assertGreaterEqual(found.confidence, CERTAIN)
+
+    def test_zeros_in_some_cells_are_no_utf_16(self):
+        data = b"code,town\nK\0100,Jos\nK101,K\0ano\nK\00102,Lagos\n"
+        self.assertEqual(detected(data).name, "utf-8")
 
     def test_names_of_columns_that_are_in_doubt(self):
         data = "имя,город,код\nIvan,Omsk,1\n".encode("koi8-r")

@@ -6,6 +6,7 @@ from waeup.kofa.tests.tabular.files import FileTestCase
 
 NAMES = "name,town,age\n"
 ROWS = "Ada,Jos,36\nBob,Aba,41\nEve,Kano,29\nIfe,Ibadan,33\n"
+WRAPPED = "'`name`;`town`'\n'`Ada`;`Jos`'\n'`Bob`;`Kano`'\n".replace("`", "''")
 HEADER = ("name", "town", "age")
 
 
@@ -69,13 +70,35 @@ class Doubtful(HeadingTestCase):
         for names, cells in (
             ("name,town", "2 cells"),
             ("name,town,age,x", "4 cells"),
-            ("name;town;age", "1 cell,"),
             ("name town age", "1 cell,"),
         ):
             with self.subTest(names=names):
                 message = self.refusal(f"{names}\n{ROWS}")
                 self.assertIn(f"does not fit its rows: line 1 has {cells}", message)
                 self.assertIn("the rows have 3", message)
+
+    def test_names_divided_by_another_delimiter_than_the_rows(self):
+        message = self.refusal(f"name;town;age\n{ROWS}")
+        self.assertIn("table.csv is divided in two ways: line 1 by other characters", message)
+
+    def test_rows_above_the_names_divided_by_another_delimiter(self):
+        """Two exports in one file: the rows of the first would be lost as its title."""
+        message = self.refusal(f"name|town|age\nIfe|Kano|29\n{NAMES}{ROWS}")
+        self.assertIn("line 1 by other characters than line 3", message)
+
+    def test_quotes_around_whole_lines_of_quoted_cells(self):
+        message = self.refusal(WRAPPED)
+        self.assertIn("quotes around the whole of line 1", message)
+
+    def test_another_delimiter_inside_the_names(self):
+        message = self.refusal("name|town|ageAda|Obi, Jos\nBob|Eze, Kano\nIfe|Ani, Jos\n")
+        self.assertIn("delimiters inside the names of its columns, in line 1", message)
+
+    def test_the_names_again_behind_the_mark_of_another_file(self):
+        with open_table(self.file(f"{NAMES}\ufeff{NAMES}{ROWS}")) as table:
+            self.assertEqual(table.header, HEADER)
+            codes = [row.problem and row.problem.code for row in table]
+        self.assertEqual(codes, ["repeated-header", None, None, None, None])
 
     def test_a_line_end_behind_the_names_is_lost(self):
         for gap in (" ", ""):

@@ -134,6 +134,27 @@ class SoundTables(FileTestCase):
         self.assertLess(peak(6 * SAMPLE), 1.2 * peak(2 * SAMPLE))
 
 
+class TrailingDelimiters(FileTestCase):
+    """A delimiter behind the last cell of each line, names included."""
+
+    def test_it_is_no_column(self):
+        for content in ("a,b,\n1,2,\n3,,\n", 'a,b,\r\n"1",2,\r\n3,"",\r\n', "a,b,\n1,2,\n3,,"):
+            with self.subTest(content=content), open_table(self.file(content)) as table:
+                self.assertEqual(table.header, ("a", "b"))
+                self.assertEqual([row.values for row in table], [("1", "2"), ("3", "")])
+
+    def test_what_stands_behind_it_is_damage(self):
+        content = "a,b,\n" + "1,2,\n" * 700 + "5,6,7\n"
+        with open_table(self.file(content)) as table:
+            *rows, last = list(table)
+        self.assertEqual({row.problem for row in rows}, {None})
+        self.assertEqual((last.values, last.problem.code), (("5", "6", "7"), "too-many-cells"))
+
+    def test_a_column_without_a_name_is_one(self):
+        with open_table(self.file("a,b,\n1,2,3\n4,5,\n")) as table:
+            self.assertEqual(table.header, ("a", "b", ""))
+
+
 class Dialects(FileTestCase):
     def dialect(self, content):
         with open_table(self.file(content)) as table:
