@@ -14,7 +14,7 @@ from waeup.kofa.tabular.detection import USUAL
 from waeup.kofa.tabular.dialect import Dialect
 from waeup.kofa.tabular.fragments import broken_value, is_incomplete
 from waeup.kofa.tabular.grammar import Extent, Grammar
-from waeup.kofa.tabular.layout import Entry, Layout, has_other_encoding
+from waeup.kofa.tabular.layout import PAGE, Entry, Layout, has_other_encoding
 from waeup.kofa.tabular.problems import (
     BROKEN_VALUE,
     INCOMPLETE_ROW,
@@ -203,6 +203,8 @@ class CarefulReader:
         if layout.repeats_header(cells, text):
             self._second_table = None
             return problem(REPEATED_HEADER, line)
+        if PAGE.search(text):
+            return problem(BROKEN_VALUE, line)
         if layout.has_other_quotes(text, cells) or layout.has_bare_cell(text):
             return problem(OTHER_QUOTES, line)
         if layout.knows_rows or self.is_in_second_table or self.is_after_blank:

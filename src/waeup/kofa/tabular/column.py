@@ -180,7 +180,7 @@ class Column:
 
     def _are_exceptions(self, count: int) -> bool:
         """Tell whether `count` rows are no more than may be damaged."""
-        return count <= max(_EXCEPTIONS * len(self._all), len(self._all) >= _CHOICES)
+        return count <= max(_EXCEPTIONS * len(self._all), len(self._all) > _MANY)
 
     @cached_property
     def form(self) -> str | None:
@@ -304,7 +304,9 @@ class Column:
         ending = majority([value[-1:] for value in self._values])
         if ending is not None and not ending.isalnum():
             return text.endswith(ending)
-        return None
+        # Sentences end with signs, if not all with the same.
+        open_ends = sum(value[-1].isalnum() for value in self._values)
+        return False if text[-1].isalnum() and self._are_exceptions(open_ends) else None
 
     def may_begin_like(self, text: str) -> bool:
         """Tell whether values begin with a letter, digit or sign as `text` does."""
@@ -324,7 +326,7 @@ class Column:
             return self.fits(whole)
         for shorten in (shape, outline):
             form = majority([shorten(value) for value in self._values])
-            if form is not None and len(self._values) >= ENOUGH:
+            if form is not None and not form.isalpha() and len(self._values) >= ENOUGH:
                 return shorten(whole) == form != shorten(part)
         return self._counts[whole] > 0 and self._counts[part] < _FEW
 

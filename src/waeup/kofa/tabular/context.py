@@ -15,9 +15,11 @@ from waeup.kofa.tabular.problems import (
     BROKEN_LINE,
     BROKEN_VALUE,
     CUT_OFF,
+    NUL_CHARACTER,
     SHIFTED_CELLS,
     TEXT_AFTER_QUOTE,
     TOO_FEW_CELLS,
+    UNDECODABLE,
     problem,
 )
 
@@ -25,6 +27,8 @@ __all__ = ["Neighbours"]
 
 #: Rows unlike the others, one behind the other, from which on they are usual.
 _HELD = 20
+#: What is wrong with pieces, beside their width.
+_OF_PIECES = (BARE_QUOTE, TEXT_AFTER_QUOTE, NUL_CHARACTER, UNDECODABLE)
 
 
 class Neighbours:
@@ -149,7 +153,7 @@ class Neighbours:
             is_alone = found.code == TOO_FEW_CELLS and len(entry.cells) == 1
             return is_alone and entry.cells[0].count(mark) < others
         pieces = _text(entry).split(self._layout.grammar.dialect.delimiter)
-        if found.code in (BARE_QUOTE, TEXT_AFTER_QUOTE) and len(pieces) == 1:
+        if found.code in _OF_PIECES and len(pieces) == 1:
             return True
         assert self._profile is not None  # push has looked
         first = pieces[0].strip(self._layout.grammar.dialect.quote)
@@ -180,8 +184,8 @@ class Neighbours:
         if whole is False or completes:
             self._explained = piece
             self._completes = completes
-        if whole:
-            return False
+        if whole is not None:
+            return not whole
         return (
             column.may_end_like(_text(piece))
             and any(column.fits(value + gap + _text(piece)) for gap in ("", " "))

@@ -91,7 +91,7 @@ def find_heading(
             f" the names. Put the rows below the names, {_ADVICE}."
         )
     if not sure:
-        _check_one_column(record, below, name)
+        _check_one_column(record, below, name, line)
         _check_signs(record, name, line)
     _check_below(below, heading, name, first_line)
     return heading
@@ -260,7 +260,7 @@ def _is_fact(record: Record) -> bool:
     return record.filled == 2 and cells[0].rstrip().endswith(":")
 
 
-def _check_one_column(heading: Record, below: Sequence[Record], name: str) -> None:
+def _check_one_column(heading: Record, below: Sequence[Record], name: str, line: int) -> None:
     """Refuse a table of one column whose values look like lines of another table."""
     cells = heading.cells or ()
     if len(cells) != 1:
@@ -274,6 +274,13 @@ def _check_one_column(heading: Record, below: Sequence[Record], name: str) -> No
                 f"{name} has quotes around whole lines, so it cannot be cut into cells. Remove the"
                 " quotes at the beginning and the end of the lines, or name the delimiter if it is"
                 " one column."
+            )
+    for mark in USUAL[1:]:
+        counts = Counter(value.count(mark) for value in values if mark in value)
+        if counts and 2 * max(counts.values()) > len(values):
+            raise UnclearTable(
+                f"{name} has one column, or {mark!r} divides its cells below line {line}. Say what"
+                " the delimiter is, or which line holds the names."
             )
     for mark in UNUSUAL[1:]:
         count = cells[0].count(mark)

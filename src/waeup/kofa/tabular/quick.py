@@ -16,7 +16,7 @@ from itertools import chain, pairwise
 from operator import itemgetter
 from typing import NamedTuple
 
-from waeup.kofa.tabular.layout import Layout, has_other_encoding
+from waeup.kofa.tabular.layout import PAGE, Layout, has_other_encoding
 from waeup.kofa.tabular.source import MARK
 
 __all__ = ["QuickBlock", "QuickReader"]
@@ -157,6 +157,8 @@ class QuickReader:
         if not text.isascii() and (
             not layout.certain or MARK in text or has_other_encoding(text, layout.encoding)
         ):
+            return True
+        if "<" in text and PAGE.search(text):
             return True
         return layout.other_quote in text and bool(layout.between_other_quotes.search(text))
 

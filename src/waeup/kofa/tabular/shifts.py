@@ -44,6 +44,7 @@ def is_shifted(profile: Profile, cells: Sequence[str]) -> bool:
         or any(_gain(columns, cells, offset) >= _CONVINCING for offset in (1, -1))
         or any(_is_moved(columns, cells, wrong, offset) for offset in (1, -1))
         or _is_repaired(columns, cells, wrong)
+        or 1 < len(wrong) == sum(bool(cell.strip()) for cell in cells)
     )
 
 
