@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
+from operator import itemgetter
 from typing import NamedTuple
 
 from waeup.kofa.tabular.detection import UNUSUAL, USUAL, Record
@@ -277,7 +278,10 @@ def _check_one_column(heading: Record, below: Sequence[Record], name: str, line:
             )
     for mark in USUAL[1:]:
         counts = Counter(value.count(mark) for value in values if mark in value)
-        if counts and 2 * max(counts.values()) > len(values):
+        most, often = max(counts.items(), key=itemgetter(1), default=(0, 0))
+        # One in a text or two is nothing, several in many lines are a pattern.
+        many = often >= _ENOUGH and 2 * often > len(values)
+        if many or (most > 1 and (often > 1 or len(values) < _ENOUGH)):
             raise UnclearTable(
                 f"{name} has one column, or {mark!r} divides its cells below line {line}. Say what"
                 " the delimiter is, or which line holds the names."

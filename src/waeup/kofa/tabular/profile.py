@@ -188,7 +188,8 @@ class Profile:
         same = self.is_styled_as(cells, header)
         if wrong and (apart or (len(wrong) > 1 and (same or len(self.rows) >= _MANY))):
             return True
-        known = apart or (bool(wrong) and len(self.rows) >= _MANY and len(cells) > 1)
+        least = 1 if wrong else 2
+        known = apart or (len(self.rows) >= _MANY and len(cells) > least)
         return known and same and self._is_in_otherstyle(cells)
 
     def is_styled_as(self, cells: Sequence[str], header: Sequence[str]) -> bool:
@@ -228,8 +229,8 @@ def learn(records: Sequence[Record], header: Sequence[str]) -> Profile:
         cells = record.cells
         if cells is not None and len(cells) == width and cells != header:
             is_odd = apart or DIGITS.search("".join(cells)) is None
-            if rows and is_odd and looks < _LOOKS:
-                looks += 1
+            if rows and is_odd and (apart or looks < _LOOKS):
+                looks += not apart
                 if Profile(rows, width).begins_a_table(cells, header, apart):
                     break
             # Beside damage there are often pieces of rows.

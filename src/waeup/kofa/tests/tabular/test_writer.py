@@ -89,7 +89,8 @@ class Writing(FileTestCase):
         """`open_table` reads what was written, for any text."""
         columns = [f"column{at}" for at in range(len(rows[0]))]
         path = self.write(columns, rows)
-        for own in (True, False):
+        # One column may be many whose delimiter nobody named.
+        for own in (True, False) if len(columns) > 1 else (True,):
             with open_table(path, own=own) as table:
                 self.assertEqual(table.header, tuple(columns))
                 self.assertEqual(table.dialect, Dialect())
