@@ -237,6 +237,7 @@ class CarefulReader:
             elif is_shifted(profile, cells):
                 return problem(SHIFTED_CELLS, line)
             elif is_incomplete(profile, cells):
+                profile.accept(cells)  # several of them are no accident
                 return problem(INCOMPLETE_ROW, line)
             elif (at := broken_value(profile, cells)) is not None:
                 return problem(BROKEN_VALUE, line, at + 1)

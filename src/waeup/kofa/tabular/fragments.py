@@ -46,12 +46,6 @@ def _is_glued(column: Column, text: str) -> bool:
     """Tell whether something stands directly behind a value, or in front of it."""
     if _CONTROL.search(text):
         return True
-    if column.choices is not None:
-        return any(
-            text.startswith(choice) and _is_more(text[len(choice) :])
-            for choice in column.choices
-            if choice
-        )
     form = column.form
     if form is not None:
         found = shape(text)
