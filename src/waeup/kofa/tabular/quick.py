@@ -13,7 +13,6 @@ import csv
 from collections.abc import Sequence
 from functools import partial
 from itertools import chain, pairwise
-from operator import itemgetter
 from typing import NamedTuple
 
 from waeup.kofa.tabular.layout import PAGE, Layout, has_other_encoding
@@ -52,9 +51,6 @@ class QuickReader:
         self._header = list(layout.header)
         self._widths = {layout.width}
         self._profile = layout.profile if layout.knows_rows else None
-        self._gates = self._profile.gates if self._profile is not None else []
-        mark = dialect.delimiter
-        self._gaps = (mark * 2, f"{mark}\n", f"{mark}\r", f"\n{mark}", dialect.quote * 2)
 
     def cut(self, text: str, first_line: int) -> QuickBlock | None:
         """Return the records of `text`, or None when it cannot simply be cut.
@@ -76,7 +72,7 @@ class QuickReader:
             return None
         columns = [cells[at :: width + 1] for at in range(width)]
         columns[0].pop()
-        if self._has_gap(plain) or not all(gate.passes(columns[gate.at]) for gate in self._gates):
+        if self._stands_out(columns):
             return None
         rows = list(zip(*columns, strict=True))
         names = self._layout.header
@@ -102,12 +98,10 @@ class QuickReader:
         text = "".join(texts)
         if self._is_odd(text) or set(map(len, rows)) - self._widths or self._header in rows:
             return None
-        if self._has_gap(text) and not all(map(all, rows)):
+        columns = list(zip(*rows, strict=True))
+        if self._stands_out(columns):
             return None
-        if not all(gate.passes(list(map(itemgetter(gate.at), rows))) for gate in self._gates):
-            return None
-        firsts = list(map(itemgetter(0), rows))
-        if _has_blank(rows, firsts) or self._has_bare_quote(rows, texts, text):
+        if _has_blank(rows, columns[0]) or self._has_bare_quote(rows, texts, text):
             return None
         if self._layout.quotes_all and text.count(self._between) < len(rows) * (
             self._layout.width - 1
@@ -162,11 +156,13 @@ class QuickReader:
             return True
         return layout.other_quote in text and bool(layout.between_other_quotes.search(text))
 
-    def _has_gap(self, text: str) -> bool:
-        """Tell whether there may be an empty cell where none should be."""
+    def _stands_out(self, columns: Sequence[Sequence[str]]) -> bool:
+        """Tell whether some row may have what the others do not have."""
         profile = self._profile
-        return (profile is not None and profile.is_dense) and (
-            text.startswith(self._mark) or any(gap in text for gap in self._gaps)
+        if profile is None:
+            return False
+        return (profile.is_dense and not all(map(all, columns))) or not all(
+            gate.passes(columns[gate.at]) for gate in profile.gates
         )
 
     def _has_swallowed(
