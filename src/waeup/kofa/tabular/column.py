@@ -132,7 +132,9 @@ class Column:
         if self.is_odd(text):
             return -1
         if self.kind is not None:
-            return 1 if self.fits(text) and (not closely or self.fits_closely(text)) else 0
+            # Few numbers do not tell how long others are.
+            loosely = not closely or (self.form is None and len(self._values) < _CHOICES)
+            return 1 if self.fits(text) and (loosely or self.fits_closely(text)) else 0
         if self.are_choices:
             # What stands once may come from the damaged row in question.
             return min(self._counts[text], 2) - 1

@@ -16,6 +16,7 @@ from waeup.kofa.tabular.problems import (
     BROKEN_VALUE,
     CUT_OFF,
     NUL_CHARACTER,
+    OTHER_DELIMITER,
     SHIFTED_CELLS,
     TEXT_AFTER_QUOTE,
     TOO_FEW_CELLS,
@@ -150,7 +151,7 @@ class Neighbours:
             return self._is_unlike_rows(entry)
         if entry.cells:
             mark, others = self._layout.grammar.dialect.delimiter, self._layout.width - 1
-            is_alone = found.code == TOO_FEW_CELLS and len(entry.cells) == 1
+            is_alone = found.code in (TOO_FEW_CELLS, OTHER_DELIMITER) and len(entry.cells) == 1
             return is_alone and entry.cells[0].count(mark) < others
         pieces = _text(entry).split(self._layout.grammar.dialect.delimiter)
         if found.code in _OF_PIECES and len(pieces) == 1:
@@ -179,7 +180,9 @@ class Neighbours:
             return True
         whole = column.is_whole(value)
         if whole is None and not piece.raw.endswith(("\n", "\r")):
-            return False  # rather the beginning of a row, at which the file was cut off
+            first = self._profile.columns[0]
+            if not first.has_words or first.likeness(_text(piece), closely=True) > 0:
+                return False  # rather the beginning of a row, at which the file was cut off
         completes = column.has_choice(value + _text(piece))
         if whole is False or completes:
             self._explained = piece

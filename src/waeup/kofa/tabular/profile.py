@@ -13,7 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 from functools import cached_property
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 
 from waeup.kofa.tabular.column import Column
 from waeup.kofa.tabular.detection import Record
@@ -38,8 +38,10 @@ _UNIT = re.compile(r"[(\[].*[)\]]")
 class Profile:
     """What rows of a table look like, learned from `rows` of `width` cells each."""
 
-    def __init__(self, rows: Sequence[Sequence[str]], width: int) -> None:
+    def __init__(self, rows: Sequence[Sequence[str]], width: int, is_spaced: bool = False) -> None:
         self.rows = rows
+        #: Whether blank lines between rows are usual.
+        self.is_spaced = is_spaced
         self.columns = [Column([row[at] for row in rows]) for at in range(width)]
         #: Whether no cell is ever empty.
         self.is_dense = all(column.is_always_filled for column in self.columns)
@@ -166,6 +168,7 @@ class Profile:
 
         `apart` says that a blank line stands in front of it.
         """
+        apart = apart and not self.is_spaced
         if not all(cell.strip() for cell in cells):
             return False
         wrong = self.misfits(cells)
@@ -225,13 +228,15 @@ def learn(records: Sequence[Record], header: Sequence[str]) -> Profile:
     rows: list[tuple[str, ...]] = []
     doubtful: list[tuple[str, ...]] = []
     apart, looks, before = False, 0, True
+    gaps = sum(one.cells == () != two.cells for one, two in pairwise(records))
+    is_spaced = gaps > max(2, len(records) / 4)
     for record, after in zip_longest(records, records[1:]):
         cells = record.cells
         if cells is not None and len(cells) == width and cells != header:
             is_odd = apart or DIGITS.search("".join(cells)) is None
             if rows and is_odd and (apart or looks < _LOOKS):
                 looks += not apart
-                if Profile(rows, width).begins_a_table(cells, header, apart):
+                if Profile(rows, width, is_spaced).begins_a_table(cells, header, apart):
                     break
             # Beside damage there are often pieces of rows.
             is_beside = (
@@ -242,7 +247,7 @@ def learn(records: Sequence[Record], header: Sequence[str]) -> Profile:
                 break
         apart = cells == ()
         before = _is_sound(record, width)
-    return Profile(rows if len(rows) >= ENOUGH else rows + doubtful, width)
+    return Profile(rows if len(rows) >= ENOUGH else rows + doubtful, width, is_spaced)
 
 
 def _is_sound(record: Record, width: int) -> bool:
