@@ -180,13 +180,11 @@ class Profile:
             return False  # a name stands once
         if not apart and not all(map(_NAME.fullmatch, cells)):
             return False
-        likeness = [
+        likeness = max(
             column.likeness(cell, closely=apart)
             for column, cell in zip(self.columns, cells, strict=True)
-        ]
-        if wrong and max(likeness) < 0 < len(cells) - 1:
-            return True
-        if apart and max(likeness) <= 0 < len(cells) - 1:
+        )
+        if len(cells) > 1 and ((wrong and likeness < 0) or (apart and likeness <= 0)):
             return True
         same = self.is_styled_as(cells, header)
         if wrong and (apart or (len(wrong) > 1 and (same or len(self.rows) >= _MANY))):

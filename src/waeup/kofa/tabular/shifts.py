@@ -54,7 +54,8 @@ def _is_cut_elsewhere(columns: Sequence[Column], cells: Sequence[str], at: int) 
     if len(text) > _LONGEST or not (cells[at].strip() and cells[at + 1].strip()):
         return False
     held = [
-        column.likeness(cell, closely=True) for column, cell in zip(pair, cells[at:], strict=False)
+        column.likeness(cell, closely=True)
+        for column, cell in zip(pair, cells[at : at + 2], strict=True)
     ]
     are_known = all(column.are_choices for column in pair)
     if min(held) > 0 or not (are_known or any(column.kind is not None for column in pair)):
@@ -62,11 +63,8 @@ def _is_cut_elsewhere(columns: Sequence[Column], cells: Sequence[str], at: int) 
     if min(held) == 0 and all(column.kind and not column.form for column in pair):
         return False  # numbers of unusual lengths
     cuts = (cut for cut in range(1, len(text)) if cut != len(cells[at]))
-    return any(
-        pair[0].likeness(text[:cut], closely=True) + pair[1].likeness(text[cut:], closely=True)
-        >= sum(held) + _RECUT
-        for cut in cuts
-    )
+    least = sum(held) + _RECUT
+    return any(_likeness(pair, (text[:cut], text[cut:])) >= least for cut in cuts)
 
 
 def _is_pushed(columns: Sequence[Column], cells: Sequence[str], empty: int) -> bool:
@@ -77,11 +75,10 @@ def _is_pushed(columns: Sequence[Column], cells: Sequence[str], empty: int) -> b
     behind = (cells[empty + 1 :], columns[empty:-1], columns[empty + 1 :])
     before = (cells[:empty], columns[1 : empty + 1], columns[:empty])
     for moved, homes, places in (behind, before):
-        fit = [home.likeness(cell, closely=True) for home, cell in zip(homes, moved, strict=True)]
-        held = [at.likeness(cell, closely=True) for at, cell in zip(places, moved, strict=True)]
         # Without its first value, its key, a row is no row.
-        least = sum(held) + (empty > 0)
-        if moved and sum(fit) >= least and not any(map(Column.is_odd, homes, moved)):
+        least = _likeness(places, moved) + (empty > 0)
+        is_odd = any(map(Column.is_odd, homes, moved))
+        if moved and not is_odd and _likeness(homes, moved) >= least:
             return True
     return False
 
@@ -113,52 +110,32 @@ def _is_repaired(columns: Sequence[Column], cells: Sequence[str], wrong: Sequenc
     """Tell whether one delimiter put elsewhere makes the row like the others."""
     if not wrong or len(cells) > _WIDEST:
         return False
-    before = sum(
-        column.likeness(cell, closely=True) for column, cell in zip(columns, cells, strict=True)
-    )
-    return any(
-        after - before >= _REPAIRED
-        for after in (*_repairs(columns, cells, wrong), *_repairs(columns, cells, wrong, True))
-    )
+    least = _likeness(columns, cells) + _REPAIRED
+    return any(after >= least for after in _repairs(columns, cells, wrong))
 
 
 def _repairs(
-    columns: Sequence[Column], cells: Sequence[str], wrong: Sequence[int], mirrored: bool = False
+    columns: Sequence[Column], cells: Sequence[str], wrong: Sequence[int]
 ) -> Iterator[int]:
-    """Generate how well the row fits when two cells become one, and one behind them two.
+    """Generate how well the row fits when two cells become one, and another one two.
 
-    `mirrored`: the one that becomes two stands in front of them.  Only what leaves no odd
-    cell between both places counts.
+    The odd cells, at the positions `wrong`, must be among those that are moved.
     """
-    last = len(cells) - 1
-    for joined in range(last):
-        pair = cells[joined] + cells[joined + 1]
-        for split in range(joined) if mirrored else range(joined + 2, last + 1):
-            low, high = (split, joined + 1) if mirrored else (joined, split)
-            text = cells[split]
-            if low > wrong[0] or high < wrong[-1] or len(text) > _LONGEST or len(text) < 2:
-                continue
-            if mirrored:
-                inner, start = cells[split + 1 : joined], split + 2
-                at, first = joined + 1, split
-            else:
-                inner, start = cells[joined + 2 : split], joined + 1
-                at, first = joined, split - 1
-            others = [columns[at].likeness(pair, closely=True)]
-            others += [
-                columns[home].likeness(cell, closely=True)
-                for home, cell in enumerate(inner, start)
-            ]
-            if min(others) < 0:
-                continue
-            rest = sum(
-                columns[home].likeness(cells[home], closely=True)
-                for home in range(len(cells))
-                if not low <= home <= high
-            )
-            pieces = (
-                columns[first].likeness(text[:cut], closely=True)
-                + columns[first + 1].likeness(text[cut:], closely=True)
-                for cut in range(1, len(text))
-            )
-            yield rest + sum(others) + max(pieces)
+    for joined in range(len(cells) - 1):
+        row = (*cells[:joined], cells[joined] + cells[joined + 1], *cells[joined + 2 :])
+        for at, text in enumerate(row):
+            is_between = min(at, joined) <= wrong[0] and wrong[-1] <= max(at, joined) + 1
+            if at != joined and is_between and 1 < len(text) <= _LONGEST:
+                pair = columns[at : at + 2]
+                yield (
+                    _likeness(columns[:at], row[:at])
+                    + max(_likeness(pair, (text[:cut], text[cut:])) for cut in range(1, len(text)))
+                    + _likeness(columns[at + 2 :], row[at + 1 :])
+                )
+
+
+def _likeness(columns: Sequence[Column], cells: Sequence[str]) -> int:
+    """Return how many more of `cells` are closely like their columns than unlike."""
+    return sum(
+        column.likeness(cell, closely=True) for column, cell in zip(columns, cells, strict=True)
+    )
