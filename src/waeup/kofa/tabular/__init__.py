@@ -6,7 +6,10 @@ here.  `open_table` is the one way in, `TableWriter` the one way out.
 
 From bytes to rows go: `source` (lines), `encodings`, `detection` and `heading`
 (what is found at the top, kept as a `layout`), `quick` and `careful` (records, by
-the `grammar`), `context` (neighbours), `reader` (all of it).
+the `grammar`), `context` (neighbours), `reader` (all of it).  What a row looks like
+is learned from those at the top: `shapes` (single values), `column`, `profile` (a
+row).  By that `gates` find the rows that stand out, and `shifts` and `fragments`
+tell what is wrong with them.
 """
 
 from waeup.kofa.tabular.dialect import Dialect

@@ -205,6 +205,8 @@ class CarefulReader:
             return problem(REPEATED_HEADER, line)
         if PAGE.search(text):
             return problem(BROKEN_VALUE, line)
+        if layout.was_reviewed:
+            return None
         if layout.has_other_quotes(text, cells) or layout.has_bare_cell(text):
             return problem(OTHER_QUOTES, line)
         if layout.knows_rows or self.is_in_second_table or self.is_after_blank:

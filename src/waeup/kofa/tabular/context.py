@@ -44,7 +44,7 @@ class Neighbours:
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
-        self._profile = layout.profile
+        self._profile = None if layout.was_reviewed else layout.profile
         self._held: list[Entry] = []
         # The last piece that is the rest of a row, and whether it makes its value a usual one.
         self._explained: Entry | None = None

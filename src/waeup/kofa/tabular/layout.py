@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
+from waeup.kofa.interfaces import ERRORS_COLUMN
 from waeup.kofa.tabular.detection import Record
 from waeup.kofa.tabular.grammar import Grammar
 from waeup.kofa.tabular.problems import Problem
@@ -103,9 +104,15 @@ class Layout:
         return len(self.header)
 
     @cached_property
+    def was_reviewed(self) -> bool:
+        """Whether it is a pending file: a person has seen why its rows came back."""
+        return ERRORS_COLUMN in self.header
+
+    @cached_property
     def knows_rows(self) -> bool:
         """Whether enough rows were seen to say what a row looks like."""
-        return self.profile is not None and len(self.profile.rows) >= _ENOUGH
+        known = self.profile is not None and len(self.profile.rows) >= _ENOUGH
+        return known and not self.was_reviewed
 
     @cached_property
     def _header_is_bare(self) -> bool:

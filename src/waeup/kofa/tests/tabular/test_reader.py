@@ -155,6 +155,34 @@ class TrailingDelimiters(FileTestCase):
             self.assertEqual(table.header, ("a", "b", ""))
 
 
+class PendingFiles(FileTestCase):
+    """Files with the reasons in them: whoever sends one again has read them."""
+
+    ROWS = "".join(
+        f"K10{at},{name},{at}\n" for at, name in enumerate(("Ada", "Bob", "Eve", "Ife"))
+    )
+    ODD = "K1,05Ada,5\n"
+
+    def test_what_looked_odd_is_meant(self):
+        codes = [code for _cells, code in self.outcome(f"id,name,age\n{self.ROWS * 3}{self.ODD}")]
+        self.assertEqual(codes, [None] * 12 + ["shifted-cells"])
+        reviewed = f"id,name,age\n{self.ROWS * 3}{self.ODD}".replace("\n", ",\n").replace(
+            "age,", "age,--ERRORS--"
+        )
+        self.assertEqual({code for _cells, code in self.outcome(reviewed)}, {None})
+
+    def test_a_last_row_without_a_line_end(self):
+        content = "id,--ERRORS--,age\n" + "1,x,20\n" * 9 + "2,x,2"
+        self.assertEqual({code for _cells, code in self.outcome(content)}, {None})
+
+    def test_damage_is_damage(self):
+        content = 'id,--ERRORS--\n1,x\n2\n3,"x\n4,x\n5,x,y\n6,x\n'
+        codes = [code for _cells, code in self.outcome(content)]
+        self.assertEqual(
+            codes, [None, "too-few-cells", "unclosed-quote", None, "too-many-cells", None]
+        )
+
+
 class Dialects(FileTestCase):
     def dialect(self, content):
         with open_table(self.file(content)) as table:
