@@ -23,7 +23,9 @@ _REPAIRED = 3
 _RECUT = 2
 #: Columns and characters up to which a place for a delimiter is looked for.
 _WIDEST = 64
-_LONGEST = 200
+_LONGEST = 100
+#: Cells of a row that are tried; more of them are no slip of one delimiter.
+_TRIES = 16
 
 
 def is_shifted(profile: Profile, cells: Sequence[str]) -> bool:
@@ -38,9 +40,13 @@ def is_shifted(profile: Profile, cells: Sequence[str]) -> bool:
         for at, column in enumerate(columns)
         if column.is_always_filled and not cells[at].strip()
     ]
+    fits = [
+        column.likeness(cell, closely=True) for column, cell in zip(columns, cells, strict=True)
+    ]
+    strange = [at for at in range(len(cells) - 1) if min(fits[at : at + 2]) < 1]
     return (
-        any(_is_pushed(columns, cells, at) for at in empty)
-        or any(_is_cut_elsewhere(columns, cells, at) for at in range(len(cells) - 1))
+        any(_is_pushed(columns, cells, at) for at in empty[:_TRIES])
+        or any(_is_cut_elsewhere(columns, cells, at) for at in strange[:_TRIES])
         or any(_gain(columns, cells, offset) >= _CONVINCING for offset in (1, -1))
         or any(_is_moved(columns, cells, wrong, offset) for offset in (1, -1))
         or _is_repaired(columns, cells, wrong)
@@ -58,7 +64,7 @@ def _is_cut_elsewhere(columns: Sequence[Column], cells: Sequence[str], at: int) 
         for column, cell in zip(pair, cells[at : at + 2], strict=True)
     ]
     are_known = all(column.are_choices for column in pair)
-    if min(held) > 0 or not (are_known or any(column.kind is not None for column in pair)):
+    if not (are_known or any(column.kind is not None for column in pair)):
         return False
     if min(held) == 0 and all(column.kind and not column.form for column in pair):
         return False  # numbers of unusual lengths
