@@ -236,11 +236,11 @@ class CarefulReader:
                 return problem(OTHER_QUOTES, line)
             elif other := self._other_delimiter(text, cells):
                 return problem(OTHER_DELIMITER, line, detail=other)
-            elif is_shifted(profile, cells):
-                return problem(SHIFTED_CELLS, line)
             elif is_incomplete(profile, cells):
                 profile.accept(cells)  # several of them are no accident
                 return problem(INCOMPLETE_ROW, line)
+            elif is_shifted(profile, cells):
+                return problem(SHIFTED_CELLS, line)
             elif (at := broken_value(profile, cells)) is not None:
                 return problem(BROKEN_VALUE, line, at + 1)
             elif is_odd:

@@ -65,13 +65,13 @@ def _is_more(rest: str) -> bool:
 
 
 def is_incomplete(profile: Profile, cells: Sequence[str]) -> bool:
-    """Tell whether cells that others have are empty, and one of the rest is odd, as in a total."""
+    """Tell whether most cells are empty, unlike those of others, and one is odd, as in a total."""
     columns = profile.columns
     filled = [at for at, column in enumerate(columns) if column.is_never_empty]
     empty = [at for at in filled if not cells[at].strip()]
     return (
         bool(empty)
-        and 3 * len(empty) >= len(filled)
+        and 2 * len(empty) >= len(filled)
         and any(
             cell.strip() and column.likeness(cell) < int(column.are_choices)
             for column, cell in zip(columns, cells, strict=True)

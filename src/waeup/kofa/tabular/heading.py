@@ -172,16 +172,19 @@ def _behind_preface(
     """
     first = _heading(filled[0], records, lines)
     width = len(filled[0].cells or ())
-    if first.profile.are_names(filled[0].cells or ()):
-        return first
     behind_blank = {
         after.start for before, after in pairwise(records) if before.cells == () != after.cells
     }
+    are_names = first.profile.are_names(filled[0].cells or ())
     for record in filled[1:_PREFACE]:
-        if record.start in behind_blank and len(record.cells or ()) == width:
+        if len(record.cells or ()) != width:
+            continue
+        if record.start in behind_blank:
             heading = _heading(record, records, lines)
             if heading.profile.are_names(record.cells or ()):
                 return heading
+        if are_names:
+            break  # a row, directly below its names
     return first
 
 
