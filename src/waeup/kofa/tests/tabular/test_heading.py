@@ -44,6 +44,12 @@ class Above(HeadingTestCase):
         self.check(facts, 3, ("Exported by:,admin", "Date:,2024-01-01"))
         self.check(facts + "\n", 4, ("Exported by:,admin", "Date:,2024-01-01"))
 
+    def test_a_title_as_wide_as_the_table(self):
+        content = "Benin\nPrinted on 2024-05-06; page 1\n\nday;price\n1;20\n2;25\n3;21\n4;30\n"
+        with open_table(self.file(content)) as table:
+            self.assertEqual((table.header, table.header_line), (("day", "price"), 4))
+            self.assertEqual([row.problem for row in table], [None] * 4)
+
     def test_a_table_that_begins_late(self):
         self.check("Page 1\n" + "\n" * 30, 32, ("Page 1",))
 
