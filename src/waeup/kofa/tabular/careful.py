@@ -221,7 +221,7 @@ class CarefulReader:
         if self._in_question and not wrong and profile.likeness(cells) > 0:
             self._second_table = None  # the row in front was an odd one, and nothing else
         self._in_question = False
-        # As the quick way does: nothing may depend on the way that was taken.
+        # As the quick way does: the rows that it passes are not doubted here.
         is_odd = profile.stands_out(cells)
         if self._second_table is None and (is_odd or self.is_after_blank):
             if profile.begins_a_table(cells, self._layout.header, self.is_after_blank):

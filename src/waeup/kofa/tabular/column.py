@@ -6,7 +6,6 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from os.path import commonprefix
 from typing import TypeVar
 
 from waeup.kofa.tabular.shapes import (
@@ -171,7 +170,7 @@ class Column:
 
     @property
     def is_always_filled(self) -> bool:
-        """Whether no value is empty, as far as they were seen."""
+        """Whether few values are empty, so that an empty one is odd."""
         return len(self._values) >= max(ENOUGH, _FILLED * len(self._all))
 
     @cached_property
@@ -186,7 +185,10 @@ class Column:
 
     @cached_property
     def form(self) -> str | None:
-        """The shape that all values have, as by `shape`; None when there is none with digits."""
+        """The shape that the values have, as by `shape`; None when there is none with digits.
+
+        Few of them may have another one: they may be damaged.
+        """
         if len(self._values) < _MANY:
             return None
         form, count = Counter(map(shape, self._values)).most_common(1)[0]
@@ -200,7 +202,6 @@ class Column:
         if self.kind is None or self.are_figures:
             return ()
         fitting = [value for value in self._values if self.fits(value)]
-        start = commonprefix(fitting)  # noqa: RUF071 - of any text, not of paths
         counts = [Counter(value) for value in fitting]
         signs = [
             (char, often)
@@ -208,7 +209,17 @@ class Column:
             if not char.isalnum() and all(other[char] == often for other in counts)
         ]
         # Behind the end of the value before, thus not counted elsewhere.
+        start = self.beginning
         return (*signs, ("\n" + start, 1)) if start else tuple(signs)
+
+    @cached_property
+    def beginning(self) -> str:
+        """What stands before the first digit of all values but damaged ones, if it is one text."""
+        if self.kind is None or self.are_figures:
+            return ""
+        starts = Counter(DIGITS.split(value, 1)[0] for value in self._values)
+        start, count = starts.most_common(1)[0]
+        return start if self._are_exceptions(len(self._values) - count) else ""
 
     def is_usual(self, text: str) -> bool:
         """Tell whether `text` stands in several rows."""

@@ -17,18 +17,36 @@ __all__ = ["broken_value", "is_incomplete"]
 
 #: Characters that no text has: they come from something else.
 _CONTROL = re.compile("[\x01-\x08\x0e-\x1f\x7f]")
+#: Rows with a broken value of one shape, after which it is no accident.
+_ACCIDENTS = 10
+#: Characters up to which a value is looked at.
+_LONGEST = 100
 #: Characters behind a figure that are more than a remark.
 _GLUED = 3
 
 
 def broken_value(profile: Profile, cells: Sequence[str]) -> int | None:
-    """Return the position of a cell that is a piece of a value, or more than one; or None."""
+    """Return the position of a cell that is a piece of a value, or more than one; or None.
+
+    What comes again and again in one shape is taken for a form of its own.
+    """
     for at, column in enumerate(profile.columns):
         text = cells[at]
-        is_strange = bool(text.strip()) and not column.is_usual(text)
-        if is_strange and (_is_cut(column, text) or _is_glued(column, text)):
-            return at
+        if text.strip() and not column.is_usual(text) and _is_broken(column, text):
+            profile.shapes_seen[at, shape(text)] += 1
+            if profile.shapes_seen[at, shape(text)] <= _ACCIDENTS:
+                return at
     return None
+
+
+def _is_broken(column: Column, text: str) -> bool:
+    if len(text) > _LONGEST:
+        return False
+    if _CONTROL.search(text):
+        return True
+    if column.fits(text) and text.startswith(column.beginning):
+        return False
+    return _is_cut(column, text) or _is_glued(column, text)
 
 
 def _is_cut(column: Column, text: str) -> bool:
@@ -44,8 +62,6 @@ def _is_cut(column: Column, text: str) -> bool:
 
 def _is_glued(column: Column, text: str) -> bool:
     """Tell whether something stands directly behind a value, or in front of it."""
-    if _CONTROL.search(text):
-        return True
     form = column.form
     if form is not None:
         found = shape(text)
@@ -53,19 +69,22 @@ def _is_glued(column: Column, text: str) -> bool:
         return has_more and of_any_number(found) != of_any_number(form)
     if not column.are_figures:
         return False
-    longest = max(
-        (end for end in range(1, len(text)) if column.fits_closely(text[:end])), default=None
-    )
+    ends = (end for end in range(1, len(text)) if column.fits_closely(text[:end]))
+    longest = max(ends, default=None)
     return longest is not None and _is_more(text[longest:])
 
 
 def _is_more(rest: str) -> bool:
-    """Tell whether what stands behind a value is more than a sign or a remark."""
-    return len(rest) >= _GLUED and rest[0] not in " (" and LETTERS.search(rest) is not None
+    """Tell whether what stands behind a figure is more than a sign, a unit or a remark."""
+    is_unit = rest[0] in " (" or rest[0].isalpha()
+    return len(rest) >= _GLUED and not is_unit and LETTERS.search(rest) is not None
 
 
 def is_incomplete(profile: Profile, cells: Sequence[str]) -> bool:
-    """Tell whether most cells are empty, unlike those of others, and one is odd, as in a total."""
+    """Tell whether a row is like a total: with many gaps, and something odd.
+
+    At least half of the cells that have a value in other rows are empty.
+    """
     columns = profile.columns
     filled = [at for at, column in enumerate(columns) if column.is_never_empty]
     empty = [at for at in filled if not cells[at].strip()]

@@ -26,6 +26,8 @@ class Gate:
         self.at = at
         #: Rows that were sound, though a value did not pass.
         self.exceptions = 0
+        #: Values that were looked at.
+        self.seen = 0
         self._are_integers = column.kind is INTEGER
         self._characters = column.characters if column.are_figures else None
         self._is_filled = column.is_always_filled
@@ -43,6 +45,7 @@ class Gate:
 
     def passes(self, values: Sequence[str]) -> bool:
         """Tell whether all `values` can be those of the column."""
+        self.seen += len(values)
         if self._choices is not None:
             return self._choices.issuperset(values)
         if self._is_filled and not all(values):

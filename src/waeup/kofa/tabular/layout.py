@@ -150,7 +150,9 @@ class Layout:
         quote = self.other_quote
         if quote not in text:
             return False
-        written = [cell.strip() for cell in self.grammar.written_cells(text)]
+        written = self.grammar.written_cells(text)
+        if self.grammar.dialect.padded:
+            written = [cell.strip() for cell in written]
         found = [
             at
             for at, cell in enumerate(written)

@@ -30,6 +30,10 @@ _LOOKS = 20
 _MANY = 5
 #: Sound rows with another value in a column, after which it is said to have any.
 _EXCEPTIONS = 5
+#: The same as a part of all rows so far.
+_FREQUENT = 0.0005
+#: Rows of a table that are tried in costly ways.
+_PATIENCE = 300
 
 _NAME = re.compile(r"[^\W\d_][^\d,;:!?]+")
 _UNIT = re.compile(r"[(\[].*[)\]]")
@@ -43,7 +47,11 @@ class Profile:
         #: Whether blank lines between rows are usual.
         self.is_spaced = is_spaced
         self.columns = [Column([row[at] for row in rows]) for at in range(width)]
-        #: Whether no cell is ever empty.
+        #: How often each shape was seen in a broken value, by column.
+        self.shapes_seen: Counter[tuple[int, str]] = Counter()
+        #: Rows that are still tried in costly ways.
+        self.patience = _PATIENCE
+        #: Whether hardly a cell is ever empty.
         self.is_dense = all(column.is_always_filled for column in self.columns)
         self._gaps = 0
 
@@ -69,19 +77,19 @@ class Profile:
 
     def stands_out(self, cells: Sequence[str]) -> bool:
         """Tell whether a row has something that the others do not have."""
-        return (self.is_dense and not all(map(str.strip, cells))) or any(
+        return (self.is_dense and not all(cells)) or any(
             not gate.passes((cells[gate.at],)) for gate in self.gates
         )
 
     def accept(self, cells: Sequence[str]) -> None:
         """Learn from a row that stands out and is sound: what is frequent is not asked again."""
-        if not all(map(str.strip, cells)):
+        if not all(cells):
             self._gaps += 1
             self.is_dense = self.is_dense and self._gaps <= _EXCEPTIONS
         for gate in self.gates[:]:
             if not gate.passes((cells[gate.at],)):
                 gate.exceptions += 1
-                if gate.exceptions > _EXCEPTIONS:
+                if gate.exceptions > max(_EXCEPTIONS, _FREQUENT * gate.seen):
                     self.gates.remove(gate)
 
     @cached_property
@@ -226,14 +234,15 @@ def learn(records: Sequence[Record], header: Sequence[str]) -> Profile:
     rows: list[tuple[str, ...]] = []
     doubtful: list[tuple[str, ...]] = []
     apart, looks, before = False, 0, True
+    # Between rows that are all apart a blank line says nothing.
     gaps = sum(one.cells == () != two.cells for one, two in pairwise(records))
     is_spaced = gaps > max(2, len(records) / 4)
     for record, after in zip_longest(records, records[1:]):
         cells = record.cells
         if cells is not None and len(cells) == width and cells != header:
             is_odd = apart or DIGITS.search("".join(cells)) is None
-            if rows and is_odd and (apart or looks < _LOOKS):
-                looks += not apart
+            if rows and is_odd and looks < (2 * _LOOKS if apart else _LOOKS):
+                looks += 1
                 if Profile(rows, width, is_spaced).begins_a_table(cells, header, apart):
                     break
             # Beside damage there are often pieces of rows.
@@ -243,7 +252,7 @@ def learn(records: Sequence[Record], header: Sequence[str]) -> Profile:
             (doubtful if is_beside else rows).append(cells)
             if len(rows) == LEARNED_ROWS:
                 break
-        apart = cells == ()
+        apart = cells == () and not is_spaced
         before = _is_sound(record, width)
     return Profile(rows if len(rows) >= ENOUGH else rows + doubtful, width, is_spaced)
 

@@ -93,7 +93,7 @@ class QuickReader:
             return None
         rows, ends = found
         if self._grammar.trailing:
-            rows = [row if row[-1] else row[:-1] for row in rows]
+            rows = [row[:-1] if row and not row[-1] else row for row in rows]
         texts = lines if ends is None else _joined(lines, ends)
         text = "".join(texts)
         if self._is_odd(text) or set(map(len, rows)) - self._widths or self._header in rows:

@@ -3,7 +3,7 @@
 A delimiter lost at one place and one too many at another leave a row of the right
 width, with the values between them one column off.  The row itself does not show it;
 what the other rows look like (`profile`) does.  Asked by the careful way (`careful`)
-about rows that are odd already.
+about rows that stand out, or stand behind a blank line.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _REPAIRED = 3
 #: What another place for a delimiter between two cells has to make better.
 _RECUT = 2
 #: Columns and characters up to which a place for a delimiter is looked for.
-_WIDEST = 64
+_WIDEST = 30
 _LONGEST = 100
 #: Cells of a row that are tried; more of them are no slip of one delimiter.
 _TRIES = 16
@@ -49,7 +49,7 @@ def is_shifted(profile: Profile, cells: Sequence[str]) -> bool:
         or any(_is_cut_elsewhere(columns, cells, at) for at in strange[:_TRIES])
         or any(_gain(columns, cells, offset) >= _CONVINCING for offset in (1, -1))
         or any(_is_moved(columns, cells, wrong, offset) for offset in (1, -1))
-        or _is_repaired(columns, cells, wrong)
+        or _is_repaired(profile, cells, wrong)
         or 1 < len(wrong) == sum(bool(cell.strip()) for cell in cells)
     )
 
@@ -112,10 +112,12 @@ def _gain(columns: Sequence[Column], cells: Sequence[str], offset: int) -> int:
     return best
 
 
-def _is_repaired(columns: Sequence[Column], cells: Sequence[str], wrong: Sequence[int]) -> bool:
+def _is_repaired(profile: Profile, cells: Sequence[str], wrong: Sequence[int]) -> bool:
     """Tell whether one delimiter put elsewhere makes the row like the others."""
-    if not wrong or len(cells) > _WIDEST:
+    if not wrong or len(cells) > _WIDEST or profile.patience == 0:
         return False
+    profile.patience -= 1
+    columns = profile.columns
     least = _likeness(columns, cells) + _REPAIRED
     return any(after >= least for after in _repairs(columns, cells, wrong))
 

@@ -60,6 +60,37 @@ class BrokenValues(unittest.TestCase):
             self.assertIsNone(broken_value(ROOMS, cells), cells)
 
 
+class SoundTables(unittest.TestCase):
+    """Tables whose later rows are not like those at the top."""
+
+    def check(self, top, later, most=0):
+        profile = Profile([(value, f"x{at}") for at, value in enumerate(top)], 2)
+        broken = [value for value in later if broken_value(profile, (value, "y")) is not None]
+        self.assertLessEqual(len(broken), most, broken)
+
+    def test_codes_of_other_lengths(self):
+        top = [f"{word}{at}" for at in range(100, 110) for word in ("ACC", "BIO", "ENG")]
+        self.check(top, [f"{word}{at}" for at in range(100, 200) for word in ("FA", "MATH")])
+
+    def test_amounts(self):
+        top = [f"{at}.50" for at in range(100, 120)]
+        self.check(top, ["1,002.00", "-977.80", "539", "7.25", "0.5", "12000.00"] * 20)
+
+    def test_dates_and_times(self):
+        self.check([f"10:{at}" for at in range(10, 40)], ["10:30:15", "9:15"] * 20)
+        self.check([f"2024-05-{at}" for at in range(10, 30)], ["2024-05-05 10:00"] * 20)
+
+    def test_numbers_with_units(self):
+        self.check([str(at) for at in range(20, 90)], ["30min", "40 hours", "50*", "60 (late)"])
+
+    def test_a_second_form_is_doubted_some_times_only(self):
+        top = [f"BIO{at}" for at in range(100, 130)]
+        self.check(top, [f"BIO{at}L" for at in range(100, 300)], most=10)
+
+    def test_a_long_cell_is_no_trouble(self):
+        self.check([str(at) for at in range(20, 90)], ["9" * 1_000_000 + "<x>"])
+
+
 class IncompleteRows(unittest.TestCase):
     def test_a_total(self):
         self.assertTrue(is_incomplete(ROOMS, ("Total", "", "960", "")))

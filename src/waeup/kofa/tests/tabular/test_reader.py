@@ -138,7 +138,12 @@ class TrailingDelimiters(FileTestCase):
     """A delimiter behind the last cell of each line, names included."""
 
     def test_it_is_no_column(self):
-        for content in ("a,b,\n1,2,\n3,,\n", 'a,b,\r\n"1",2,\r\n3,"",\r\n', "a,b,\n1,2,\n3,,"):
+        for content in (
+            "a,b,\n1,2,\n\n3,,\n\n",
+            "a,b,\n1,2,\n3,,\n",
+            'a,b,\r\n"1",2,\r\n3,"",\r\n',
+            "a,b,\n1,2,\n3,,",
+        ):
             with self.subTest(content=content), open_table(self.file(content)) as table:
                 self.assertEqual(table.header, ("a", "b"))
                 self.assertEqual([row.values for row in table], [("1", "2"), ("3", "")])
