@@ -35,6 +35,8 @@ _OFTEN = 4
 _FEW_CHOICES = 16
 #: Part of the rows that may be unlike the others where all seem to be of one form.
 _EXCEPTIONS = 0.02
+#: Rows that may be damaged in a small table.
+_SLIPS = 4
 #: Part of the rows that have a value where none should be empty.
 _FILLED = 0.75
 #: Part of the values whose length says nothing about the others.
@@ -181,7 +183,8 @@ class Column:
 
     def _are_exceptions(self, count: int) -> bool:
         """Tell whether `count` rows are no more than may be damaged."""
-        return count <= max(_EXCEPTIONS * len(self._all), len(self._all) > _MANY)
+        total = len(self._all)
+        return count <= max(_EXCEPTIONS * total, min(total // 10, _SLIPS), total > _MANY)
 
     @cached_property
     def form(self) -> str | None:

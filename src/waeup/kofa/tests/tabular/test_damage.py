@@ -3,7 +3,7 @@
 import random
 from unittest import mock
 
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from waeup.kofa.errors import TableError, TooLarge
@@ -196,6 +196,8 @@ class AnyText(FileTestCase):
     @given(st.lists(st.sampled_from(list('"",,\r\n\0ab ;')), max_size=60).map("".join))
     def test_every_line_is_delivered_or_stands_behind_a_problem(self, text):
         """Whatever follows the header: no line is lost, no row without a problem is ragged."""
+        # Where NULs are the rule, it is a binary file, and refused.
+        assume(text.count("\0") <= 3)
         path = self.file("a,b\n" + text)
         with open_table(path, **GIVEN, rows_required=False) as table:
             rows = list(table)
