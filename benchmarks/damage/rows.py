@@ -34,6 +34,14 @@ def _unless(condition: bool) -> None:
         raise UnfitError
 
 
+def _bare_value(draft: Draft, random: Random, piece: Piece) -> tuple[int, str]:
+    """Return the position of a cell without quotes, and the true value in it."""
+    at = _bare(piece, random, 4)
+    value = draft.table.rows[piece.rows[0]][at] if at < len(draft.table.header) else ""
+    _unless(value != piece.cells[at])
+    return at, value
+
+
 def _bare(piece: Piece, random: Random, least: int = 1) -> int:
     """Return the index of a cell without quotes that has at least so many characters."""
     fitting = [
@@ -119,9 +127,7 @@ def _(draft: Draft, random: Random, piece: Piece) -> None:
 
 @_named("bare quote: a pair inside a cell")
 def _(draft: Draft, random: Random, piece: Piece) -> None:
-    at = _bare(piece, random, 4)
-    value = draft.table.rows[piece.rows[0]][at] if at < len(draft.table.header) else ""
-    _unless(value != piece.cells[at])
+    at, value = _bare_value(draft, random, piece)
     changed = f'{value[:1]}"{value[1:3]}"{value[3:]}'
     _also(draft, piece, at, changed)
     piece.cells[at] = changed
@@ -135,9 +141,7 @@ def _(draft: Draft, random: Random, piece: Piece) -> None:
 
 @_named("text behind a closing quote: first word in quotes")
 def _(draft: Draft, random: Random, piece: Piece) -> None:
-    at = _bare(piece, random, 4)
-    value = draft.table.rows[piece.rows[0]][at] if at < len(draft.table.header) else ""
-    _unless(value != piece.cells[at])
+    at, value = _bare_value(draft, random, piece)
     where = value.find(" ") if " " in value else 2
     changed = f'"{value[:where]}"{value[where:]}'
     _also(draft, piece, at, changed)

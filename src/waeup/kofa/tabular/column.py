@@ -21,7 +21,7 @@ from waeup.kofa.tabular.shapes import (
     shape,
 )
 
-__all__ = ["Column"]
+__all__ = ["Column", "likeness"]
 
 #: Values that must be there before a column is said to have a kind.
 _FEW = 2
@@ -363,6 +363,13 @@ class Column:
     def has_many(self) -> bool:
         """Whether enough values were seen to expect an answer of `is_whole`."""
         return len(self._all) >= _MANY
+
+
+def likeness(columns: Sequence[Column], cells: Sequence[str]) -> int:
+    """Return how many more of `cells` are closely like their columns than unlike."""
+    return sum(
+        column.likeness(cell, closely=True) for column, cell in zip(columns, cells, strict=True)
+    )
 
 
 def _initial(text: str) -> str:

@@ -21,14 +21,15 @@ from waeup.kofa.tabular.profile import Profile
 
 __all__ = ["PAGE", "Entry", "Layout", "has_other_encoding", "quotes_all"]
 
+#: The beginning of a page that a portal sent instead of a table, or behind one.
+PAGE = re.compile("<!doctype html|<html[ >]", re.IGNORECASE)
+
 _WESTERN = frozenset({"cp1252", "iso8859-1", "iso8859-15", "latin-1"})
 #: Bytes of UTF-8 for letters with accents and for typographic signs, read as Windows-1252.
 _UTF8_AS_CP1252 = re.compile(
     "[\u00c2-\u00c5][\u0080-\u00bf\u0152-\u0178\u02c6\u02dc\u2013-\u2122]|\u00e2\u20ac"
 )
 
-#: The beginning of a page that a portal sent instead of a table, or behind one.
-PAGE = re.compile("<!doctype html|<html[ >]", re.IGNORECASE)
 #: Their first characters, which are quickly looked for.
 _LEADS = "\u00c2\u00c3\u00c4\u00c5\u00e2"
 #: Delimiters that hardly stand in the text of a cell.

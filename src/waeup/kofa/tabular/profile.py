@@ -2,9 +2,9 @@
 
 A person sees at once that a row is not like the others.  A `Profile` is that
 knowledge: it tells the names of columns from a row, a row from text that happens
-to have as many delimiters, and a whole cell from one that was cut off.  It is
-asked where something else is odd already, and never refuses a row by itself for
-an unusual value.
+to have as many delimiters, and a whole cell from one that was cut off.  It tells
+which rows stand out; what is wrong with them, if anything, is said by `shifts` and
+`fragments`.  What it does not know it learns from the rows that were sound.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Collection, Sequence
 from functools import cached_property
 from itertools import pairwise, zip_longest
 
-from waeup.kofa.tabular.column import Column
+from waeup.kofa.tabular.column import Column, likeness
 from waeup.kofa.tabular.detection import Record
 from waeup.kofa.tabular.gates import Gate
 from waeup.kofa.tabular.shapes import DIGITS, ENOUGH, KINDS, is_figure, style
@@ -118,10 +118,7 @@ class Profile:
 
     def likeness(self, cells: Sequence[str]) -> int:
         """Return how many more of `cells` are like the values of their columns than unlike."""
-        return sum(
-            column.likeness(cell, closely=True)
-            for column, cell in zip(self.columns, cells, strict=True)
-        )
+        return likeness(self.columns, cells)
 
     def has_stray_quote(self, at: int, text: str) -> bool:
         """Tell whether `text` would be a value of the column `at` without a quote at one end."""
@@ -158,7 +155,7 @@ class Profile:
             return True if wrong else None
         if self._repeats(cells):
             return False
-        return True if self._is_in_otherstyle(cells) else None
+        return True if self._is_in_other_style(cells) else None
 
     def are_more_names(self, cells: Sequence[str], header: Sequence[str]) -> bool:
         """Tell whether `cells`, below the names of the `header`, cannot be a row."""
@@ -188,24 +185,24 @@ class Profile:
             return False  # a name stands once
         if not apart and not all(map(_NAME.fullmatch, cells)):
             return False
-        likeness = max(
+        best = max(
             column.likeness(cell, closely=apart)
             for column, cell in zip(self.columns, cells, strict=True)
         )
-        if len(cells) > 1 and ((wrong and likeness < 0) or (apart and likeness <= 0)):
+        if len(cells) > 1 and ((wrong and best < 0) or (apart and best <= 0)):
             return True
         same = self.is_styled_as(cells, header)
         if wrong and (apart or (len(wrong) > 1 and (same or len(self.rows) >= _MANY))):
             return True
         least = 1 if wrong else 2
         known = apart or (len(self.rows) >= _MANY and len(cells) > least)
-        return known and same and self._is_in_otherstyle(cells)
+        return known and same and self._is_in_other_style(cells)
 
     def is_styled_as(self, cells: Sequence[str], header: Sequence[str]) -> bool:
         """Tell whether `cells` are written in the cases in which the names are."""
         return list(map(style, cells)) == list(map(style, header))
 
-    def _is_in_otherstyle(self, cells: Sequence[str]) -> bool:
+    def _is_in_other_style(self, cells: Sequence[str]) -> bool:
         """Tell whether hardly a cell of the rows is written as all of `cells` are."""
         styles = {style(cell) for cell in cells}
         if len(styles) != 1 or "" in styles or len(self.rows) < ENOUGH:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from waeup.kofa.tabular.column import Column
+from waeup.kofa.tabular.column import Column, likeness
 from waeup.kofa.tabular.profile import Profile
 
 __all__ = ["is_shifted"]
@@ -70,7 +70,7 @@ def _is_cut_elsewhere(columns: Sequence[Column], cells: Sequence[str], at: int) 
         return False  # numbers of unusual lengths
     cuts = (cut for cut in range(1, len(text)) if cut != len(cells[at]))
     least = sum(held) + _RECUT
-    return any(_likeness(pair, (text[:cut], text[cut:])) >= least for cut in cuts)
+    return any(likeness(pair, (text[:cut], text[cut:])) >= least for cut in cuts)
 
 
 def _is_pushed(columns: Sequence[Column], cells: Sequence[str], empty: int) -> bool:
@@ -82,9 +82,9 @@ def _is_pushed(columns: Sequence[Column], cells: Sequence[str], empty: int) -> b
     before = (cells[:empty], columns[1 : empty + 1], columns[:empty])
     for moved, homes, places in (behind, before):
         # Without its first value, its key, a row is no row.
-        least = _likeness(places, moved) + (empty > 0)
+        least = likeness(places, moved) + (empty > 0)
         is_odd = any(map(Column.is_odd, homes, moved))
-        if moved and not is_odd and _likeness(homes, moved) >= least:
+        if moved and not is_odd and likeness(homes, moved) >= least:
             return True
     return False
 
@@ -118,7 +118,7 @@ def _is_repaired(profile: Profile, cells: Sequence[str], wrong: Sequence[int]) -
         return False
     profile.patience -= 1
     columns = profile.columns
-    least = _likeness(columns, cells) + _REPAIRED
+    least = likeness(columns, cells) + _REPAIRED
     return any(after >= least for after in _repairs(columns, cells, wrong))
 
 
@@ -136,14 +136,7 @@ def _repairs(
             if at != joined and is_between and 1 < len(text) <= _LONGEST:
                 pair = columns[at : at + 2]
                 yield (
-                    _likeness(columns[:at], row[:at])
-                    + max(_likeness(pair, (text[:cut], text[cut:])) for cut in range(1, len(text)))
-                    + _likeness(columns[at + 2 :], row[at + 1 :])
+                    likeness(columns[:at], row[:at])
+                    + max(likeness(pair, (text[:cut], text[cut:])) for cut in range(1, len(text)))
+                    + likeness(columns[at + 2 :], row[at + 1 :])
                 )
-
-
-def _likeness(columns: Sequence[Column], cells: Sequence[str]) -> int:
-    """Return how many more of `cells` are closely like their columns than unlike."""
-    return sum(
-        column.likeness(cell, closely=True) for column, cell in zip(columns, cells, strict=True)
-    )
