@@ -37,6 +37,22 @@ class ItemBusy(Refused):
     """Somebody else works on the item at this moment; try again later."""
 
 
+class WrongState(ItemBusy):
+    """A run, or a file that a run holds, is in no state for this; look at the runs."""
+
+
+class ConfirmationNeeded(Refused):
+    """More objects would be removed or changed than goes without saying; confirm the number.
+
+    `removed` and `changed` are the numbers to confirm, 0 where none is needed.
+    """
+
+    def __init__(self, message: str, removed: int = 0, changed: int = 0) -> None:
+        super().__init__(message)
+        self.removed = removed
+        self.changed = changed
+
+
 class TooLarge(Refused, ValueError):
     """The content exceeds a configured limit; split it or raise the limit."""
 
@@ -58,7 +74,7 @@ class NotAllowed(Refused, PermissionError):
 
 
 class DatabaseHeld(Refused):
-    """Another process holds the embedded database; stop it, or ask it to do the work."""
+    """Another process holds the embedded database and takes no commands; wait for its end."""
 
 
 class FatalCSVError(Refused):
@@ -101,3 +117,11 @@ class Fault(KofaError):
 
 class StorageFault(Fault, OSError):
     """A file operation failed although the input was good; look at disk and rights."""
+
+
+class PortalGone(Fault):
+    """The portal ended before it answered; start it again, and look at what it has done."""
+
+
+class NotUnderstood(Fault):
+    """A message makes no sense to who gets it; both sides should be of the same release."""

@@ -17,9 +17,8 @@ from typing import Any
 from waeup.kofa.conversion import Mapping
 from waeup.kofa.errors import FatalCSVError
 from waeup.kofa.importing.canonical import unpacked
-from waeup.kofa.importing.engine import LISTED_REASONS
 from waeup.kofa.importing.reading import AS_FOUND, limits, read_with
-from waeup.kofa.importing.report import CREATED, REMOVED, UPDATED, Report
+from waeup.kofa.importing.report import CREATED, LISTED_REASONS, REMOVED, UPDATED, Report
 from waeup.kofa.importing.results import result_paths
 from waeup.kofa.interfaces import ERRORS_COLUMN, IBatchProcessor
 from waeup.kofa.tabular import open_table

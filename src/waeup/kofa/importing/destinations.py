@@ -30,7 +30,7 @@ from waeup.kofa.spool import (
     tail_of,
 )
 from waeup.kofa.spool.disk import digest_of, disk, faults, stage, sync_file
-from waeup.kofa.tabular import TableWriter, merge_tables, read_header
+from waeup.kofa.tabular import header_bytes, merge_tables, read_header
 
 
 @dataclass(frozen=True)
@@ -249,7 +249,7 @@ def _plan_joining(storage: str, work: WorkFolder, staged: str, place: str) -> St
     tail = tail_of(target, length)
     columns = read_header(staged)
     if columns is not None:
-        header = _header_bytes(work, columns)
+        header = header_bytes(columns)
         if all(_starts_with(path, header) for path in (target, staged)):
             source = os.path.relpath(staged, storage)
             lead = "" if _is_terminated(target, length) else "\r\n"
@@ -266,13 +266,6 @@ def _plan_joining(storage: str, work: WorkFolder, staged: str, place: str) -> St
     sync_file(merged)
     source = os.path.relpath(merged, storage)
     return Replace(source, place, length, tail, digest_of(merged))
-
-
-def _header_bytes(work: WorkFolder, columns: tuple[str, ...]) -> bytes:
-    path = os.path.join(work.path, "header" + TABLE_EXTENSION)
-    TableWriter(path, columns).close()
-    with open(path, "rb") as stream:
-        return stream.read()
 
 
 def _starts_with(path: str, beginning: bytes) -> bool:

@@ -4,32 +4,56 @@ Rows go through in batches.  All cells of a batch are read and converted first
 (`waeup.kofa.importing.preparing`); then each row is applied.  A row that cannot be
 converted, or that a hook refuses with a message, simply goes to the pending file.
 One whose hook raises (`HalfDone`) is taken back: the batch is replayed without it
-(see `waeup.kofa.importing.rollback`).  Results are written when the batch is through,
+(see `waeup.kofa.importing.rollback`).  Results are given out when the batch is through,
 thus no row is reported twice.
 
 The engine works inside the caller's transaction.  It never begins, commits or
-aborts one.
+aborts one.  A run of the portal calls `RowEngine.apply` with a batch for each of its
+transactions; `RowEngine.run` does a whole table in one.
 """
 
 import os
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any, NamedTuple
+
+from persistent import Persistent
+from ZODB.utils import z64
 
 from waeup.kofa import conversion
 from waeup.kofa.conversion.wording import listing
 from waeup.kofa.errors import FatalCSVError, MappingError
 from waeup.kofa.importing import report as outcomes
-from waeup.kofa.importing.hooks import HookRow, once, overridden, row_error
-from waeup.kofa.importing.plan import RowPlan, ValuePlan, running
+from waeup.kofa.importing.effects import (
+    Change,
+    Effect,
+    Watch,
+    changes_between,
+    located,
+    outcome_digest,
+    serial_of,
+    values_of,
+)
+from waeup.kofa.importing.hooks import (
+    CREATE,
+    REMOVE,
+    UPDATE,
+    UPSERT,
+    HookRow,
+    once,
+    overridden,
+    row_error,
+)
+from waeup.kofa.importing.plan import RowPlan, ValuePlan, running, secret_names
 from waeup.kofa.importing.preparing import Prepared, Preparer
 from waeup.kofa.importing.reading import AS_FOUND, open_source, read_with
-from waeup.kofa.importing.report import Report, RowResult
+from waeup.kofa.importing.report import Report, RowResult, Tally
 from waeup.kofa.importing.results import ResultFiles, result_paths
 from waeup.kofa.importing.rollback import ObjectRestore, Savepoints
 from waeup.kofa.interfaces import IBatchProcessor
+from waeup.kofa.spool import count_lines
 from waeup.kofa.tabular import Table, check_header
 from waeup.kofa.tabular.options import ReadOptions
 
@@ -38,10 +62,9 @@ from waeup.kofa.tabular.options import ReadOptions
 BATCH_ROWS = 1000
 #: After so many replays of one batch each further row gets a savepoint.
 MAX_REPLAYS = 3
-#: Different reasons that are counted; a file may have one for each row.
-COUNTED_REASONS = 1000
-#: Reasons that a report lists, most frequent first.
-LISTED_REASONS = 20
+
+#: Outcome and digest that a check found for the row of a number; None: it did not get there.
+Expected = Callable[[int], tuple[str, bytes] | None]
 
 
 def discard_results(folder: str, source: str) -> None:
@@ -60,6 +83,32 @@ class Progress(NamedTuple):
     fraction: float
 
 
+class Manner(NamedTuple):
+    """How rows are applied.
+
+    `skip_unchanged` leaves objects alone that have all values of their row already.
+    `recorded` asks for the effects of rows, for an undo; `detailed` for keys and changes.
+    `expected` tells what a check has found: a row that turns out otherwise fails.
+    `restart` begins the transaction anew: for a caller in whose transaction nothing happened
+    before a batch, that is cheaper than a savepoint, with which all is written twice.
+    """
+
+    skip_unchanged: bool = False
+    recorded: bool = False
+    detailed: bool = False
+    expected: Expected | None = None
+    restart: Callable[[], object] | None = None
+
+
+class _Applied(NamedTuple):
+    """What a row did."""
+
+    outcome: str
+    changes: tuple[Change, ...] = ()
+    effect: Effect | None = None
+    is_under_new: bool = False
+
+
 class _RowRefused(Exception):
     """A hook said no before anything was written."""
 
@@ -74,6 +123,32 @@ def check_mode(processor: IBatchProcessor, mode: str) -> None:
         raise FatalCSVError(
             f"{processor.name} has no mode {mode!r}. Its modes are: {', '.join(processor.modes)}."
         )
+
+
+class SourceRows:
+    """The rows of a table, batch by batch; `taken` is the number of rows given out.
+
+    `lines` are the physical lines of its text, as far as they are known.
+    """
+
+    def __init__(self, table: Table, start: int, lines: int) -> None:
+        self._lines = lines
+        self._line = 0
+        self._rows = iter(table)
+        self.taken = sum(1 for _ in islice(self._rows, start))
+
+    def take(self, number: int) -> list[Any]:
+        """Return the next rows, at most `number`; none at the end."""
+        rows = list(islice(self._rows, number))
+        self.taken += len(rows)
+        if rows:
+            self._line = rows[-1].line
+        return rows
+
+    @property
+    def fraction(self) -> float:
+        """How much of the table was given out (0 to 1)."""
+        return min(self._line / self._lines, 1.0) if self._lines else 1.0
 
 
 class RowEngine:
@@ -96,6 +171,7 @@ class RowEngine:
         *,
         options: ReadOptions = AS_FOUND,
         read_from: str | None = None,
+        manner: Manner | None = None,
     ) -> None:
         self.processor = processor
         self.path = path
@@ -105,6 +181,7 @@ class RowEngine:
         self.site = site
         self.filename = os.path.splitext(os.path.basename(path))[0]
         self._ignore_empty = ignore_empty
+        self._manner = manner or Manner()
         check_mode(processor, mode)
         header, names = self._checked(mapping)
         self._mapping = mapping = self._effective(mapping, header, names)
@@ -115,10 +192,12 @@ class RowEngine:
             processor, header, names, self._rows, self._values, mode, ignore_empty
         )
         self._own_parents = overridden(processor, "parentsExist")
-        self._apply: Callable[[HookRow], str] = {
-            "create": self._create,
-            "update": self._update,
-            "remove": self._remove,
+        self._secrets = {*secret_names(processor.iface), *self._values.secrets}
+        self._apply: Callable[[Prepared], _Applied] = {
+            CREATE: self._create,
+            UPDATE: self._update,
+            REMOVE: self._remove,
+            UPSERT: self._upsert,
         }[mode]
         connection = getattr(site, "_p_jar", None)
         self._savepoints = Savepoints(connection) if connection is not None else None
@@ -127,46 +206,50 @@ class RowEngine:
     def run(self, folder: str, progress: Callable[[Progress], None] | None = None) -> Report:
         """Apply all rows, write result files into `folder`, and report."""
         started = time.monotonic()
-        counts: Counter[str] = Counter()
-        reasons: Counter[str] = Counter()
+        tally = Tally()
+        files = self.result_files(*result_paths(folder, self.path))
+        try:
+            with self.open() as source:
+                while rows := source.take(BATCH_ROWS):
+                    for result in self.apply(rows):
+                        files.write(result)
+                        tally.add(result.outcome, result.reason)
+                    if progress is not None:
+                        failed = tally.counts[outcomes.FAILED]
+                        progress(Progress(tally.total, failed, source.fraction))
+        finally:
+            files.close()
+        tally.seconds = time.monotonic() - started
+        return tally.report(
+            os.path.basename(self.path),
+            self.processor.util_name,
+            self.mode,
+            finished=files.finished_path,
+            pending=files.pending_path,
+        )
+
+    @contextmanager
+    def open(self, start: int = 0) -> Iterator[SourceRows]:
+        """Give the rows of the table behind the first `start` ones."""
+        with running(self.processor, self._values), self._open() as table:
+            yield SourceRows(table, start, count_lines(self._source))
+
+    def result_files(self, finished: str, pending: str) -> ResultFiles:
+        """Return new result files of these paths for the results of this engine."""
         hook = self.processor.writeFailedRow
-        files = ResultFiles(
-            folder,
-            self.path,
+        return ResultFiles(
+            finished,
+            pending,
             self._rows.fields,
             guarded=self._values.texts,
             write_failed=hook if overridden(self.processor, "writeFailedRow") else None,
         )
+
+    def apply(self, rows: Sequence[Any]) -> list[RowResult]:
+        """Apply rows of `open`, each once, and return their results; blank rows have none."""
         prepare = self._preparer.prepare
-        try:
-            with running(self.processor, self._values), self._open() as table:
-                source = iter(table)
-                while rows := list(islice(source, BATCH_ROWS)):
-                    for result in self._batch([p for row in rows if (p := prepare(row))]):
-                        files.write(result)
-                        counts[result.outcome] += 1
-                        reason = result.reason
-                        if reason is not None and (
-                            reason in reasons or len(reasons) < COUNTED_REASONS
-                        ):
-                            reasons[reason] += 1
-                    if progress is not None:
-                        failed = counts[outcomes.FAILED]
-                        done = table.bytes_read / table.size
-                        progress(Progress(counts.total(), failed, done))
-        finally:
-            files.close()
-        return Report(
-            file=os.path.basename(self.path),
-            processor=self.processor.util_name,
-            mode=self.mode,
-            total=counts.total(),
-            seconds=time.monotonic() - started,
-            finished=files.finished_path,
-            pending=files.pending_path,
-            reasons=tuple(reasons.most_common(LISTED_REASONS)),
-            **{outcome: counts[outcome] for outcome in outcomes.OUTCOMES},
-        )
+        prepared = [found for row in rows if (found := prepare(row)) is not None]
+        return self._batch(prepared)
 
     def _open(self) -> Table:
         return open_source(self._source, self._reading, os.path.basename(self.path))
@@ -206,7 +289,7 @@ class RowEngine:
         constants = tuple(
             (name, text)
             for name, text in mapping.constants
-            if self.mode != "remove" or name in self.processor.location_fields
+            if self.mode != REMOVE or name in self.processor.location_fields
         )
         return conversion.Mapping(tuple(names.get(column) for column in header), constants)
 
@@ -223,11 +306,14 @@ class RowEngine:
 
     # -- applying --------------------------------------------------------------
 
-    def _batch(self, rows: list[Prepared]) -> Iterator[RowResult]:
+    def _batch(self, rows: list[Prepared]) -> list[RowResult]:
         """Apply a batch and return its results, each row once."""
         if self._savepoints is None:
-            return iter([self._single(row) for row in rows])
-        self._savepoints.mark()
+            return [self._single(row) for row in rows]
+        restart = self._manner.restart
+        if restart is None:
+            self._savepoints.mark()
+            restart = self._savepoints.rollback
         failed: dict[int, str] = {}
         for _ in range(MAX_REPLAYS):
             results = []
@@ -236,11 +322,11 @@ class RowEngine:
                     results.append(self._try(row, failed.get(row.number)))
                 except HalfDone as exc:
                     failed[row.number] = str(exc)
-                    self._savepoints.rollback()
+                    restart()
                     break
             else:
-                return iter(results)
-        return iter([self._guarded(row, failed.get(row.number)) for row in rows])
+                return results
+        return [self._guarded(row, failed.get(row.number)) for row in rows]
 
     def _guarded(self, row: Prepared, reason: str | None) -> RowResult:
         """Apply a row behind a savepoint of its own."""
@@ -250,7 +336,7 @@ class RowEngine:
             return self._try(row, reason)
         except HalfDone as exc:
             self._savepoints.rollback()
-            return _failed(row, str(exc))
+            return self._failed(row, str(exc))
 
     def _single(self, row: Prepared) -> RowResult:
         """Apply a row to objects outside a database."""
@@ -260,28 +346,81 @@ class RowEngine:
             return self._try(row, None)
         except HalfDone as exc:
             self._restore.restore()
-            return _failed(row, str(exc))
+            return self._failed(row, str(exc))
 
     def _try(self, row: Prepared, known_reason: str | None) -> RowResult:
-        reason = known_reason or row.reason
-        if reason is not None:
-            return _failed(row, reason)
+        if known_reason is not None:
+            # Whether it was expected to fail was asked when it did.
+            return self._failed(row, known_reason)
+        if row.reason is not None:
+            return self._failed(row, self._unexpected(row, outcomes.FAILED, row.reason))
         # What was found before a replay may not be there any more.
         row.row.found = {}
         try:
-            outcome = self._apply(row.row)
+            done = self._apply(row)
         except _RowRefused as exc:
-            return _failed(row, str(exc))
+            return self._failed(row, self._unexpected(row, outcomes.FAILED, str(exc)))
         except Exception as exc:
             # A hook is the code of a site: whatever it raises concerns this row, and
             # whatever it changed before is taken back.
-            raise HalfDone(row_error(exc)) from exc
+            reason = self._unexpected(row, outcomes.FAILED, row_error(exc))
+            raise HalfDone(reason) from exc
         finally:
             row.row.found = None
-        return RowResult(row.number, outcome, row.texts)
+        reason = self._unexpected(row, done.outcome, "", done.changes)
+        if reason:
+            raise HalfDone(reason)
+        return RowResult(
+            row.number,
+            done.outcome,
+            row.texts,
+            line=row.line,
+            key=self._key(row) if self._manner.detailed else "",
+            changes=done.changes,
+            effect=done.effect,
+            is_under_new=done.is_under_new,
+        )
 
-    def _create(self, row: HookRow) -> str:
-        processor, site = self.processor, self.site
+    def _failed(self, row: Prepared, reason: str) -> RowResult:
+        return RowResult(
+            row.number,
+            outcomes.FAILED,
+            row.texts,
+            reason,
+            row.raw,
+            row.line,
+            row.errors,
+            key=self._key(row) if self._manner.detailed else "",
+        )
+
+    def _key(self, row: Prepared) -> str:
+        """Return what says which object a row means, or ''."""
+        try:
+            return self.processor.getRowKey(row.row or row.texts) or ""
+        except Exception as exc:
+            row_error(exc)
+            return ""
+
+    def _unexpected(
+        self, row: Prepared, outcome: str, reason: str, changes: tuple[Change, ...] = ()
+    ) -> str:
+        """Return the reason of a row that does not turn out as a check has said, else `reason`."""
+        if self._manner.expected is None:
+            return reason
+        expected = self._manner.expected(row.number)
+        if expected is None:
+            return reason
+        was, digest = expected
+        if outcome == outcomes.FAILED:
+            return reason if was == outcome else f"changed since the check: {reason}"
+        if (was, digest) == (outcome, outcome_digest(outcome, self._key(row), changes)):
+            return reason
+        then = "it failed" if was == outcomes.FAILED else f"it would have been {was}"
+        now = f"it would be {outcome}" + (" with other values" if was == outcome else "")
+        return f"changed since the check: then {then}, now {now}. Check the file again."
+
+    def _create(self, prepared: Prepared) -> _Applied:
+        processor, site, row = self.processor, self.site, prepared.row
         if self._own_parents:
             exist = processor.parentsExist(row, site)
         else:
@@ -297,34 +436,92 @@ class RowEngine:
             self._restore.watch_new(obj)
         processor.updateEntry(obj, row, site, self.filename)
         processor.addEntry(obj, row, site)
-        return outcomes.CREATED
+        manner = self._manner
+        return _Applied(
+            outcomes.CREATED,
+            changes_between({}, values_of(obj, row), self._secrets) if manner.detailed else (),
+            self._creation(obj) if manner.recorded else None,
+            manner.detailed and _is_uncommitted(parent),
+        )
 
-    def _update(self, row: HookRow) -> str:
-        processor, site = self.processor, self.site
-        obj = processor.getEntry(row, site)
+    def _creation(self, obj: Any) -> Effect:
+        extra = self.processor.getExtraState(obj)
+        return Effect(outcomes.CREATED, obj, *located(obj), new_extra=extra)
+
+    def _update(self, prepared: Prepared) -> _Applied:
+        obj = self.processor.getEntry(prepared.row, self.site)
         if obj is None:
             raise _RowRefused("Cannot update: no such entry")
+        return self._change(obj, prepared.row)
+
+    def _upsert(self, prepared: Prepared) -> _Applied:
+        obj = self.processor.getEntry(prepared.row, self.site)
+        if obj is not None:
+            return self._change(obj, prepared.row)
+        new = self._preparer.prepare_creation(prepared)
+        if new.reason is not None:
+            raise _RowRefused(new.reason)
+        new.row.found = {}
+        return self._create(new)
+
+    def _change(self, obj: Any, row: HookRow) -> _Applied:
+        processor, site, manner = self.processor, self.site, self._manner
+        if manner.skip_unchanged and self._has_all(obj, row):
+            return _Applied(outcomes.UNCHANGED)
         self._refuse_if(processor.checkUpdateRequirements(obj, row, site))
         if self._restore is not None:
             self._restore.watch_change(obj)
-        changes = processor.updateEntry(obj, row, site, self.filename)
-        return outcomes.UNCHANGED if changes == "" else outcomes.UPDATED
+        old = values_of(obj, row) if manner.detailed else {}
+        watch = Watch(obj, row) if manner.recorded else None
+        extra = processor.getExtraState(obj) if manner.recorded else None
+        place = located(obj)
+        text = processor.updateEntry(obj, row, site, self.filename)
+        changes = (
+            changes_between(old, values_of(obj, row), self._secrets) if manner.detailed else ()
+        )
+        if text == "" and not changes:
+            return _Applied(outcomes.UNCHANGED)
+        effect = None
+        if watch is not None:
+            effect = watch.effect(outcomes.UPDATED, *place, extra, processor.getExtraState(obj))
+            if isinstance(obj, Persistent):
+                # Also when all that has changed is kept elsewhere: its serial tells whose it is.
+                obj._p_changed = True
+        return _Applied(outcomes.UPDATED, changes, effect)
 
-    def _remove(self, row: HookRow) -> str:
-        processor, site = self.processor, self.site
+    def _has_all(self, obj: Any, row: HookRow) -> bool:
+        """Tell whether an object has all values of a row; what it cannot be asked it has not."""
+        for name, value in row.items():
+            if name[:1] == "_" or conversion.is_ignored(value):
+                continue
+            if not hasattr(obj, name):
+                return False
+            old = getattr(obj, name)
+            if type(old) is not type(value) or old != value:
+                return False
+        return True
+
+    def _remove(self, prepared: Prepared) -> _Applied:
+        processor, site, row = self.processor, self.site, prepared.row
         if not processor.entryExists(row, site):
             raise _RowRefused("Cannot remove: no such entry")
         obj = processor.getEntry(row, site)
         self._refuse_if(processor.checkRemoveRequirements(obj, row, site))
         if self._restore is not None:
             self._restore.watch_change(obj)
+        extra = processor.getExtraState(obj) if self._manner.recorded else None
+        place, serial = located(obj), serial_of(obj)
         processor.delEntry(row, site)
-        return outcomes.REMOVED
+        effect = None
+        if self._manner.recorded:
+            effect = Effect(outcomes.REMOVED, obj, *place, extra=extra, serial=serial)
+        return _Applied(outcomes.REMOVED, (), effect)
 
     def _refuse_if(self, message: str | None) -> None:
         if message:
             raise _RowRefused(message)
 
 
-def _failed(row: Prepared, reason: str) -> RowResult:
-    return RowResult(row.number, outcomes.FAILED, row.texts, reason, row.raw)
+def _is_uncommitted(obj: Any) -> bool:
+    """Tell whether an object was made in this transaction, or is in no database."""
+    return getattr(obj, "_p_serial", z64) == z64

@@ -13,6 +13,10 @@ from zope.interface import Invalid
 
 from waeup.kofa.errors import DuplicationError, Fault, Refused
 
+#: What an import can do; ``upsert`` updates what exists, and creates what does not.
+CREATE, UPDATE, REMOVE, UPSERT = "create", "update", "remove", "upsert"
+MODES = (CREATE, UPDATE, REMOVE, UPSERT)
+
 #: Not errors of a row, whatever hook they come through: the import must stop.
 FAULTS = (TransientError, POSError, Fault, OSError, MemoryError)
 

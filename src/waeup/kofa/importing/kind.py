@@ -83,6 +83,11 @@ class ContainerProcessor(BatchProcessor):
         parent = self._parent(row, site)
         return None if parent is None else parent.get(str(row[self.key]))
 
+    def countEntries(self, site: Any) -> int | None:
+        """See `IBatchProcessor`: how many objects are in the container."""
+        parent = self.getParent({}, site)
+        return None if parent is None else len(parent)
+
     def callFactory(self, *args: Any, **kw: Any) -> Any:
         """See `IBatchProcessor`."""
         factory = type(self).factory

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from waeup.kofa.conversion import unguard
-from waeup.kofa.importing.hooks import HookRow, overridden, row_error
+from waeup.kofa.importing.hooks import CREATE, UPDATE, UPSERT, HookRow, overridden, row_error
 from waeup.kofa.importing.plan import RowPlan, ValuePlan, secret_names
 from waeup.kofa.interfaces import IGNORE_MARKER, RAW_COLUMN, IBatchProcessor
 
@@ -20,13 +20,18 @@ _DAMAGED_BEFORE = (
 
 
 class Prepared(NamedTuple):
-    """A row that was read and converted; `reason` tells why it cannot be applied."""
+    """A row that was read and converted; `reason` tells why it cannot be applied.
+
+    `errors` says the same by field, as far as single fields are concerned.
+    """
 
     number: int
+    line: int
     texts: dict[str, str]
     row: HookRow
     reason: str | None = None
     raw: str | None = None
+    errors: tuple[tuple[str, str], ...] = ()
 
 
 class Preparer:
@@ -51,7 +56,9 @@ class Preparer:
         self._mapping = mapping
         self._rows = rows
         self._values = values
-        self._options: dict[str, Any] = {"mode": mode}
+        # What exists is updated; for what does not, a row is converted once more.
+        self._mode = UPDATE if mode == UPSERT else mode
+        self._options: dict[str, Any] = {}
         # Sites have overridden it without the argument that the base has, too.
         if _takes(processor.checkConversion, "ignore_empty"):
             self._options["ignore_empty"] = ignore_empty
@@ -61,11 +68,7 @@ class Preparer:
         # The text of a damaged row shows all its cells, ignored columns included.
         secrets = {*secret_names(processor.iface), *values.secrets}
         self._hides_damage = not secrets.isdisjoint((*header, *mapping.values(), *values.secrets))
-        self._required = [
-            (name, values.fields[name].field.missing_value if name in values.fields else None)
-            for name in processor.req[mode]
-            if name in rows.fields
-        ]
+        self._required = self._required_in(self._mode)
 
     def prepare(self, row: Any) -> Prepared | None:
         """Return a row of the table in its converted form; None for one that holds nothing.
@@ -87,19 +90,44 @@ class Preparer:
         if texts is None:
             texts = self._rows.texts(row.values)
         errors = self._values.protect(texts) if self._values.secrets else []
-        if reason is not None:
-            return Prepared(row.number, texts, HookRow(), reason, raw)
-        try:
-            return self._converted(row.number, texts, errors)
-        except Exception as exc:
-            return Prepared(row.number, texts, HookRow(), row_error(exc))
+        prepared = Prepared(row.number, row.line, texts, HookRow(), reason, raw)
+        return prepared if reason is not None else self._converted(prepared, errors, self._mode)
+
+    def prepare_creation(self, prepared: Prepared) -> Prepared:
+        """Return a row, which was prepared for an update, as one for a new object.
+
+        A required field for which there is no column is missing, too.
+        """
+        required = self._required_in(CREATE, always=True)
+        return self._converted(prepared, [], CREATE, required)
 
     def _converted(
-        self, number: int, texts: dict[str, str], errors: list[tuple[str, str]]
+        self,
+        prepared: Prepared,
+        errors: list[tuple[str, str]],
+        mode: str,
+        required: list[tuple[str, Any]] | None = None,
     ) -> Prepared:
-        found, invariants, values = self._processor.checkConversion(texts, **self._options)
+        try:
+            return self._convert(
+                prepared, errors, mode, self._required if required is None else required
+            )
+        except Exception as exc:
+            return prepared._replace(reason=row_error(exc))
+
+    def _convert(
+        self,
+        prepared: Prepared,
+        errors: list[tuple[str, str]],
+        mode: str,
+        required: list[tuple[str, Any]],
+    ) -> Prepared:
+        texts = prepared.texts
+        found, invariants, values = self._processor.checkConversion(
+            texts, mode=mode, **self._options
+        )
         errors = [*errors, *found]
-        for name, missing in self._required:
+        for name, missing in required:
             text = texts.get(name, IGNORE_MARKER)
             value = values.get(name, text)
             absent = text == IGNORE_MARKER or value is None or value == missing
@@ -107,10 +135,19 @@ class Preparer:
                 errors.append((name, "Required value is missing."))
         if errors or invariants:
             reason = self._processor.stringFromErrs(errors, invariants)
-            return Prepared(number, texts, HookRow(), reason)
+            return prepared._replace(reason=reason, errors=tuple(errors))
         row = HookRow(texts)
         row.update(values)
-        return Prepared(number, texts, row)
+        return prepared._replace(row=row)
+
+    def _required_in(self, mode: str, *, always: bool = False) -> list[tuple[str, Any]]:
+        """Return the required fields with their missing values; `always`: also without column."""
+        fields = self._values.fields
+        return [
+            (name, fields[name].field.missing_value if name in fields else None)
+            for name in self._processor.req[mode]
+            if always or name in self._rows.fields
+        ]
 
     def _damaged(self, row: Any) -> Prepared:
         """Return a row that the table itself calls damaged.
@@ -122,7 +159,7 @@ class Preparer:
         if self._values.secrets:
             self._values.protect(texts)
         raw = f"see line {row.line} of the original" if hidden else row.raw
-        return Prepared(row.number, texts, HookRow(), row.problem.message, raw)
+        return Prepared(row.number, row.line, texts, HookRow(), row.problem.message, raw)
 
     def _kept_raw(self, cells: Sequence[str]) -> str | None:
         """Return the text of a damaged row that was kept from an earlier import."""

@@ -19,13 +19,11 @@ from zope.lifecycleevent.interfaces import IAttributes
 
 from waeup.kofa.conversion import is_ignored, is_ignored_column
 from waeup.kofa.errors import FatalCSVError
-from waeup.kofa.importing.hooks import default
+from waeup.kofa.importing.hooks import CREATE, MODES, REMOVE, UPDATE, UPSERT, default
 from waeup.kofa.importing.plan import secret_names, value_plan
 from waeup.kofa.importing.reading import open_source, options_in_force
 from waeup.kofa.importing.wholetable import WholeTable
 from waeup.kofa.interfaces import ERRORS_COLUMN, IGNORE_MARKER, IBatchProcessor
-
-MODES = ("create", "update", "remove")
 
 # Values that are shown as they are, and need not be asked for a code.
 _PLAIN = frozenset((str, int, float, bool, type(None)))
@@ -49,6 +47,7 @@ class BatchProcessor(WholeTable, grok.GlobalUtility):
     location_fields: ClassVar[Sequence[str]] = []
     factory_name: str | None = None
     permission: str = "waeup.importData"
+    scope: str = ""
 
     def __init_subclass__(cls, **kw: Any) -> None:
         super().__init_subclass__(**kw)
@@ -63,6 +62,8 @@ class BatchProcessor(WholeTable, grok.GlobalUtility):
             cls.util_name = cls.__name__.lower()
         if cls.name == BatchProcessor.name:
             cls.name = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", cls.__name__)
+        if not cls.scope:
+            cls.scope = cls.util_name
         if named is None:
             grok.name.set(cls, cls.util_name)
 
@@ -70,8 +71,14 @@ class BatchProcessor(WholeTable, grok.GlobalUtility):
 
     @property
     def modes(self) -> tuple[str, ...]:
-        """Modes of this processor; one with ``update`` in its name only updates."""
-        return ("update",) if "update" in self.util_name else MODES
+        """Modes of this processor; one with ``update`` in its name only updates.
+
+        A site that says in `req` what each mode needs has the modes that it names there.
+        """
+        if "update" in self.util_name:
+            return (UPDATE,)
+        required = self.req
+        return tuple(mode for mode in MODES if mode in required)
 
     @property
     def required_fields(self) -> list[str]:
@@ -89,9 +96,10 @@ class BatchProcessor(WholeTable, grok.GlobalUtility):
         """Mode -> fields that a table must have."""
         location = list(self.location_fields)
         return {
-            "create": location + self.required_fields,
-            "update": location,
-            "remove": location,
+            CREATE: location + self.required_fields,
+            UPDATE: location,
+            REMOVE: location,
+            UPSERT: location,
         }
 
     @property
@@ -126,7 +134,7 @@ class BatchProcessor(WholeTable, grok.GlobalUtility):
                 column: field
                 for column, field in pairs
                 if not is_ignored_column(field)
-                and (mode != "remove" or field in self.location_fields)
+                and (mode != REMOVE or field in self.location_fields)
             }
 
     @default
@@ -173,6 +181,30 @@ class BatchProcessor(WholeTable, grok.GlobalUtility):
         """See `IBatchProcessor`."""
         reason = warnings if isinstance(warnings, str) else " / ".join(warnings)
         writer.writerow({**row, ERRORS_COLUMN: reason})
+
+    # -- what the portal knows about the objects ------------------------------
+
+    def getRowKey(self, row: Mapping[str, Any]) -> str | None:
+        """See `IBatchProcessor`: the values of the location fields."""
+        values = [row.get(name) for name in self.location_fields]
+        if any(value is None or is_ignored(value) or value == "" for value in values):
+            return None
+        return " / ".join(str(getattr(value, "code", value)) for value in values)
+
+    def countEntries(self, site: Any) -> int | None:
+        """See `IBatchProcessor`; None where nobody has said how to count."""
+        return None
+
+    def getExtraState(self, obj: Any) -> Any:
+        """See `IBatchProcessor`; an object of the base has no state besides its attributes."""
+        return None
+
+    def setExtraState(self, obj: Any, state: Any) -> None:
+        """See `IBatchProcessor`."""
+
+    def checkUndo(self, obj: Any, values: Mapping[str, Any], site: Any) -> str | None:
+        """See `IBatchProcessor`."""
+        return None
 
     # -- hooks: where objects are and what may be done with them ------------
 

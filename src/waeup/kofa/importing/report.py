@@ -1,10 +1,15 @@
 """What an import says about itself: `RowResult` for one row, `Report` for all.
 
-Every door prints the same `Report`; nobody counts again.
+A `Tally` counts the rows of an import, over all batches and all processes that work on
+it, and makes the report.  Every door prints the same `Report`; nobody counts again.
 """
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
+
+from waeup.kofa.importing.effects import Change, Effect
 
 #: Outcomes of a row, in the order in which people want to read them.
 CREATED, UPDATED, UNCHANGED, REMOVED, FAILED = (
@@ -15,6 +20,12 @@ CREATED, UPDATED, UNCHANGED, REMOVED, FAILED = (
     "failed",
 )
 OUTCOMES = (CREATED, UPDATED, UNCHANGED, REMOVED, FAILED)
+#: Outcomes of rows that changed an object which was there before.
+CHANGING = (UPDATED, REMOVED)
+#: Different reasons that are counted; a file may have one for each row.
+COUNTED_REASONS = 200
+#: Reasons that a report lists, most frequent first.
+LISTED_REASONS = 20
 
 
 class RowResult(NamedTuple):
@@ -22,7 +33,12 @@ class RowResult(NamedTuple):
 
     `number` counts source rows from 1, `outcome` is one of `OUTCOMES`, `cells`
     are the texts for the result file, by field; `reason` tells why a row failed
-    and `raw` keeps the text of a row whose cells cannot be trusted.
+    and `raw` keeps the text of a row whose cells cannot be trusted.  `line` is the physical
+    line at which the row begins, `errors` are pairs of field and message.
+
+    Only where somebody wants to know it: `key` says which object is meant, `changes` what
+    differs, `effect` what an undo needs; `is_under_new` tells that the parent of a new object
+    was made by an earlier row that is not committed.
     """
 
     number: int
@@ -30,6 +46,12 @@ class RowResult(NamedTuple):
     cells: dict[str, str]
     reason: str | None = None
     raw: str | None = None
+    line: int = 0
+    errors: tuple[tuple[str, str], ...] = ()
+    key: str = ""
+    changes: tuple[Change, ...] = ()
+    effect: Effect | None = None
+    is_under_new: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,6 +63,10 @@ class Report:
     names of items once the files are in their places (`pending` is None when no
     row failed).  `seconds` is the time of the row engine.  `reasons` lists the
     most frequent reasons of failure with their counts.
+
+    The report of a check counts what would be; `duplicates` are the rows that mean the object
+    of an earlier row, `under_new` those whose parent an earlier row makes.  That of an undo
+    counts what was done to take an import back: objects that are there again are ``created``.
     """
 
     file: str
@@ -56,6 +82,8 @@ class Report:
     finished: str | None = None
     pending: str | None = None
     reasons: tuple[tuple[str, int], ...] = ()
+    duplicates: int = 0
+    under_new: int = 0
 
     @property
     def done(self) -> int:
@@ -70,3 +98,53 @@ class Report:
     def as_dict(self) -> dict[str, Any]:
         """Return plain data for programs."""
         return {**asdict(self), "done": self.done, "reasons": [list(r) for r in self.reasons]}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Report":
+        """Return the report that `as_dict` has described."""
+        values = {name: value for name, value in data.items() if name != "done"}
+        values["reasons"] = tuple((reason, number) for reason, number in data["reasons"])
+        return cls(**values)
+
+
+class Tally:
+    """Counts rows by outcome, and the reasons of those that failed.
+
+    `counts` has a number for each outcome that occurred, `seconds` is the time of the row
+    engine so far.
+    """
+
+    def __init__(
+        self,
+        counts: Mapping[str, int] | None = None,
+        reasons: Mapping[str, int] | None = None,
+        seconds: float = 0.0,
+    ) -> None:
+        self.counts: Counter[str] = Counter(counts or {})
+        self.reasons: Counter[str] = Counter(reasons or {})
+        self.seconds = seconds
+
+    @property
+    def total(self) -> int:
+        """Number of rows."""
+        return self.counts.total()
+
+    def add(self, outcome: str, reason: str | None = None) -> None:
+        """Count a row."""
+        self.counts[outcome] += 1
+        if reason is not None and (reason in self.reasons or len(self.reasons) < COUNTED_REASONS):
+            self.reasons[reason] += 1
+
+    def report(self, file: str, processor: str, mode: str, **more: Any) -> Report:
+        """Return the totals; `more` are further fields of `Report`."""
+        numbers: dict[str, Any] = {outcome: self.counts[outcome] for outcome in OUTCOMES}
+        return Report(
+            file=file,
+            processor=processor,
+            mode=mode,
+            total=self.total,
+            seconds=self.seconds,
+            reasons=tuple(self.reasons.most_common(LISTED_REASONS)),
+            **numbers,
+            **more,
+        )

@@ -12,7 +12,8 @@ from waeup.kofa.conversion import guard, is_active
 from waeup.kofa.importing.hooks import row_error
 from waeup.kofa.importing.report import RowResult
 from waeup.kofa.interfaces import ERRORS_COLUMN, RAW_COLUMN
-from waeup.kofa.tabular import TableWriter, open_table
+from waeup.kofa.spool.disk import disk
+from waeup.kofa.tabular import TableWriter, header_bytes, open_table
 
 
 def result_paths(folder: str, source: str) -> tuple[str, str]:
@@ -28,35 +29,43 @@ def result_paths(folder: str, source: str) -> tuple[str, str]:
 
 
 class ResultFiles:
-    """Takes each `RowResult` and writes it to one of two files below `folder`.
+    """Takes each `RowResult` and writes it to one of two files, `finished` and `pending`.
 
     `fields` are the columns; in those that are in `guarded`, and hold texts, no cell
-    is left that a spreadsheet would evaluate.  The pending file is made with its
-    first row; its column of raw texts with the first row that has one.
+    is left that a spreadsheet would evaluate.  The pending file is made with its first row,
+    and has a column of raw texts until `close` finds that no row has one.
 
     `write_failed` is the hook `writeFailedRow` of a processor that has its own.
     """
 
     def __init__(
         self,
-        folder: str,
-        source: str,
+        finished: str,
+        pending: str,
         fields: Sequence[str],
         guarded: Collection[str] = (),
         write_failed: Callable[..., Any] | None = None,
     ) -> None:
         self.fields = tuple(fields)
-        self.finished_path, self._pending_path = result_paths(folder, source)
+        self.finished_path, self._pending_path = finished, pending
         self._guarded = [at for at, name in enumerate(self.fields) if name in guarded]
         self._write_failed = write_failed
         self._finished = TableWriter(self.finished_path, self.fields)
         self._pending: TableWriter | None = None
-        self._with_raw = False
+        self._pending_header = len(header_bytes(self.pending_columns))
+        self._has_new_names = True
+        #: Whether a row of the pending file has a raw text.
+        self.has_raw = False
 
     @property
     def pending_path(self) -> str | None:
         """Path of the pending file, or None when no row failed so far."""
         return self._pending_path if self._pending is not None else None
+
+    @property
+    def pending_columns(self) -> tuple[str, ...]:
+        """The columns of the pending file while it is written."""
+        return (*self.fields, ERRORS_COLUMN, RAW_COLUMN)
 
     def write(self, result: RowResult) -> None:
         """Write one row to where it belongs."""
@@ -67,25 +76,46 @@ class ResultFiles:
 
     def write_failed(self, cells: Mapping[str, str], reason: str, raw: str | None) -> None:
         """Write one row to the pending file."""
-        if raw is not None and not self._with_raw:
-            self._add_raw_column()
         if self._pending is None:
-            self._pending = TableWriter(self._pending_path, self._pending_columns)
+            self._pending = TableWriter(self._pending_path, self.pending_columns)
+            self._has_new_names = True
+        self.has_raw = self.has_raw or bool(raw)
         texts = self._cells(cells)
         texts.append(guard(reason) if is_active(reason) else reason)
-        if self._with_raw:
-            texts.append(guard(raw) if raw else "")
+        texts.append(guard(raw) if raw else "")
         _write(self._pending, texts)
 
-    def close(self) -> None:
-        """Make both files durable."""
-        self._finished.close()
-        if self._pending is not None:
-            self._pending.close()
+    def sync(self) -> tuple[int, int]:
+        """Make all rows so far durable; return the lengths of both files in bytes.
 
-    @property
-    def _pending_columns(self) -> tuple[str, ...]:
-        return (*self.fields, ERRORS_COLUMN, *([RAW_COLUMN] if self._with_raw else []))
+        The length of a pending file without rows is 0.
+        """
+        pending = 0 if self._pending is None else self._pending.sync()
+        finished = self._finished.sync()
+        if self._has_new_names:
+            disk.sync_folder(os.path.dirname(self.finished_path))
+            self._has_new_names = False
+        return finished, pending if pending > self._pending_header else 0
+
+    def rewind(self, finished: int, pending: int) -> None:
+        """Forget the rows behind these lengths, which `sync` gave; 0 means all rows."""
+        self._finished.rewind(finished or len(header_bytes(self.fields)))
+        if self._pending is not None:
+            self._pending.rewind(pending or self._pending_header)
+
+    def close(self) -> None:
+        """Make both files durable, and leave out a column of raw texts that holds none."""
+        self.leave()
+        if self._pending is not None and not self.has_raw:
+            without_raw(self._pending_path)
+
+    def leave(self) -> None:
+        """Make both files durable as they are."""
+        try:
+            self._finished.close()
+        finally:
+            if self._pending is not None:
+                self._pending.close()
 
     def _cells(self, texts: Mapping[str, str]) -> list[str]:
         cells = [texts.get(name, "") for name in self.fields]
@@ -110,18 +140,14 @@ class ResultFiles:
             row_error(exc)
         return writer.written
 
-    def _add_raw_column(self) -> None:
-        self._with_raw = True
-        if self._pending is None:
-            return
-        self._pending.close()
-        narrow = self._pending_path + ".narrow"
-        os.replace(self._pending_path, narrow)
-        self._pending = TableWriter(self._pending_path, self._pending_columns)
-        with open_table(narrow, own=True) as table:
-            for row in table:
-                self._pending.write([*row.values, ""])
-        os.unlink(narrow)
+
+def without_raw(path: str) -> None:
+    """Write a pending file anew without its last column, that of raw texts."""
+    narrow = path + ".narrow"
+    with open_table(path, own=True) as table, TableWriter(narrow, table.header[:-1]) as writer:
+        for row in table:
+            writer.write(row.values[:-1])
+    os.replace(narrow, path)
 
 
 class _PendingRows:

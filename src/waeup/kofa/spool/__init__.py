@@ -36,7 +36,7 @@ from waeup.kofa.spool.steps import (
     tail_of,
 )
 from waeup.kofa.spool.trees import TreeCopy, copy_entries
-from waeup.kofa.spool.work import WorkFolder
+from waeup.kofa.spool.work import WORK, WorkFolder
 
 __all__ = [
     "EXTENSIONS",
@@ -44,6 +44,7 @@ __all__ = [
     "FOLDERS",
     "PENDING_SUFFIX",
     "TABLE_EXTENSION",
+    "WORK",
     "Append",
     "Intake",
     "Intent",

@@ -30,20 +30,23 @@ class WorkFolder:
 
     `id` names a folder that exists or is to be made; without it a new one gets a
     random id behind `prefix`.  As a context manager the folder is removed at the
-    end, also after an error.  Attributes: `storage`, `id`, `path`.
+    end, also after an error.  With `shared` it is not locked: something else says who works
+    in it.  Attributes: `storage`, `id`, `path`.
 
     Raises `ItemBusy` when somebody else uses the folder, `StorageFault` when it
     cannot be made.
     """
 
-    def __init__(self, storage: str, id: str | None = None, prefix: str = "") -> None:
+    def __init__(
+        self, storage: str, id: str | None = None, prefix: str = "", *, shared: bool = False
+    ) -> None:
         self.storage = storage
         self.id = prefix + secrets.token_hex(8) if id is None else check_name(id)
         self.path = os.path.join(storage, WORK, self.id)
         with faults(f"Making the work folder {self.path}"):
-            self._lock: int | None = self._make()
+            self._lock: int | None = self._make(shared)
 
-    def _make(self) -> int:
+    def _make(self, shared: bool) -> int | None:
         # Others remove `.work` with their last folder, and may take this one for an
         # abandoned one before it is locked: then it is made again.
         parent = os.path.dirname(self.path)
@@ -52,6 +55,8 @@ class WorkFolder:
             try:
                 _make_folder(parent)
                 is_own = _make_folder(self.path) or is_own
+                if shared:
+                    return None
                 fd = lock(self.path, os.O_DIRECTORY)
             except FileNotFoundError:
                 if not os.path.isdir(self.storage):
@@ -103,14 +108,20 @@ class WorkFolder:
             return []
 
     @classmethod
-    def stale(cls, storage: str, keep: Collection[str] = (), prefix: str = "") -> list[str]:
+    def stale(
+        cls,
+        storage: str,
+        keep: Collection[str] = (),
+        prefix: str = "",
+        among: Collection[str] | None = None,
+    ) -> list[str]:
         """Remove the work folders that nobody uses any more; return their ids.
 
-        Folders whose id is in `keep` or does not begin with `prefix` stay, and so do
-        those with an intent, which is to be redone.
+        Folders whose id is in `keep`, not in `among` (default: all), or does not begin with
+        `prefix` stay, and so do those with an intent, which is to be redone.
         """
         removed = []
-        for name in cls.ids(storage):
+        for name in cls.ids(storage) if among is None else sorted(among):
             path = os.path.join(storage, WORK, name)
             if name in keep or not name.startswith(prefix):
                 continue

@@ -4,7 +4,7 @@ Names, columns and messages are those of Kofa 1.9, but for one thing: course
 tickets lie directly below the student.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 import grok
@@ -12,7 +12,7 @@ from zope import schema
 
 from waeup.kofa.conversion import is_ignored
 from waeup.kofa.errors import FatalCSVError
-from waeup.kofa.importing.hooks import once
+from waeup.kofa.importing.hooks import CREATE, REMOVE, UPDATE, UPSERT, once
 from waeup.kofa.importing.processor import BatchProcessor
 from waeup.kofa.students.interfaces import ICourseTicket, IStudent
 from waeup.kofa.students.ticket import ticket_key
@@ -32,7 +32,7 @@ class ICourseTicketImport(ICourseTicket):
     )
 
 
-def given(row: dict[str, Any], name: str) -> Any:
+def given(row: Mapping[str, Any], name: str) -> Any:
     """Return the value in column `name` of a row, or None where there is none."""
     value = row.get(name)
     if value is None or is_ignored(value):
@@ -67,6 +67,16 @@ class StudentProcessorBase(BatchProcessor):
     grok.baseclass()
 
     location_fields: ClassVar[list[str]] = [*LOCATORS]
+    scope = "students"
+
+    def getRowKey(self, row: Mapping[str, Any]) -> str | None:
+        """See `IBatchProcessor`: the first of `LOCATORS` that has a value, and other locations."""
+        for name in LOCATORS:
+            number = given(row, name)
+            if number is not None:
+                others = [str(given(row, other)) for other in self.other_locations]
+                return " / ".join([f"{name} {number}", *others])
+        return None
 
     @property
     def other_locations(self) -> list[str]:
@@ -78,9 +88,10 @@ class StudentProcessorBase(BatchProcessor):
         """Mode -> fields that a table must have, besides one of `LOCATORS`."""
         location = self.other_locations
         return {
-            "create": location + self.required_fields,
-            "update": location,
-            "remove": location,
+            CREATE: location + self.required_fields,
+            UPDATE: location,
+            REMOVE: location,
+            UPSERT: location,
         }
 
     def checkHeaders(self, headerfields: Iterable[str], mode: str = "create") -> bool:
@@ -116,6 +127,10 @@ class StudentProcessor(StudentProcessorBase):
         """See `IBatchProcessor`."""
         return find_student(row, site)
 
+    def countEntries(self, site: Any) -> int:
+        """See `IBatchProcessor`."""
+        return len(site["students"])
+
     def checkCreateRequirements(self, parent: Any, row: dict[str, Any], site: Any) -> str | None:
         """Refuse numbers of other students, and a row that could be imported twice."""
         if all(given(row, name) is None for name in LOCATORS):
@@ -130,6 +145,13 @@ class StudentProcessor(StudentProcessorBase):
         if row.get("student_id", obj.student_id) is None:
             return "student_id: The id of a student cannot be removed."
         return self._conflict(obj, row, site["students"])
+
+    def checkUndo(self, obj: Any, values: Mapping[str, Any], site: Any) -> str | None:
+        """Refuse numbers that other students have meanwhile."""
+        students = site["students"]
+        numbers = (values.get(name) for name in ("reg_number", "matric_number"))
+        message: str | None = students.conflicts(*numbers, ignoring=obj)
+        return message
 
     def updateEntry(self, obj: Any, row: dict[str, Any], site: Any, filename: str) -> str:
         """See `IBatchProcessor`; a new student without id gets the next one first."""
@@ -171,6 +193,10 @@ class CourseTicketProcessor(StudentProcessorBase):
     def getParent(self, row: dict[str, Any], site: Any) -> Any:
         """Return the student."""
         return find_student(row, site)
+
+    def countEntries(self, site: Any) -> int:
+        """See `IBatchProcessor`."""
+        return sum(len(student) for student in site["students"].values())
 
     def getEntry(self, row: dict[str, Any], site: Any) -> Any:
         """See `IBatchProcessor`."""

@@ -20,8 +20,9 @@ class Student(SampleContainer, grok.Model):
     not rewrite the personal data, and there is no counter to keep.
     """
 
-    #: The numbers under which the students container knows this student.
-    indexed_numbers: tuple[str | None, str | None] = (None, None)
+    #: The numbers under which the students container knows this student.  The type is a comment:
+    #: zope.annotation would take what the class has for the annotations of all its objects.
+    indexed_numbers = (None, None)  # type: tuple[str | None, str | None]
 
     def _newContainerData(self) -> OOBTree:
         return OOBTree()

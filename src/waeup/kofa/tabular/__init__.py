@@ -18,7 +18,7 @@ from waeup.kofa.tabular.merging import merge_tables, read_header
 from waeup.kofa.tabular.problems import EmptyTable, Problem, UnclearTable
 from waeup.kofa.tabular.reader import Row, Table, check_header, open_table
 from waeup.kofa.tabular.source import check_charset
-from waeup.kofa.tabular.writer import TableWriter
+from waeup.kofa.tabular.writer import TableWriter, header_bytes
 
 __all__ = [
     "Dialect",
@@ -31,6 +31,7 @@ __all__ = [
     "UnclearTable",
     "check_charset",
     "check_header",
+    "header_bytes",
     "merge_tables",
     "open_table",
     "read_header",

@@ -7,13 +7,21 @@ here is read back by `open_table` without loss.
 from __future__ import annotations
 
 import csv
+import io
 import os
 from collections.abc import Sequence
 from types import TracebackType
 
 from waeup.kofa.tabular.source import MARK
 
-__all__ = ["TableWriter"]
+__all__ = ["TableWriter", "header_bytes"]
+
+
+def header_bytes(columns: Sequence[str]) -> bytes:
+    """Return the bytes with which a `TableWriter` begins a table of these columns."""
+    stream = io.StringIO(newline="")
+    csv.writer(stream).writerow(columns)
+    return stream.getvalue().encode("utf-8")
 
 
 class TableWriter:
@@ -72,6 +80,12 @@ class TableWriter:
         self._stream.flush()
         os.fsync(self._stream.fileno())
         return self.tell()
+
+    def rewind(self, length: int) -> None:
+        """Forget what was written behind the first `length` bytes, a value that `sync` gave."""
+        self._stream.flush()
+        os.ftruncate(self._stream.fileno(), length)
+        self._stream.seek(0, os.SEEK_END)
 
     def close(self) -> None:
         """Make the content durable and close the file; a second call does nothing."""

@@ -1,6 +1,6 @@
 """A container whose items know their own key."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 import grok
 
@@ -13,7 +13,9 @@ class CodeContainer(grok.Container):
 
     grok.baseclass()
 
-    content: ClassVar[Any] = None
+    # The type is a comment: zope.annotation, which keeps local roles, would take what the class
+    # has for the annotations of all its objects.
+    content = None  # type: Any
 
     def __setitem__(self, key: str, obj: Any) -> None:
         if not self.content.providedBy(obj):

@@ -52,17 +52,19 @@ def roles_from_cell(text: str, site: Any) -> tuple[Roles, str | None]:
     return roles, None
 
 
+def local_roles(obj: Any) -> Roles:
+    """Return pairs of user and role: the local roles on `obj`."""
+    settings = _local_settings(IPrincipalRoleManager(obj))
+    return sorted((user, role) for user, role, setting in settings if setting == Allow)
+
+
 def replace_local_roles(obj: Any, roles: Roles) -> str:
     """Let `roles` be all local roles on `obj`; return what changed, for a log line.
 
     Other roles on the object, which no table can give, stay as they are.
     """
     manager = IPrincipalRoleManager(obj)
-    former = {
-        (user, role, setting)
-        for role, user, setting in manager.getPrincipalsAndRoles()
-        if role.startswith(_LOCAL)
-    }
+    former = _local_settings(manager)
     if former == {(user, role, Allow) for user, role in roles}:
         return ""
     for user, role, _ in former:
@@ -70,3 +72,11 @@ def replace_local_roles(obj: Any, roles: Roles) -> str:
     for user, role in roles:
         manager.assignRoleToPrincipal(role, user)
     return f"{LOCAL_ROLES}=" + ("; ".join(f"{user}|{role}" for user, role in roles) or "none")
+
+
+def _local_settings(manager: Any) -> set[tuple[str, str, Any]]:
+    return {
+        (user, role, setting)
+        for role, user, setting in manager.getPrincipalsAndRoles()
+        if role.startswith(_LOCAL)
+    }

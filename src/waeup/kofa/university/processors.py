@@ -12,7 +12,12 @@ from waeup.kofa.conversion import is_ignored
 from waeup.kofa.errors import FatalCSVError
 from waeup.kofa.importing.kind import ContainerProcessor
 from waeup.kofa.university.interfaces import ICourse, IDepartment, IFaculty
-from waeup.kofa.university.localroles import LOCAL_ROLES, replace_local_roles, roles_from_cell
+from waeup.kofa.university.localroles import (
+    LOCAL_ROLES,
+    local_roles,
+    replace_local_roles,
+    roles_from_cell,
+)
 
 
 def given_code(row: dict[str, Any], name: str) -> str | None:
@@ -31,10 +36,20 @@ class AcademicProcessor(ContainerProcessor):
 
     grok.baseclass()
 
+    scope = "university"
+
     @property
     def available_fields(self) -> list[str]:
         """See `IBatchProcessor`."""
         return sorted({*super().available_fields, LOCAL_ROLES})
+
+    def getExtraState(self, obj: Any) -> Any:
+        """See `IBatchProcessor`: the local roles on the object."""
+        return local_roles(obj)
+
+    def setExtraState(self, obj: Any, state: Any) -> None:
+        """See `IBatchProcessor`."""
+        replace_local_roles(obj, state)
 
     def checkConversion(
         self, row: Mapping[str, str], mode: str = "ignore", ignore_empty: bool = True
@@ -88,6 +103,10 @@ class DepartmentProcessor(AcademicProcessor):
         """Return the faculty of `faculty_code`, or None."""
         return site["faculties"].get(given_code(row, "faculty_code") or "")
 
+    def countEntries(self, site: Any) -> int:
+        """See `IBatchProcessor`."""
+        return sum(len(faculty) for faculty in site["faculties"].values())
+
 
 class CourseProcessor(AcademicProcessor):
     """Imports courses into departments that exist.
@@ -130,6 +149,11 @@ class CourseProcessor(AcademicProcessor):
             return None if department is None else department.courses
         course = site["faculties"].find_course(row["code"])
         return None if course is None else course.__parent__
+
+    def countEntries(self, site: Any) -> int:
+        """See `IBatchProcessor`."""
+        faculties = site["faculties"].values()
+        return sum(len(department.courses) for one in faculties for department in one.values())
 
     def checkCreateRequirements(self, parent: Any, row: dict[str, Any], site: Any) -> str | None:
         """Refuse a code that the portal has in another department."""

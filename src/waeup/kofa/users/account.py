@@ -23,8 +23,9 @@ class UserAccount(grok.Model):
     description = None
     phone = None
     suspended = False
-    #: The hash; None while nobody can log in.
-    password: str | None = None
+    #: The hash; None while nobody can log in.  The type is a comment: zope.annotation would take
+    #: what the class has for the annotations of all its objects.
+    password = None  # type: str | None
 
     def __init__(
         self,

@@ -24,6 +24,7 @@ class UserProcessor(ContainerProcessor):
     container = "users"
     key = "name"
     permission = "waeup.manageUsers"
+    scope = "users"
 
     def checkConversion(
         self, row: Mapping[str, str], mode: str = "ignore", ignore_empty: bool = True
@@ -61,6 +62,10 @@ class UserProcessor(ContainerProcessor):
         if obj.name == current_user():
             return "You cannot remove your own account. Let another administrator do it."
         return _cannot_change(obj, site)
+
+    def checkUndo(self, obj: Any, values: Mapping[str, Any], site: Any) -> str | None:
+        """See `IBatchProcessor`; nobody gives a right back that he does not have."""
+        return _cannot_give(dict(values), site)
 
     def updateEntry(self, obj: Any, row: dict[str, Any], site: Any, filename: str) -> str:
         """See `IBatchProcessor`."""

@@ -25,6 +25,7 @@ from waeup.kofa.errors import (
     TableError,
 )
 from waeup.kofa.importing import engine
+from waeup.kofa.importing import report as reports
 from waeup.kofa.importing.kind import ContainerProcessor
 from waeup.kofa.interfaces import IGNORE_MARKER, RAW_COLUMN
 
@@ -421,7 +422,7 @@ class WithDatabase(CommonTests, EngineTestCase):
             self.do("code,owner", "a,type")
 
     def test_reasons_are_counted_up_to_a_limit(self):
-        with mock.patch.object(engine, "COUNTED_REASONS", 2):
+        with mock.patch.object(reports, "COUNTED_REASONS", 2):
             path = self.table("code,size", "a,x", "b,y", "c,z", "d,x")
             mapping = engine.conversion.Mapping(("code", "size"))
             report = CaveProcessor().importTable(

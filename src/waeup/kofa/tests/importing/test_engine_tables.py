@@ -15,7 +15,7 @@ from zope.component.hooks import site as site_set
 from waeup.kofa.errors import FatalCSVError, TableError
 from waeup.kofa.importing.kind import ContainerProcessor
 from waeup.kofa.importing.report import FAILED, RowResult
-from waeup.kofa.importing.results import ResultFiles
+from waeup.kofa.importing.results import ResultFiles, result_paths
 from waeup.kofa.interfaces import RAW_COLUMN
 from waeup.kofa.logger import Logger
 from waeup.kofa.testing import KofaUnitTestLayer
@@ -138,7 +138,7 @@ class SafetyTests(EngineTestCase):
         self.assertTrue(second[1].endswith(",'=A1"), second[1])
 
     def test_reasons_can_always_be_written(self):
-        files = ResultFiles(self.folder, "x.csv", ["code"])
+        files = ResultFiles(*result_paths(self.folder, "x.csv"), ["code"])
         files.write(RowResult(1, FAILED, {"code": "a"}, "half \ud800 and \0 nothing"))
         files.write(RowResult(2, FAILED, {"code": "b\udfff"}, "=1", "raw"))
         files.close()

@@ -1,0 +1,206 @@
+"""What a check has found, row by row, in a small database file of its own.
+
+The row engine applies a table in a transaction that is aborted; what each row would have
+done is kept here.  People look at it page by page; the run that follows asks for the outcome
+of each row and keeps to it.
+"""
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+
+from waeup.kofa.errors import NoSuchItem
+from waeup.kofa.importing.effects import Change, outcome_digest
+from waeup.kofa.importing.report import RowResult
+from waeup.kofa.spool.disk import sync_file
+
+#: Name of the file in the work folder of a check.
+NAME = "rows.sqlite"
+#: Rows that a run reads at once.
+AHEAD = 1000
+
+_TABLE = """
+CREATE TABLE rows (
+    number INTEGER PRIMARY KEY,
+    line INTEGER NOT NULL,
+    outcome TEXT NOT NULL,
+    digest BLOB NOT NULL,
+    key TEXT NOT NULL,
+    reason TEXT,
+    details TEXT,
+    under_new INTEGER NOT NULL,
+    first INTEGER
+)
+"""
+# Rows that mean the object of an earlier one learn the number of that.
+_DUPLICATES = """
+UPDATE rows SET first = (SELECT min(number) FROM rows AS others WHERE others.key = rows.key)
+WHERE key IN (SELECT key FROM rows WHERE key != '' GROUP BY key HAVING count(*) > 1)
+"""
+
+
+@dataclass(frozen=True)
+class CheckedRow:
+    """What a check says about a row.
+
+    `number` counts source rows, `line` is the physical line of the text.  `outcome` is what the
+    row would become, `key` says which object is meant, `changes` are tuples of field, old and
+    new text.  `reason` says why the row would fail, and `errors` the same by field.
+    `same_as` is the number of the first row that means the same object; `is_under_new` tells
+    that an earlier row makes the parent.
+    """
+
+    number: int
+    line: int
+    outcome: str
+    key: str
+    reason: str | None
+    errors: tuple[tuple[str, str], ...]
+    changes: tuple[Change, ...]
+    same_as: int | None
+    is_under_new: bool
+
+
+class CheckWriter:
+    """Takes the results of the row engine; `folder` is the work folder of the check."""
+
+    def __init__(self, folder: str) -> None:
+        self._path = os.path.join(folder, NAME)
+        self._database = _connect(self._path)
+        os.chmod(self._path, 0o600)
+        # The file is of use only when it is complete, and made anew otherwise: `finish` forces
+        # it out as a whole.
+        self._database.execute("PRAGMA journal_mode = OFF")
+        self._database.execute("PRAGMA synchronous = OFF")
+        self._database.execute(_TABLE)
+
+    def write(self, results: Iterable[RowResult]) -> None:
+        """Keep the results of a batch."""
+        self._database.executemany(
+            "INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)", map(_record, results)
+        )
+
+    def finish(self) -> int:
+        """Find rows that mean the same object; return the number of those behind the first."""
+        self._database.execute("CREATE INDEX rows_by_key ON rows (key)")
+        self._database.execute(_DUPLICATES)
+        self._database.execute("CREATE INDEX rows_by_outcome ON rows (outcome, reason)")
+        found = self._database.execute("SELECT count(*) FROM rows WHERE first < number")
+        duplicates: int = found.fetchone()[0]
+        self._database.commit()
+        sync_file(self._path)
+        return duplicates
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+
+class CheckReader:
+    """Shows a check that was kept in `folder`; raises `NoSuchItem` when it is gone."""
+
+    def __init__(self, folder: str) -> None:
+        self._path = os.path.join(folder, NAME)
+        if not os.path.exists(self._path):
+            raise NoSuchItem("The rows of this check are not kept any more. Check the file again.")
+
+    def rows(
+        self,
+        outcome: str | None = None,
+        reason: str | None = None,
+        start: int = 0,
+        limit: int = 100,
+        *,
+        notable: bool = False,
+    ) -> list[CheckedRow]:
+        """Return rows in their order, from the one at position `start`, at most `limit`.
+
+        Only those of an outcome, of a reason, or (`notable`) those that fail, change something,
+        or mean an object of another row.
+        """
+        terms, values = ["1"], []
+        for name, value in (("outcome", outcome), ("reason", reason)):
+            if value is not None:
+                terms.append(f"{name} = ?")
+                values.append(value)
+        if notable:
+            terms.append("(outcome NOT IN ('created', 'unchanged') OR first IS NOT NULL)")
+        columns = "number, line, outcome, key, reason, details, first, under_new"
+        # All words are ours; texts from outside are bound.
+        query = f"SELECT {columns} FROM rows WHERE {' AND '.join(terms)} "  # noqa: S608
+        query += "ORDER BY number LIMIT ? OFFSET ?"
+        with closing(_connect(self._path)) as database:
+            return [_checked(found) for found in database.execute(query, (*values, limit, start))]
+
+    @contextmanager
+    def expectations(self) -> Iterator["Expectations"]:
+        """Give what a run asks for the outcome of each row."""
+        with closing(_connect(self._path)) as database:
+            yield Expectations(database)
+
+
+class Expectations:
+    """Tells outcome and digest of rows; quick for rows in their order."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._database = database
+        self._ahead: dict[int, tuple[str, bytes]] = {}
+
+    def __call__(self, number: int) -> tuple[str, bytes] | None:
+        """Return what was found for the row of that number, None for a row that was not there."""
+        if number not in self._ahead:
+            found = self._database.execute(
+                "SELECT number, outcome, digest FROM rows WHERE number >= ? "
+                "ORDER BY number LIMIT ?",
+                (number, AHEAD),
+            )
+            self._ahead = {at: (outcome, digest) for at, outcome, digest in found}
+        return self._ahead.get(number)
+
+
+def _connect(path: str) -> sqlite3.Connection:
+    return sqlite3.connect(path, check_same_thread=False)
+
+
+def _record(result: RowResult) -> tuple[object, ...]:
+    details = None
+    if result.errors or result.changes:
+        details = json.dumps([_readable(result.errors), _readable(result.changes)])
+    return (
+        result.number,
+        result.line,
+        result.outcome,
+        outcome_digest(result.outcome, result.key, result.changes),
+        _text(result.key),
+        None if result.reason is None else _text(result.reason),
+        details,
+        int(result.is_under_new),
+    )
+
+
+def _readable(rows: Iterable[tuple[str | None, ...]]) -> list[list[str | None]]:
+    return [[None if text is None else _text(text) for text in row] for row in rows]
+
+
+def _text(text: str) -> str:
+    """Return a text that any file can hold: half characters become escapes."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _checked(found: tuple[object, ...]) -> CheckedRow:
+    number, line, outcome, key, reason, details, first, under_new = found
+    errors, changes = json.loads(str(details)) if details else ([], [])
+    return CheckedRow(
+        number=int(str(number)),
+        line=int(str(line)),
+        outcome=str(outcome),
+        key=str(key),
+        reason=None if reason is None else str(reason),
+        errors=tuple((name, message) for name, message in errors),
+        changes=tuple((name, old, new) for name, old, new in changes),
+        same_as=None if first is None or first == number else int(str(first)),
+        is_under_new=bool(under_new),
+    )

@@ -1,0 +1,197 @@
+"""What a row did to an object: enough to tell it, to compare it, and to take it back.
+
+The row engine watches an object while hooks work on it.  From what it saw come the
+`Effect` that an undo needs, and the changes (field, old text, new text) that a check
+shows and that a run compares with its check.
+"""
+
+import functools
+from collections.abc import Iterable, Mapping
+from datetime import date, timedelta
+from decimal import Decimal
+from hashlib import blake2b
+from inspect import getattr_static
+from typing import Any, NamedTuple
+
+from waeup.kofa.conversion import is_ignored
+
+#: Attributes that are not an object's own business.
+_SKIPPED = ("_v_", "_p_", "__parent__", "__name__", "__provides__")
+_PLAIN = (type(None), str, int, float, bytes, bool, date, timedelta, Decimal)
+#: Stands in texts for what nobody must see.
+HIDDEN = "***"
+#: Bytes of the digest of an outcome.
+DIGEST = 8
+#: Characters of a value that a check shows.
+SHOWN = 200
+
+#: Field, old text, new text; None where there was, or will be, none.
+Change = tuple[str, str | None, str | None]
+
+
+class Effect(NamedTuple):
+    """What a row did to `obj`, as plain values and references that a database can keep.
+
+    `operation` is the outcome of the row; `parent` and `name` say where the object is, or was
+    before it was removed.  `fields` are the former values of the attributes that the row set,
+    `others` of those that hooks and subscribers changed besides; `new` and `others_new` are the
+    names of attributes that were not there before.  `extra` is what
+    `IBatchProcessor.getExtraState` returned before, `new_extra` what it returned afterwards.
+    `serial` is that of the object before; None for one that is new, or that an earlier row of
+    the same transaction has touched.
+    """
+
+    operation: str
+    obj: Any
+    parent: Any
+    name: str | None
+    fields: dict[str, Any] = {}
+    others: dict[str, Any] = {}
+    new: tuple[str, ...] = ()
+    others_new: tuple[str, ...] = ()
+    extra: Any = None
+    new_extra: Any = None
+    serial: bytes | None = None
+
+
+class Watch:
+    """Remembers the attributes of an object, to tell later which of them have changed.
+
+    `row` names those that the row sets; some of them may be computed from others.
+    """
+
+    def __init__(self, obj: Any, row: Mapping[str, Any]) -> None:
+        self.obj = obj
+        self.row = row
+        self.state = _state(obj)
+        self.serial = serial_of(obj)
+        cls: Any = type(obj)
+        computed = _computed(cls)
+        self.computed = {name: getattr(obj, name, None) for name in row if name in computed}
+
+    def effect(
+        self, operation: str, parent: Any, name: str | None, extra: Any, new_extra: Any
+    ) -> Effect:
+        """Return the effect of what was done since to the object, which was at that place."""
+        before, after = self.state, _state(self.obj)
+        fields: dict[str, Any] = {}
+        others: dict[str, Any] = {}
+        for key, value in before.items():
+            if key not in after or not _same(value, after[key]):
+                (fields if key in self.row else others)[key] = value
+        fields |= {
+            key: value
+            for key, value in self.computed.items()
+            if key not in before and key not in after
+            if not _same(value, getattr(self.obj, key, None))
+        }
+        new = [key for key in after if key not in before]
+        return Effect(
+            operation,
+            self.obj,
+            parent,
+            name,
+            fields,
+            others,
+            tuple(key for key in new if key in self.row),
+            tuple(key for key in new if key not in self.row),
+            extra,
+            new_extra,
+            self.serial,
+        )
+
+
+def serial_of(obj: Any) -> bytes | None:
+    """Return what says by which transaction an object was changed last."""
+    activate(obj)
+    return getattr(obj, "_p_serial", None)
+
+
+def activate(obj: Any) -> None:
+    """Load the state of an object, without which it has no serial and no attributes."""
+    load = getattr(obj, "_p_activate", None)
+    if load is not None:
+        load()
+
+
+def located(obj: Any) -> tuple[Any, str | None]:
+    """Return the container of an object and its name in it, as far as it has any."""
+    return getattr(obj, "__parent__", None), getattr(obj, "__name__", None)
+
+
+def values_of(obj: Any, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an object has in those fields that a row gives a value."""
+    found = {}
+    for name, value in row.items():
+        if name[:1] != "_" and not is_ignored(value):
+            found[name] = getattr(obj, name, None)
+    return found
+
+
+def changes_between(
+    old: Mapping[str, Any], new: Mapping[str, Any], secrets: Iterable[str]
+) -> tuple[Change, ...]:
+    """Return what differs, in texts that can be shown; of a secret only that it does."""
+    found: list[Change] = []
+    for name, value in new.items():
+        former = old.get(name)
+        if _same(former, value):
+            continue
+        if name in secrets:
+            found.append((name, None if former is None else HIDDEN, HIDDEN))
+        else:
+            found.append((name, _shown(former), _shown(value)))
+    return tuple(found)
+
+
+def outcome_digest(outcome: str, key: str, changes: Iterable[Change]) -> bytes:
+    """Return what tells one outcome of a row from another one, in `DIGEST` bytes."""
+    text = repr((outcome, key, tuple(changes)))
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=DIGEST).digest()
+
+
+def text_of(value: Any) -> str:
+    """Return a text for any value that is the same in every process."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, _PLAIN):
+        return str(value)
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(text_of, value)) + "]"
+    if isinstance(value, set | frozenset):
+        return "{" + ", ".join(sorted(map(text_of, value))) + "}"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{text_of(k)}: {text_of(v)}" for k, v in value.items()) + "}"
+    code = getattr(value, "code", None)
+    return code if isinstance(code, str) else type(value).__name__
+
+
+def _shown(value: Any) -> str | None:
+    if value is None:
+        return None
+    text = text_of(value)
+    if len(text) <= SHOWN:
+        return text
+    # Long texts that differ late must differ here, too.
+    mark = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
+    return f"{text[:SHOWN]}... ({len(text):,} characters, {mark})"
+
+
+@functools.cache
+def _computed(cls: type) -> frozenset[str]:
+    """Return the names of attributes that a class computes and lets be set."""
+    names = (name for name in dir(cls) if name[:1] != "_")
+    return frozenset(n for n in names if hasattr(type(getattr_static(cls, n)), "__set__"))
+
+
+def _same(one: Any, other: Any) -> bool:
+    return one is other or (type(one) is type(other) and bool(one == other))
+
+
+def _state(obj: Any) -> dict[str, Any]:
+    activate(obj)
+    return {
+        name: value.copy() if type(value) in (list, dict, set) else value
+        for name, value in obj.__dict__.items()
+        if not name.startswith(_SKIPPED)
+    }
