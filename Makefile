@@ -8,7 +8,7 @@ ARGS ?=
 SETUP := .venv/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench lint docs clean
+.PHONY: help run test soak bench lint docs clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile
@@ -19,6 +19,9 @@ run: $(SETUP) ## start the portal on 127.0.0.1:8080
 
 test: $(SETUP) ## run all tests
 	bin/test $(ARGS)
+
+soak: $(SETUP) ## crash imports at every operation and at random moments, for about half an hour
+	.venv/bin/python -m waeup.kofa.tests.soak $(ARGS)
 
 bench: $(SETUP) ## measure speed and memory against named floors
 	.venv/bin/python -m benchmarks $(ARGS)

@@ -43,6 +43,7 @@ INSTALL_REQUIRES = [
     "zope.schema",
     "zope.security",
     "zope.securitypolicy",
+    "zope.sendmail",
     "zope.session",
     "zope.site",
     "zope.traversing",
@@ -53,6 +54,7 @@ TEST_REQUIRES = [
     "selenium",
     "WebTest",
     "XlsxWriter",  # workbooks that tests read
+    "ZEO",  # two processes on one database
     "xlwt",  # and those of before 2007
     "zope.annotation",
     "zope.app.testing",

@@ -20,7 +20,7 @@ from zope.event import notify
 from zope.interface import implementer
 
 from waeup.kofa import journal, spool
-from waeup.kofa.errors import InvalidName, InvalidStoragePath
+from waeup.kofa.errors import InvalidName, InvalidStoragePath, ItemBusy, WrongState
 from waeup.kofa.importing import distribution
 from waeup.kofa.interfaces import (
     DataCenterStorageMovedEvent,
@@ -29,6 +29,7 @@ from waeup.kofa.interfaces import (
     IDataCenterFile,
     ILogFile,
 )
+from waeup.kofa.jobs.record import Runs, busy_text
 from waeup.kofa.ledger import Ledger
 from waeup.kofa.logger import Logger
 from waeup.kofa.transactional import Action, on_abort, on_commit
@@ -54,6 +55,7 @@ class DataCenter(grok.Container, Logger):
     def __init__(self) -> None:
         super().__init__()
         self.ledger = Ledger()
+        self.runs = Runs()
         path = os.path.abspath(getUtility(IDataCenterConfig)["path"])
         self._make_folders(path)
         self.storage = path
@@ -111,6 +113,9 @@ class DataCenter(grok.Container, Logger):
         move_orig: bool = True,
     ) -> None:
         """See `IDataCenter`."""
+        run = self.runs.holder_of(os.path.basename(source_path))
+        if run is not None:
+            raise WrongState(busy_text(run))
         distribution.distribute(
             self.storage, successful, source_path, finished_file, pending_file, mode
         )
@@ -156,14 +161,21 @@ class DataCenter(grok.Container, Logger):
             raise _unusable(path, "it is no folder")
         if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
             raise _unusable(path, "it cannot be written to")
+        for run in self.runs:
+            if run.holds_file:
+                raise ItemBusy(
+                    f"The {run.order.kind} of {run.order.file} is {run.state}, and has rows in "
+                    f"{self.storage}. Wait for its end, or take it back, before you move the "
+                    "storage."
+                )
         not_copied: list[str] = []
         if move and os.path.isdir(self.storage) and not os.path.samefile(path, self.storage):
             with spool.storage_lock(self.storage):
                 not_copied = self._copy_to(path, overwrite)
         self._make_folders(path)
-        guard = self.ledger.guard
+        guard = self.runs.guard
         if guard._p_jar is not None:
-            # An import that commits meanwhile would put its files into the old place.
+            # A run that begins meanwhile would have its rows in the old place.
             guard._p_jar.readCurrent(guard)
         self.storage = path
         notify(DataCenterStorageMovedEvent(self))

@@ -81,6 +81,26 @@ class IDataCenterConfig(Interface):
         title="Largest upload in bytes", description="200 MiB without it.", required=False
     )
     limits = Attribute("The `waeup.kofa.tabular.Limits` of a table; the usual ones without it.")
+    undo_days = schema.Int(
+        title="Days for which an import can be taken back",
+        description="30 without it.",
+        required=False,
+    )
+    remove_share = schema.Float(
+        title="Share of all objects of a kind that a run may remove without being asked",
+        description="0.1 without it.",
+        required=False,
+    )
+    change_share = schema.Float(
+        title="Share of all objects of a kind that a run may change without being asked",
+        description="0.5 without it.",
+        required=False,
+    )
+    mail_from = schema.ASCIILine(
+        title="Sender of messages about runs",
+        description="Without it, or without an `IMailDelivery`, none are sent.",
+        required=False,
+    )
 
 
 class IDataCenter(IKofaObject):
@@ -243,9 +263,16 @@ class IBatchProcessor(Interface):
     update: `getEntry`, `checkUpdateRequirements`, `updateEntry`;
     remove: `entryExists`, `checkRemoveRequirements`, `delEntry`.
 
+    upsert: `getEntry`, then as for update or, where there is none, as for create.
+
     An exception that a hook raises is an error of the row: the row becomes
     pending with the message as its reason, and leaves nothing half done.  Errors of
     storage, files, memory and network stop the import instead.
+
+    Hooks, and subscribers of the events that they cause, are called more than once for a
+    row: by a check, and again when a batch of rows is repeated.  So all they do outside the
+    database must join the transaction, as log lines (`waeup.kofa.logger`) and mail
+    (`zope.sendmail`) do; then a check, an abort or a retry leaves no trace.
     """
 
     name = schema.TextLine(title="Title shown to people")
@@ -254,6 +281,10 @@ class IBatchProcessor(Interface):
     location_fields = Attribute("List of the fields that say where an object is.")
     factory_name = Attribute("Name of the `IFactory` utility that makes an object.")
     permission = Attribute("Id of the permission that an import needs.")
+    scope = schema.TextLine(
+        title="What imports write",
+        description="Runs of one scope wait for each other; others go side by side.",
+    )
 
     req = Attribute("Dict: mode -> list of the fields that must be there.")
     required_fields = Attribute("Names of required fields that have no default.")
@@ -297,6 +328,32 @@ class IBatchProcessor(Interface):
 
     def stringFromErrs(errors, inv_errors):
         """Return all conversion errors in one text, which becomes the reason."""
+
+    def getRowKey(row):
+        """Return a text that says which object a row means, or None when it does not say.
+
+        Rows with the same text mean the same object.  `row` is as hooks get it, or, where
+        conversion failed, a dict of texts.
+        """
+
+    def countEntries(site):
+        """Return how many objects of the kind there are, or None where that is not known."""
+
+    def getExtraState(obj):
+        """Return what belongs to an object and is not among its attributes, as plain data.
+
+        Is asked before `updateEntry` and `delEntry`, and kept for an undo.
+        """
+
+    def setExtraState(obj, state):
+        """Give an object back what `getExtraState` has returned."""
+
+    def checkUndo(obj, values, site):
+        """Return None, or a message that says why an undo must not give `values` back.
+
+        They are former values of the object's attributes; when an object that was removed is to
+        return, all that it had.
+        """
 
     def parentsExist(row, site):
         """Tell whether there is a place to put the object."""

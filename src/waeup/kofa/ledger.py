@@ -16,8 +16,8 @@ from persistent import Persistent
 from waeup.kofa.errors import NoSuchItem
 from waeup.kofa.importing.distribution import Distribution
 
-#: How long the result of an import can be looked at.
-RESULT_AGE = timedelta(days=30)
+#: How long a draft is kept.
+DRAFT_AGE = timedelta(days=30)
 
 
 @dataclass(frozen=True)
@@ -38,14 +38,13 @@ class FileEntry:
 
 
 class Draft(Persistent):
-    """An import that an officer prepares, and its result.
+    """An import that an officer prepares, and the runs that came of it.
 
     `digest` is the SHA-256 of the file that was looked at, `reading` what was said about
     how to read it, as `ReadOptions.as_dict` gives it.  `columns` gives the
     field of each column (None: ignored), `constants` are pairs of field and text.
-    `started` is the time (UTC) at which the import began, and `report` what became
-    of it, as `Report.as_dict` gives it; both are None before.  A draft that was
-    started outlives its file.
+    `check` and `run` are the ids of its check and of its import, if they were ordered.  A draft
+    that was run outlives its file.
     """
 
     reading: dict[str, Any] = {}
@@ -53,8 +52,9 @@ class Draft(Persistent):
     mode: str | None = None
     columns: tuple[str | None, ...] | None = None
     constants: tuple[tuple[str, str], ...] = ()
-    started: datetime | None = None
-    report: dict[str, Any] | None = None
+    skip_unchanged: bool = False
+    check: str | None = None
+    run: str | None = None
 
     def __init__(self, id: str, filename: str, digest: str, owner: str, date: datetime) -> None:
         self.id = id
@@ -93,11 +93,15 @@ class Ledger(Persistent):
         """Return the entry of a file, or None."""
         return self._files.get(name)
 
+    def entries(self) -> Iterator[FileEntry]:
+        """Generate the entries of all files."""
+        return (entry for entry in list(self._files.values()) if entry is not None)
+
     def strike(self, name: str) -> None:
         """Forget a file, and the drafts that were made of it and not started."""
         self._files.pop(name, None)
         self._needs.pop(name, None)
-        self._drop(lambda draft: draft.filename == name and draft.started is None)
+        self._drop(lambda draft: draft.filename == name and draft.run is None)
 
     def restrict(self, name: str, needs: Iterable[str]) -> None:
         """Show the content of a file only to who has the permissions `needs`, too."""
@@ -112,12 +116,8 @@ class Ledger(Persistent):
     # -- drafts ---------------------------------------------------------------
 
     def new_draft(self, filename: str, digest: str, owner: str, date: datetime) -> Draft:
-        """Begin to prepare an import of a file; old results of the owner are forgotten."""
-        self._drop(
-            lambda old: (
-                old.owner == owner and old.started is not None and old.started < date - RESULT_AGE
-            )
-        )
+        """Begin to prepare an import of a file; old ones of the owner are forgotten."""
+        self._drop(lambda old: old.owner == owner and old.date < date - DRAFT_AGE)
         draft = Draft(secrets.token_urlsafe(12), filename, digest, owner, date)
         self._drafts[draft.id] = draft
         return draft
@@ -154,19 +154,6 @@ class Ledger(Persistent):
         for record in list(self._distributions.values()):
             if record is not None:
                 yield Distribution.from_dict(record)
-
-    def is_intended(self, id: str) -> bool:
-        """Tell whether the distribution `id` is recorded and not marked as done."""
-        return self._distributions.get(id) is not None
-
-    def open_work(self, name: str) -> bool:
-        """Tell whether a recorded distribution has something to do with a pending file."""
-        return any(name in (intent.source, intent.pending) for intent in self.intended())
-
-    @property
-    def guard(self) -> Persistent:
-        """The object that changes with every distribution, for `readCurrent`."""
-        return self._distributions
 
     def done(self, distribution: Distribution) -> None:
         """Mark a distribution as done: all files are in their places."""

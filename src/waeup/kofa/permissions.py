@@ -137,18 +137,23 @@ def get_waeup_role_names() -> list[str]:
     return [role.id for role in get_waeup_roles()]
 
 
+def roles_with(permission: str) -> set[str]:
+    """Return the ids of the portal's own roles that hold `permission`."""
+    from zope.securitypolicy.rolepermission import rolePermissionManager
+
+    return {
+        role_id
+        for role_id, setting in rolePermissionManager.getRolesForPermission(permission)
+        if role_id.startswith("waeup.") and setting.getName() == "Allow"
+    }
+
+
 def get_role_titles_for(permission: str) -> list[str]:
     """Return the titles of the roles that hold `permission`, sorted.
 
     For messages that tell people what to ask their administrator for.
     """
-    from zope.securitypolicy.rolepermission import rolePermissionManager
-
-    return sorted(
-        queryUtility(IRole, role_id).title
-        for role_id, setting in rolePermissionManager.getRolesForPermission(permission)
-        if role_id.startswith("waeup.") and setting.getName() == "Allow"
-    )
+    return sorted(queryUtility(IRole, role_id).title for role_id in roles_with(permission))
 
 
 def roles_beyond(may: Callable[[str], bool], roles: Iterable[str]) -> list[str]:

@@ -3,6 +3,8 @@
 import grok
 
 from waeup.kofa.interfaces import IDataCenter, IDataCenterStorageMovedEvent
+from waeup.kofa.jobs.interfaces import IRunEndedEvent
+from waeup.kofa.notices import tell_end_of_run
 
 
 @grok.subscribe(IDataCenter, IDataCenterStorageMovedEvent)
@@ -12,3 +14,9 @@ def tell_where_logs_go_on(datacenter, event):  # type: ignore[no-untyped-def]
     Loggers need no notice: they find their file whenever they write.
     """
     datacenter.logger.info("storage path set: %s", datacenter.storage)
+
+
+@grok.subscribe(IRunEndedEvent)
+def tell_import_managers(event):  # type: ignore[no-untyped-def]
+    """Send a message, where mail is set up."""
+    tell_end_of_run(grok.getSite(), event.run)

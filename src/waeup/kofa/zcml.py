@@ -8,7 +8,7 @@ from typing import Any
 from zope.component.zcml import utility
 from zope.configuration.fields import Path
 from zope.interface import Interface
-from zope.schema import Int
+from zope.schema import ASCIILine, Float, Int
 
 from waeup.kofa.interfaces import IDataCenterConfig
 from waeup.kofa.tabular import Limits
@@ -23,6 +23,20 @@ class IDataCenterDirective(Interface):
         required=True,
     )
     upload_limit = Int(title="Largest upload in bytes", required=False, min=1)
+    undo_days = Int(title="Days for which an import can be taken back", required=False, min=0)
+    remove_share = Float(
+        title="Share of all objects that a run may remove unasked",
+        required=False,
+        min=0.0,
+        max=1.0,
+    )
+    change_share = Float(
+        title="Share of all objects that a run may change unasked",
+        required=False,
+        min=0.0,
+        max=1.0,
+    )
+    mail_from = ASCIILine(title="Sender of messages about runs", required=False)
     max_rows = Int(title="Rows that a table may have", required=False, min=1)
     max_columns = Int(title="Columns that a table may have", required=False, min=1)
     max_unpacked = Int(
@@ -33,14 +47,12 @@ class IDataCenterDirective(Interface):
     )
 
 
-def data_center_conf(
-    context: Any, path: str, upload_limit: int | None = None, **maxima: int | None
-) -> None:
+def data_center_conf(context: Any, path: str, **more: Any) -> None:
     """Register the global utility for `IDataCenterConfig`; two directives conflict."""
-    given = {name.removeprefix("max_"): number for name, number in maxima.items() if number}
-    config: dict[str, Any] = {"path": path}
-    if upload_limit is not None:
-        config["upload_limit"] = upload_limit
-    if given:
-        config["limits"] = Limits(**given)
+    maxima = {
+        name.removeprefix("max_"): more.pop(name) for name in list(more) if name.startswith("max_")
+    }
+    config: dict[str, Any] = {"path": path, **more}
+    if maxima:
+        config["limits"] = Limits(**maxima)
     utility(context, IDataCenterConfig, config)

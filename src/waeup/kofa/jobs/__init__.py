@@ -1,9 +1,33 @@
-"""Runs: an import from the click to files in their places, and its recovery.
+"""Runs: what is ordered, worked on in the background, survives crashes, and can be taken back.
 
-`driver` owns the transactions of a run; nothing below it begins or commits one.
+`record` is what the database knows of a run.  A worker claims it (`job`), does what its kind
+asks for (`imports`, `checks`, `undos`; `worker` puts it down), and brings its files to their
+places (`distributing`).  `doorbells` wake workers, `recovery` looks after crashes.
+
+Transactions of runs begin and end here; nothing below begins or commits one.
 """
 
 from waeup.kofa.jobs.connection import Participation
-from waeup.kofa.jobs.driver import ImportOrder, recover, run_import, running
+from waeup.kofa.jobs.doorbells import EmbeddedEngine, new_holder, work_off
+from waeup.kofa.jobs.interfaces import IJobEngine, IRunEndedEvent
+from waeup.kofa.jobs.record import CHECK, IMPORT, UNDO, Order, Run, Runs
+from waeup.kofa.jobs.recovery import Finding, recover
+from waeup.kofa.jobs.worker import work_on
 
-__all__ = ["ImportOrder", "Participation", "recover", "run_import", "running"]
+__all__ = [
+    "CHECK",
+    "IMPORT",
+    "UNDO",
+    "EmbeddedEngine",
+    "Finding",
+    "IJobEngine",
+    "IRunEndedEvent",
+    "Order",
+    "Participation",
+    "Run",
+    "Runs",
+    "new_holder",
+    "recover",
+    "work_off",
+    "work_on",
+]

@@ -2,26 +2,34 @@
 
 Doors (web, command line) hold item names and a principal; here permissions are
 checked, names become paths, and the rooms below do the work.  Transactions
-belong to the doors, but for an import, which drives its own
-(`waeup.kofa.jobs`).
+belong to the doors, but for runs, which have their own (`waeup.kofa.jobs`).
 """
 
 from waeup.kofa.importing.preview import Preview
 from waeup.kofa.operations.files import FileOperations
-from waeup.kofa.operations.imports import ImportOperations
 from waeup.kofa.operations.people import PeopleOperations
+from waeup.kofa.operations.runs import RunOperations
 from waeup.kofa.operations.settings import SettingsOperations
 from waeup.kofa.operations.values import (
     FieldInfo,
     ProcessorInfo,
+    RunInfo,
     StoredFile,
     UserInfo,
 )
 
-__all__ = ["FieldInfo", "Operations", "Preview", "ProcessorInfo", "StoredFile", "UserInfo"]
+__all__ = [
+    "FieldInfo",
+    "Operations",
+    "Preview",
+    "ProcessorInfo",
+    "RunInfo",
+    "StoredFile",
+    "UserInfo",
+]
 
 
-class Operations(ImportOperations, SettingsOperations, PeopleOperations, FileOperations):
+class Operations(RunOperations, SettingsOperations, PeopleOperations, FileOperations):
     """The operations of one person in one portal.
 
     `site` is the portal, `principal` the person.  Each method raises `NotAllowed`

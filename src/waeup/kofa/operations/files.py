@@ -9,15 +9,16 @@ from functools import partial
 from typing import BinaryIO
 
 from zope.component import queryUtility
-from zope.traversing.api import getPath
 
-from waeup.kofa import jobs, spool
+from waeup.kofa import spool
 from waeup.kofa.datacenter import PENDING_SUFFIXES, DataCenterFile
-from waeup.kofa.errors import InvalidName, ItemBusy, NoSuchItem, Refused, TableError, TooLarge
+from waeup.kofa.errors import InvalidName, NoSuchItem, Refused, TableError, TooLarge, WrongState
 from waeup.kofa.importing.canonical import PlainTable, made, plain_table, sweep
 from waeup.kofa.importing.preview import Preview, first_lines, look_at, read_names
 from waeup.kofa.importing.reading import AS_FOUND, limits
 from waeup.kofa.interfaces import IDataCenterConfig
+from waeup.kofa.jobs.job import checks_of, remove_folders
+from waeup.kofa.jobs.record import busy_text
 from waeup.kofa.ledger import FileEntry
 from waeup.kofa.operations.acting import MANAGE, Acting
 from waeup.kofa.operations.contents import (
@@ -93,8 +94,10 @@ class FileOperations(Acting):
             check=check,
             replace=replace,
         )
+        checks: list[str] = []
         if replace:
-            self._settle([intake.name])
+            self._require_free([intake.name])
+            checks = checks_of(self.datacenter, intake.name)
             if os.path.lexists(os.path.join(self.datacenter.storage, intake.name)):
                 self._existing(intake.name)
         try:
@@ -105,6 +108,7 @@ class FileOperations(Acting):
         on_abort(lambda: self._sweep(checked.digest))  # the last of all: the file must be gone
         on_abort(intake.undo)
         on_commit(intake.finish)
+        on_commit(partial(remove_folders, storage, checks))
         ledger = self.datacenter.ledger
         ledger.enter(
             FileEntry(
@@ -129,7 +133,7 @@ class FileOperations(Acting):
         paths = {name: self._existing(name) for name in names}
         if not paths:
             raise Refused("No item selected.")
-        self._settle(paths)
+        self._require_free(paths)
         with ExitStack() as claims:
             for name, path in paths.items():
                 claims.enter_context(spool.claimed(path))
@@ -137,7 +141,11 @@ class FileOperations(Acting):
             held = claims.pop_all()
         on_abort(held.close)
 
+        checks = [id for name in paths for id in checks_of(self.datacenter, name)]
+        storage = self.datacenter.storage
+
         def remove() -> None:
+            remove_folders(storage, checks)
             with held:
                 for path in paths.values():
                     digest = container_digest(path)
@@ -225,7 +233,7 @@ class FileOperations(Acting):
         """Raise `NotAllowed` unless the person may see the file; see `needs_of`."""
         entry = self.datacenter.ledger.entry(relative)
         needs = {*self.datacenter.ledger.needs(relative)}
-        if entry is None or entry.size != os.path.getsize(path):
+        if entry is None or not entry.owner or entry.size != os.path.getsize(path):
             # Put there by other means, or another file of that name: its header tells.
             needs |= needs_of(self.datacenter.storage, path)
         elif entry.owner == self.principal.id:
@@ -233,20 +241,12 @@ class FileOperations(Acting):
         for permission in sorted(needs):
             self._require(permission)
 
-    def _settle(self, names: Iterable[str]) -> None:
-        """Complete an import of one of these files that was not completed."""
-        ledger = self.datacenter.ledger
+    def _require_free(self, names: Iterable[str]) -> None:
+        """Raise `WrongState` when one of these files belongs to a run."""
         for name in names:
-            if ledger.open_work(name):
-                if jobs.recover(self.site._p_jar.db(), getPath(self.site)):
-                    raise ItemBusy(
-                        f"An import of {name} was completed just now. Look at the list of files "
-                        "again."
-                    )
-                raise Refused(
-                    f"An import of {name} was stored, but its files cannot be put into their "
-                    "places. The portal's log says why; mend the files that it names."
-                )
+            run = self.datacenter.runs.holder_of(name)
+            if run is not None:
+                raise WrongState(busy_text(run))
 
     def _stored(self, file: DataCenterFile, folder: str = "") -> StoredFile:
         entry = self.datacenter.ledger.entry(os.path.join(folder, file.name))

@@ -1,20 +1,16 @@
-"""Operations on kinds of objects: from a pending file to an import that has run."""
+"""Operations on kinds of objects: from a pending file to an import that can be ordered."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime, timezone
 from typing import Any
 
 from zope.component import getUtilitiesFor, queryUtility
 from zope.schema import getFields
 from zope.schema.interfaces import IPassword
-from zope.traversing.api import getPath
 
-from waeup.kofa import jobs
 from waeup.kofa.conversion import Mapping, propose
 from waeup.kofa.errors import MappingError, NoSuchItem, NotAllowed
-from waeup.kofa.importing.engine import Progress
 from waeup.kofa.importing.reading import AS_FOUND
-from waeup.kofa.importing.report import Report
 from waeup.kofa.interfaces import IBatchProcessor
 from waeup.kofa.ledger import Draft
 from waeup.kofa.operations.acting import MANAGE
@@ -114,37 +110,6 @@ class ImportOperations(FileOperations):
             )
         constants = [name for name, _ in mapping.constants]
         found.checkHeaders([*mapping.headerfields, *constants], mode)
-
-    # -- runs -----------------------------------------------------------------------
-
-    def import_file(
-        self,
-        name: str,
-        processor: str,
-        mode: str,
-        mapping: Mapping,
-        *,
-        digest: str | None = None,
-        progress: Callable[[Progress], None] | None = None,
-        options: ReadOptions = AS_FOUND,
-    ) -> Report:
-        """Import a pending file and put all files into their places.
-
-        `digest` is the SHA-256 of the content that the mapping was made for: an
-        import of other content is refused (default: the content of this moment).
-        `options` say how the file is read, as in `preview`.
-        Has its own transactions: what the caller did must be committed before.
-        `progress` is called from another thread.
-        """
-        self._require(IMPORT)
-        path = self._existing(name)
-        if digest is None:
-            digest = digest_of(path)
-        self.check(name, processor, mode, mapping, options)
-        order = jobs.ImportOrder(
-            name, digest, processor, mode, mapping, self.principal.id, options
-        )
-        return jobs.run_import(self.site._p_jar.db(), getPath(self.site), order, progress)
 
     # -- drafts -----------------------------------------------------------------------
 

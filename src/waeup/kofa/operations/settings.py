@@ -3,10 +3,9 @@
 import os
 from collections.abc import Iterator
 
-from zope.traversing.api import getPath
-
-from waeup.kofa import jobs, journal, spool
-from waeup.kofa.errors import ItemBusy, NoSuchItem, Refused
+from waeup.kofa import journal, spool
+from waeup.kofa.errors import NoSuchItem
+from waeup.kofa.jobs.job import close
 from waeup.kofa.operations.acting import MANAGE
 from waeup.kofa.operations.files import FileOperations
 from waeup.kofa.operations.values import StoredFile
@@ -43,20 +42,17 @@ class SettingsOperations(FileOperations):
         """Keep files below `path` from now on; return the names not copied.
 
         Raises `InvalidStoragePath` for a folder that cannot be used, and `ItemBusy`
-        while an import still has files to put into their places.
+        while a run has rows in the present one.
         """
         self._require(SETTINGS)
-        ledger = self.datacenter.ledger
-        for intent in list(ledger.intended()):
-            if not os.path.isdir(self.datacenter.storage):
-                # The storage is lost, and with it what was to be put into its place.
-                ledger.done(intent)
-                self._log("given up with the lost storage: %s", intent.title)
-            elif jobs.recover(self.site._p_jar.db(), getPath(self.site)):
-                raise ItemBusy("An import was completed just now. Set the storage path again.")
-            else:
-                raise Refused(
-                    f"Not completed: {intent.title}. The portal's log says why; mend the files "
-                    "that it names, then set the storage path."
-                )
+        datacenter = self.datacenter
+        if not os.path.isdir(datacenter.storage):
+            # The storage is lost, and with it what was to be put into its place.
+            for intent in list(datacenter.ledger.intended()):
+                datacenter.ledger.done(intent)
+            for run in datacenter.runs:
+                if run.holds_file:
+                    run.give_up("The storage was lost, and another one was set.")
+                    close(datacenter.runs, run)
+                    self._log("given up: %s of %s", run.order.kind, run.order.file)
         return self.datacenter.setStoragePath(path, move=move, overwrite=overwrite)

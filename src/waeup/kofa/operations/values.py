@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from waeup.kofa.importing.report import Report
+
 
 @dataclass(frozen=True)
 class StoredFile:
@@ -75,3 +77,53 @@ class UserInfo:
     email: str | None
     roles: tuple[str, ...]
     suspended: bool
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """A run as it is shown to people.
+
+    `kind` is ``import``, ``check`` or ``undo``; `state` one of those of
+    `waeup.kofa.jobs.record.Run`.  `rows` were worked on, `failed` of them failed, `fraction`
+    (0 to 1) of the work is done, `rate` are rows a second, `remaining` is an estimate in
+    seconds.  `waits_for` names the run that must end before, `fault` says why it stopped.
+    `report` holds the totals, so far or in the end.  `undo_bytes` is the size of the undo
+    records, which are kept until `undo_until`.  `actions` are those that are possible:
+    ``cancel``, ``resume``, ``undo``.  Times are in UTC.
+    """
+
+    id: str
+    kind: str
+    state: str
+    file: str
+    processor: str
+    mode: str
+    owner: str
+    queued: datetime
+    started: datetime | None
+    ended: datetime | None
+    rows: int
+    failed: int
+    fraction: float
+    rate: float
+    remaining: float | None
+    waits_for: str
+    fault: str
+    report: Report
+    undo_bytes: int
+    undo_until: datetime | None
+    check: str | None
+    undoes: str | None
+    undone_by: str | None
+    is_cancelling: bool
+    actions: tuple[str, ...]
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it is worked on, or is going to be."""
+        return self.state in ("queued", "running", "distributing")
+
+    @property
+    def title(self) -> str:
+        """What it does, in words."""
+        return f"{self.kind} of {self.file}"

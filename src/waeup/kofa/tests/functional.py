@@ -17,6 +17,10 @@ import waeup.kofa
 from waeup.kofa.app import University
 from waeup.kofa.conversion.secret import hash_password
 from waeup.kofa.interfaces import IDataCenterConfig
+from waeup.kofa.jobs import new_holder, work_off
+from waeup.kofa.jobs.apart import in_own_thread
+from waeup.kofa.jobs.doorbells import active_ids
+from waeup.kofa.operations import Operations, RunInfo
 from waeup.kofa.testing import fresh_directories
 from waeup.kofa.users.account import UserAccount
 
@@ -101,6 +105,18 @@ class FunctionalLayer:
         fill_in_login(browser, name, f"pw of {name}")
         return browser
 
+    @classmethod
+    def work_off_runs(cls) -> None:
+        """Work on all runs that were ordered, as the portal's workers do, until they are over."""
+        database = cls.database()
+
+        def work() -> None:
+            for id in active_ids(database, "/app"):
+                work_off(database, "/app", id, new_holder())
+
+        in_own_thread(work)
+        transaction.begin()
+
 
 def fill_in_login(browser: Browser, name: str, password: str) -> None:
     """Fill in and send the log-in form that `browser` shows."""
@@ -117,6 +133,16 @@ def upload(browser: Browser, *files: tuple[str, bytes], replace: bool = False) -
     control._form[control.name] = [Upload(name, content, "text/csv") for name, content in files]
     browser.getControl("Replace pending files").selected = replace
     browser.getControl(name="SUBMIT").click()
+
+
+def import_file(operations: Operations, *args: Any, **kw: Any) -> RunInfo:
+    """Order an import, and work on it until it is over; return the run."""
+    id = operations.start_import(*args, **kw).id
+    transaction.commit()
+    database = FunctionalLayer.database()
+    in_own_thread(lambda: work_off(database, "/app", id, new_holder()))
+    transaction.begin()
+    return operations.run(id)
 
 
 class FunctionalTestCase(unittest.TestCase):

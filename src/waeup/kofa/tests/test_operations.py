@@ -17,7 +17,6 @@ from waeup.kofa.errors import (
     InvalidExpression,
     InvalidName,
     InvalidStoragePath,
-    ItemBusy,
     MappingError,
     NameTaken,
     NoSuchItem,
@@ -26,11 +25,13 @@ from waeup.kofa.errors import (
     StorageFault,
     TableError,
     TooLarge,
+    WrongState,
 )
 from waeup.kofa.interfaces import IDataCenterConfig
-from waeup.kofa.jobs import driver
+from waeup.kofa.jobs import distributing, work_off
+from waeup.kofa.jobs.apart import in_own_thread
 from waeup.kofa.operations import Operations
-from waeup.kofa.tests.functional import FunctionalLayer, FunctionalTestCase
+from waeup.kofa.tests.functional import FunctionalLayer, FunctionalTestCase, import_file
 
 TABLE = b"code,title\r\nA1,Arts\r\n"
 
@@ -199,12 +200,9 @@ class Imports(OperationsTestCase):
         mapping = self.operations.propose_mapping(*args)
         self.assertEqual(mapping.columns, ("code", "title", None))
         self.operations.check(*args, mapping)
-        told = []
-        report = self.operations.import_file(*args, mapping, progress=told.append)
-        transaction.abort()
+        report = import_file(self.operations, *args, mapping).report
         self.assertEqual((report.created, report.failed), (1, 1))
         self.assertEqual(sorted(self.site["faculties"]), ["A1"])
-        self.assertEqual(told[-1].rows, 2)
         (pending,) = self.operations.pending_files()
         self.assertEqual((pending.name, pending.owner), ("data_boss.create.pending.csv", "boss"))
         (finished,) = self.operations.finished_files()
@@ -222,7 +220,7 @@ class Imports(OperationsTestCase):
         ]
         for mode, mapping, error, message in cases:
             with self.subTest(message), self.assertRaisesRegex(error, message):
-                self.operations.import_file(*args, mode, mapping)
+                self.operations.start_import(*args, mode, mapping)
         with self.assertRaisesRegex(NoSuchItem, "There are: courseprocessor"):
             self.operations.check("data_boss.csv", "nosuch", "create", Mapping(()))
         self.assertIn("data_boss.csv", self.names())
@@ -275,7 +273,17 @@ class Rights(OperationsTestCase):
             lambda: nobody.propose_mapping("data.csv", "facultyprocessor", "create"),
             lambda: nobody.make_mapping("data.csv", "facultyprocessor", "create"),
             lambda: nobody.check("data.csv", "facultyprocessor", "create", Mapping(())),
-            lambda: nobody.import_file("data.csv", "facultyprocessor", "create", Mapping(())),
+            lambda: nobody.start_import("data.csv", "facultyprocessor", "create", Mapping(())),
+            lambda: nobody.start_check("data.csv", "facultyprocessor", "create", Mapping(())),
+            lambda: nobody.start_undo("x"),
+            lambda: nobody.cancel("x"),
+            lambda: nobody.resume("x"),
+            lambda: nobody.give_up("x"),
+            lambda: nobody.run("x"),
+            nobody.runs,
+            lambda: nobody.run_of("data.csv"),
+            lambda: nobody.check_rows("x"),
+            nobody.recover,
             lambda: nobody.new_draft("data.csv"),
             lambda: nobody.draft("x"),
             nobody.log_files,
@@ -297,14 +305,16 @@ class Rights(OperationsTestCase):
         clerk = self.of("clerk", "waeup.DataCenterManager")
         self.store("data.csv")
         with self.assertRaisesRegex(NotAllowed, "Import Manager or Portal Manager"):
-            clerk.import_file("data.csv", "facultyprocessor", "create", Mapping(("code", "title")))
+            clerk.start_import(
+                "data.csv", "facultyprocessor", "create", Mapping(("code", "title"))
+            )
 
     def test_accounts_cannot_be_imported_by_import_managers(self):
         clerk = self.of("clerk", "waeup.ImportManager")
         self.store("users.csv", "name,title\nx,X\n")
         self.assertNotIn("userprocessor", [info.name for info in clerk.processors()])
         with self.assertRaises(NotAllowed):
-            clerk.import_file("users.csv", "userprocessor", "create", Mapping(("name", "title")))
+            clerk.start_import("users.csv", "userprocessor", "create", Mapping(("name", "title")))
         with self.assertRaises(NotAllowed):
             clerk.template("userprocessor")
 
@@ -331,8 +341,12 @@ class Secrets(OperationsTestCase):
             with self.assertRaises(NotAllowed):
                 call("users_boss.csv")
         self.operations.open_file("users_boss.csv").close()
-        self.operations.import_file(
-            "users_boss.csv", "userprocessor", "create", Mapping(("name", "title", "password"))
+        import_file(
+            self.operations,
+            "users_boss.csv",
+            "userprocessor",
+            "create",
+            Mapping(("name", "title", "password")),
         )
         transaction.abort()
         self.refused("users_boss.csv", "unfinished")
@@ -343,7 +357,7 @@ class Secrets(OperationsTestCase):
         self.upload("users.csv", self.ACCOUNTS)
         transaction.commit()
         fields = Mapping(("name", "title", "password"))
-        self.operations.import_file("users_boss.csv", "userprocessor", "create", fields)
+        import_file(self.operations, "users_boss.csv", "userprocessor", "create", fields)
         transaction.abort()
         pending = "users_boss.create.pending.csv"
         faculties = io.BytesIO(b"code,title\r\nFZ,Zed\r\n")
@@ -354,7 +368,7 @@ class Secrets(OperationsTestCase):
         faculties.seek(0)
         self.clerk.upload(pending, faculties)
         transaction.commit()
-        self.clerk.import_file(pending, "facultyprocessor", "create", Mapping(("code", "title")))
+        import_file(self.clerk, pending, "facultyprocessor", "create", Mapping(("code", "title")))
         transaction.abort()
         self.refused("users_boss.csv", "finished")
         entry = self.site["datacenter"].ledger.entry("finished/users_boss.csv")
@@ -365,6 +379,12 @@ class Secrets(OperationsTestCase):
         self.store("users.csv", self.ACCOUNTS.decode())
         self.refused("users.csv")
         self.store("f.csv")
+        self.clerk.open_file("f.csv").close()
+        transaction.commit()
+        # That the portal gets to know it makes no difference.
+        self.assertEqual([found.code for found in self.operations.recover()], ["orphan"] * 2)
+        transaction.begin()
+        self.refused("users.csv")
         self.clerk.open_file("f.csv").close()
 
     def test_an_entry_of_another_storage_is_not_believed(self):
@@ -439,12 +459,12 @@ class People(OperationsTestCase):
             "b.csv", io.BytesIO(b"name,password\r\nboss,another secret\r\nbob,another secret\r\n")
         )
         transaction.commit()
-        report = manager.import_file("a_manager.csv", "userprocessor", "create", fields)
+        report = import_file(manager, "a_manager.csv", "userprocessor", "create", fields).report
         self.assertEqual((report.created, report.failed), (1, 1))
         self.assertIn("You lack rights of waeup.PortalManager", report.reasons[0][0])
-        report = manager.import_file(
-            "b_manager.csv", "userprocessor", "update", Mapping(("name", "password"))
-        )
+        report = import_file(
+            manager, "b_manager.csv", "userprocessor", "update", Mapping(("name", "password"))
+        ).report
         self.assertEqual((report.updated, report.failed), (1, 1))
         transaction.abort()
         self.assertNotIn("eve", self.site["users"])
@@ -459,9 +479,9 @@ class People(OperationsTestCase):
         ):
             upload = self.upload("u.csv", text)
             transaction.commit()
-            report = self.operations.import_file(
-                upload.name, "userprocessor", "update", Mapping(fields)
-            )
+            report = import_file(
+                self.operations, upload.name, "userprocessor", "update", Mapping(fields)
+            ).report
             transaction.abort()
             self.assertEqual((report.updated, report.failed), (0, 1))
             self.assertIn("your own account", report.reasons[0][0])
@@ -484,10 +504,10 @@ class People(OperationsTestCase):
 
 
 class Lost(OperationsTestCase):
-    """What cannot be completed any more."""
+    """What could not be completed."""
 
     def fail_to_place(self):
-        """Import, and let the disk fail after the commit."""
+        """Import, and let the disk fail after the rows were stored; return the run."""
         self.upload("f.csv", b"code,title\r\nA1,Arts\r\n")
         transaction.commit()
 
@@ -495,17 +515,35 @@ class Lost(OperationsTestCase):
             raise StorageFault("the disk is full")
 
         args = ("f_boss.csv", "facultyprocessor", "create", Mapping(("code", "title")))
-        with mock.patch.object(driver.results, "perform", full), self.assertRaises(StorageFault):
-            self.operations.import_file(*args)
-        transaction.abort()
+        with (
+            mock.patch.object(distributing.results, "perform", full),
+            self.assertLogs("waeup.kofa.jobs.worker", "ERROR"),
+        ):
+            run = import_file(self.operations, *args)
+        self.assertEqual((run.state, run.fault), ("stopped", "the disk is full"))
+        return run
 
     def test_a_file_of_it_is_not_deleted(self):
-        self.fail_to_place()
-        with self.assertRaisesRegex(ItemBusy, "was completed just now"):
+        run = self.fail_to_place()
+        with self.assertRaisesRegex(WrongState, "which is stopped. Let it go on"):
             self.operations.delete(["f_boss.csv"])
         transaction.abort()
+        self.operations.resume(run.id)
+        transaction.commit()
+        database = FunctionalLayer.database()
+        in_own_thread(lambda: work_off(database, "/app", run.id, "another"))
+        transaction.begin()
+        self.assertEqual(self.operations.run(run.id).state, "finished")
         self.assertEqual(self.names(), FOLDERS)
         self.assertEqual([f.name for f in self.operations.files_in("finished")][-1], "f_boss.csv")
+
+    def test_the_next_start_completes_it(self):
+        run = self.fail_to_place()
+        self.assertEqual([each.code for each in self.operations.recover()], ["completed"])
+        self.assertEqual(self.operations.recover(), [])
+        transaction.begin()
+        self.assertEqual(self.operations.run(run.id).state, "finished")
+        self.assertEqual(self.names(), FOLDERS)
 
     def test_a_lost_storage_can_be_given_up(self):
         self.fail_to_place()

@@ -14,7 +14,7 @@ from waeup.kofa.importing import canonical
 from waeup.kofa.interfaces import ERRORS_COLUMN, RAW_COLUMN
 from waeup.kofa.tabular import Limits, UnclearTable, open_table
 from waeup.kofa.tabular.options import ReadOptions
-from waeup.kofa.tests.functional import FunctionalLayer
+from waeup.kofa.tests.functional import FunctionalLayer, import_file
 from waeup.kofa.tests.importing.test_canonical import workbook
 from waeup.kofa.tests.tabular.containers import cell, ods, xls, xlsx, xlsx_of, zipped
 from waeup.kofa.tests.test_operations import FOLDERS, OperationsTestCase
@@ -78,9 +78,7 @@ class TablesTestCase(OperationsTestCase):
         """Import faculties; return the report."""
         options = options or ReadOptions()
         found = self.operations.make_mapping(name, *PROCESSOR, options=options, **mapping)
-        report = self.operations.import_file(name, *PROCESSOR, found, options=options)
-        transaction.abort()
-        return report
+        return import_file(self.operations, name, *PROCESSOR, found, options=options).report
 
     def codes(self):
         """Return the codes of the faculties."""

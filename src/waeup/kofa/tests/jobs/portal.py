@@ -3,20 +3,32 @@
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
+from contextlib import closing, nullcontext
+from typing import Any
 
 import transaction
 import ZODB
 from grokcore.site.util import create_application
 from ZODB.FileStorage import FileStorage
 from zope.app.publication.zopepublication import ZopePublication
+from zope.authentication.interfaces import IAuthentication
 from zope.component import createObject, getUtility
+from zope.component.hooks import site as site_set
+from zope.security.management import endInteraction, newInteraction
 from zope.site.folder import rootFolder
 
 from waeup.kofa.app import University
 from waeup.kofa.interfaces import IDataCenterConfig
+from waeup.kofa.jobs import Participation, new_holder, work_off
+from waeup.kofa.jobs.apart import in_own_thread
+from waeup.kofa.operations import Operations
 from waeup.kofa.tests.spool.faultydisk import FAST, tree_of, write
 
-USER = "anna"
+#: Two officers who may do everything.
+USER, OTHER = "anna", "bola"
+#: The path of the portal.
+SITE = "/kofa"
 
 
 class Portal:
@@ -36,8 +48,10 @@ class Portal:
         connection = db.open()
         root = connection.root()[ZopePublication.root_name] = rootFolder()
         site = create_application(University, root, "kofa")
-        # Rights are checked by operations; the driver only needs somebody who acts.
-        site["users"].addUser(createObject("waeup.UserAccount", name=USER, title="Anna"))
+        for user in (USER, OTHER):
+            account = createObject("waeup.UserAccount", name=user, title=user.title())
+            account.roles = ["waeup.PortalManager"]
+            site["users"].addUser(account)
         transaction.commit()
         connection.close()
         db.close()
@@ -53,6 +67,43 @@ class Portal:
         shutil.copytree(self.home + ".template", self.home)
         for name, text in self.files.items():
             write(os.path.join(self.storage, name), text)
+
+    def change(self, question: Callable[[Any], Any], db: ZODB.DB | None = None) -> Any:
+        """Return what `question` says about the site; what it changes is committed."""
+        with closing(self.open()) if db is None else nullcontext(db) as used:
+
+            def work() -> Any:
+                with closing(used.open()) as connection:
+                    site = connection.root()["Application"]["kofa"]
+                    with site_set(site):
+                        try:
+                            answer = question(site)
+                            transaction.commit()
+                        finally:
+                            transaction.abort()
+                    return answer
+
+            return in_own_thread(work)
+
+    def operations(
+        self, ask: Callable[[Operations], Any], user: str = USER, db: Any = None
+    ) -> Any:
+        """Return what `ask` says about the operations of a person; changes are committed."""
+
+        def question(site: Any) -> Any:
+            principal = getUtility(IAuthentication).getPrincipal(user)
+            newInteraction(Participation(principal))
+            try:
+                return ask(Operations(site, principal))
+            finally:
+                endInteraction()
+
+        return self.change(question, db)
+
+    def work_off(self, id: str, db: Any = None) -> None:
+        """Work on a run until it is over, as a new process does."""
+        with closing(self.open()) if db is None else nullcontext(db) as used:
+            in_own_thread(lambda: work_off(used, SITE, id, new_holder()))
 
     def tree(self) -> dict[str, bytes | None]:
         """Return the content of the storage without its logs."""

@@ -1,0 +1,124 @@
+"""The work of a check: all rows are applied by the real hooks, and nothing of it stays.
+
+One transaction takes all rows, since later rows may need what earlier ones make; it is always
+aborted, and with it log lines, mail, and all else that joined it.  What is to stay is written
+elsewhere: the rows into the work folder of the check, progress and lease through a connection
+of their own.
+"""
+
+import os
+import time
+from dataclasses import replace
+from typing import Any
+
+import transaction
+from zope.component import getUtility
+
+from waeup.kofa.conversion import Mapping
+from waeup.kofa.errors import MappingError
+from waeup.kofa.importing import canonical
+from waeup.kofa.importing.checking import CheckWriter
+from waeup.kofa.importing.engine import BATCH_ROWS, Manner, RowEngine
+from waeup.kofa.importing.hooks import overridden
+from waeup.kofa.importing.reading import limits
+from waeup.kofa.importing.report import FAILED, Report, Tally
+from waeup.kofa.interfaces import IBatchProcessor
+from waeup.kofa.jobs.distributing import finish
+from waeup.kofa.jobs.job import Job
+from waeup.kofa.jobs.pace import Pace
+from waeup.kofa.jobs.reporter import Reporter, empty_folder
+from waeup.kofa.journal import deferred_lines
+from waeup.kofa.spool.disk import digest_of, faults
+from waeup.kofa.tabular.options import ReadOptions
+
+
+def do_check(job: Job) -> None:
+    """Find out what an import would do."""
+    source = os.path.join(job.storage, job.order.file)
+    if digest_of(source) != job.order.digest:
+        raise MappingError(
+            f"{job.order.file} was changed since its columns were mapped. Choose the file again."
+        )
+    with faults(f"The {job.title}"):
+        folder = empty_folder(job)
+        writer = CheckWriter(folder)
+        try:
+            report = _check(job, source, folder, writer)
+        finally:
+            transaction.abort()
+            writer.close()
+        job.work_folder().sync()
+
+    def end() -> None:
+        job.run.report = report.as_dict()
+        finish(job.datacenter, job.run)
+
+    job.committed(end)
+
+
+def _check(job: Job, source: str, folder: str, writer: CheckWriter) -> Report:
+    order = job.order
+    processor: Any = getUtility(IBatchProcessor, name=order.processor)
+    mapping = Mapping(order.columns, order.constants)
+    options = ReadOptions(**order.reading)
+    table = canonical.plain_table(
+        job.storage, source, limits(), sheet=options.sheet, digest=order.digest
+    )
+    reading = table.reading(options)
+    job.begin()
+    job.require_rights(processor.permission)
+    with deferred_lines(transaction.manager):
+        if overridden(processor, "doImport"):
+            # How it treats single rows nobody knows; but what becomes of all of them.
+            report: Report = processor.importTable(
+                source,
+                mapping,
+                order.mode,
+                folder=folder,
+                site=job.site,
+                user=order.user,
+                options=reading,
+                read_from=table.path,
+            )
+            _discard(report)
+            return replace(report, finished=None, pending=None)
+        engine = RowEngine(
+            processor,
+            source,
+            mapping,
+            order.mode,
+            job.site,
+            options=reading,
+            read_from=table.path,
+            manner=Manner(skip_unchanged=order.skip_unchanged, detailed=True),
+        )
+        return _go_through(job, engine, writer)
+
+
+def _discard(report: Report) -> None:
+    for path in (report.finished, report.pending):
+        if path is not None:
+            os.unlink(path)
+
+
+def _go_through(job: Job, engine: RowEngine, writer: CheckWriter) -> Report:
+    order, tally, under_new = job.order, Tally(), 0
+    began, pace, reporter = time.monotonic(), Pace(), Reporter(job)
+    try:
+        with engine.open() as rows:
+            while taken := rows.take(BATCH_ROWS):
+                results = engine.apply(taken)
+                writer.write(results)
+                for result in results:
+                    tally.add(result.outcome, result.reason)
+                    under_new += result.is_under_new
+                reporter.tell(
+                    tally.total, tally.counts[FAILED], rows.fraction, pace.rate(tally.total)
+                )
+    finally:
+        reporter.close()
+    duplicates = writer.finish()
+    tally.seconds = time.monotonic() - began
+    return tally.report(
+        order.file, order.processor, order.mode, duplicates=duplicates, under_new=under_new
+    )

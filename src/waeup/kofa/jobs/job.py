@@ -1,0 +1,261 @@
+"""A run in the hands of a worker: the lease, and transactions that only its holder commits.
+
+::
+
+    claim                 a token, under a lease; of two who try one has a conflict
+      begin ... commit    one transaction after the other; each makes sure of the token
+    settle                the run is put down in the state that it has reached
+
+Whoever was paused and woken too late finds another token: `LeaseLost`.  Should it be in the
+middle of a commit, the checkpoint conflicts.
+"""
+
+import logging
+import os
+import random
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, TypeVar
+
+import transaction
+from transaction.interfaces import TransientError
+from zope.security.management import getSecurityPolicy, queryInteraction
+
+from waeup.kofa.errors import Fault, NotAllowed
+from waeup.kofa.importing.effects import serial_of
+from waeup.kofa.jobs.connection import Participation, connected
+from waeup.kofa.jobs.record import CANCELLED, CHECK, DISTRIBUTING, QUEUED, RUNNING, UNDO, Run, Runs
+from waeup.kofa.spool import WorkFolder
+from waeup.kofa.spool.work import WORK
+
+log = logging.getLogger(__name__)
+
+#: Seconds that a worker may be silent before others take its run.
+LEASE = 60.0
+#: How often a transaction is repeated when others were in the way.
+ATTEMPTS = 5
+#: Seconds before the first repetition; each further one waits longer.
+PAUSE = 0.05
+#: How the ids of the work folders of runs begin.
+PREFIX = "run-"
+#: The permission that every import needs.
+IMPORT_PERMISSION = "waeup.importData"
+
+_Result = TypeVar("_Result")
+
+
+class LeaseLost(Exception):
+    """Somebody else has the run now; nothing must be changed any more."""
+
+
+class Cancelled(Exception):
+    """A person wants the run to end; what was committed stays."""
+
+
+class PutDown(Exception):
+    """The process is to end; somebody else goes on."""
+
+
+class Claim(NamedTuple):
+    """The right to work on a run: its id, a token that proves it, who orders, who works."""
+
+    id: str
+    token: int
+    user: str
+    holder: str
+
+
+def folder_of(storage: str, id: str) -> str:
+    """Return the path of the work folder of a run."""
+    return os.path.join(storage, WORK, PREFIX + id)
+
+
+def checks_of(datacenter: Any, file: str) -> list[str]:
+    """Return the ids of the work folders of finished checks of a pending file."""
+    return [
+        PREFIX + run.id
+        for run in datacenter.runs
+        if run.order.kind == CHECK
+        and run.order.file == file
+        and not run.is_active
+        and os.path.isdir(folder_of(datacenter.storage, run.id))
+    ]
+
+
+def remove_folders(storage: str, ids: Iterable[str]) -> None:
+    """Remove work folders of runs that are over."""
+    for id in ids:
+        if os.path.isdir(os.path.join(storage, WORK, id)):
+            WorkFolder(storage, id, shared=True).remove()
+
+
+class Job:
+    """A run, its order and its data center, on the connection of its worker.
+
+    `storage` is the path of the storage, which must stay the same.
+    """
+
+    def __init__(
+        self, db: Any, site_path: str, site: Any, claim: Claim, is_stopping: Callable[[], bool]
+    ) -> None:
+        self.db = db
+        self.site_path = site_path
+        self.site = site
+        self.claim = claim
+        self.datacenter = site["datacenter"]
+        self.runs: Runs = self.datacenter.runs
+        self.run: Run = self.runs.get(claim.id)
+        self.order = self.run.order
+        self.storage: str = self.datacenter.storage
+        self.is_stopping = is_stopping
+
+    @property
+    def title(self) -> str:
+        """What is done, in words."""
+        return f"{self.order.kind} of {self.order.file}"
+
+    def begin(self) -> None:
+        """Begin a transaction; raises `LeaseLost`, `Cancelled`, `PutDown`, or `NotAllowed`."""
+        transaction.begin()
+        if self.run.checkpoint.token != self.claim.token:
+            raise LeaseLost(self.title)
+        if self.run.is_cancelling and not self.run.checkpoint.is_complete:
+            raise Cancelled(self.title)
+        if self.is_stopping():
+            raise PutDown(self.title)
+        if self.datacenter.storage != self.storage:
+            raise Fault(
+                f"The storage was moved to {self.datacenter.storage} during the {self.title}. "
+                f"Move it back to {self.storage}, and let the run go on."
+            )
+
+    def restart(self) -> None:
+        """Take back what was done in this transaction, and begin another one."""
+        transaction.abort()
+        self.begin()
+
+    def work_folder(self) -> WorkFolder:
+        """Return the work folder of the run, which is made unless it is there.
+
+        It is not locked: the database says who works in it.
+        """
+        return WorkFolder(self.storage, PREFIX + self.run.id, shared=True)
+
+    def committed(
+        self, work: Callable[[], _Result], take_back: Callable[[], object] | None = None
+    ) -> _Result:
+        """Do `work` in a transaction and return its result; repeat it when others were in the way.
+
+        `take_back` undoes what an attempt did outside the database.  Raises `Fault` when they
+        always are, and what `begin` and `work` raise.
+        """
+        result: Any = None
+        former: bytes | None = None
+        for attempt in range(1, ATTEMPTS + 1):
+            self.begin()
+            serial = serial_of(self.run.checkpoint)
+            if attempt > 1:
+                if serial != former:
+                    # It was stored, although the database could not say so: nobody else writes
+                    # the checkpoint while the token is ours.
+                    return result  # type: ignore[no-any-return]
+                if take_back is not None:
+                    take_back()
+            former = serial
+            try:
+                result = work()
+                self.run.checkpoint.touch()
+                transaction.get().note(self.title)
+                transaction.commit()
+                return result
+            except TransientError as exc:
+                transaction.abort()
+                log.info("%s: attempt %d: %s", self.title, attempt, exc)
+            time.sleep(random.uniform(0.5, 1) * PAUSE * 2**attempt)  # noqa: S311  (no secret)
+        raise Fault(
+            f"Others kept changing the same data during the {self.title}, and {ATTEMPTS} attempts "
+            "to store a batch of rows failed. Let the run go on when there is less to do."
+        )
+
+    def require_rights(self, *permissions: str) -> None:
+        """Raise `NotAllowed` unless the one who acts may still do this."""
+        principal = queryInteraction().participations[0].principal
+        account = self.site["users"].get(principal.id)
+        if account is not None and account.suspended:
+            raise NotAllowed(f"The account {principal.id} was suspended; the run does not go on.")
+        for permission in (IMPORT_PERMISSION, *permissions):
+            # A new interaction: one remembers its answers.
+            fresh = getSecurityPolicy()(Participation(principal))
+            if not fresh.checkPermission(permission, self.site):
+                raise NotAllowed(
+                    f"{principal.id} lacks the permission {permission} (any more), thus the run "
+                    "does not go on. Let somebody who has it order it."
+                )
+
+
+def claim(
+    db: Any, site_path: str, id: str, holder: str, is_dead: Callable[[str], bool]
+) -> Claim | None:
+    """Take a run, if it can be worked on and nobody has it; `is_dead` tells of a holder."""
+    with connected(db, site_path) as site:
+        transaction.begin()
+        runs: Runs = site["datacenter"].runs
+        run = runs.find(id)
+        if run is None or not run.is_active:
+            return None
+        checkpoint = run.checkpoint
+        if run.lease.is_held(time.time()) and not is_dead(run.lease.holder):
+            return None
+        if run.state == QUEUED:
+            if runs.waits_for(run) is not None:
+                return None
+            run.move(DISTRIBUTING if checkpoint.is_complete else RUNNING)
+        runs.enter_scope(run)
+        token = checkpoint.claim()
+        run.lease.renew(holder, LEASE)
+        try:
+            transaction.get().note(f"claim of {run.order.kind} of {run.order.file}")
+            transaction.commit()
+        except TransientError:
+            return None
+        return Claim(id, token, run.order.user, holder)
+
+
+def settle(db: Any, site_path: str, held: Claim, state: str | None, fault: str = "") -> None:
+    """Put a run down: in a new state, with what went wrong; without `state` for others.
+
+    Has a connection of its own.  Does nothing when somebody else has the run meanwhile.
+    """
+    for attempt in range(ATTEMPTS):
+        with connected(db, site_path) as site:
+            transaction.begin()
+            runs: Runs = site["datacenter"].runs
+            run = runs.get(held.id)
+            if run.checkpoint.token != held.token:
+                return
+            run.checkpoint.touch()
+            run.lease.release()
+            if state is not None and run.state != state:
+                run.move(state)
+                run.fault = fault
+                close(runs, run)
+            try:
+                transaction.commit()
+                if state == CANCELLED and run.checkpoint.batches == 0:
+                    remove_folders(site["datacenter"].storage, [PREFIX + run.id])
+                return
+            except TransientError:
+                transaction.abort()
+        time.sleep(PAUSE * 2**attempt)
+    log.error("The run %s could not be put down; it goes on when its lease ends.", held.id)
+
+
+def close(runs: Runs, run: Run) -> None:
+    """Let others come after a run that is over."""
+    runs.deactivate(run)
+    if run.order.kind == UNDO and run.state == CANCELLED and run.checkpoint.batches == 0:
+        # As if it had never been.
+        undone = runs.find(run.order.undoes or "")
+        if undone is not None and undone.undone_by == run.id:
+            undone.undone_by = None
+            runs.hold_file(undone)

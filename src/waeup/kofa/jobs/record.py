@@ -1,0 +1,465 @@
+"""What the database knows of a run: its record, and what changes while it is worked on.
+
+The record is the truth about a run; engines only ring a bell.  It is kept in several objects,
+so that those who write them do not get into each other's way:
+
+* `Run`: what was ordered and what became of it.  Written by the person who orders or cancels,
+  and by the worker at the edges of the state machine.
+* `Checkpoint`: how far the rows are.  Written by every batch in its own transaction, together
+  with the objects; its conflicts are not resolved, thus of two workers only one can commit.
+* `Lease`: who works on it, for the moment.
+* `Progress`: what people watch.
+* `UndoBatch`: what a batch did, one object for each batch, never changed.
+
+The module path is a database format.
+"""
+
+import secrets
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
+from typing import Any
+
+from BTrees.IOBTree import IOBTree
+from BTrees.OOBTree import OOBTree
+from persistent import Persistent
+
+from waeup.kofa.errors import NoSuchItem, WrongState
+from waeup.kofa.importing.effects import Effect
+from waeup.kofa.importing.report import CREATED, REMOVED, UPDATED, Report, Tally
+
+#: What a run is for.
+IMPORT, CHECK, UNDO = "import", "check", "undo"
+
+QUEUED, RUNNING, DISTRIBUTING = "queued", "running", "distributing"
+FINISHED, STOPPED, CANCELLED, UNDONE = "finished", "stopped", "cancelled", "undone"
+#: States in which a worker works on a run, or is going to.
+ACTIVE = (QUEUED, RUNNING, DISTRIBUTING)
+#: State -> states that can follow.
+EDGES: dict[str, tuple[str, ...]] = {
+    QUEUED: (RUNNING, DISTRIBUTING, STOPPED, CANCELLED),
+    RUNNING: (DISTRIBUTING, FINISHED, STOPPED, CANCELLED),
+    DISTRIBUTING: (FINISHED, STOPPED),
+    STOPPED: (QUEUED, DISTRIBUTING, CANCELLED, UNDONE),
+    CANCELLED: (QUEUED, UNDONE),
+    FINISHED: (UNDONE,),
+    UNDONE: (),
+}
+
+#: Outcomes of rows that have changed something.
+DONE = (CREATED, UPDATED, REMOVED)
+
+# A BTree that is empty before or after a change cannot be merged with the change of
+# somebody else: one key that is no id stays in it.
+_KEEPER = ""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be done, how, and who says so.
+
+    `kind` is that of the run.  `file` is the name of a pending file and `digest` the SHA-256 of
+    the content that the mapping was made for; `processor` is the name of the utility, `user` the
+    id of the principal that the run acts as.  `columns` gives the field of each column,
+    `constants` are pairs of field and text, `reading` is what was said about how the file is
+    read (`ReadOptions.as_dict`).  `check` is the id of the check that the run must not differ
+    from, `undoes` that of the run that is taken back.  A run that `takes_file` has the file for
+    itself.
+    """
+
+    kind: str
+    file: str
+    digest: str
+    processor: str
+    mode: str
+    user: str
+    columns: tuple[str | None, ...] = ()
+    constants: tuple[tuple[str, str], ...] = ()
+    reading: dict[str, Any] = field(default_factory=dict)
+    skip_unchanged: bool = False
+    check: str | None = None
+    undoes: str | None = None
+    takes_file: bool = True
+
+    def is_same_import(self, other: "Order") -> bool:
+        """Tell whether both would do the same with the same rows."""
+        own = replace(self, kind=other.kind, user=other.user, check=other.check)
+        return replace(own, takes_file=other.takes_file) == other
+
+
+class Checkpoint(Persistent):
+    """How far the rows of a run are, and who may go on.
+
+    `token` is raised by each claim.  `cursor` counts the rows of the table that are done,
+    `batches` the transactions that did them.  `segments` are tuples of token, length of the
+    finished and of the pending rows in bytes, in the order of the rows.  `is_complete` says that
+    there are no more rows.
+    """
+
+    token = 0
+    cursor = 0
+    batches = 0
+    segments: tuple[tuple[int, int, int], ...] = ()
+    has_raw = False
+    is_complete = False
+
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = {}
+        self.reasons: dict[str, int] = {}
+        self.seconds = 0.0
+
+    @property
+    def tally(self) -> Tally:
+        """The rows so far."""
+        return Tally(self.counts, self.reasons, self.seconds)
+
+    @property
+    def changed(self) -> bool:
+        """Whether a row has changed anything."""
+        return any(self.counts.get(outcome) for outcome in DONE)
+
+    def keep(self, tally: Tally) -> None:
+        """Keep the rows so far."""
+        self.counts, self.reasons = dict(tally.counts), dict(tally.reasons)
+        self.seconds = tally.seconds
+
+    def claim(self) -> int:
+        """Take the run; return the token that proves it."""
+        self.token += 1
+        return self.token
+
+    def touch(self) -> None:
+        """Be part of the transaction: whoever does something for a run writes this."""
+        self._p_changed = True
+
+
+class Lease(Persistent):
+    """Who works on a run, and until when nobody else takes it.
+
+    `holder` names the worker, `expires` are seconds since the epoch.  It is kept by a heart
+    beat, beside the batches: one may take longer than a lease.
+    """
+
+    holder = ""
+    expires = 0.0
+
+    def is_held(self, now: float) -> bool:
+        """Tell whether a worker has the run at the time `now`."""
+        return bool(self.holder) and now < self.expires
+
+    def renew(self, holder: str, seconds: float) -> None:
+        """Keep the run for another while."""
+        self.holder, self.expires = holder, time.time() + seconds
+
+    def release(self) -> None:
+        """Let everybody take the run."""
+        self.holder, self.expires = "", 0.0
+
+
+class Progress(Persistent):
+    """How far a run is, as people see it.
+
+    `rows` were worked on and `failed` of them failed; `fraction` of the work is done (0 to 1),
+    `rate` are rows a second.  `date` is the time of the last change.
+    """
+
+    rows = 0
+    failed = 0
+    fraction = 0.0
+    rate = 0.0
+    date: datetime | None = None
+
+    def tell(self, rows: int, failed: int, fraction: float, rate: float) -> None:
+        """Tell how far the run is now."""
+        self.rows, self.failed, self.fraction, self.rate = rows, failed, fraction, rate
+        self.date = utc_now()
+
+
+def _short(effect: Effect) -> tuple[Any, ...]:
+    """Return the values of an effect without those at the end that say nothing."""
+    values = list(effect)
+    while values[-1] is None or values[-1] in ({}, ()):
+        values.pop()
+    return tuple(values)
+
+
+class UndoBatch(Persistent):
+    """What the rows of one batch did: pairs of row number and `Effect`, in their order.
+
+    Its serial is that of the transaction, and thus the one that the objects got.  That of an
+    undo has no effects; instead `restored` tells, by oid, the serial of the state that each
+    object has got back.
+    """
+
+    def __init__(
+        self,
+        effects: Sequence[tuple[int, Effect]],
+        restored: Mapping[bytes, bytes | None] | None = None,
+    ) -> None:
+        known: set[int] = set()
+        kept = []
+        for number, effect in effects:
+            if id(effect.obj) in known:
+                # What it was before this transaction has been told.
+                effect = effect._replace(serial=None)
+            known.add(id(effect.obj))
+            kept.append((number, _short(effect)))
+        self._effects = tuple(kept)
+        self.restored = dict(restored or {})
+
+    @property
+    def effects(self) -> list[tuple[int, Effect]]:
+        """Row numbers and effects, in the order of the rows."""
+        return [(number, Effect(*values)) for number, values in self._effects]
+
+
+class Run(Persistent):
+    """A run: an import, a check, or the undo of an import.
+
+    ::
+
+                      .---------------- resume ----------------.
+                      v                                        |
+        order ---> queued ---> running ---> distributing ---> stopped   (a fault)
+                      |         |  |  |          |             ^  |  |
+                      |  cancel |  |  `----------|- fault -----'  |  |
+                      v         v  |             v                |  |
+                    cancelled <-'  `-------> finished             |  |
+                      |    ^                     |  undo          |  |
+                      |    `---------------------|----------------'  |
+                      | undo                     v                   |
+                      `---------------------> undone <---------------'
+
+    A cancelled run can be resumed, too.  ``distributing`` is for runs that bring files to their
+    places; a check ends without.  One that stopped there goes on there, and cannot be cancelled.
+
+    `ended` and the others are times in UTC; `fault` says in words why the run stopped, `report`
+    is what `Report.as_dict` gives, `is_cancelling` that a person wants it to end at the next
+    batch.  `undone_by` is the id of the undo; `undo_bytes` is the size of the undo records.
+    """
+
+    state = QUEUED
+    started: datetime | None = None
+    ended: datetime | None = None
+    fault = ""
+    report: dict[str, Any] | None = None
+    is_cancelling = False
+    undone_by: str | None = None
+    undo_bytes = 0
+    is_given_up = False
+
+    def __init__(self, order: Order, scope: str) -> None:
+        self.id = secrets.token_hex(8)
+        self.order = order
+        self.scope = scope
+        self.queued = utc_now()
+        self.checkpoint = Checkpoint()
+        self.lease = Lease()
+        self.progress = Progress()
+        #: Number of the batch -> `UndoBatch`.
+        self.undo = IOBTree()
+
+    def move(self, state: str) -> None:
+        """Go to another state; raises `WrongState` when there is no edge."""
+        if state not in EDGES[self.state]:
+            raise WrongState(
+                f"The {self.order.kind} of {self.order.file} is {self.state}, thus it cannot be "
+                f"{state}. Look at the list of runs again."
+            )
+        self.state = state
+        if state == QUEUED:
+            self.fault, self.ended, self.is_cancelling = "", None, False
+        elif state == RUNNING:
+            self.started = self.started or utc_now()
+        elif state != DISTRIBUTING:
+            self.ended = self.ended or utc_now()
+
+    def give_up(self, reason: str) -> None:
+        """End for good, with a reason; the rows that are done stay done.
+
+        For a run whose files are lost.  A worker that has it finds out by the token.
+        """
+        if self.state == DISTRIBUTING:
+            self.move(STOPPED)
+        if self.state != CANCELLED:
+            self.move(CANCELLED)
+        self.fault, self.is_given_up = reason, True
+        self.checkpoint.claim()
+        self.lease.release()
+
+    @property
+    def title(self) -> str:
+        """What it does, in words."""
+        return f"{self.order.kind} of {self.order.file}"
+
+    @property
+    def is_active(self) -> bool:
+        """Whether a worker works on it, or is going to."""
+        return self.state in ACTIVE
+
+    @property
+    def holds_file(self) -> bool:
+        """Whether nobody else may import, replace or delete the file."""
+        if not self.order.takes_file or self.is_given_up:
+            return False
+        # One that was cancelled before its first row is as if it had never been.
+        left = self.state == CANCELLED and self.checkpoint.batches > 0
+        return self.is_active or self.state == STOPPED or left
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether a person can let it go on."""
+        is_free = self.state == CANCELLED and self.checkpoint.batches == 0
+        is_free = is_free or self.is_given_up
+        return QUEUED in EDGES[self.state] and not is_free and self.undone_by is None
+
+    @property
+    def _has_only_failed(self) -> bool:
+        """Whether there were rows, all of them failed: to take that back frees the file."""
+        checkpoint = self.checkpoint
+        return self.holds_file and checkpoint.batches > 0 and not checkpoint.changed
+
+    @property
+    def can_be_cancelled(self) -> bool:
+        """Whether a person can let it end."""
+        is_possible = self.state == STOPPED or (self.is_active and not self.is_cancelling)
+        return is_possible and not self.checkpoint.is_complete
+
+    @property
+    def can_be_undone(self) -> bool:
+        """Whether there is something to take back, and a record of it."""
+        return (
+            self.order.kind == IMPORT
+            and UNDONE in EDGES[self.state]
+            and self.undone_by is None
+            and (len(self.undo) > 0 or self._has_only_failed)
+            # Files that are on their way come to their places first.
+            and (self.state == FINISHED or self.is_given_up or not self.checkpoint.is_complete)
+        )
+
+    def totals(self) -> Report:
+        """Return the totals: of the whole run, or so far."""
+        if self.report is not None:
+            return Report.from_dict(self.report)
+        order = self.order
+        return self.checkpoint.tally.report(order.file, order.processor, order.mode)
+
+
+class Runs(Persistent):
+    """All runs of a data center, which of them hold a file, and which a scope."""
+
+    def __init__(self) -> None:
+        self._runs = OOBTree({_KEEPER: None})
+        self._active = OOBTree({_KEEPER: None})
+        self._files = OOBTree({_KEEPER: None})
+        self._scopes = OOBTree({_KEEPER: None})
+
+    def add(self, run: Run) -> Run:
+        """Keep a new run; raises `WrongState` when another one holds its file.
+
+        Two that are ordered for one file at the same time write the same key: one of them is a
+        conflict.
+        """
+        holder = self.holder_of(run.order.file)
+        if holder is not None and run.holds_file and run.order.undoes != holder.id:
+            raise WrongState(busy_text(holder))
+        self._runs[run.id] = run
+        self.activate(run)
+        return run
+
+    def activate(self, run: Run) -> None:
+        """Let workers see a run that was queued, and nobody else its file."""
+        self._active[run.id] = run
+        self.hold_file(run)
+
+    def hold_file(self, run: Run) -> None:
+        """Let a run have its file for itself, if it takes one and holds it."""
+        if run.holds_file:
+            self._files[run.order.file] = run.id
+
+    def deactivate(self, run: Run) -> None:
+        """Let workers pass over a run that is over, and the next one of its scope begin."""
+        self._active.pop(run.id, None)
+        if self._scopes.get(run.scope) == run.id:
+            # Not deleted: a key that stays keeps apart who comes at the same time.
+            self._scopes[run.scope] = None
+
+    def get(self, id: str) -> Run:
+        """Return a run; raises `NoSuchItem`."""
+        run = self._runs.get(id)
+        if run is None:
+            raise NoSuchItem(f"There is no run {id!r} (any more). Look at the list of runs.")
+        found: Run = run
+        return found
+
+    def find(self, id: str) -> Run | None:
+        """Return a run, or None."""
+        return self._runs.get(id)
+
+    def __iter__(self) -> Iterator[Run]:
+        """Generate all runs."""
+        return (run for run in list(self._runs.values()) if run is not None)
+
+    def active(self) -> list[Run]:
+        """Return the runs that are worked on, or are going to be, in the order of their orders."""
+        found = [run for run in list(self._active.values()) if run is not None and run.is_active]
+        return sorted(found, key=lambda run: (run.queued, run.id))
+
+    def drop(self, run: Run) -> None:
+        """Forget a run."""
+        self._runs.pop(run.id, None)
+
+    def holder_of(self, name: str) -> Run | None:
+        """Return the run that holds a pending file, or None."""
+        id = self._files.get(name)
+        run = None if id is None else self._runs.get(id)
+        return run if run is not None and run.holds_file else None
+
+    @property
+    def guard(self) -> Persistent:
+        """The object that changes when a run begins or ends, for `readCurrent`."""
+        return self._active
+
+    # -- who may begin -----------------------------------------------------------
+
+    def waits_for(self, run: Run) -> Run | None:
+        """Return the run that must be over before `run` can begin, or None."""
+        if run.order.kind == CHECK:
+            return None
+        holder = self._scope_holder(run.scope)
+        if holder is not None and holder is not run:
+            return holder
+        for other in self.active():
+            if other is run:
+                return None
+            if other.state == QUEUED and other.scope == run.scope and other.order.kind != CHECK:
+                return other
+        return None
+
+    def enter_scope(self, run: Run) -> None:
+        """Let `run` be the one of its scope; two at the same time are a conflict."""
+        if run.order.kind != CHECK:
+            self._scopes[run.scope] = run.id
+
+    def _scope_holder(self, scope: str) -> Run | None:
+        id = self._scopes.get(scope)
+        run = None if id is None else self._runs.get(id)
+        return run if run is not None and run.state in (RUNNING, DISTRIBUTING) else None
+
+
+def busy_text(run: Run) -> str:
+    """Say that a run holds a file, and what can be done."""
+    if run.is_active:
+        todo = "Wait for its end, or cancel it."
+    else:
+        todo = "Let it go on, or take it back; then the file is free."
+    return (
+        f"{run.order.file} belongs to the {run.order.kind} that {run.order.user} has ordered at "
+        f"{run.queued:%Y-%m-%d %H:%M} UTC, which is {run.state}. {todo}"
+    )
+
+
+def utc_now() -> datetime:
+    """Return the time."""
+    return datetime.now(timezone.utc)

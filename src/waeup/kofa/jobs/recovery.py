@@ -1,0 +1,198 @@
+"""Brings database and storage together again after a crash.
+
+At start-up, before work begins, and by ``kofactl recover``.  What is safe to repair is
+repaired; the rest is told, with what can be done.  A second call changes nothing.
+"""
+
+import logging
+import os
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from typing import Any, NamedTuple
+
+import transaction
+from zope.component import queryUtility
+
+from waeup.kofa import spool
+from waeup.kofa.importing import canonical
+from waeup.kofa.importing import distribution as results
+from waeup.kofa.interfaces import IDataCenterConfig
+from waeup.kofa.jobs.apart import in_own_thread
+from waeup.kofa.jobs.connection import open_portal
+from waeup.kofa.jobs.distributing import complete
+from waeup.kofa.jobs.job import PREFIX
+from waeup.kofa.jobs.record import CHECK, STOPPED, Run, utc_now
+from waeup.kofa.ledger import FileEntry, Ledger
+from waeup.kofa.spool.disk import digest_of
+
+log = logging.getLogger(__name__)
+
+#: Days for which an import can be taken back, unless the configuration says otherwise.
+UNDO_DAYS = 30
+#: Days for which the rows of a check are kept; the file may go earlier.
+CHECK_DAYS = 7
+#: Days for which the record of a run is kept.
+RUN_DAYS = 365
+
+
+class Finding(NamedTuple):
+    """What a reconciliation has found: a code, in words what it is, and whether it was repaired.
+
+    Codes: ``completed``, ``stale``, ``expired``, ``orphan``, ``missing``, ``changed``,
+    ``foreign``, ``unresolved``.
+    """
+
+    code: str
+    text: str
+    repaired: bool
+
+
+def recover(db: Any, site_path: str, *, verify: bool = False) -> list[Finding]:
+    """Complete what killed processes left half done, tidy up, and tell what was found.
+
+    Runs in a thread of its own, so that the transaction of the caller stays apart.  With
+    `verify` the content of all files is compared with what the database knows, not only the
+    size.
+    """
+
+    def work() -> list[Finding]:
+        with open_portal(db, site_path) as site:
+            return [
+                *_complete(site["datacenter"]),
+                *_forget(site["datacenter"]),
+                *_tidy_up(site["datacenter"]),
+                *_compare(site["datacenter"], verify),
+            ]
+
+    found: list[Finding] = in_own_thread(work)
+    return found
+
+
+def forget(db: Any, site_path: str) -> list[Finding]:
+    """Forget undo records, checks and runs that are too old, in this thread."""
+    with open_portal(db, site_path) as site:
+        return list(_forget(site["datacenter"]))
+
+
+def _complete(datacenter: Any) -> Iterator[Finding]:
+    """Carry out the intents that others have left."""
+    for title in results.recover(datacenter.storage):
+        yield Finding("completed", f"Completed: {title}.", True)
+    with spool.storage_lock(datacenter.storage):
+        # Whoever had the lock before may have carried out what this connection still sees.
+        transaction.begin()
+        for intent in list(datacenter.ledger.intended()):
+            try:
+                complete(datacenter, intent)
+                yield Finding("completed", f"Completed: {intent.title}.", True)
+            except Exception as exc:
+                transaction.abort()
+                log.exception("Not completed: %s. Look at its files.", intent.title)
+                yield Finding("unresolved", f"Not completed: {intent.title}. {exc}", False)
+
+
+def _forget(datacenter: Any) -> Iterator[Finding]:
+    """Forget what is too old: undo records, checks, records of runs."""
+    config = queryUtility(IDataCenterConfig, default={})
+    days = config.get("undo_days", UNDO_DAYS)
+    transaction.begin()
+    for run in list(datacenter.runs):
+        if run.ended is None or run.holds_file:
+            continue
+        age = utc_now() - run.ended
+        if len(run.undo) and age > timedelta(days=days) and run.undone_by is None:
+            run.undo.clear()
+            run.undo_bytes = 0
+            text = f"The import of {run.order.file} is older than {days} days, and kept for good."
+            yield Finding("expired", text, True)
+        if age > timedelta(days=CHECK_DAYS if run.order.kind == CHECK else RUN_DAYS):
+            datacenter.runs.drop(run)
+            yield Finding("expired", f"The run {run.id} was forgotten.", True)
+    transaction.commit()
+
+
+def _tidy_up(datacenter: Any) -> Iterator[Finding]:
+    """Remove work folders that are of no use any more."""
+    storage = datacenter.storage
+    # Folders of runs are not locked: one that is there belongs to a run that can be seen from
+    # now on, or to none.
+    there = spool.WorkFolder.ids(storage)
+    transaction.begin()
+    kept = {intent.id for intent in datacenter.ledger.intended()}
+    kept |= canonical.needed(storage)
+    kept |= {PREFIX + run.id for run in datacenter.runs if _needs_folder(datacenter, run)}
+    for id in spool.WorkFolder.stale(storage, keep=kept, among=there):
+        yield Finding("stale", f"Removed: the work folder {id}, which nobody needs.", True)
+
+
+def _needs_folder(datacenter: Any, run: Run) -> bool:
+    if run.order.kind != CHECK:
+        return run.holds_file or run.is_active or run.can_resume
+    if run.order.undoes is not None:
+        return run.is_active
+    entry = datacenter.ledger.entry(run.order.file)
+    is_same = entry is None or entry.digest == run.order.digest
+    is_there = os.path.isfile(os.path.join(datacenter.storage, run.order.file))
+    return run.is_active or (is_same and is_there)
+
+
+def _compare(datacenter: Any, verify: bool) -> Iterator[Finding]:
+    """Compare what the database knows of files and runs with what is there."""
+    ledger, storage = datacenter.ledger, datacenter.storage
+    transaction.begin()
+    yield from _adopt(ledger, storage)
+    for entry in list(ledger.entries()):
+        path = os.path.join(storage, entry.name)
+        try:
+            size = os.path.getsize(path)
+        except FileNotFoundError:
+            holder = datacenter.runs.holder_of(entry.name)
+            if holder is not None:
+                text = (
+                    f"{entry.name} is gone, but belongs to the run {holder.id}. Bring it back, or "
+                    "take the run back."
+                )
+                yield Finding("missing", text, False)
+                continue
+            ledger.strike(entry.name)
+            yield Finding("missing", f"{entry.name} is gone; it was struck off.", True)
+            continue
+        if size != entry.size or (verify and digest_of(path) != entry.digest):
+            if not entry.owner and datacenter.runs.holder_of(entry.name) is None:
+                # It was put there by other means, and so it was changed.
+                ledger.strike(entry.name)
+                yield from _adopt(ledger, storage)
+                continue
+            text = (
+                f"{entry.name} is not what {entry.owner} has brought: somebody has changed it on "
+                "the disk. Bring the former content back, or delete the file and upload it again."
+            )
+            yield Finding("changed", text, False)
+    transaction.commit()
+    yield from _foreign(storage)
+    for run in datacenter.runs:
+        if run.state == STOPPED:
+            text = (
+                f"The {run.order.kind} of {run.order.file} has stopped: {run.fault} Let it go on "
+                f"with `kofactl resume {run.id}`, or take it back with `kofactl undo {run.id}`."
+            )
+            yield Finding("unresolved", text, False)
+
+
+def _adopt(ledger: Ledger, storage: str) -> Iterator[Finding]:
+    """Enter the pending files that the database does not know: they can be imported."""
+    for item in spool.scan(storage, suffixes=spool.EXTENSIONS):
+        if ledger.entry(item.name) is None:
+            date = datetime.fromtimestamp(item.mtime, timezone.utc)
+            digest = digest_of(item.path)
+            ledger.enter(FileEntry(item.name, "", item.name, item.size, digest, date))
+            yield Finding("orphan", f"{item.name} was put there by other means.", True)
+
+
+def _foreign(storage: str) -> Iterator[Finding]:
+    """Tell of folders that are none of Kofa's; they are left alone."""
+    with os.scandir(storage) as entries:
+        names = sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+    for name in names:
+        if name not in spool.FOLDERS and name != spool.WORK:
+            yield Finding("foreign", f"The folder {name} is none of the data center's.", False)

@@ -1,0 +1,274 @@
+"""The work of an undo: an import is taken back, its last batch first.
+
+Each batch is a transaction of its own, with a checkpoint as in an import; the result file says
+of each row what was done, or why it was left alone.  Which objects nobody else has touched is
+told by their serials (`waeup.kofa.importing.undoing`): those of the import's batches and those
+of the undo's own are known, since each batch has left a record in its transaction.
+"""
+
+import os
+import time
+from typing import Any
+
+import transaction
+from zope.component import getUtility
+
+from waeup.kofa import spool
+from waeup.kofa.importing import distribution as results
+from waeup.kofa.importing import segments
+from waeup.kofa.importing.checking import CheckWriter
+from waeup.kofa.importing.effects import Effect
+from waeup.kofa.importing.hooks import row_error
+from waeup.kofa.importing.report import FAILED, RowResult, Tally
+from waeup.kofa.importing.results import ResultFiles
+from waeup.kofa.importing.undoing import Restored, Serials, UndoConflict, title_of, undo_effect
+from waeup.kofa.interfaces import IBatchProcessor
+from waeup.kofa.jobs.distributing import carry_out, end_rows, finish, turn
+from waeup.kofa.jobs.job import PREFIX, Job, remove_folders
+from waeup.kofa.jobs.pace import Pace
+from waeup.kofa.jobs.record import UNDO, UNDONE, Run, UndoBatch
+from waeup.kofa.jobs.reporter import Reporter, empty_folder
+from waeup.kofa.journal import deferred_lines
+from waeup.kofa.spool.disk import digest_of, disk, faults
+
+#: The columns of the result file.
+COLUMNS = ("row", "object", "outcome", "reason")
+#: Ends the name of the result file.
+UNDONE_SUFFIX = ".undone.csv"
+
+
+def do_undo(job: Job) -> None:
+    """Bring an undo to its end from wherever it is."""
+    undone = job.runs.get(job.order.undoes or "")
+    if not job.run.checkpoint.is_complete:
+        with faults(f"The {job.title}"):
+            _Undo(job, undone).take_back()
+            with turn(job):
+                _record(job, undone)
+                carry_out(job)
+    else:
+        with turn(job):
+            carry_out(job)
+    # The results of an import that never came to their places, and what was foretold.
+    previews = [run.id for run in job.runs if run.order.undoes == undone.id]
+    remove_folders(job.storage, [PREFIX + id for id in (undone.id, *previews)])
+
+
+def check_undo(job: Job) -> None:
+    """Find out what an undo would do, in a transaction that is aborted."""
+    undone = job.runs.get(job.order.undoes or "")
+    undo = _Undo(job, undone)
+    tally, began = Tally(), time.monotonic()
+    writer, reporter, pace = CheckWriter(empty_folder(job)), Reporter(job), Pace()
+    job.begin()
+    try:
+        numbers = undo.numbers()
+        with deferred_lines(transaction.manager):
+            for done, number in enumerate(numbers, start=1):
+                results = undo.take_back_batch(number)
+                writer.write(results)
+                for result in results:
+                    tally.add(result.outcome, result.reason)
+                reporter.tell(
+                    tally.total,
+                    tally.counts[FAILED],
+                    done / len(numbers),
+                    pace.rate(tally.total),
+                )
+                job.site._p_jar.cacheGC()
+        writer.finish()
+    finally:
+        transaction.abort()
+        reporter.close()
+        writer.close()
+    tally.seconds = time.monotonic() - began
+
+    def end() -> None:
+        order = job.order
+        job.run.report = tally.report(order.file, order.processor, order.mode).as_dict()
+        finish(job.datacenter, job.run)
+
+    job.committed(end)
+
+
+class _Undo:
+    """The batches of an import, as far as they are to be taken back."""
+
+    def __init__(self, job: Job, undone: Run) -> None:
+        self.job = job
+        self.undone = undone
+        self.processor: Any = getUtility(IBatchProcessor, name=job.order.processor)
+        own, mine = (map(_serial_of, run.undo.values()) for run in (undone, job.run))
+        self.serials = Serials(own, mine, self._undos)
+
+    def numbers(self) -> list[int]:
+        """Return the numbers of the batches that are still there, the last one first."""
+        done = self.job.run.checkpoint.cursor
+        return sorted(self.undone.undo, reverse=True)[done:]
+
+    def take_back(self) -> None:
+        """Take all batches back, each in a transaction."""
+        job = self.job
+        work = job.work_folder()
+        files = ResultFiles(*segments.segment_paths(work.path, job.claim.token), COLUMNS)
+        pace = Pace(job.run.checkpoint.tally.total)
+        total = len(self.undone.undo)
+        try:
+            work.sync()
+            for number in self.numbers():
+                job.require_rights(self.processor.permission)
+                former = segments.lengths_of(job.run.checkpoint.segments, job.claim.token)
+
+                def batch(number: int = number) -> None:
+                    self._batch(number, files, pace, total)
+
+                def take_back(former: tuple[int, int] | None = former) -> None:
+                    files.rewind(*(former or (0, 0)))
+
+                job.committed(batch, take_back)
+                done = job.run.undo[job.run.checkpoint.batches]
+                self.serials.learn(_serial_of(done), done)
+            files.sync()
+        finally:
+            files.leave()
+
+    def take_back_batch(self, number: int) -> list[RowResult]:
+        """Take back the rows of a batch, the last one first; return what became of them."""
+        effects = list(reversed(self.undone.undo[number].effects))
+        savepoint = transaction.savepoint(optimistic=True)
+        self.serials.mark()
+        try:
+            return [self._row(row, effect) for row, effect in effects]
+        except _Failed:
+            savepoint.rollback()
+            self.serials.rollback()
+        found = []
+        for row, effect in effects:
+            savepoint = transaction.savepoint(optimistic=True)
+            try:
+                found.append(self._row(row, effect))
+            except _Failed as failed:
+                savepoint.rollback()
+                found.append(_result(row, effect, FAILED, str(failed)))
+        return found
+
+    def _batch(self, number: int, files: ResultFiles, pace: Pace, total: int) -> None:
+        job, run = self.job, self.job.run
+        checkpoint, tally = run.checkpoint, run.checkpoint.tally
+        began = time.monotonic()
+        self.serials.begin()
+        with deferred_lines(transaction.manager):
+            for result in self.take_back_batch(number):
+                tally.add(result.outcome, result.reason)
+                files.write(result._replace(reason=None))
+        tally.seconds += time.monotonic() - began
+        checkpoint.keep(tally)
+        checkpoint.segments = segments.extended(
+            checkpoint.segments, job.claim.token, *files.sync()
+        )
+        checkpoint.cursor += 1
+        checkpoint.batches += 1
+        # Not to be undone, but to know the serial of this transaction.
+        run.undo[checkpoint.batches] = UndoBatch([], self.serials.restored)
+        fraction = checkpoint.cursor / total
+        run.progress.tell(tally.total, tally.counts[FAILED], fraction, pace.rate(tally.total))
+        job.site._p_jar.readCurrent(job.datacenter)
+
+    def _row(self, row: int, effect: Effect) -> RowResult:
+        try:
+            outcome = undo_effect(self.processor, effect, self.job.site, self.serials)
+        except UndoConflict as conflict:
+            return _result(row, effect, FAILED, str(conflict))
+        except Exception as exc:
+            # A subscriber of a site: what it says concerns this row; a fault is raised again.
+            raise _Failed(row_error(exc)) from exc
+        return _result(row, effect, outcome)
+
+    def _undos(self) -> dict[bytes, Restored]:
+        """Return the transactions of all undos since the import began, this one among them."""
+        began = self.undone.started or self.undone.queued
+        return {
+            _serial_of(batch): batch
+            for run in self.job.runs
+            if run.order.kind == UNDO and run.scope == self.undone.scope and run.queued >= began
+            for batch in run.undo.values()
+        }
+
+
+def _serial_of(batch: UndoBatch) -> bytes:
+    batch._p_activate()
+    serial: bytes = batch._p_serial
+    return serial
+
+
+class _Failed(Exception):
+    """A row could not be taken back, perhaps after something was changed."""
+
+
+def _result(row: int, effect: Effect, outcome: str, reason: str | None = None) -> RowResult:
+    what = "left alone" if outcome == FAILED else outcome
+    title = title_of(effect)
+    cells = dict(zip(COLUMNS, (str(row), title, what, reason or ""), strict=True))
+    return RowResult(row, outcome, cells, reason, key=title)
+
+
+def _record(job: Job, undone: Run) -> None:
+    """Say where the result file goes, and that the import is undone."""
+    work = job.work_folder()
+
+    def decide() -> None:
+        report = job.run.totals()
+        steps: tuple[spool.Step, ...] = ()
+        place = None
+        if job.run.checkpoint.segments:
+            path, _pending = segments.join(work.path, job.run.checkpoint.segments, False)
+            place = _free_place(job)
+            source = os.path.relpath(path, job.storage)
+            steps = (spool.Place(source, place, digest_of(path)),)
+            work.sync()
+        job.datacenter.ledger.intend(
+            results.Distribution(
+                id=work.id,
+                storage=job.storage,
+                successful=report.successful,
+                source="",
+                mode="undo",
+                results=(),
+                finished=place,
+                pending=None,
+                original="",
+                steps=steps,
+            )
+        )
+        if place is not None:
+            job.datacenter.ledger.restrict(
+                place, job.datacenter.ledger.needs((undone.report or {}).get("finished") or "")
+            )
+        undone.move(UNDONE)
+        undone.undo.clear()
+        undone.undo_bytes = 0
+        end_rows(job, type(report).from_dict({**report.as_dict(), "finished": place}))
+        job.datacenter.logger.info(
+            "undone: %s of %s, %s rows (%s taken back/ %s left alone)",
+            undone.order.mode,
+            undone.order.file,
+            report.total,
+            report.done,
+            report.failed,
+        )
+
+    with deferred_lines(transaction.manager):
+        job.committed(decide)
+
+
+def _free_place(job: Job) -> str:
+    folder = os.path.join(job.storage, "finished")
+    if not os.path.isdir(folder):
+        disk.mkdir(folder)
+    order = job.order
+    stem = results.result_names(order.file, order.mode, ()).stem
+    for name in spool.numbered(f"{stem}.{order.mode}"):
+        place = os.path.join("finished", name + UNDONE_SUFFIX)
+        if not os.path.lexists(os.path.join(job.storage, place)):
+            return place
+    raise AssertionError("the numbers have no end")

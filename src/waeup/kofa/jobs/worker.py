@@ -1,0 +1,132 @@
+"""Works on one run: claims it, does what its kind asks for, and puts it down.
+
+What ends the work decides in which state the run is put down:
+
+=====================================  ==========================================
+the work is done                       it has moved the run itself
+`Cancelled`, a person wants it         cancelled
+`Refused`, nothing was changed yet     cancelled, with the reason
+anything else: a fault                 stopped, with the reason; can go on
+`PutDown`, `LeaseLost`                 as it is: somebody else goes on
+=====================================  ==========================================
+"""
+
+import logging
+import os
+from collections.abc import Callable
+from typing import Any
+
+import transaction
+from zope.authentication.interfaces import PrincipalLookupError
+
+from waeup.kofa.errors import ItemBusy, KofaError, NotAllowed, Refused, StorageFault
+from waeup.kofa.jobs.checks import do_check
+from waeup.kofa.jobs.connection import open_portal
+from waeup.kofa.jobs.heartbeat import kept
+from waeup.kofa.jobs.imports import do_import
+from waeup.kofa.jobs.job import Cancelled, Claim, Job, LeaseLost, PutDown, claim, settle
+from waeup.kofa.jobs.record import CANCELLED, CHECK, STOPPED, UNDO
+from waeup.kofa.jobs.undos import check_undo, do_undo
+
+log = logging.getLogger(__name__)
+
+IsDead = Callable[[str], bool]
+IsStopping = Callable[[], bool]
+
+
+def nobody_is_dead(holder: str) -> bool:
+    """Believe every lease until it ends."""
+    return False
+
+
+def never() -> bool:
+    """Go on to the end."""
+    return False
+
+
+def work_on(
+    db: Any,
+    site_path: str,
+    id: str,
+    holder: str,
+    *,
+    is_dead: IsDead = nobody_is_dead,
+    is_stopping: IsStopping = never,
+) -> bool:
+    """Work on a run until it is over; tell whether it could be claimed.
+
+    Uses the transactions of this thread, in which none must be under way.  `holder` names the
+    worker.  No error of the run is raised: the record says it.
+    """
+    held = claim(db, site_path, id, holder, is_dead)
+    if held is None:
+        return False
+    try:
+        with kept(db, site_path, held), open_portal(db, site_path, held.user) as site:
+            job = Job(db, site_path, site, held, is_stopping)
+            try:
+                _do(job)
+            except ItemBusy:
+                # Somebody else has the file for a while; the order is as good as before.
+                raise
+            except Refused as refusal:
+                transaction.abort()
+                is_new = job.run.checkpoint.batches == 0 and not isinstance(refusal, NotAllowed)
+                settle(db, site_path, held, CANCELLED if is_new else STOPPED, str(refusal))
+    except LeaseLost:
+        log.warning("The run %s is done by somebody else meanwhile.", id)
+    except PutDown:
+        _put_down(db, site_path, held, None)
+    except Cancelled:
+        _put_down(db, site_path, held, CANCELLED)
+    except PrincipalLookupError:
+        fault = f"There is no account {held.user!r} any more, in whose name the run was ordered."
+        _put_down(db, site_path, held, STOPPED, fault)
+    except Exception as exc:
+        log.exception("The run %s has stopped.", id)
+        _put_down(db, site_path, held, STOPPED, _words(exc))
+    except BaseException:
+        _put_down(db, site_path, held, None)
+        raise
+    return True
+
+
+def _do(job: Job) -> None:
+    try:
+        is_there = bool(os.listdir(job.storage))
+    except OSError:
+        is_there = False
+    if not is_there:
+        # Nothing of the run is at fault: it must not be given up.
+        raise StorageFault(
+            f"The storage {job.storage} is gone, or empty. Bring it back (is it mounted?), then "
+            "let the run go on."
+        )
+    if job.order.kind == CHECK:
+        (do_check if job.order.undoes is None else check_undo)(job)
+    elif job.order.kind == UNDO:
+        do_undo(job)
+    else:
+        do_import(job)
+
+
+def _put_down(db: Any, site_path: str, held: Claim, state: str | None, fault: str = "") -> None:
+    """Put a run down, if the database can be written to; otherwise its lease ends some time."""
+    transaction.abort()
+    try:
+        settle(db, site_path, held, state, fault)
+    except Exception:
+        log.exception("The run %s could not be put down.", held.id)
+
+
+def _words(exc: Exception) -> str:
+    """Return for people what went wrong."""
+    text = str(exc).partition("\n")[0]
+    if isinstance(exc, KofaError):
+        return text
+    if isinstance(exc, MemoryError):
+        return "The memory of the machine is used up. Let the run go on when there is more."
+    return (
+        f"The machine failed ({type(exc).__name__}: {text or 'no further words'}). Look at free "
+        "space, the disk and the log of the portal; then let the run go on."
+    )

@@ -1,0 +1,423 @@
+"""Operations on runs: imports, checks and undos are ordered here, watched, and stopped.
+
+An order is committed by the door, as any change; a worker then does it in the background.
+"""
+
+import math
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+
+from zope.component import getUtility, queryUtility
+from zope.traversing.api import getPath
+
+from waeup.kofa import jobs
+from waeup.kofa.conversion import Mapping
+from waeup.kofa.errors import ConfirmationNeeded, MappingError, WrongState
+from waeup.kofa.importing.checking import CheckedRow, CheckReader
+from waeup.kofa.importing.hooks import CREATE, REMOVE
+from waeup.kofa.importing.reading import AS_FOUND
+from waeup.kofa.interfaces import IBatchProcessor, IDataCenterConfig
+from waeup.kofa.jobs.job import PREFIX, close, folder_of, remove_folders
+from waeup.kofa.jobs.record import (
+    CANCELLED,
+    CHECK,
+    FINISHED,
+    IMPORT,
+    QUEUED,
+    STOPPED,
+    UNDO,
+    Order,
+    Run,
+    Runs,
+)
+from waeup.kofa.jobs.recovery import UNDO_DAYS, Finding
+from waeup.kofa.operations.acting import MANAGE
+from waeup.kofa.operations.imports import IMPORT as MAY_IMPORT
+from waeup.kofa.operations.imports import ImportOperations
+from waeup.kofa.operations.values import RunInfo
+from waeup.kofa.spool import count_lines
+from waeup.kofa.spool.disk import digest_of
+from waeup.kofa.tabular.options import ReadOptions
+from waeup.kofa.transactional import on_commit
+
+#: Share of all objects of a kind that a run may remove, or change, without being asked.
+REMOVE_SHARE, CHANGE_SHARE = 0.1, 0.5
+#: So many objects need no confirmation, however few there are.
+FEW = 10
+
+
+class RunOperations(ImportOperations):
+    """See `waeup.kofa.operations.Operations`."""
+
+    # -- orders ---------------------------------------------------------------------
+
+    def start_import(
+        self,
+        name: str,
+        processor: str,
+        mode: str,
+        mapping: Mapping,
+        *,
+        digest: str | None = None,
+        options: ReadOptions = AS_FOUND,
+        skip_unchanged: bool = False,
+        check: str | None = None,
+        yes_remove: int = 0,
+        yes_change: int = 0,
+    ) -> RunInfo:
+        """Order the import of a pending file.
+
+        `digest` is the SHA-256 of the content that the mapping was made for: an import of other
+        content is refused (default: the content of this moment).  `options` say how the file is
+        read, as in `preview`.  `check` is the id of a check of the same import: rows that turn
+        out otherwise fail.  `yes_remove` and `yes_change` confirm numbers of objects.
+
+        Raises `ConfirmationNeeded` when more objects would be removed or changed, `WrongState`
+        when the file belongs to another run, and what `check` raises.
+        """
+        order = replace(
+            self._order(IMPORT, name, processor, mode, mapping, digest, options),
+            skip_unchanged=skip_unchanged,
+            check=check,
+        )
+        checked = None if check is None else self._fitting_check(order, check)
+        self._require_confirmation(order, checked, yes_remove, yes_change)
+        return self._start(order)
+
+    def start_check(
+        self,
+        name: str,
+        processor: str,
+        mode: str,
+        mapping: Mapping,
+        *,
+        digest: str | None = None,
+        options: ReadOptions = AS_FOUND,
+        skip_unchanged: bool = False,
+    ) -> RunInfo:
+        """Order a check of an import: what it would do, row by row; nothing of it stays."""
+        order = self._order(CHECK, name, processor, mode, mapping, digest, options)
+        return self._start(replace(order, skip_unchanged=skip_unchanged, takes_file=False))
+
+    def start_undo(self, id: str, *, check: bool = False) -> RunInfo:
+        """Order that an import is taken back; with `check` only what that would do.
+
+        Raises `WrongState` when there is nothing to take back.
+        """
+        undone = self._run(id)
+        if not undone.can_be_undone:
+            raise WrongState(self._why_not_undone(undone))
+        takes_file = not check and undone.holds_file
+        order = replace(
+            undone.order,
+            kind=CHECK if check else UNDO,
+            user=self.principal.id,
+            undoes=undone.id,
+            check=None,
+            takes_file=takes_file,
+        )
+        info = self._start(order)
+        if not check:
+            undone.undone_by = info.id
+        return info
+
+    def cancel(self, id: str) -> RunInfo:
+        """Let a run end: one that waits now, one that runs at its next batch."""
+        run = self._run(id)
+        if not run.can_be_cancelled:
+            raise WrongState(
+                f"The {run.title} is {run.state}: it cannot be cancelled (any more). Look at the "
+                "list of runs again."
+            )
+        if run.state in (QUEUED, STOPPED):
+            run.move(CANCELLED)
+            close(self._runs, run)
+            if not run.holds_file and run.checkpoint.batches == 0:
+                on_commit(partial(remove_folders, self.datacenter.storage, [PREFIX + run.id]))
+        else:
+            run.is_cancelling = True
+        self._log("cancelled: %s of %s", run.order.kind, run.order.file)
+        return self._info(run)
+
+    def give_up(self, id: str) -> RunInfo:
+        """Free the file of a run that was stopped or cancelled, for good.
+
+        Rows that are done stay done, and can be taken back still; that they are done is in no
+        finished file.  For a run whose file, or whose results, are lost.
+        """
+        run = self._run(id)
+        if run.is_active or not run.holds_file or run.undone_by is not None:
+            raise WrongState(
+                f"The {run.title} is {run.state}, and holds no file that could be freed. Cancel "
+                "it first, if it is under way."
+            )
+        for intent in list(self.datacenter.ledger.intended()):
+            if intent.id == PREFIX + run.id:
+                self.datacenter.ledger.done(intent)
+        run.give_up("Somebody has given it up.")
+        close(self._runs, run)
+        on_commit(partial(remove_folders, self.datacenter.storage, [PREFIX + run.id]))
+        self._log("given up: %s of %s", run.order.kind, run.order.file)
+        return self._info(run)
+
+    def resume(self, id: str) -> RunInfo:
+        """Let a run that was stopped or cancelled go on where it was."""
+        run = self._run(id)
+        if run.is_active:
+            raise WrongState(f"The {run.title} is {run.state}: it goes on by itself.")
+        if not run.can_resume:
+            raise WrongState(
+                f"The {run.order.kind} of {run.order.file} is {run.state} and cannot go on. "
+                "Order it anew."
+            )
+        run.move(QUEUED)
+        self._runs.activate(run)
+        self._ring(run)
+        self._log("resumed: %s of %s", run.order.kind, run.order.file)
+        return self._info(run)
+
+    # -- looking --------------------------------------------------------------------
+
+    def run(self, id: str) -> RunInfo:
+        """Return how a run is; raises `NoSuchItem`."""
+        return self._info(self._run(id))
+
+    def runs(self, limit: int = 100) -> list[RunInfo]:
+        """List the runs of kinds that the person may import, the newest first."""
+        self._require(MANAGE)
+        found = sorted(self._runs, key=lambda run: (run.queued, run.id), reverse=True)
+        allowed: dict[str, bool] = {}
+        infos = []
+        for run in found:
+            name = run.order.processor
+            if name not in allowed:
+                allowed[name] = self._may_use(name)
+            if allowed[name]:
+                infos.append(self._info(run))
+            if len(infos) == limit:
+                break
+        return infos
+
+    def run_of(self, name: str) -> RunInfo | None:
+        """Return the run that a pending file belongs to, or None."""
+        self._require(MANAGE)
+        run = self._runs.holder_of(name)
+        return None if run is None else self._info(run)
+
+    def check_rows(
+        self,
+        id: str,
+        *,
+        outcome: str | None = None,
+        reason: str | None = None,
+        notable: bool = False,
+        start: int = 0,
+        limit: int = 100,
+    ) -> list[CheckedRow]:
+        """Return what a check says about rows, from the one at position `start`.
+
+        Only those with an `outcome`, with a `reason`, or, if `notable`, those that would fail,
+        change something, or mean the same object as another row.
+        """
+        run = self._run(id)
+        reader = CheckReader(folder_of(self.datacenter.storage, run.id))
+        return reader.rows(outcome, reason, start, limit, notable=notable)
+
+    def recover(self, *, verify: bool = False) -> list[Finding]:
+        """Bring database and storage together after a crash; tell what was found.
+
+        With `verify` the contents of all files are compared, too.
+        """
+        self._require(MANAGE)
+        return jobs.recover(self.site._p_jar.db(), getPath(self.site), verify=verify)
+
+    # -- helpers ----------------------------------------------------------------------
+
+    @property
+    def _runs(self) -> Runs:
+        runs: Runs = self.datacenter.runs
+        return runs
+
+    def _run(self, id: str) -> Run:
+        self._require(MANAGE)
+        run = self._runs.get(id)
+        self._processor(run.order.processor)
+        return run
+
+    def _may_use(self, processor: str) -> bool:
+        found = queryUtility(IBatchProcessor, name=processor)
+        return found is not None and self.may(found.permission)
+
+    def _order(
+        self,
+        kind: str,
+        name: str,
+        processor: str,
+        mode: str,
+        mapping: Mapping,
+        digest: str | None,
+        options: ReadOptions,
+    ) -> Order:
+        """Return the order, once it is clear that it can be carried out."""
+        self._require(MAY_IMPORT)
+        path = self._existing(name)
+        current = digest_of(path)
+        if digest is not None and digest != current:
+            raise MappingError(
+                f"{name} was changed since its columns were mapped. Give this import up, and "
+                "choose the file again."
+            )
+        self.check(name, processor, mode, mapping, options)
+        return Order(
+            kind,
+            name,
+            current,
+            processor,
+            mode,
+            self.principal.id,
+            tuple(mapping.columns),
+            tuple(mapping.constants),
+            options.as_dict(),
+        )
+
+    def _start(self, order: Order) -> RunInfo:
+        self._require(MAY_IMPORT)
+        scope = getUtility(IBatchProcessor, name=order.processor).scope
+        run = self._runs.add(Run(order, scope))
+        self._ring(run)
+        return self._info(run)
+
+    def _ring(self, run: Run) -> None:
+        """Wake a worker of this process, if there is one, once the order is committed."""
+        engine = queryUtility(jobs.IJobEngine)
+        if engine is not None:
+            on_commit(partial(engine.ring, run.id))
+
+    def _fitting_check(self, order: Order, id: str) -> Run:
+        """Return the check of the same import; raises `MappingError` when it is of another."""
+        check = self._run(id)
+        if check.order.kind != CHECK or check.state != FINISHED:
+            raise WrongState(
+                f"The check {id} is {check.state}, not finished. Check the file again."
+            )
+        if check.order.undoes is not None or not check.order.is_same_import(order):
+            raise MappingError(
+                f"Since the check, {order.file}, its mapping, or what is to be done has changed. "
+                "Check it again."
+            )
+        return check
+
+    def _require_confirmation(
+        self, order: Order, checked: Run | None, yes_remove: int, yes_change: int
+    ) -> None:
+        """Raise `ConfirmationNeeded` for a large share of objects that nobody has confirmed."""
+        if order.mode == CREATE:
+            return
+        removed, changed = self._numbers(order, checked)
+        if max(removed, changed) <= FEW:
+            return
+        total = getUtility(IBatchProcessor, name=order.processor).countEntries(self.site)
+        config = queryUtility(IDataCenterConfig, default={})
+        too_many = []
+        for number, confirmed, share in (
+            (removed, yes_remove, config.get("remove_share", REMOVE_SHARE)),
+            (changed, yes_change, config.get("change_share", CHANGE_SHARE)),
+        ):
+            # Where nobody can say how many there are, any number is a large one.
+            allowed = 0 if total is None else math.floor(share * total)
+            too_many.append(number if number > max(FEW, allowed, confirmed) else 0)
+        if any(too_many):
+            raise ConfirmationNeeded(
+                _question(order, too_many, total, checked is not None), *too_many
+            )
+
+    def _numbers(self, order: Order, checked: Run | None) -> tuple[int, int]:
+        """Return how many objects an import removes and changes: by a check, or at most."""
+        if checked is not None:
+            report = checked.totals()
+            return report.removed, report.updated
+        options = ReadOptions(**order.reading)
+        source = self._source(self._existing(order.file), options)
+        rows = max(count_lines(source.path) - 1, 0)
+        return (rows, 0) if order.mode == REMOVE else (0, rows)
+
+    def _why_not_undone(self, run: Run) -> str:
+        what = f"The {run.order.kind} of {run.order.file}"
+        if run.undone_by is not None:
+            return f"{what} is taken back by another run already: {run.undone_by}."
+        if run.is_active:
+            return f"{what} is {run.state}. Cancel it first."
+        if run.order.kind != IMPORT:
+            return f"{what} changed nothing that could be taken back."
+        return (
+            f"{what} cannot be taken back: it changed nothing, or its undo records are not kept "
+            "any more."
+        )
+
+    def _info(self, run: Run) -> RunInfo:
+        order, progress = run.order, run.progress
+        waits_for = self._runs.waits_for(run) if run.state == QUEUED else None
+        days = queryUtility(IDataCenterConfig, default={}).get("undo_days", UNDO_DAYS)
+        until = None
+        if run.ended is not None and run.can_be_undone:
+            until = run.ended + timedelta(days=days)
+        return RunInfo(
+            id=run.id,
+            kind=order.kind,
+            state=run.state,
+            file=order.file,
+            processor=order.processor,
+            mode=order.mode,
+            owner=order.user,
+            queued=run.queued,
+            started=run.started,
+            ended=run.ended,
+            rows=progress.rows,
+            failed=progress.failed,
+            fraction=progress.fraction,
+            rate=progress.rate,
+            remaining=_remaining(run),
+            waits_for=""
+            if waits_for is None
+            else f"{waits_for.order.kind} of {waits_for.order.file}",
+            fault=run.fault,
+            report=run.totals(),
+            undo_bytes=run.undo_bytes,
+            undo_until=until,
+            check=order.check,
+            undoes=order.undoes,
+            undone_by=run.undone_by,
+            is_cancelling=run.is_cancelling,
+            actions=_actions(run),
+        )
+
+
+def _remaining(run: Run) -> float | None:
+    """Return the seconds that a run will need, as far as that can be told."""
+    progress = run.progress
+    if not run.is_active or run.started is None or progress.fraction <= 0 or not progress.rate:
+        return None
+    rows = progress.rows / progress.fraction
+    return max(rows - progress.rows, 0.0) / progress.rate
+
+
+def _actions(run: Run) -> tuple[str, ...]:
+    """Return what can be done with a run: ``cancel``, ``resume``, ``undo``."""
+    possible = {
+        "cancel": run.can_be_cancelled,
+        "resume": run.can_resume,
+        "undo": run.can_be_undone,
+    }
+    return tuple(name for name, is_possible in possible.items() if is_possible)
+
+
+def _question(order: Order, too_many: list[int], total: int | None, is_exact: bool) -> str:
+    number, verb = next((n, v) for n, v in zip(too_many, ("remove", "change"), strict=True) if n)
+    of_all = "" if total is None else f" of {total:,}"
+    would = "would" if is_exact else "could"
+    hint = "" if is_exact else " A check tells how many it really are."
+    return (
+        f"The import of {order.file} {would} {verb} {number:,}{of_all} objects. Is that what you "
+        f"want? Then confirm the number.{hint}"
+    )
