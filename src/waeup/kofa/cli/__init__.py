@@ -14,9 +14,11 @@ from pathlib import Path
 
 import click
 
-from waeup.kofa.cli import files, imports, kinds, logs, preview, run, storage, users
+from waeup.kofa.cli import files, imports, kinds, logs, preview, run, runs, storage, users
+from waeup.kofa.cli.following import Cancelled, Unfinished
 from waeup.kofa.cli.screen import complain
 from waeup.kofa.cli.settings import Settings, common_options
+from waeup.kofa.cli.telling import tell_left
 from waeup.kofa.errors import Fault, Refused
 
 __all__ = ["main"]
@@ -48,7 +50,7 @@ def kofactl() -> None:
     kofactl import students_admin.csv --processor studentprocessor --mode create
 
     The common options may stand before or behind the name of a command. While a portal runs,
-    commands that only read work beside it; those that change something are refused.
+    commands that only read work beside it, and it carries out those that change something.
     """
 
 
@@ -57,7 +59,13 @@ for command in (
     files.put,
     files.ls,
     preview.preview,
+    imports.check,
     imports.import_,
+    runs.runs,
+    runs.cancel,
+    runs.resume,
+    runs.undo,
+    runs.recover,
     logs.logs,
     kinds.processors,
     kinds.template,
@@ -102,12 +110,18 @@ def _run(arguments: list[str], settings: Settings) -> int:
     except click.ClickException as error:
         error.show()
         return REFUSED
+    except Cancelled as end:
+        tell_left(settings, end.run)
+        complain(str(end))
+        return INTERRUPTED
     except (click.Abort, KeyboardInterrupt):
         complain("Interrupted. What was not finished was taken back.")
         return INTERRUPTED
     except BrokenPipeError:
         raise
     except Fault as error:
+        if isinstance(error, Unfinished):
+            tell_left(settings, error.run)
         complain(f"Fault: {error} Details are in {_keep_traceback(settings.var)}.")
         return FAULT
     except Refused as error:

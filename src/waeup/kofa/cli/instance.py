@@ -6,6 +6,9 @@
       filestorage/Data.fs       the embedded database, written by one process at a time
       datacenter/               the storage of the data center
       log/                      what the portal and kofactl tell their operator
+      figures.json              the limits of the last start of the portal
+      mail/                     messages that are to be sent, where mail is set up
+      portal.sock               where a portal that runs takes the commands of kofactl
 
 It is made in steps that a kill can only leave undone: folders first, then the database, in which
 the site and its administrator appear in one transaction.  Whatever is missing is made by the
@@ -24,8 +27,8 @@ from waeup.kofa.errors import DatabaseHeld, NoSuchItem, Refused
 if TYPE_CHECKING:
     from ZODB.DB import DB
 
-#: Connections that a pool may hold before ZODB warns; more than waitress' threads.
-POOL_SIZE = 20
+#: Connections that a pool may hold before ZODB warns; more than all threads of a portal.
+POOL_SIZE = 40
 #: Objects that a connection keeps in memory: imports come back to the same ones.
 CACHE_SIZE = 30_000
 
@@ -38,6 +41,9 @@ class Instance:
         self.database_path = self.var / "filestorage" / "Data.fs"
         self.storage = self.var / "datacenter"
         self.log = self.var / "log"
+        self.figures = self.var / "figures.json"
+        self.mail = self.var / "mail"
+        self.socket = self.var / "portal.sock"
 
     @property
     def exists(self) -> bool:
@@ -81,7 +87,7 @@ class Instance:
         """Raise `Refused` when the directory holds visible entries that are not ours."""
         if not self.var.is_dir():
             return
-        ours = {"filestorage", "datacenter", "log"}
+        ours = {"filestorage", "datacenter", "log", self.figures.name, "mail", self.socket.name}
         foreign = sorted(
             name for name in os.listdir(self.var) if name not in ours and not name.startswith(".")
         )
@@ -115,26 +121,46 @@ class Instance:
         finally:
             database.close()
 
-    def _held_message(self) -> str:
-        """Say who holds the database, since when, and what to do."""
-        who, how = "another process", "that process"
-        since = ""
+    def is_attended(self) -> bool:
+        """Tell whether another process works here: a portal that runs, or a command."""
+        from waeup.kofa.api.remote import answers
+
+        holder, _ = self._holder()
+        return answers(self.socket) or (holder not in (None, os.getpid()) and _is_alive(holder))
+
+    def _holder(self) -> tuple[int | None, str]:
+        """Return who was the last to hold the database for changes, if known, and since when."""
         try:
             with open(f"{self.database_path}.lock", encoding="ascii", errors="replace") as lock:
                 text = lock.read(64).strip()
-                begin = os.fstat(lock.fileno()).st_mtime
-            # The lock file holds a text from outside; only a number becomes part of a path.
-            if text.isdecimal():
-                who, how = f"process {text}{_command_of(int(text))}", f"process {text}"
-                local = datetime.fromtimestamp(begin).astimezone()
-                since = f" since {local:%Y-%m-%d %H:%M:%S}"
+                begin = datetime.fromtimestamp(os.fstat(lock.fileno()).st_mtime).astimezone()
         except OSError:
-            pass  # released or unreadable; the rest of the message holds all the same
+            return None, ""
+        # The file holds a text from outside; only a number becomes part of a path.
+        return (int(text), f"{begin:%Y-%m-%d %H:%M:%S}") if text.isdecimal() else (None, "")
+
+    def _held_message(self) -> str:
+        """Say who holds the database, since when, and what to do."""
+        who, how, since = "another process", "that process", ""
+        number, begin = self._holder()
+        if number is not None:
+            who, how = f"process {number}{_command_of(number)}", f"process {number}"
+            since = f" since {begin}"
         return (
             f"The database {self.database_path} is held by {who}{since}, and one process at a "
-            "time can change it. Do this in the web pages of the running portal, or stop "
-            f"{how} and repeat the command."
+            f"time can change it. Wait until {how} ends, or stop {how} and repeat the command."
         )
+
+
+def _is_alive(pid: int | None) -> bool:
+    """Tell whether there is a process of that number."""
+    try:
+        os.kill(pid or 0, 0)
+    except PermissionError:
+        return True
+    except (ProcessLookupError, OverflowError):
+        return False
+    return True
 
 
 def _command_of(pid: int) -> str:

@@ -1,11 +1,15 @@
 """``kofactl run``: the portal itself."""
 
+import logging
 from ipaddress import ip_address
 
 import click
 
+from waeup.kofa.cli.mail import Server
 from waeup.kofa.cli.screen import say
 from waeup.kofa.cli.settings import Settings, pass_settings, var_option
+
+log = logging.getLogger(__name__)
 
 MEGABYTE = 1024 * 1024
 
@@ -74,6 +78,38 @@ def _address(context: click.Context, parameter: click.Parameter, value: str | No
     help="Memory for reading a workbook, in megabytes.",
 )
 @click.option(
+    "--undo-days",
+    type=click.IntRange(min=0),
+    metavar="N",
+    default=30,
+    show_default=True,
+    help="Days for which an import can be taken back.",
+)
+@click.option(
+    "--remove-share",
+    type=click.FloatRange(0, 100),
+    metavar="PERCENT",
+    default=10,
+    show_default=True,
+    help="Share of all objects of a kind that may be removed without a question.",
+)
+@click.option(
+    "--change-share",
+    type=click.FloatRange(0, 100),
+    metavar="PERCENT",
+    default=50,
+    show_default=True,
+    help="Share of all objects of a kind that may be changed without a question.",
+)
+@click.option(
+    "--smtp",
+    type=Server(),
+    help="Mail server by which import managers are told of the end of imports.",
+)
+@click.option(
+    "--mail-from", metavar="ADDRESS", help="Sender of these messages; needed with --smtp."
+)
+@click.option(
     "--trusted-proxy",
     metavar="ADDRESS",
     callback=_address,
@@ -91,6 +127,11 @@ def run(
     max_columns: int,
     max_unpacked: int,
     max_memory: int,
+    undo_days: int,
+    remove_share: float,
+    change_share: float,
+    smtp: tuple[str, int] | None,
+    mail_from: str | None,
     trusted_proxy: str | None,
     setup_only: bool,
 ) -> None:
@@ -101,8 +142,8 @@ def run(
     if that message got lost, `kofactl users password admin` sets another one. A later start finds
     everything as it was, and first completes what a killed process left half done.
 
-    Imports that are under way are waited for when the portal is stopped; a second Ctrl-C ends it
-    at once, and the next start takes them back.
+    When the portal is stopped, imports that are under way end with the rows of the moment, and go
+    on with the next start; so they do after a second Ctrl-C, which ends the portal at once.
 
     \b
     kofactl run
@@ -113,9 +154,11 @@ def run(
 
     from waeup.kofa.cli import serve
     from waeup.kofa.cli.instance import Instance
+    from waeup.kofa.cli.mail import sending
     from waeup.kofa.cli.session import (
         ADMINISTRATOR,
         SITE_NAME,
+        Figures,
         configure,
         load_configuration,
         make_site,
@@ -123,6 +166,8 @@ def run(
     from waeup.kofa.jobs import recover
     from waeup.kofa.tabular import Limits
 
+    if (smtp is None) != (mail_from is None):
+        raise click.UsageError("Messages need both, a server (--smtp) and a sender (--mail-from).")
     instance = Instance(settings.var)
     with ExitStack() as stack:
         instance.make()
@@ -134,8 +179,17 @@ def run(
             unpacked=max_unpacked * MEGABYTE,
             memory=max_memory * MEGABYTE,
         )
-        configure(instance, max_upload * MEGABYTE, limits)
+        figures = Figures(
+            upload_limit=max_upload * MEGABYTE,
+            limits=limits,
+            undo_days=undo_days,
+            remove_share=remove_share / 100,
+            change_share=change_share / 100,
+            mail_from=mail_from,
+        )
+        configure(instance, figures)
         database = stack.enter_context(instance.database(write=True))
+        figures.keep(instance.figures)
         # Before the portal is made: a start that is refused here shows no password.
         listener = None if setup_only else stack.enter_context(serve.listen(host, port))
         serve.bootstrap(database)
@@ -144,14 +198,18 @@ def run(
             say(f"A new portal was made in {instance.var}.")
             say(f"Log in as {ADMINISTRATOR} with the password {password}")
             say("The password is shown only now; `kofactl users password` sets another one.")
-        recover(database, f"/{SITE_NAME}")
+        for finding in recover(database, f"/{SITE_NAME}"):
+            # What was mended is for the log.
+            (log.info if finding.repaired else say)(finding.text)
         if listener is None:
             say(f"The portal in {instance.var} is ready.")
             return
+        stack.enter_context(sending(instance.mail, smtp))
         url = serve.url_of(listener)
         serve.serve(
             database,
             listener,
+            instance.socket,
             threads=threads,
             max_upload=max_upload * MEGABYTE,
             trusted_proxy=trusted_proxy,

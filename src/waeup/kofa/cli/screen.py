@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from waeup.kofa.importing.engine import Progress
+    from waeup.kofa.operations import RunInfo
 
 # Control and format characters (among them the ones that turn the direction of writing), lone
 # surrogates, private characters, and the separators of lines and paragraphs.
@@ -44,8 +44,9 @@ def say_json(value: Any) -> None:
 
 
 def complain(text: object) -> None:
-    """Print one line on standard error."""
-    click.echo(printable(text), err=True)
+    """Print one line on standard error, above the bar when there is one."""
+    # `click.echo` would write past what keeps lines and bar apart.
+    print(printable(text), file=sys.stderr, flush=True)
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], right: str = "") -> None:
@@ -74,11 +75,19 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], right: 
         click.echo(line.rstrip())
 
 
+def duration(seconds: float) -> str:
+    """Return a time as people say it: in seconds, minutes, or hours and minutes."""
+    if seconds < 90:
+        return f"{max(seconds, 1):.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
 @contextmanager
-def progress_bar(label: str) -> Iterator[Callable[["Progress"], None]]:
+def progress_bar(label: str) -> Iterator[Callable[["RunInfo"], None]]:
     """Show a bar on standard error while the block runs, if that is a terminal.
 
-    Yields the function to call with each `Progress`.
+    Yields the function to call with the run now and then.
     """
     if not sys.stderr.isatty():
         yield lambda value: None
@@ -90,13 +99,22 @@ def progress_bar(label: str) -> Iterator[Callable[["Progress"], None]]:
         bars.TextColumn("{task.description}", markup=False),
         bars.BarColumn(),
         bars.TextColumn("{task.percentage:>3.0f} %", markup=False),
-        bars.TextColumn("{task.fields[rows]:,} rows, {task.fields[failed]:,} pending"),
+        bars.TextColumn("{task.fields[text]}", markup=False),
         bars.TimeElapsedColumn(),
     )
     with bars.Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(printable(label), total=1.0, rows=0, failed=0)
+        task = progress.add_task(printable(label), total=1.0, text="")
 
-        def show(value: "Progress") -> None:
-            progress.update(task, completed=value.fraction, rows=value.rows, failed=value.failed)
+        def show(run: "RunInfo") -> None:
+            text = f"{run.rows:,} rows, {run.failed:,} failed"
+            if run.state == "queued":
+                text = "waiting"
+            elif run.is_cancelling:
+                text += ", ending"
+            elif run.rate:
+                text += f", {run.rate:,.0f}/s"
+                if run.remaining is not None:
+                    text += f", {duration(run.remaining)} left"
+            progress.update(task, completed=run.fraction, text=text)
 
         yield show

@@ -4,7 +4,6 @@ import copy
 import logging
 import signal
 import socket
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -24,7 +23,6 @@ from waeup.kofa.cli.gate import Application, Environment, StartResponse
 from waeup.kofa.cli.screen import say
 from waeup.kofa.cli.session import SITE_NAME
 from waeup.kofa.errors import Refused
-from waeup.kofa.jobs import running
 
 if TYPE_CHECKING:
     from ZODB.DB import DB
@@ -182,6 +180,7 @@ class _Channel(HTTPChannel):
 def serve(
     database: "DB",
     listener: socket.socket,
+    commands: Path,
     *,
     threads: int,
     max_upload: int,
@@ -190,13 +189,15 @@ def serve(
 ) -> None:
     """Answer requests on `listener` until SIGINT or SIGTERM.
 
+    At the socket `commands` it is ``kofactl`` that is answered.
     `max_upload` is the largest upload in bytes.  Waitress refuses a request of twice the size
     before it reads it; in between the upload page says what is too large.  `ready` is called
     when requests are answered.  `trusted_proxy` is the address of the proxy whose word about
     client, host and https counts; nobody else's does.
 
-    At the end imports are waited for, and requests under way have five seconds; the database
-    takes back what they have not committed by then.  A second signal ends the process at once.
+    At the end runs finish their batch and go on with the next start; what else is under way has
+    five seconds, and the database takes back what it has not committed by then.  A second signal
+    ends the process at once.
     """
     trust: dict[str, Any] = {}
     if trusted_proxy is not None:
@@ -217,7 +218,11 @@ def serve(
         **trust,
     )
     server.channel_class = _Channel
-    with _stopped_by_signals():
+    with (
+        _work_done(database) as end_work,
+        _commands_taken(database, commands) as take_no_commands,
+        _stopped_by_signals(),
+    ):
         try:
             ready()
             server.run()
@@ -226,19 +231,66 @@ def serve(
         finally:
             # The threads end with their requests; what waits for a thread gets none.
             server.task_dispatcher.set_thread_count(0)
-            _wait_for_imports()
+            take_no_commands()
+            end_work()
             server.task_dispatcher.shutdown()
             close_all(connections)
 
 
-def _wait_for_imports() -> None:
-    """Return when no import is under way; say what is waited for."""
-    told: set[str] = set()
-    while files := running():
-        for file in sorted(set(files) - told):
-            say(f"Waiting for the import of {file}; stop again to take it back.")
-            told.add(file)
-        time.sleep(0.1)
+@contextmanager
+def _commands_taken(database: "DB", path: Path) -> Iterator[Callable[[], None]]:
+    """Carry out what ``kofactl`` asks for at the socket `path`; gives the function that ends it.
+
+    What is under way at the end of the block has a few seconds.  Where no socket can be made the
+    portal answers all the same.
+    """
+    from waeup.kofa.api.local import LocalServer
+
+    try:
+        server = LocalServer(database, f"/{SITE_NAME}", path)
+    except OSError as error:
+        say(
+            f"The socket {path} cannot be made: {error.strerror or error}. While the portal runs, "
+            "commands of kofactl that change something are refused."
+        )
+        yield lambda: None
+        return
+    with server:
+        yield server.close
+
+
+@contextmanager
+def _work_done(database: "DB") -> Iterator[Callable[[], None]]:
+    """Work on runs in the background; gives the function that ends it with the next batch.
+
+    It is said which runs go on now, and which ones with the next start.
+    """
+    from zope.component import getGlobalSiteManager, provideUtility
+
+    from waeup.kofa.jobs import EmbeddedEngine, IJobEngine
+
+    def stop() -> None:
+        engine.stop()
+        for title in _active(database):
+            say(f"The {title} goes on with the next start.")
+
+    engine = EmbeddedEngine(database, f"/{SITE_NAME}")
+    provideUtility(engine, IJobEngine)
+    for title in _active(database):
+        say(f"The {title} goes on.")
+    try:
+        with engine:
+            yield stop
+    finally:
+        getGlobalSiteManager().unregisterUtility(engine, IJobEngine)
+
+
+def _active(database: "DB") -> list[str]:
+    """Return in words what the runs do that are not over."""
+    from waeup.kofa.jobs.connection import connected
+
+    with connected(database, f"/{SITE_NAME}") as site:
+        return [run.title for run in site["datacenter"].runs.active()]
 
 
 @contextmanager

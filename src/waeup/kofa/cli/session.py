@@ -1,18 +1,22 @@
 """Opens a portal for one command: components, database, site, and the person who acts.
 
-This is the edge at which a command's transaction begins and ends.
+This is the edge at which a command's transaction begins and ends.  Where a portal runs, it has
+the database, and carries out what the command asks for.
 """
 
+import json
 import logging
 import os
 import secrets
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from waeup.kofa.cli.instance import Instance
 from waeup.kofa.cli.settings import Settings
-from waeup.kofa.errors import InvalidStoragePath, NoSuchItem, NotAllowed
+from waeup.kofa.errors import DatabaseHeld, NoSuchItem, Refused
 
 if TYPE_CHECKING:
     from ZODB.DB import DB
@@ -24,6 +28,8 @@ if TYPE_CHECKING:
 SITE_NAME = "kofa"
 #: Account that the first start makes.
 ADMINISTRATOR = "admin"
+#: Seconds in which whoever holds the database may end, or begin to take commands.
+PATIENCE = 2
 # Without the characters that are mistaken for each other when a password is read from paper.
 _PASSWORD_CHARACTERS = "23456789abcdefghjkmnpqrstuvwxyz"  # noqa: S105  (no password itself)
 
@@ -45,17 +51,62 @@ def load_configuration() -> None:
         zope.component.hooks.setHooks()
 
 
-def configure(instance: Instance, upload_limit: int, limits: "Limits") -> None:
-    """Say where a new data center keeps its files, and what a file may have.
+class Figures(NamedTuple):
+    """What the operator allows, as the start of the portal says it.
 
-    `upload_limit` counts bytes of an upload, `limits` are those of a table.
+    `upload_limit` counts bytes of an upload, `limits` are those of a table.  The others are those
+    of `IDataCenterConfig`.
+    """
+
+    upload_limit: int
+    limits: "Limits"
+    undo_days: int
+    remove_share: float
+    change_share: float
+    mail_from: str | None = None
+
+    def keep(self, path: Path) -> None:
+        """Write them to a file, for the commands that work without a portal."""
+        new = path.with_name(f"{path.name}.new")
+        with new.open("w", encoding="ascii") as stream:
+            json.dump({**self._asdict(), "limits": self.limits._asdict()}, stream, indent=2)
+            stream.flush()
+            os.fsync(stream.fileno())
+        new.replace(path)
+
+
+def configure(instance: Instance, figures: Figures | None = None) -> None:
+    """Say where a new data center keeps its files, and what is allowed.
+
+    Without `figures` those of the last start count, if there was one.  Raises `Refused` when what
+    that has written cannot be read.
     """
     from zope.component import provideUtility
 
+    from waeup.kofa.cli.mail import queue_messages
     from waeup.kofa.interfaces import IDataCenterConfig
 
-    config = {"path": str(instance.storage), "upload_limit": upload_limit, "limits": limits}
-    provideUtility(config, IDataCenterConfig)
+    config = {"path": str(instance.storage)}
+    try:
+        more = _kept(instance.figures) if figures is None else figures._asdict()
+    except FileNotFoundError:
+        more = {}
+    provideUtility({**config, **more}, IDataCenterConfig)
+    if more.get("mail_from"):
+        queue_messages(instance.mail)
+
+
+def _kept(path: Path) -> dict[str, Any]:
+    """Return the figures that a start of the portal has written."""
+    from waeup.kofa.tabular import Limits
+
+    try:
+        kept = json.loads(path.read_text())
+        return Figures(**{**kept, "limits": Limits(**kept["limits"])})._asdict()
+    except (ValueError, TypeError, LookupError) as error:
+        raise Refused(
+            f"{path} cannot be understood: {error}. Remove it; the next `kofactl run` makes it."
+        )
 
 
 def new_password() -> str:
@@ -74,12 +125,13 @@ def make_site(database: "DB", instance: Instance) -> str | None:
     from grokcore.site.util import create_application
     from zope.component.hooks import site as site_set
 
+    from waeup.kofa.api.acting import require_storage
     from waeup.kofa.app import University
     from waeup.kofa.users.account import UserAccount
 
     with _root_folder(database) as root:
         if SITE_NAME in root:
-            _require_storage(root[SITE_NAME])
+            require_storage(root[SITE_NAME])
             return None
         password = new_password()
         portal = create_application(University, root, SITE_NAME)
@@ -100,9 +152,11 @@ def session(
 ) -> Iterator["Operations"]:
     """Give a command the operations of the portal, with the rights of ``--user``.
 
-    With `write` the database is opened for this process alone, and what the block did is
-    committed at its end; otherwise it is read beside whoever writes, and changes are dropped.
-    An error takes everything back that was not committed by an operation itself.
+    With `write` a portal that runs carries out what is asked for, and each call is committed when
+    it returns; the components are there, but no site.  When none runs, the database is opened for
+    this process alone, and what the block did is committed at its end.  Without `write` it is
+    read beside whoever writes, and changes are dropped.  An error takes everything back that was
+    not committed.
 
     Raises `NoSuchItem` for a missing instance, portal or account, `NotAllowed` for a suspended
     account, `InvalidStoragePath` when the storage has gone, and `DatabaseHeld`.
@@ -110,43 +164,53 @@ def session(
     import transaction
     from zope.component.hooks import site as site_set
 
+    from waeup.kofa.api.acting import acting, require_storage
+    from waeup.kofa.api.remote import Remote
+
     instance = Instance(settings.var)
     instance.require()
-    with log_to(instance, "kofactl.log"), instance.database(write=write) as database:
+    with ExitStack() as stack:
+        stack.enter_context(log_to(instance, "kofactl.log"))
+        database = _open(instance, write, stack)
         load_configuration()
-        with _root_folder(database) as root:
-            if SITE_NAME not in root:
-                raise NoSuchItem(
-                    f"The portal in {instance.var} was not completed. "
-                    "Start it once with `kofactl run`."
-                )
-            site = root[SITE_NAME]
-            if storage_required:
-                _require_storage(site)
-            with site_set(site), _acting(site, settings.user) as operations:
-                yield operations
-                if write:
-                    transaction.get().note(f"kofactl, {settings.user}")
-                    transaction.commit()
+        if database is None:
+            remote = Remote(instance.socket, settings.user, storage_required=storage_required)
+            yield cast("Operations", remote)
+            return
+        configure(instance)
+        root = stack.enter_context(_root_folder(database))
+        if SITE_NAME not in root:
+            raise NoSuchItem(
+                f"The portal in {instance.var} was not completed. "
+                "Start it once with `kofactl run`."
+            )
+        site = root[SITE_NAME]
+        if storage_required:
+            require_storage(site)
+        stack.enter_context(site_set(site))
+        yield stack.enter_context(acting(site, settings.user))
+        if write:
+            transaction.get().note(f"kofactl, {settings.user}")
+            transaction.commit()
 
 
-def _require_storage(site: Any) -> None:
-    """Raise `InvalidStoragePath` when the data center's files cannot be reached.
+def _open(instance: Instance, write: bool, stack: ExitStack) -> "DB | None":
+    """Return the database, None when it is to be changed and a portal that runs takes commands.
 
-    A disk that is not mounted must not look like a data center without files.
+    A portal that is just being started, or another command, is waited for a little.  Raises
+    `DatabaseHeld`.
     """
-    path = site["datacenter"].storage
-    if not os.path.isdir(path):
-        raise InvalidStoragePath(
-            f"The data center keeps its files in {path}, and there is no such folder. "
-            "Mount or restore it and repeat the command, or name another folder with "
-            "`kofactl storage PATH`."
-        )
-    if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
-        raise InvalidStoragePath(
-            f"The data center keeps its files in {path}, which you may not write to. "
-            "Correct its rights, or run kofactl as its owner."
-        )
+    from waeup.kofa.api.remote import answers
+
+    until = time.monotonic() + PATIENCE
+    while not (write and answers(instance.socket)):
+        try:
+            return stack.enter_context(instance.database(write=write))
+        except DatabaseHeld:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.1)
+    return None
 
 
 @contextmanager
@@ -162,33 +226,6 @@ def _root_folder(database: "DB") -> Iterator[Any]:
     finally:
         transaction.abort()
         connection.close()
-
-
-@contextmanager
-def _acting(site: Any, user: str) -> Iterator["Operations"]:
-    """Give the operations of `site` to the account `user`, in an interaction of its own."""
-    from zope.authentication.interfaces import IAuthentication, PrincipalLookupError
-    from zope.component import getUtility
-    from zope.security.management import endInteraction, newInteraction
-
-    from waeup.kofa.jobs import Participation
-    from waeup.kofa.operations import Operations
-
-    try:
-        principal = getUtility(IAuthentication, context=site).getPrincipal(user)
-    except PrincipalLookupError:
-        raise NoSuchItem(
-            f"There is no account {user!r} in this portal. Name another one with --user; "
-            "`kofactl users` lists them."
-        )
-    account = site["users"].get(user)
-    if account is not None and account.suspended:
-        raise NotAllowed(f"The account {user!r} is suspended. Name another one with --user.")
-    newInteraction(Participation(principal))
-    try:
-        yield Operations(site, principal)
-    finally:
-        endInteraction()
 
 
 @contextmanager

@@ -39,7 +39,10 @@ def storage(settings: Settings, path: str | None, move: bool, overwrite: bool) -
         if path is not None:
             if not move and not _is_same(path, former):
                 pending = len(operations.pending_files())
-            left = operations.set_storage_path(path, move=move, overwrite=overwrite)
+            # A portal that runs has a working directory of its own.
+            left = operations.set_storage_path(
+                os.path.abspath(path), move=move, overwrite=overwrite
+            )
         where = operations.storage_path()
     if settings.json:
         say_json({"path": where, "not_copied": left, "left_behind": pending})

@@ -1,10 +1,11 @@
 """A small shell: runs ``kofactl`` for tests and for the manual, here or as a process."""
 
+import json
 import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -48,6 +49,12 @@ def shell(line: str, stdin: str = "") -> None:
         print(f"[exit code {answer.code}]")
 
 
+def newest_run() -> str:
+    """Return the id of the run that was ordered last."""
+    found = json.loads(kofactl("runs", "--limit", "1", "--json").out)
+    return str(found[0]["id"])
+
+
 def environment() -> dict[str, str]:
     """Return the environment of a process that can import what this one can.
 
@@ -71,9 +78,9 @@ def process(*arguments: str, stdin: str = "") -> Answer:
 
 
 @contextmanager
-def running(*arguments: str) -> Iterator["Portal"]:
+def running(*arguments: str, program: Sequence[str] = KOFACTL) -> Iterator["Portal"]:
     """Run ``kofactl run`` beside the test until the block ends; gives the portal."""
-    command = [*KOFACTL, "run", "--port", "0", *arguments]
+    command = [*program, "run", "--port", "0", *arguments]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment()
     ) as server:

@@ -4,10 +4,7 @@ import json
 import logging
 import os
 import re
-import signal
 import unittest
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -169,7 +166,8 @@ class ImportTests(PortalCase):
         self.assertRegex(
             answer.out,
             r"^f_admin.csv: 2 rows in \d+\.\d s: 2 created\.\n"
-            r"Finished rows: finished/f_admin.create.finished.csv\n$",
+            r"Finished rows: finished/f_admin.create.finished.csv\n"
+            r"To take it back: kofactl undo [0-9a-f]{16}\n$",
         )
         self.assertEqual(self.names(), [])
         self.assertEqual(self.names("finished"), ["f_admin.create.finished.csv"])
@@ -189,6 +187,8 @@ class ImportTests(PortalCase):
             (report["total"], report["done"], report["failed"], report["pending"]),
             (3, 1, 2, "f_admin.create.pending.csv"),
         )
+        self.assertRegex(report["run"], "^[0-9a-f]{16}$")
+        self.assertEqual(report["state"], "finished")
         self.assertEqual(report["reasons"], [["This object already exists.", 2]])
         self.assertEqual(report["seconds"], round(report["seconds"], 3))
         self.assertEqual(self.names(), ["f_admin.create.pending.csv"])
@@ -264,25 +264,6 @@ class ImportTests(PortalCase):
         self.assertEqual(answer.code, 2)
         self.assertIn("'code' is not of the form COLUMN=FIELD", answer.err)
 
-    def test_an_interrupted_import_leaves_nothing(self) -> None:
-        """The signal comes while rows are applied, as Ctrl-C does."""
-        rows = "".join(f"F{number:06},Faculty {number}\n" for number in range(5000))
-        path = self.file("f.csv", "code,title\n" + rows)
-
-        @contextmanager
-        def interrupting(label: str) -> Iterator[Callable[[object], None]]:
-            yield lambda progress: os.kill(os.getpid(), signal.SIGINT)
-
-        with mock.patch("waeup.kofa.cli.imports.progress_bar", interrupting):
-            answer = kofactl("import", path, "-p", "facultyprocessor", "-m", "create")
-        self.assertEqual((answer.code, answer.out), (130, ""), answer)
-        self.assertRegex(answer.err, "^Interrupted. .* taken back.\n$")
-        self.assertEqual(self.names(), [])
-        self.assertEqual(
-            sorted(os.listdir("var/datacenter")), ["deleted", "finished", "logs", "unfinished"]
-        )
-        self.assertEqual(self.import_faculties("code,title\nF000001,x\n"), 0)
-
 
 class FaultTests(PortalCase):
     def test_a_fault_is_one_line_and_code_3_and_a_traceback_in_the_log(self) -> None:
@@ -357,7 +338,7 @@ class KindTests(PortalCase):
 
     def test_fields_are_shown_with_type_and_need(self) -> None:
         out = kofactl("processors", "facultyprocessor").out
-        self.assertRegex(out, r"code +\w+ .* create, update, remove\n")
+        self.assertRegex(out, r"code +\w+ .* create, update, remove, upsert\n")
 
     def test_an_unknown_processor_is_refused_with_those_there_are(self) -> None:
         self.assert_refused("There are: .*studentprocessor", "processors", "frob")
@@ -497,7 +478,7 @@ class StorageTests(PortalCase):
         self.assertNotIn("stay", kofactl("storage", str(former)).out)
 
     def test_a_storage_that_cannot_be_written_is_told(self) -> None:
-        with mock.patch("waeup.kofa.cli.session.os.access", return_value=False):
+        with mock.patch("waeup.kofa.api.acting.os.access", return_value=False):
             self.assert_refused("may not write to", "ls")
 
 

@@ -4,38 +4,71 @@ import http.client
 import json
 import logging
 import os
+import queue
 import re
 import signal
+import socket
 import stat
 import subprocess
 import threading
-import time
 import unittest
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from unittest import mock
 from urllib.parse import urlsplit
 
+from zope.component import getUtility, provideUtility
+
 from waeup.kofa.cli import serve
 from waeup.kofa.cli.serve import url_of
 from waeup.kofa.importing.reading import limits
+from waeup.kofa.interfaces import IDataCenterConfig
 from waeup.kofa.tabular import Limits
 from waeup.kofa.tests.cli.client import Client
 from waeup.kofa.tests.cli.shell import (
     KOFACTL,
     CommandLayer,
-    Portal,
     environment,
     kofactl,
-    process,
     running,
 )
 
 PASSWORD = re.compile(r"Log in as admin with the password (\S+)")
+
+
+class MailServer:
+    """Takes one message, as a mail server does, and keeps it."""
+
+    def __enter__(self) -> "MailServer":
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self._socket.getsockname()[1]}"
+        self._messages: queue.Queue[str] = queue.Queue()
+        threading.Thread(target=self._serve, daemon=True).start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._socket.close()
+
+    def message(self, seconds: float) -> str:
+        """Wait for the message and return it."""
+        return self._messages.get(timeout=seconds)
+
+    def _serve(self) -> None:
+        connection, _address = self._socket.accept()
+        with connection, connection.makefile("rwb", 0) as stream:
+            stream.write(b"220 ready\r\n")
+            for line in stream:
+                word = line[:4].upper()
+                stream.write(b"354 go on\r\n" if word == b"DATA" else b"250 yes\r\n")
+                if word == b"DATA":
+                    lines = iter(stream.readline, b".\r\n")
+                    self._messages.put(b"".join(lines).decode())
+                    stream.write(b"250 kept\r\n")
+                elif word == b"QUIT":
+                    return
 
 
 class NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -71,25 +104,12 @@ class RunTests(unittest.TestCase):
         (admin,) = json.loads(kofactl("users", "--json").out)
         self.assertEqual(admin["name"], "admin")
 
-    def test_while_a_portal_runs_commands_read_and_do_not_write(self) -> None:
+    def test_a_second_portal_is_refused(self) -> None:
         with running() as portal:
-            self.assertEqual(process("ls").out, "There are no pending files.\n")
-            self.assertEqual(kofactl("users").code, 0)
-            Path("a.csv").write_text("code,title\nSCI,Science\n")
-            for arguments in (
-                ("put", "a.csv"),
-                ("import", "a.csv", "-p", "facultyprocessor", "-m", "create"),
-                ("users", "password", "admin", "--generate"),
-                ("run", "--setup-only"),
-            ):
-                with self.subTest(arguments):
-                    answer = kofactl(*arguments)
-                    self.assertEqual((answer.code, answer.out), (2, ""))
-                    self.assertIn(
-                        f"held by process {portal.server.pid} (kofactl run) since", answer.err
-                    )
+            answer = kofactl("run", "--setup-only")
+            self.assertEqual((answer.code, answer.out), (2, ""))
+            self.assertIn(f"held by process {portal.server.pid} (kofactl run) since", answer.err)
             self.assertEqual(portal.stop(signal.SIGTERM)[0], 0)
-        self.assertEqual(process("put", "a.csv").code, 0)
 
     def test_a_killed_portal_holds_nothing(self) -> None:
         with running() as portal:
@@ -169,63 +189,81 @@ class RunTests(unittest.TestCase):
         self.assertEqual(answer.code, 2)
         self.assertIn("is no IP address", answer.err)
 
-    def test_stopping_waits_for_an_import(self) -> None:
-        with self.importing() as portal:
-            code, rest = portal.stop(signal.SIGTERM)
-            self.assertEqual(code, 0, rest)
-            self.assertRegex(
-                rest, "^Waiting for the import of many_admin.csv; .*\nThe portal was "
-            )
-        self.assertEqual(json.loads(kofactl("ls", "--json").out), [])
-        self.assertIn("many_admin.csv", os.listdir("var/datacenter/finished"))
-
-    def test_a_second_signal_does_not_wait(self) -> None:
-        with self.importing() as portal:
-            portal.server.send_signal(signal.SIGINT)
-            assert portal.server.stdout is not None
-            self.assertIn("Waiting for the import", portal.server.stdout.readline())
-            code, _ = portal.stop(signal.SIGINT)
-            self.assertEqual(code, -signal.SIGINT)
-        self.assertEqual(kofactl("run", "--setup-only").code, 0)
-        (item,) = json.loads(kofactl("ls", "--json").out)
-        self.assertEqual(item["name"], "many_admin.csv")
-
-    @contextmanager
-    def importing(self) -> Iterator[Portal]:
-        """Run a portal that imports a large file."""
-        rows = "".join(f"F{number:06},Faculty {number}\n" for number in range(40_000))
+    def test_figures_are_kept_for_commands_without_a_portal(self) -> None:
+        kofactl(
+            *("run", "--setup-only", "--max-rows", "1", "--undo-days", "7"),
+            *("--remove-share", "2.5", "--change-share", "100"),
+        )
+        provideUtility({}, IDataCenterConfig)
+        Path("f.csv").write_text("code,title\nSCI,Science\nART,Arts\n")
+        answer = kofactl("put", "f.csv")
+        self.assertEqual((answer.code, answer.out), (2, ""), answer)
+        config = getUtility(IDataCenterConfig)
+        self.assertEqual(config["limits"], Limits(rows=1))
+        self.assertEqual(
+            (config["undo_days"], config["remove_share"], config["change_share"]), (7, 0.025, 1.0)
+        )
+        # A start counts, not what somebody tried.
+        kofactl("run", "--setup-only", "--remove-share", "200")
+        self.assertEqual(kofactl("put", "f.csv").code, 2)
         kofactl("run", "--setup-only")
-        Path("many.csv").write_text("code,title\n" + rows)
-        kofactl("put", "many.csv")
-        told = kofactl("users", "password", "admin", "--generate").out
-        password = re.findall(r"The password is (\S+)", told)[0]
+        self.assertEqual(kofactl("put", "f.csv").code, 0)
+
+    def test_import_managers_are_told_by_mail(self) -> None:
+        kofactl("run", "--setup-only")
+        kofactl(
+            "users",
+            "add",
+            "bola",
+            "--title",
+            "B",
+            "--email",
+            "bola@example.org",
+            "--role",
+            "waeup.ImportManager",
+            "--generate",
+        )
+        Path("f.csv").write_text("code,title\nSCI,Science\nART,Arts\n")
+        kind = ("-p", "facultyprocessor", "-m", "create")
+        with MailServer() as server:
+            options = ("--smtp", server.address, "--mail-from", "portal@example.org")
+            # What is queued without a portal is sent when one runs.
+            self.assertEqual(kofactl("run", "--setup-only", *options).code, 0)
+            self.assertEqual(kofactl("import", "./f.csv", *kind).code, 0)
+            with running(*options) as portal:
+                text = server.message(60)
+                portal.stop(signal.SIGTERM)
+        self.assertIn("import of f_admin.csv has ended", text)
+        self.assertIn("To: bola@example.org", text)
+        self.assertIn("Created: 2", text)
+
+    def test_a_sender_needs_a_server_and_a_server_a_sender(self) -> None:
+        for options in (("--smtp", "mail"), ("--mail-from", "a@example.org")):
+            answer = kofactl("run", "--setup-only", *options)
+            self.assertEqual(answer.code, 2)
+            self.assertIn("Messages need both", answer.err)
+        answer = kofactl("run", "--setup-only", "--smtp", "host:x", "--mail-from", "a@b.org")
+        self.assertIn("is not of the form HOST[:PORT]", answer.err)
+
+    def test_figures_that_are_lost_or_damaged(self) -> None:
+        kofactl("run", "--setup-only")
+        figures = Path("var/figures.json")
+        for text in ("", "[]", "{}", '{"limits": {"rows": 1}}'):
+            figures.write_text(text)
+            answer = kofactl("ls")
+            self.assertEqual((answer.code, answer.out), (2, ""))
+            self.assertRegex(answer.err, "figures.json cannot be understood: .* `kofactl run`")
+        figures.unlink()
+        self.assertEqual(kofactl("ls").code, 0)
+        self.assertEqual(kofactl("run", "--setup-only").code, 0)
+        self.assertTrue(figures.exists())
+
+    def test_a_start_tells_what_only_a_person_can_mend(self) -> None:
+        kofactl("run", "--setup-only")
+        os.mkdir("var/datacenter/holidays")
         with running() as portal:
-            client = Client(portal.url)
-            self.assertEqual(client.log_in("admin", password).status, 200)
-            center = "/kofa/datacenter"
-            page = client.post(center, [("select", "many_admin.csv")])
-            draft = ("draft", page.url.rpartition("=")[2])
-            kind = [("importer", "facultyprocessor"), ("mode", "create"), ("proceed", "1")]
-            client.post(f"{center}/import2", [draft, *kind])
-            columns = [("headerfield", "code"), ("headerfield", "title"), ("proceed", "1")]
-            client.post(f"{center}/import3", [draft, *columns])
-
-            def perform() -> None:
-                # The portal ends before it answers, or with its answer.
-                with suppress(OSError, http.client.HTTPException):
-                    client.post(f"{center}/import4", [draft, ("perform", "1")])
-
-            asking = threading.Thread(target=perform)
-            asking.start()
-            work = Path("var/datacenter/.work")
-            until = time.monotonic() + 60
-            while not (work.is_dir() and any(work.rglob("*.csv"))) and time.monotonic() < until:
-                time.sleep(0.01)
-            try:
-                yield portal
-            finally:
-                portal.server.kill()
-                asking.join()
+            self.assertIn("The folder holidays is none of the data center's.", portal.said)
+            portal.stop(signal.SIGTERM)
 
     def test_a_taken_port_is_refused_and_no_password_is_lost(self) -> None:
         with running("--var", "other") as portal:
@@ -280,29 +318,6 @@ class RunTests(unittest.TestCase):
         )
         os.close(writing)
         self.assertEqual((done.returncode, done.stderr), (141, ""))
-
-    def test_ctrl_c_takes_an_import_back(self) -> None:
-        kofactl("run", "--setup-only")
-        rows = "".join(f"F{number:06},Faculty {number}\n" for number in range(60_000))
-        Path("many.csv").write_text("code,title\n" + rows)
-        importing = subprocess.Popen(
-            [*KOFACTL, "import", "./many.csv", "-p", "facultyprocessor", "-m", "create"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment(),
-        )
-        work = Path("var/datacenter/.work")
-        while not (work.is_dir() and any(work.rglob("*.csv"))) and importing.poll() is None:
-            pass
-        importing.send_signal(signal.SIGINT)
-        out, err = importing.communicate(timeout=120)
-        self.assertEqual((importing.returncode, out), (130, ""), err)
-        self.assertRegex(err, "^Interrupted. ")
-        self.assertEqual(json.loads(kofactl("ls", "--json").out), [])
-        self.assertEqual(
-            sorted(os.listdir("var/datacenter")), ["deleted", "finished", "logs", "unfinished"]
-        )
 
 
 class LogTests(unittest.TestCase):

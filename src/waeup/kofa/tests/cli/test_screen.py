@@ -1,13 +1,25 @@
 """What reaches a terminal."""
 
 import io
+import re
+import threading
 import unittest
 from contextlib import redirect_stderr, redirect_stdout
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from waeup.kofa.cli.screen import printable, progress_bar, say_json, show_table
+from waeup.kofa.cli.screen import (
+    complain,
+    duration,
+    printable,
+    progress_bar,
+    say_json,
+    show_table,
+)
 
 
 class PrintableTests(unittest.TestCase):
@@ -59,3 +71,47 @@ class ProgressTests(unittest.TestCase):
         with redirect_stderr(io.StringIO()) as err, progress_bar("x") as show:
             show(None)  # type: ignore[arg-type]  # not looked at
         self.assertEqual(err.getvalue(), "")
+
+    def shown(self, **values: Any) -> str:
+        """Return what a terminal shows of a run."""
+        usual = {"state": "running", "rows": 1500, "failed": 2, "fraction": 0.25, "rate": 500.0}
+        run = SimpleNamespace(**{**usual, "remaining": 9.0, "is_cancelling": False, **values})
+        before = set(threading.enumerate())
+
+        class Terminal(io.StringIO):
+            def isatty(self) -> bool:
+                return True
+
+        environment = {"TERM": "xterm", "COLUMNS": "120"}
+        with (
+            mock.patch.dict("os.environ", environment),
+            redirect_stderr(Terminal()) as err,
+            progress_bar("f_admin.csv") as show,
+        ):
+            show(run)  # type: ignore[arg-type]  # has what is looked at
+            complain("A word.")
+        for thread in set(threading.enumerate()) - before:
+            thread.join()
+        return re.sub("\x1b\\[[0-9;?]*[a-zA-Z]", "", err.getvalue())
+
+    def test_a_terminal_shows_rows_speed_and_the_time_that_is_left(self) -> None:
+        self.assertRegex(
+            self.shown(), r"f_admin.csv .* 25 % 1,500 rows, 2 failed, 500/s, 9 s left 0:00:00"
+        )
+        self.assertRegex(self.shown(rate=0.0), "1,500 rows, 2 failed 0:00:00")
+        self.assertRegex(self.shown(is_cancelling=True), "1,500 rows, 2 failed, ending 0:00:00")
+        self.assertRegex(self.shown(state="queued", rows=0), "waiting 0:00:00")
+
+    def test_messages_stand_above_the_bar(self) -> None:
+        self.assertRegex(self.shown(), r"A word\.\s*\n")
+
+    def test_times_are_told_as_people_say_them(self) -> None:
+        for seconds, text in (
+            (0.2, "1 s"),
+            (59.6, "60 s"),
+            (90, "2 min"),
+            (3000, "50 min"),
+            (5400, "1 h 30 min"),
+            (90_000, "25 h 0 min"),
+        ):
+            self.assertEqual(duration(seconds), text)

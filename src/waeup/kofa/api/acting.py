@@ -1,0 +1,59 @@
+"""The portal for one person: who may act, and whether there is a storage to act on.
+
+The command line and the socket let a person in by the same rules.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from zope.authentication.interfaces import IAuthentication, PrincipalLookupError
+from zope.component import getUtility
+from zope.security.management import endInteraction, newInteraction
+
+from waeup.kofa.errors import InvalidStoragePath, NoSuchItem, NotAllowed
+from waeup.kofa.jobs import Participation
+from waeup.kofa.operations import Operations
+
+
+@contextmanager
+def acting(site: Any, user: str) -> Iterator[Operations]:
+    """Give the operations of `site` to the account `user`, in an interaction of its own.
+
+    Raises `NoSuchItem` when there is no such account, and `NotAllowed` when it is suspended.
+    """
+    try:
+        principal = getUtility(IAuthentication, context=site).getPrincipal(user)
+    except PrincipalLookupError:
+        raise NoSuchItem(
+            f"There is no account {user!r} in this portal. Name another one with --user; "
+            "`kofactl users` lists them."
+        )
+    account = site["users"].get(user)
+    if account is not None and account.suspended:
+        raise NotAllowed(f"The account {user!r} is suspended. Name another one with --user.")
+    newInteraction(Participation(principal))
+    try:
+        yield Operations(site, principal)
+    finally:
+        endInteraction()
+
+
+def require_storage(site: Any) -> None:
+    """Raise `InvalidStoragePath` when the data center's files cannot be reached.
+
+    A disk that is not mounted must not look like a data center without files.
+    """
+    path = site["datacenter"].storage
+    if not os.path.isdir(path):
+        raise InvalidStoragePath(
+            f"The data center keeps its files in {path}, and there is no such folder. "
+            "Mount or restore it and repeat the command, or name another folder with "
+            "`kofactl storage PATH`."
+        )
+    if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+        raise InvalidStoragePath(
+            f"The data center keeps its files in {path}, which you may not write to. "
+            "Correct its rights, or run kofactl as its owner."
+        )

@@ -1,0 +1,250 @@
+"""Commands that change something while a portal runs: it carries them out."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import threading
+import unittest
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from unittest import mock
+
+from waeup.kofa.api.local import LocalServer
+from waeup.kofa.cli import session
+from waeup.kofa.cli.instance import Instance
+from waeup.kofa.tests.cli.client import Client
+from waeup.kofa.tests.cli.shell import (
+    KOFACTL,
+    Answer,
+    PortalLayer,
+    environment,
+    kofactl,
+    process,
+    running,
+)
+
+FACULTIES = "code,title\nSCI,Science\nART,Arts\n"
+KIND = ("-p", "facultyprocessor", "-m", "create")
+
+
+def told(answer: Answer) -> tuple[int, str, str]:
+    """Return what an answer says, but for times, ids, and the directory of the test."""
+
+    def same(text: str) -> str:
+        text = re.sub(r"in \d+\.\d s", "in 0.0 s", text)
+        text = re.sub(r'"(seconds|rate)": [\d.]+', r'"\1": 0.0', text)
+        text = re.sub(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d)?(\.\d+)?", "2000-01-01", text)
+        text = re.sub(r"\b[0-9a-f]{16}\b", "0123456789abcdef", text)
+        return text.replace(os.getcwd(), "/test")
+
+    return answer.code, same(answer.out), same(answer.err)
+
+
+class BesideCase(unittest.TestCase):
+    layer = PortalLayer
+
+    def setUp(self) -> None:
+        Path("f.csv").write_text(FACULTIES)
+
+    def ask(self, *arguments: str) -> object:
+        """Return what a command says to programs."""
+        answer = kofactl(*arguments, "--json")
+        self.assertEqual((answer.code, answer.err), (0, ""), answer)
+        return json.loads(answer.out)
+
+    def names(self) -> list[str]:
+        found = json.loads(kofactl("ls", "--json").out)
+        return [item["name"] for item in found]
+
+
+class CommandTests(BesideCase):
+    def commands(self) -> Iterator[Answer]:
+        """Generate the answers of commands of every kind, good ones and refused ones."""
+        yield kofactl("put", "f.csv", "f.csv")
+        yield kofactl("put", "f.csv", "nosuch.csv", "--json")
+        yield kofactl("import", "f_admin.csv", *KIND)
+        yield kofactl("import", "./f.csv", *KIND)
+        yield kofactl("import", "f_admin-2.csv", *KIND, "--map", "nosuch=code")
+        yield kofactl("import", "./f.csv", *KIND, "--ignore", "title")
+        yield kofactl("import", "f_admin-2.csv", "-p", "userprocessor", "-m", "create")
+        yield kofactl(
+            *("import", "f_admin-2.csv", "-p", "userprocessor", "-m", "create"),
+            *("--set", "password=Secret-1"),
+        )
+        yield kofactl(
+            *("users", "add", "bola", "--title", "B", "--role", "waeup.DataCenterManager"),
+            stdin="a long password\n",
+        )
+        yield kofactl("users", "password", "bola", stdin="short\n")
+        yield kofactl("users", "password", "bola", "--json", stdin="another password\n")
+        yield kofactl("users", "roles", "bola", "waeup.ImportManager")
+        yield kofactl("users", "roles", "bola", "--none", "--user", "bola")
+        yield kofactl("put", "f.csv", "--user", "nobody")
+        yield kofactl("users", "remove", "bola")
+        os.mkdir("new")
+        yield kofactl("storage", "nowhere")
+        yield kofactl("storage", "var/filestorage")
+        yield kofactl("storage", "new")
+        yield kofactl("storage", "var/datacenter")
+        yield kofactl("storage", "new", "--move", "--json")
+        yield kofactl("ls")
+        Path("new").rename("away")
+        yield kofactl("put", "f.csv")
+        Path("away").rename("new")
+
+    def run_commands(self) -> Iterator[Answer]:
+        """Generate the answers of commands that are about runs."""
+
+        def newest() -> str:
+            return str(json.loads(kofactl("runs", "--json").out)[0]["id"])
+
+        yield kofactl("runs")
+        yield kofactl("check", "./f.csv", *KIND, "--rows", "1")
+        yield kofactl("import", "f_admin.csv", *KIND, "--check", newest())
+        id = newest()
+        yield kofactl("runs", id)
+        yield kofactl("undo", id, "--check")
+        yield kofactl("undo", id, "--check", "--json")
+        Path("g.csv").write_text("code,title\nART,Changed\nNEW,New\n")
+        yield kofactl("import", "./g.csv", "-p", "facultyprocessor", "-m", "update")
+        yield kofactl("undo", id)
+        yield kofactl("undo", id)
+        yield kofactl("runs", id)
+        yield kofactl("resume", id)
+        yield kofactl("cancel", id)
+        yield kofactl("cancel", "nosuch")
+        rows = "".join(f"F{number},Faculty {number}\n" for number in range(30))
+        Path("h.csv").write_text("code,title\n" + rows)
+        yield kofactl("import", "./h.csv", "-p", "facultyprocessor", "-m", "upsert")
+        yield kofactl(
+            *("import", "./h.csv", "-p", "facultyprocessor", "-m", "upsert"),
+            *("--skip-unchanged", "--json"),
+        )
+        remove = ("-p", "facultyprocessor", "-m", "remove")
+        yield kofactl("check", "./h.csv", *remove, "--json")
+        yield kofactl("import", "./h.csv", *remove)
+        yield kofactl("import", "./h.csv", *remove, "--yes-remove", "30")
+        yield kofactl("recover")
+        Path("var/datacenter/h_admin.csv").write_text("code,title\nXX,Somebody\n")
+        yield kofactl("recover", "--verify")
+        yield kofactl("recover", "--json")
+        yield kofactl("runs")
+        yield kofactl("runs", "--json", "--limit", "3")
+
+    def test_commands_say_the_same_whether_a_portal_runs_or_not(self) -> None:
+        self.compare(self.commands)
+
+    def test_commands_about_runs_say_the_same_whether_a_portal_runs_or_not(self) -> None:
+        self.compare(self.run_commands)
+
+    def compare(self, commands: Callable[[], Iterator[Answer]]) -> None:
+        with running() as portal:
+            beside = [told(answer) for answer in commands()]
+            self.assertEqual(portal.stop(signal.SIGTERM), (0, "The portal was stopped.\n"))
+        os.mkdir("alone")
+        os.chdir("alone")
+        self.setUp()
+        kofactl("run", "--setup-only")
+        alone = [told(answer) for answer in commands()]
+        self.assertEqual({code for code, _, _ in alone}, {0, 1, 2})
+        for number, (one, other) in enumerate(zip(beside, alone, strict=True)):
+            with self.subTest(number=number, other=other):
+                self.assertEqual(one, other)
+
+    def test_what_a_command_did_is_seen_at_once(self) -> None:
+        with running() as portal:
+            self.assertEqual(process("put", "f.csv").code, 0)
+            self.assertEqual(self.names(), ["f_admin.csv"])
+            self.assertEqual(process("import", "f_admin.csv", *KIND).code, 0)
+            self.assertEqual(self.names(), [])
+            told = process("users", "password", "admin", "--generate").out
+            password = re.findall(r"The password is (\S+)", told)[0]
+            client = Client(portal.url)
+            self.assertEqual(client.log_in("admin", password).status, 200)
+            self.assertIn(
+                "f_admin.create.finished.csv", client.get("/kofa/datacenter/processed").text
+            )
+
+    def test_several_commands_at_once(self) -> None:
+        with running():
+            commands = []
+            for number in range(5):
+                Path(f"g{number}.csv").write_text(FACULTIES)
+                commands.append(
+                    subprocess.Popen(
+                        [*KOFACTL, "put", f"g{number}.csv", "f.csv"],
+                        stdout=subprocess.PIPE,
+                        stderr=subprocess.STDOUT,
+                        text=True,
+                        env=environment(),
+                    )
+                )
+            for command in commands:
+                out, _ = command.communicate(timeout=120)
+                self.assertEqual(command.returncode, 0, out)
+            self.assertEqual(len(self.names()), 10)
+
+    def test_limits_are_those_of_the_portal(self) -> None:
+        with running("--max-rows", "1"):
+            answer = kofactl("put", "f.csv")
+            self.assertEqual((answer.code, answer.out), (2, ""), answer)
+        self.assertEqual(self.names(), [])
+
+    def test_a_deep_instance_directory(self) -> None:
+        var = os.path.join("d" * 90, "e" * 90, "var")
+        with running("--var", var):
+            self.assertEqual(process("put", "f.csv", "--var", var).code, 0)
+            self.assertTrue(Path(var, "portal.sock").is_socket())
+
+
+class WaitTests(BesideCase):
+    """Who holds the database takes no commands, or not yet."""
+
+    def put_when(self, change: Callable[[], object]) -> Answer:
+        """Put a file; a moment later something changes."""
+        later = threading.Timer(0.4, change)
+        later.start()
+        with mock.patch.object(session, "PATIENCE", 60):
+            answer = kofactl("put", "f.csv")
+        later.join()
+        return answer
+
+    def test_a_portal_that_is_being_started_is_waited_for(self) -> None:
+        instance = Instance(Path("var"))
+        with ExitStack() as stack:
+            database = stack.enter_context(instance.database(write=True))
+            answer = self.put_when(
+                lambda: stack.enter_context(LocalServer(database, "/kofa", instance.socket))
+            )
+        self.assertEqual((answer.code, answer.err), (0, ""))
+        self.assertEqual(self.names(), ["f_admin.csv"])
+
+    def test_a_process_that_ends_soon_is_waited_for(self) -> None:
+        with ExitStack() as stack:
+            stack.enter_context(Instance(Path("var")).database(write=True))
+            answer = self.put_when(stack.close)
+        self.assertEqual((answer.code, answer.err), (0, ""))
+        self.assertEqual(self.names(), ["f_admin.csv"])
+
+    def test_others_are_not_waited_for_long(self) -> None:
+        with (
+            mock.patch.object(session, "PATIENCE", 0.3),
+            Instance(Path("var")).database(write=True),
+        ):
+            answer = kofactl("put", "f.csv")
+            self.assertEqual((answer.code, answer.out), (2, ""))
+            self.assertRegex(answer.err, "held by process .* and repeat the command")
+
+    def test_where_no_socket_can_be_made_the_portal_runs_all_the_same(self) -> None:
+        Path("var/portal.sock").write_text("a letter")
+        with running() as portal:
+            self.assertIn("portal.sock cannot be made", "\n".join(portal.said))
+            self.assertEqual(Client(portal.url).get("/kofa/login").status, 200)
+            answer = process("put", "f.csv")
+            self.assertEqual((answer.code, answer.out), (2, ""))
+            self.assertIn(f"held by process {portal.server.pid} (kofactl run) since", answer.err)
+            self.assertEqual(portal.stop(signal.SIGTERM)[0], 0)
+        self.assertEqual(Path("var/portal.sock").read_text(), "a letter")
