@@ -1,15 +1,26 @@
 """The data center's own pages: what waits, what is finished, and bringing new files."""
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 import grok
+from zope.i18n import translate
 
 from waeup.kofa.browser.page import Crumb, FormPage, Page, status_of
-from waeup.kofa.errors import Refused
+from waeup.kofa.browser.words import holding_text
+from waeup.kofa.errors import NoSuchItem, Refused
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.interfaces import IDataCenter
+from waeup.kofa.operations import RunInfo, StoredFile
 from waeup.kofa.spool import EXTENSIONS
+
+
+class Held(NamedTuple):
+    """What a run does with the file that it has for itself; `link` leads to who may see it."""
+
+    text: Any
+    link: str | None
 
 
 class DataCenterPage(Page):
@@ -29,6 +40,34 @@ class DataCenterPage(Page):
         """Return the address of a page of the data center."""
         address = self.url(self.context, view)
         return f"{address}?{urlencode(data)}" if data else address
+
+    def holders_of(self, files: Iterable[StoredFile]) -> dict[str, Held]:
+        """Return what is being done with those pending files that belong to runs, by name."""
+        runs = {file.name: self.operations.run_of(file.name) for file in files}
+        held = {name: run for name, run in runs.items() if run is not None}
+        known = {info.name for info in self.operations.processors()} if held else set()
+        return {
+            name: Held(
+                holding_text(run),
+                self.link("run", id=run.id) if run.processor in known else None,
+            )
+            for name, run in held.items()
+        }
+
+    def time(self, moment: Any) -> str:
+        """Return a moment as it is shown, in the time of the server."""
+        return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+    def words(self, message: Any) -> str:
+        """Return a text in the language of the person."""
+        return translate(message, context=self.request)
+
+    def known_run(self, id: str | None) -> RunInfo | None:
+        """Return a run, or None when there is none, or it is not known any more."""
+        try:
+            return None if id is None else self.operations.run(id)
+        except NoSuchItem:
+            return None
 
     def leave(self) -> None:
         """Go back to the data center's index."""
@@ -59,6 +98,7 @@ class Index(DataCenterPage, FormPage):
     def prepare(self) -> None:
         """List the pending files, and those among them that are to be deleted."""
         self.files = self.operations.pending_files()
+        self.holders = self.holders_of(self.files)
         self.selected = frozenset(self.fields("val_id"))
         asked = frozenset(self.fields("remove"))
         self.to_remove = [file.name for file in self.files if file.name in asked]

@@ -1,48 +1,23 @@
-"""The four steps of an import: choose a file, say what it is, map its columns, run it."""
+"""The four steps of an import: choose a file, say what it is, map its columns, order it."""
 
 from collections.abc import Iterable
-from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
 import grok
 import transaction
 
+from waeup.kofa.browser.page import status_of
 from waeup.kofa.browser.reading import Reading
+from waeup.kofa.browser.runparts import RunPart
 from waeup.kofa.browser.steps import DraftStep, ImportStep
+from waeup.kofa.browser.words import MODES, kind_title, state_title
 from waeup.kofa.conversion import Mapping
-from waeup.kofa.errors import MappingError, Refused
+from waeup.kofa.errors import ConfirmationNeeded, MappingError, Refused
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.interfaces import IGNORE_COLUMN
 
 #: Pairs of field and text; on its way from the form, the field may be ''.
 Constants = tuple[tuple[str, str], ...]
-
-
-class Mode(NamedTuple):
-    """What can be done with the rows of a file."""
-
-    name: str
-    title: str
-    help: str
-
-
-MODES = (
-    Mode("create", _("Create"), _("Make a new object of each row.")),
-    Mode(
-        "update",
-        _("Update"),
-        _("Change the objects that the rows name; empty cells change nothing."),
-    ),
-    Mode("remove", _("Remove"), _("Remove the objects that the rows name.")),
-)
-
-
-class Total(NamedTuple):
-    """One number of the result page."""
-
-    name: str
-    title: str
-    number: int
 
 
 class Column(NamedTuple):
@@ -72,6 +47,7 @@ class Import1(ImportStep):
     def prepare(self) -> None:
         """List the files, newest first."""
         self.files = self.operations.pending_files(sort="date")
+        self.holders = self.holders_of(self.files)
 
 
 class Import2(Reading):
@@ -81,7 +57,6 @@ class Import2(Reading):
     grok.require("waeup.manageDataCenter")
 
     step = 2
-    modes = MODES
     buttons = {"read": "read", "proceed": "proceed", "back1": "back", "cancel": "cancel"}
 
     def prepare(self) -> None:
@@ -89,6 +64,8 @@ class Import2(Reading):
         self.importer = self.field("importer") or self.draft.processor
         self.fixed_mode = None if self.seen is None else self.seen.suggested_mode
         self.mode = self.fixed_mode or self.field("mode") or self.draft.mode or "create"
+        possible = {mode for info in self.processors.values() for mode in info.modes}
+        self.modes = [mode for mode in MODES if mode.name in possible]
 
     def proceed(self) -> None:
         """Keep the choice; another processor or mode than before needs a new mapping."""
@@ -247,101 +224,109 @@ class Import3(DraftStep):
         return []
 
 
-class Import4(DraftStep):
-    """Step 4: see in words what will happen, let it happen, and see what has happened."""
+class Import4(DraftStep, RunPart):
+    """Step 4: see in words what is to happen, check what would happen, and let it happen."""
 
     grok.name("import4")
     grok.require("waeup.importData")
 
     step = 4
+    view_name = "import4"
     needs = {"processor": 2, "columns": 3}
-    buttons = {"perform": "perform", "back3": "back", "cancel": "cancel"}
-    report: Any = None
+    buttons = {
+        "check": "check",
+        "perform": "perform",
+        "yes_remove": "perform",
+        "yes_change": "perform",
+        "cancelrun": "cancel_run",
+        "back3": "back",
+        "cancel": "cancel",
+    }
+
+    progress_title = _("The file is checked")
+    #: What must be confirmed before the import can be ordered.
+    question: ConfirmationNeeded | None = None
 
     @property
-    def label(self) -> str:
-        """What is to be done, or what it is that is shown."""
-        return super().label if self.report is None else _("Result of the import")
-
-    def perform(self) -> None:
-        """Import the file, keep what has become of it, and lead to the page that shows it."""
-        draft, began = self.draft, datetime.now(timezone.utc)
-        self._keep(started=began)
-        try:
-            report = self.operations.import_file(
-                draft.filename,
-                draft.processor,
-                draft.mode,
-                Mapping(draft.columns, draft.constants),
-                digest=draft.digest,
-                options=self.options,
-            )
-        except Refused:
-            # See what another click has done meanwhile.
-            transaction.abort()
-            if not self.is_begun:
-                if draft.started == began:
-                    self._keep(started=None)
-                raise
-            # Another click was quicker; this one shows the same page.
-        else:
-            self._keep(report=report.as_dict())
-        self.go(4)
-
-    def _keep(self, **changes: Any) -> None:
-        """Save changes of the draft in a small transaction of its own.
-
-        The import has transactions of its own, too.  Nothing else of this request may
-        conflict with them: the publisher would send the click again.
-        """
-        transaction.abort()
-        for attempt in transaction.manager.attempts():
-            with attempt:
-                self.save(**changes)
+    def way(self) -> dict[str, str]:
+        """See `RunPart`."""
+        return {"draft": self.draft.id}
 
     def prepare(self) -> None:
-        """Say which columns fill which fields, or what has become of the rows."""
-        self.report = self.draft.report
-        if self.report is not None:
-            self._tell(self.report)
-        elif not self.is_running:
+        """Say which columns fill which fields, or what a check says."""
+        self.shown = self.known_run(self.draft.check)
+        self.is_checking = self.shown is not None and self.shown.is_active
+        self.is_checked = self.shown is not None and self.shown.state == "finished"
+        self.holder = self.operations.run_of(self.draft.filename)
+        for ended in (self.shown, self.last_run):
+            if ended is not None and ended.state in ("stopped", "cancelled"):
+                text = f"{self.words(kind_title(ended))}: {self.words(state_title(ended))}. "
+                self.say(text + ended.fault, "warning")
+        if not self.is_checking:
             pairs = list(zip(self.preview.header, self.draft.columns, strict=False))
             self.mapped = [(header, field) for header, field in pairs if field]
             self.ignored = [header for header, field in pairs if not field]
 
-    def _tell(self, report: dict[str, Any]) -> None:
-        """Say in one line what has become of the rows."""
-        if report["failed"]:
-            self.say(self._counted("Processing of ${n} rows failed.", report["failed"]), "warning")
-        if report["done"]:
-            self.say(self._counted("Successfully processed ${n} rows.", report["done"]))
-
-    def _counted(self, text: str, number: int) -> str:
-        """Return a message with a number in it."""
-        return _(text, mapping={"n": self.number(number)})
+    @property
+    def can_skip(self) -> bool:
+        """Whether objects that have all values already can be left alone."""
+        return self.draft.mode in ("update", "upsert")
 
     @property
-    def imported(self) -> str:
-        """The title of the processor that was used, if it can be used still."""
-        info = self.processors.get(self.report["processor"])
-        return self.report["processor"] if info is None else info.title
+    def is_skipping(self) -> bool:
+        """Whether they are to be: as the form says, if it was just sent."""
+        # An import that follows a check is ordered as that was; only another check may differ.
+        is_said = "check" in self.request.form or not self.field("checked")
+        if "form_token" in self.request.form and is_said:
+            return self.field("skip_unchanged") == "yes"
+        return bool(self.draft.skip_unchanged)
 
-    @property
-    def totals(self) -> list[Total]:
-        """The numbers of rows by outcome, without those that are of no interest."""
-        report = self.report
-        numbers = [
-            Total("created", _("Created"), report["created"]),
-            Total("updated", _("Updated"), report["updated"]),
-            Total("unchanged", _("Unchanged"), report["unchanged"]),
-            Total("removed", _("Removed"), report["removed"]),
-        ]
-        return [
-            Total("total", _("Rows"), report["total"]),
-            *(total for total in numbers if total.number),
-            Total("failed", _("Failed"), report["failed"]),
-        ]
+    def check(self) -> None:
+        """Order a check; one that is under way already is shown instead."""
+        running = self.known_run(self.draft.check)
+        if running is None or not running.is_active:
+            info = self.operations.start_check(*self._order(), **self._details())
+            self.save(check=info.id, skip_unchanged=self.is_skipping)
+        self.go(4)
+
+    def perform(self) -> None:
+        """Order the import, and lead to its page; rows must not differ from the check, if any."""
+        try:
+            info = self.operations.start_import(
+                *self._order(),
+                **self._details(),
+                check=self.field("checked") or None,
+                yes_remove=self._amount("yes_remove"),
+                yes_change=self._amount("yes_change"),
+            )
+        except ConfirmationNeeded as question:
+            # A refusal promises that nothing was changed; this keeps the promise.
+            transaction.abort()
+            self.question = question
+            self.response.setStatus(status_of(question))
+        else:
+            self.save(run=info.id, skip_unchanged=self.is_skipping)
+            self.redirect(self.link("run", id=info.id))
 
     def back(self) -> None:
         """Change the mapping."""
         self.go(3)
+
+    def _order(self) -> tuple[str, str, str, Mapping]:
+        """Return what is to be done."""
+        draft = self.draft
+        mapping = Mapping(draft.columns, draft.constants)
+        return draft.filename, draft.processor, draft.mode, mapping
+
+    def _details(self) -> dict[str, Any]:
+        """Return how it is to be done."""
+        return {
+            "digest": self.draft.digest,
+            "options": self.options,
+            "skip_unchanged": self.is_skipping,
+        }
+
+    def _amount(self, name: str) -> int:
+        """Return the number that was confirmed; 0 for none, and for what is no number."""
+        text = self.field(name)
+        return int(text) if text.isdecimal() and len(text) < 10 else 0

@@ -20,6 +20,7 @@ from zope.session.interfaces import IClientIdManager
 
 from waeup.kofa.browser import tokens
 from waeup.kofa.errors import (
+    ConfirmationNeeded,
     InvalidName,
     ItemBusy,
     NameTaken,
@@ -51,6 +52,7 @@ REFUSAL_STATUS: tuple[tuple[type[Refused], int], ...] = (
     (NoSuchItem, 404),
     (NameTaken, 409),
     (ItemBusy, 409),
+    (ConfirmationNeeded, 409),
     (TooLarge, 413),
     (Refused, 400),
 )

@@ -2,7 +2,7 @@
 
 What the officer has chosen is kept in a draft in the database, whose id goes
 from step to step: two tabs do not mix, and a broken session loses nothing.
-The draft keeps the result, too, so that it can be looked at again.
+A draft whose import was ordered leads to the page of that run.
 """
 
 from functools import cached_property
@@ -13,9 +13,9 @@ from zope.browserpage import ViewPageTemplateFile
 
 from waeup.kofa.browser.datacenter import DataCenterPage
 from waeup.kofa.browser.page import FormPage
+from waeup.kofa.browser.words import mode_title
 from waeup.kofa.errors import NoSuchItem, NotAllowed, TableError, TooLarge
 from waeup.kofa.i18n import MessageFactory as _
-from waeup.kofa.jobs import running
 from waeup.kofa.tabular.options import ReadOptions
 
 
@@ -64,9 +64,9 @@ class DraftStep(ImportStep):
         missing = [step for name, step in self.needs.items() if not getattr(draft, name)]
         if missing:
             self.go(min(missing))
-        elif self.is_begun and (self.step < len(self.steps) or self.request.method == "POST"):
+        elif self.run is not None:
             # Nothing can be changed any more. A second click leads to what the first one did.
-            self.go(len(self.steps))
+            self.redirect(self.link("run", id=self.run.id))
         else:
             try:
                 super().update()
@@ -86,16 +86,18 @@ class DraftStep(ImportStep):
         """The draft that the address names."""
         return self.operations.draft(self.field("draft"))
 
-    @property
-    def is_running(self) -> bool:
-        """Whether the file is being imported at this moment."""
-        # The mark of a process that was killed stays: it must not be believed alone.
-        return self.draft.started is not None and self.draft.filename in running()
+    @cached_property
+    def last_run(self) -> Any:
+        """The import that was ordered last, or None."""
+        return self.known_run(self.draft.run)
 
     @property
-    def is_begun(self) -> bool:
-        """Whether the import is being run, or has been."""
-        return self.draft.report is not None or self.is_running
+    def run(self) -> Any:
+        """The import that was ordered, or None when there is none, or nothing came of it."""
+        run = self.last_run
+        if run is None or run.state != "cancelled" or "resume" in run.actions or run.undone_by:
+            return run
+        return None
 
     @property
     def address(self) -> str:
@@ -118,6 +120,11 @@ class DraftStep(ImportStep):
         return {info.name: info for info in self.operations.processors()}
 
     @property
+    def draft_mode(self) -> Any:
+        """What is to be done with the rows, in words."""
+        return mode_title(self.draft.mode)
+
+    @property
     def processor(self) -> Any:
         """The processor of the draft, which step 2 has set."""
         info = self.processors.get(self.draft.processor)
@@ -133,7 +140,10 @@ class DraftStep(ImportStep):
         self.redirect(self.link(f"import{step}", draft=self.draft.id))
 
     def save(self, **changes: Any) -> None:
-        """Keep what was chosen."""
+        """Keep what was chosen; a check of something else is of no use any more."""
+        changed = {name for name, value in changes.items() if getattr(self.draft, name) != value}
+        if changed - {"check", "run", "skip_unchanged"}:
+            changes["check"] = None
         self.operations.save_draft(self.draft.id, **changes)
 
     def cancel(self) -> None:

@@ -1,4 +1,4 @@
-// Tells that work is under way, and that a file is too large before it is sent. Everything works without this script, too.
+// Tells how far work is, and that a file is too large before it is sent. Everything works without this script, too.
 "use strict";
 
 function sizeText(bytes) {
@@ -46,6 +46,67 @@ document.addEventListener("submit", (event) => {
   // The name and value of the button must be sent, so it is not disabled.
   button.textContent = form.dataset.busy;
   button.classList.add("busy");
+});
+
+// Tells how far the run of `place` is, again and again; when it is over, its page shows what came of it.
+function watchRun(place) {
+  const link = place.querySelector("[data-look]");
+  const said = place.querySelector("[data-live=said]");
+  const again = (pause) => setTimeout(look, pause);
+  const tell = (element, text) => {
+    // What stays the same is not told once more to those who listen.
+    if (element.textContent !== text) element.textContent = text;
+  };
+
+  function show(run) {
+    for (const [name, text] of Object.entries(run.texts)) {
+      const element = place.querySelector(`[data-live=${name}]`);
+      if (element) tell(element, text);
+    }
+    if (run.fraction) place.querySelector("progress").value = run.fraction;
+    link.hidden = true;
+  }
+
+  async function look() {
+    if (document.hidden) return again(1000);
+    let run;
+    try {
+      const answer = await fetch(place.dataset.status, { cache: "no-store", redirect: "manual" });
+      if (answer.status >= 500) throw new Error(answer.statusText);
+      // Logged out meanwhile, or the run is not there any more: the page says so.
+      run = answer.ok ? await answer.json() : { is_active: false };
+    } catch {
+      tell(said, place.dataset.lost);
+      link.hidden = false;
+      return again(5000);
+    }
+    if (!run.is_active) return window.location.replace(place.dataset.page);
+    show(run);
+    return again(1000);
+  }
+
+  link.hidden = true;
+  again(500);
+}
+
+document.querySelectorAll("[data-status]").forEach(watchRun);
+
+// Offers only modes that the chosen processor has.
+function offerModes(choice) {
+  const fieldset = document.querySelector(`[data-modes-of=${choice.id}]`);
+  const modes = choice.selectedOptions[0].dataset.modes;
+  const boxes = Array.from(fieldset.querySelectorAll("input"));
+  for (const box of boxes) box.closest("p").hidden = Boolean(modes) && !modes.split(" ").includes(box.value);
+  const checked = boxes.find((box) => box.checked);
+  if (checked && !checked.closest("p").hidden) return;
+  const other = boxes.find((box) => !box.disabled && !box.closest("p").hidden);
+  if (other) other.checked = true;
+}
+
+document.querySelectorAll("[data-modes-of]").forEach((fieldset) => {
+  const choice = document.getElementById(fieldset.dataset.modesOf);
+  choice.addEventListener("change", () => offerModes(choice));
+  offerModes(choice);
 });
 
 // A page that comes back from the browser's cache is not busy any more.

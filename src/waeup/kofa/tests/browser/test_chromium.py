@@ -1,20 +1,43 @@
 """What only a real browser shows: the whole walk, the script, sizes of what is touched."""
 
+import logging
 import tempfile
-from contextlib import ExitStack
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.select import Select
 from selenium.webdriver.support.wait import WebDriverWait
+from zope.component import getGlobalSiteManager
 
+from waeup.kofa.importing.engine import RowEngine
+from waeup.kofa.jobs import EmbeddedEngine, IJobEngine
+from waeup.kofa.operations import Operations
 from waeup.kofa.tests.browser.chromium import chromium, served
 from waeup.kofa.tests.functional import FunctionalLayer, FunctionalTestCase
 from waeup.kofa.tests.importing.test_canonical import workbook
+from waeup.kofa.university.processors import FacultyProcessor
 
 TABLE = "Code,title,remark\nSCI,Sciences,x\nART,Arts,y\nSCI,Science,z\n"
+
+
+@contextmanager
+def engine_at_work() -> Iterator[None]:
+    """Let workers carry out what is ordered, as in a portal that was started."""
+    registry = getGlobalSiteManager()
+    with EmbeddedEngine(FunctionalLayer.database(), "/app") as engine:
+        registry.registerUtility(engine, IJobEngine)
+        try:
+            yield
+        finally:
+            registry.unregisterUtility(engine, IJobEngine)
 
 
 class ChromiumTestCase(FunctionalTestCase):
@@ -22,11 +45,13 @@ class ChromiumTestCase(FunctionalTestCase):
 
     def setUp(self) -> None:
         with ExitStack() as undo:
-            self.window = undo.enter_context(chromium())
+            # The browser goes first: its connections keep the server up.
             self.address = undo.enter_context(served(FunctionalLayer.database()))
+            self.window = undo.enter_context(chromium())
             folder = undo.enter_context(tempfile.TemporaryDirectory())
             self.table = Path(folder, "faculties.csv")
             self.table.write_text(TABLE, encoding="utf-8")
+            self.more = undo.enter_context(ExitStack())
             self.addCleanup(undo.pop_all().close)
         FunctionalLayer.add_user("officer", "waeup.ImportManager")
 
@@ -58,6 +83,17 @@ class ChromiumTestCase(FunctionalTestCase):
         links = self.window.find_elements(By.CSS_SELECTOR, "main a")
         self.leave_by(next(link for link in links if link.text == text))
 
+    def wait_for(self, text: str) -> None:
+        """Wait until the page shows a text."""
+        until = time.monotonic() + 30
+        shown = ""
+        while text not in shown:
+            self.assertLess(time.monotonic(), until, f"no {text!r} in {shown!r}")
+            time.sleep(0.05)
+            # The page may be just on its way out.
+            with suppress(WebDriverException):
+                shown = self.text
+
     def leave_by(self, element: WebElement) -> None:
         """Click on `element` and wait until another page is complete."""
         page = self.find("html")
@@ -68,15 +104,28 @@ class ChromiumTestCase(FunctionalTestCase):
             lambda window: window.execute_script("return document.readyState == 'complete'")
         )
 
+    def be_a_phone(self) -> None:
+        """Show pages as on a phone of 390 px."""
+        self.window.set_window_size(500, 900)
+        self.window.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True},
+        )
+
+    def width(self) -> int:
+        """Return the width of the page."""
+        return int(self.window.execute_script("return document.documentElement.scrollWidth"))
+
     def complaints(self) -> list[str]:
         """Return what the browser did not like: errors of scripts, policies and addresses."""
         return [entry["message"] for entry in self.window.get_log("browser")]
 
 
 class WalkTest(ChromiumTestCase):
-    """From log-in to the finished import."""
+    """From log-in to an import that is taken back."""
 
-    def test_walk_from_log_in_to_finished_import(self) -> None:
+    def test_walk_from_log_in_to_the_undo(self) -> None:
+        self.more.enter_context(engine_at_work())
         self.enter()
         self.assertIn("No files are waiting.", self.text)
 
@@ -91,12 +140,24 @@ class WalkTest(ChromiumTestCase):
         self.assertIn("Header fields OK", self.text)
         self.press("proceed")
         self.assertIn("Ignored columns: remark", self.text)
+        self.press("check")
+        self.wait_for("Would be created")
+        self.assertIn("The same object as in row 1", self.text)
+        main = self.find("button[name=perform]")
+        self.assertEqual(main.text, "Import: create 2; rows that will fail: 1")
         self.press("perform")
-        self.assertIn("Successfully processed 2 rows.", self.text)
+        self.wait_for("Successfully processed 2 rows.")
         self.assertIn("Processing of 1 rows failed.", self.text)
         self.assertIn("This object already exists.", self.text)
         self.window.refresh()
         self.assertIn("Successfully processed 2 rows.", self.text)
+
+        self.press("preview_undo")
+        self.wait_for("Would be removed")
+        self.press("undo")
+        self.wait_for("Removed again")
+        self.follow("All runs")
+        self.assertIn("Taken back", self.text)
 
         self.follow("Back to Data Center")
         self.assertIn("faculties_officer.create.pending.csv", self.text)
@@ -105,17 +166,110 @@ class WalkTest(ChromiumTestCase):
         self.assertEqual(self.complaints(), [])
 
 
+class ProgressTest(ChromiumTestCase):
+    """A run is watched while it is worked on, batch by batch."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.gate = threading.Semaphore(0)
+        apply = RowEngine.apply
+
+        def apply_when_let(engine: Any, rows: Any) -> Any:
+            self.gate.acquire(timeout=30)
+            return apply(engine, rows)
+
+        self.more.enter_context(engine_at_work())
+        self.more.callback(self.gate.release, 1000)
+        self.more.enter_context(mock.patch.object(RowEngine, "apply", apply_when_let))
+        # Large enough that the disk is not read to the end at once.
+        rows = (f"F{number},{'x' * 999}\n" for number in range(1200))
+        self.store("list.csv", "code,title\n" + "".join(rows))
+        self.enter()
+        self.press("select")
+        Select(self.find("#importer")).select_by_visible_text("Faculty Processor")
+        self.press("proceed")
+        self.press("proceed")
+
+    def test_numbers_move_without_reloading_until_the_result_is_shown(self) -> None:
+        self.press("perform")
+        self.window.execute_script("window.isTheSame = true")
+        self.wait_for("Running.")
+        self.assertFalse(self.find("[data-look]").is_displayed())
+        self.gate.release()
+        self.wait_for_rows()
+        share = self.find("[data-live=percent]").text
+        value = float(str(self.find("progress").get_property("value")))
+        self.assertEqual(share, f"{int(value * 100)} %")
+        self.assertTrue(0 < value < 1, value)
+        self.be_a_phone()
+        self.assertEqual(self.width(), 390)
+        self.assertTrue(self.window.execute_script("return window.isTheSame"))
+        self.gate.release(1000)
+        self.wait_for("Successfully processed 1,200 rows.")
+        self.assertEqual(self.complaints(), [])
+
+    def test_a_run_is_cancelled_and_goes_on(self) -> None:
+        self.press("perform")
+        address = self.window.current_url
+        self.gate.release()
+        self.wait_for_rows()
+        self.press("cancelrun")
+        self.assertEqual(self.window.current_url, address)
+        self.assertIn("Is being cancelled", self.text)
+        self.gate.release()
+        self.wait_for("It was cancelled.")
+        self.gate.release(1000)
+        self.press("resume")
+        self.wait_for("Successfully processed 1,200 rows.")
+        self.assertEqual(self.complaints(), [])
+
+    def test_a_portal_that_does_not_answer_is_asked_again(self) -> None:
+        self.press("perform")
+        self.wait_for("Running.")
+        with mock.patch.object(Operations, "run", side_effect=ZeroDivisionError):
+            logging.getLogger("SiteError").setLevel(logging.CRITICAL)
+            self.addCleanup(logging.getLogger("SiteError").setLevel, logging.NOTSET)
+            self.wait_for("The portal does not answer.")
+            self.assertTrue(self.find("[data-look]").is_displayed())
+        self.wait_for("Running.")
+        self.assertFalse(self.find("[data-look]").is_displayed())
+
+    def wait_for_rows(self) -> None:
+        """Wait until the page has heard that rows are done."""
+        rows = self.find("[data-live=rows]")
+        WebDriverWait(self.window, timeout=30).until(lambda window: rows.text not in ("", "0"))
+
+
+class ModesTest(ChromiumTestCase):
+    """The script offers only modes that the processor has."""
+
+    def test_modes_follow_the_processor(self) -> None:
+        self.more.enter_context(mock.patch.object(FacultyProcessor, "modes", ("update", "remove")))
+        self.store("list.csv")
+        self.enter()
+        self.press("select")
+        self.assertEqual(self.offered(), ["create", "update", "upsert", "remove"])
+        self.find("#mode-create").click()
+        choice = Select(self.find("#importer"))
+        choice.select_by_value("facultyprocessor")
+        self.assertEqual(self.offered(), ["update", "remove"])
+        self.assertTrue(self.find("#mode-update").is_selected())
+        choice.select_by_value("courseprocessor")
+        self.assertEqual(self.offered(), ["create", "update", "upsert", "remove"])
+
+    def offered(self) -> list[str]:
+        """Return the modes that can be seen."""
+        boxes = self.window.find_elements(By.CSS_SELECTOR, "input[name=mode]")
+        return [str(box.get_attribute("value")) for box in boxes if box.is_displayed()]
+
+
 class ReadingTest(ChromiumTestCase):
     """A workbook, and what an officer says about it."""
 
     def test_another_sheet_is_read_on_a_phone(self) -> None:
         self.enter()
         (self.storage / "list.xlsx").write_bytes(workbook())
-        self.window.set_window_size(500, 900)
-        self.window.execute_cdp_cmd(
-            "Emulation.setDeviceMetricsOverride",
-            {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True},
-        )
+        self.be_a_phone()
         self.window.refresh()
         self.press("select")
         self.assertIn("All rows are sound.", self.text)
@@ -125,8 +279,7 @@ class ReadingTest(ChromiumTestCase):
         self.press("read")
         self.assertIn("Law; and order", self.text)
         self.assertTrue(self.find("#sheet").is_displayed())
-        width = self.window.execute_script("return document.documentElement.scrollWidth")
-        self.assertEqual(width, 390)
+        self.assertEqual(self.width(), 390)
         self.assertEqual(self.complaints(), [])
 
 
@@ -174,7 +327,7 @@ class TouchTest(ChromiumTestCase):
         self.store("list.csv")
         self.store("finished/list.create.finished.csv")
         self.enter()
-        for page in ("", "/upload", "/processed"):
+        for page in ("", "/upload", "/processed", "/runs"):
             self.window.get(f"{self.address}/app/datacenter{page}")
             for width in (1280, 390):
                 self.window.set_window_size(width, 900)

@@ -2,13 +2,14 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
+from itertools import count
+from threading import Barrier
 from typing import Any
 from unittest import mock
 from urllib.parse import urlencode
 
 import transaction
 
-from waeup.kofa.errors import ItemBusy, StorageFault
 from waeup.kofa.operations import Operations
 from waeup.kofa.tests.functional import FunctionalLayer, FunctionalTestCase, fill_in_login
 
@@ -52,10 +53,31 @@ class ImportTestCase(FunctionalTestCase):
             self.press("proceed")
         self.assertIn(f"import{step}?draft=", self.browser.url)
 
+    def perform(self) -> None:
+        """Order the import, and look at its page when it is over."""
+        self.press("perform")
+        self.work_off()
+
+    def work_off(self) -> None:
+        """Let all runs be worked on, and look at the page again."""
+        FunctionalLayer.work_off_runs()
+        self.browser.open(self.browser.url)
+
+    def second_window(self) -> Any:
+        """Return another browser in which the officer has logged in."""
+        browser = FunctionalLayer.browser("http://localhost/app/login")
+        fill_in_login(browser, "officer", "pw of officer")
+        return browser
+
     def drafts(self) -> list[str]:
         """Return the ids of all drafts that there are."""
         transaction.begin()
         return [id for id, draft in self.site["datacenter"].ledger._drafts.items() if draft]
+
+    def runs(self) -> list[Any]:
+        """Return all runs that there are."""
+        transaction.begin()
+        return list(self.site["datacenter"].runs)
 
     def map(self, table: str, **fields: str) -> None:
         """Choose fields for columns of `table`."""
@@ -81,7 +103,7 @@ class WalkTest(ImportTestCase):
     def test_a_file_with_a_bad_row_ends_in_two_files(self) -> None:
         self.go_to_step(4)
         self.assertIn("Ignored columns:", self.page)
-        self.press("perform")
+        self.perform()
         self.assertIn("Batch processing finished.", self.page)
         self.assertIn("Successfully processed 2 rows.", self.page)
         self.assertIn("Processing of 1 rows failed.", self.page)
@@ -96,7 +118,7 @@ class WalkTest(ImportTestCase):
     def test_a_file_without_bad_rows_leaves_nothing_pending(self) -> None:
         self.store("list.csv", "code,title\nSCI,Sciences\n")
         self.go_to_step(4)
-        self.press("perform")
+        self.perform()
         self.assertIn("Successfully processed 1 rows.", self.page)
         self.assertNotIn("failed.", self.page)
         self.assertNotIn("pending.csv", self.page)
@@ -105,7 +127,7 @@ class WalkTest(ImportTestCase):
 
     def test_a_mended_pending_file_keeps_its_mode(self) -> None:
         self.go_to_step(4)
-        self.press("perform")
+        self.perform()
         self.store("list.create.pending.csv", "code,title,--ERRORS--\nMED,Medicine,x\n")
         self.browser.open(f"{CENTER}/import1")
         self.press("select", 0)
@@ -115,7 +137,7 @@ class WalkTest(ImportTestCase):
         self.browser.getControl(name="importer").value = ["facultyprocessor"]
         self.press("proceed")
         self.press("proceed")
-        self.press("perform")
+        self.perform()
         self.assertIn("Successfully processed 1 rows.", self.page)
         self.assertIn("MED", self.site["faculties"])
 
@@ -133,103 +155,104 @@ class WalkTest(ImportTestCase):
         self.assertIn("Header fields OK", self.page)
         self.press("proceed")
         self.assertIn("<b>Some firstname</b>", self.page)
-        self.press("perform")
+        self.perform()
         self.assertIn("Successfully processed 2 rows.", self.page)
         self.assertEqual(self.site["students"]["11391"].lastname, "Some lastname")
 
-    def test_reloading_the_result_does_not_import_again(self) -> None:
-        self.go_to_step(4)
-        sent = urlencode(
-            {
-                "form_token": self.browser.getControl(name="form_token", index=1).value,
-                "draft": self.browser.getControl(name="draft").value,
-                "perform": "1",
-            }
-        )
-        for _click in range(2):
-            self.browser.post(f"{CENTER}/import4", sent)
-            self.assertIn("/import4?draft=", self.browser.url)
-            self.assertIn("Successfully processed 2 rows.", self.page)
-            self.assertEqual(len(self.site["faculties"]), 2)
-
 
 class ResultTest(ImportTestCase):
-    """What has become of an import can be looked at as long as its draft is there."""
+    """What has become of an import can be looked at again and again."""
 
     def test_the_result_is_shown_again_and_again(self) -> None:
         self.go_to_step(4)
+        draft = self.browser.url
+        self.perform()
         address = self.browser.url
-        self.press("perform")
-        self.assertEqual(self.browser.url, address)
-        for _visit in range(2):
+        self.assertIn("/run?id=", address)
+        for visited in (address, draft):
+            self.browser.open(visited)
+            self.assertEqual(self.browser.url, address)
             self.assertIn("<h1>Result of the import</h1>", self.page)
             self.assertIn("Successfully processed 2 rows.", self.page)
             self.assertIn("This object already exists.", self.page)
             self.assertIn("Faculty Processor", self.page)
-            self.browser.open(address)
 
-    def test_earlier_steps_lead_to_the_result(self) -> None:
+    def test_each_step_leads_to_the_run(self) -> None:
         self.go_to_step(4)
         query = self.browser.url.partition("?")[2]
         self.press("perform")
-        for step in (2, 3):
-            self.browser.open(f"{CENTER}/import{step}?{query}")
-            self.assertEqual(self.browser.url, f"{CENTER}/import4?{query}")
+        run = self.browser.url
+        for _state in ("waiting", "finished"):
+            for step in (2, 3, 4):
+                self.browser.open(f"{CENTER}/import{step}?{query}")
+                self.assertEqual(self.browser.url, run)
+            self.work_off()
 
     def test_other_drafts_of_the_file_are_gone(self) -> None:
         self.go_to_step(3)
         other = self.browser.url
         self.go_to_step(4)
-        self.press("perform")
+        self.perform()
         self.browser.open(other)
         self.assertEqual(self.browser.url, f"{CENTER}/import1")
         self.assertIn("This import is not prepared any more", self.page)
 
-    def test_a_click_while_the_file_is_imported_waits_for_the_result(self) -> None:
+    def test_a_second_click_leads_to_what_the_first_one_did(self) -> None:
+        self.go_to_step(4)
+        address, second = self.browser.url, self.second_window()
+        second.open(address)
+        self.press("perform")
+        run = self.browser.url
+        for button in ("perform", "check", "cancel", "back3"):
+            second.post(f"{CENTER}/import4", self.click(second, address, button))
+            self.assertEqual(second.url, run)
+        self.assertEqual(len(self.runs()), 1)
+        self.work_off()
+        second.post(f"{CENTER}/import4", self.click(second, address, "perform"))
+        self.assertEqual(second.url, run)
+        self.assertIn("Successfully processed 2 rows.", second.contents)
+        self.assertEqual(len(self.site["faculties"]), 2)
+
+    def test_two_clicks_at_the_same_moment_order_one_run(self) -> None:
         self.go_to_step(4)
         address = self.browser.url
-        second = self.second_window()
-        run = Operations.import_file
+        windows = [self.second_window() for _number in range(2)]
+        for window in windows:
+            window.open(address)
+        sent = [self.click(window, address, "perform") for window in windows]
+        start, both, calls = Operations.start_import, Barrier(2), count()
 
-        def look_and_click() -> None:
-            second.open(address)
-            self.assertIn("is being imported", second.contents)
-            self.assertNotIn("Perform import", second.contents)
-            for button in ("perform", "cancel", "back3"):
-                second.post(f"{CENTER}/import4", self.click(second, address, button))
-                self.assertEqual(second.url, address)
-                self.assertIn("is being imported", second.contents)
+        def start_together(*args: Any, **kw: Any) -> Any:
+            info = start(*args, **kw)
+            if next(calls) < 2:
+                # The one that is too late is tried again by the publisher.
+                both.wait(10)
+            return info
 
-        def import_while_others_click(*args: Any, **kw: Any) -> Any:
-            running = mock.patch("waeup.kofa.browser.steps.running", return_value=["list.csv"])
-            # A thread of its own, for transactions belong to threads.
-            with running, ThreadPoolExecutor(1) as other:
-                other.submit(look_and_click).result()
-            return run(*args, **kw)
+        def press(number: int) -> str:
+            windows[number].post(f"{CENTER}/import4", sent[number])
+            return str(windows[number].url)
 
-        with mock.patch.object(Operations, "import_file", import_while_others_click):
-            self.press("perform")
-        self.assertIn("Successfully processed 2 rows.", self.page)
-        second.getLink("Look again").click()
-        self.assertIn("Successfully processed 2 rows.", second.contents)
+        with (
+            mock.patch.object(Operations, "start_import", start_together),
+            ThreadPoolExecutor(2) as threads,
+        ):
+            urls = list(threads.map(press, range(2)))
+        self.assertEqual(urls[0], urls[1])
+        self.assertIn("/run?id=", urls[0])
+        self.assertEqual(len(self.runs()), 1)
 
-    def test_a_click_that_is_a_moment_late_shows_the_result_of_the_first(self) -> None:
+    def test_another_officer_is_told_who_has_the_file(self) -> None:
         self.go_to_step(4)
-        busy = mock.patch.object(Operations, "import_file", side_effect=ItemBusy("Somebody else"))
-        running = mock.patch("waeup.kofa.browser.steps.running", return_value=["list.csv"])
-        with busy, running:
-            self.press("perform")
-        self.assertIn("is being imported", self.page)
-        self.assertNotIn("Somebody else", self.page)
-        self.assertIsNotNone(self.draft().started)
-
-    def test_a_draft_whose_process_was_killed_can_be_run(self) -> None:
+        first, self.browser = self.browser, self.log_in("waeup.ImportManager", name="other")
         self.go_to_step(4)
-        self.draft().started = datetime.now(timezone.utc)
-        transaction.commit()
-        self.browser.open(self.browser.url)
+        first.getControl(name="perform").click()
         self.press("perform")
-        self.assertIn("Successfully processed 2 rows.", self.page)
+        self.assertEqual(self.status, 409)
+        self.assertIn("list.csv belongs to the import that officer has ordered", self.page)
+        self.browser.getLink("See what it does").click()
+        self.assertEqual(self.browser.url, first.url)
+        self.assertEqual(len(self.runs()), 1)
 
     def test_a_refused_import_can_be_mended_and_run(self) -> None:
         self.go_to_step(4)
@@ -237,24 +260,34 @@ class ResultTest(ImportTestCase):
         self.press("perform")
         self.assertEqual(self.status, 400)
         self.assertIn("was changed since its columns were mapped", self.page)
-        self.assertIsNone(self.draft().started)
+        self.assertEqual(self.runs(), [])
+        self.store("list.csv", FACULTIES)
+        self.perform()
+        self.assertIn("Successfully processed 2 rows.", self.page)
 
-    def test_a_fault_leaves_no_result(self) -> None:
+    def test_a_file_that_is_changed_before_the_run_begins_is_not_imported(self) -> None:
         self.go_to_step(4)
-        fault = StorageFault("The disk is full.")
-        failing = mock.patch.object(Operations, "import_file", side_effect=fault)
-        with failing, self.assertLogs("SiteError", "ERROR"):
-            self.press("perform")
-        self.assertIn("The disk is full.", self.page)
-        self.assertIsNone(self.draft().report)
-
-    def test_old_results_are_dropped_when_the_officer_begins_anew(self) -> None:
-        self.go_to_step(4)
+        draft = self.browser.url
         self.press("perform")
+        self.store("list.csv", FACULTIES + "LAW,Law,\n")
+        self.work_off()
+        self.assertIn("It was cancelled.", self.page)
+        self.assertIn("list.csv was changed since its columns were mapped.", self.page)
+        self.assertEqual(list(self.site["faculties"]), [])
+        self.browser.open(draft)
+        self.assertEqual(self.browser.url, draft)
+        self.assertIn("Import: Cancelled. list.csv was changed", self.page)
+        self.browser.goBack()
+        self.browser.getControl("Prepare the import again").click()
+        self.assertIn("/import2?draft=", self.browser.url)
+
+    def test_old_drafts_are_dropped_when_the_officer_begins_anew(self) -> None:
+        self.go_to_step(4)
+        self.perform()
         (id,) = self.drafts()
         for days, kept in ((29, True), (31, False)):
             draft = self.site["datacenter"].ledger.draft(id)
-            draft.started = datetime.now(timezone.utc) - timedelta(days=days)
+            draft.date = datetime.now(timezone.utc) - timedelta(days=days)
             transaction.commit()
             self.store("list.csv", FACULTIES)
             self.go_to_step(2)
@@ -267,19 +300,8 @@ class ResultTest(ImportTestCase):
         self.assertRegex(self.page, r'data-label="Datasets">\s*1,200<')
         self.go_to_step(4)
         self.assertIn("<dd>1,200</dd>", self.page)
-        self.press("perform")
+        self.perform()
         self.assertIn("Successfully processed 1,200 rows.", self.page)
-
-    def draft(self) -> Any:
-        """Return the only draft."""
-        (id,) = self.drafts()
-        return self.site["datacenter"].ledger.draft(id)
-
-    def second_window(self) -> Any:
-        """Return another browser in which the officer has logged in."""
-        browser = FunctionalLayer.browser("http://localhost/app/login")
-        fill_in_login(browser, "officer", "pw of officer")
-        return browser
 
     def click(self, browser: Any, address: str, button: str) -> str:
         """Return what a click on a button of step 4 sends."""

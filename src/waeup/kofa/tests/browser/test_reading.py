@@ -89,7 +89,7 @@ class SaidTest(ReadingTestCase):
         self.press("proceed")
         self.assertIn("k\xf6ln;1", self.page)
         self.press("proceed")
-        self.press("perform")
+        self.perform()
         self.assertIn("Successfully processed 1 rows.", self.page)
         self.assertEqual(self.site["faculties"]["A1"].title, "k\xf6ln;1")
 
@@ -160,7 +160,7 @@ class SaidTest(ReadingTestCase):
         self.browser.getControl(name="importer").value = ["facultyprocessor"]
         self.press("proceed")
         self.press("proceed")
-        self.press("perform")
+        self.perform()
         self.assertIn("Successfully processed 1 rows.", self.page)
         self.assertEqual(sorted(self.site["faculties"]), ["B2"])
 

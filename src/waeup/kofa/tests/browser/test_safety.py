@@ -14,6 +14,7 @@ from waeup.kofa.app import University
 from waeup.kofa.browser.page import SECURITY_HEADERS, Door, FormPage
 from waeup.kofa.datacenter import DataCenter
 from waeup.kofa.errors import StorageFault
+from waeup.kofa.jobs import Order, Run
 from waeup.kofa.operations import Operations
 from waeup.kofa.tests.functional import FunctionalLayer, FunctionalTestCase
 
@@ -48,7 +49,7 @@ class EveryViewTest(SafetyTestCase):
 
     def test_all_views_are_found(self) -> None:
         addresses = {address for address, _view in self.views()}
-        for name in ("index", "upload", "processed", "download", "import1", "import4"):
+        for name in ("index", "upload", "processed", "import4", "runs", "run", "runstatus"):
             self.assertIn(f"{CENTER}/{name}", addresses)
         for name in ("index", "login", "logout", "skeleton"):
             self.assertIn(f"{PORTAL}/{name}", addresses)
@@ -80,7 +81,7 @@ class EveryViewTest(SafetyTestCase):
         for address, view in self.views():
             for button in getattr(view, "buttons", ()):
                 with self.subTest(address=address, button=button):
-                    browser.open(f"{address}?{button}=1&draft={self.draft('officer')}")
+                    browser.open(f"{address}?{button}=1&{urlencode(self.names())}")
                     self.assertEqual(self.status(browser), 405)
                     self.assertEqual(browser.headers["Allow"], "POST")
 
@@ -92,7 +93,7 @@ class EveryViewTest(SafetyTestCase):
             for button in getattr(view, "buttons", ()):
                 for token in (None, "", "wrong", good[:-1] + "ü", good + "0"):
                     with self.subTest(address=address, button=button, token=token):
-                        fields = {button: "1", "draft": self.draft("officer")}
+                        fields = {button: "1", **self.names()}
                         if token is not None:
                             fields["form_token"] = token
                         browser.post(address, urlencode(fields))
@@ -127,7 +128,7 @@ class EveryViewTest(SafetyTestCase):
         self.store("list.csv")
         for address, view in self.views():
             if issubclass(view, FormPage):
-                browser.open(f"{address}?draft={self.draft('officer')}")
+                browser.open(f"{address}?{urlencode(self.names())}")
                 self.assertNotRegex(browser.contents, r"<style|\sstyle=|\son[a-z]+=|javascript:")
                 self.assertNotRegex(browser.contents, r"<script(?![^>]* src=)")
                 self.assertEqual(browser.contents.count("<h1"), 1)
@@ -137,7 +138,7 @@ class EveryViewTest(SafetyTestCase):
         self.store("list.csv")
         for address, view in self.views():
             if issubclass(view, FormPage):
-                browser.open(f"{address}?draft={self.draft('officer')}")
+                browser.open(f"{address}?{urlencode(self.names())}")
                 for control in re.findall(r"<(?:input|select)[^>]*>", browser.contents):
                     if 'type="hidden"' in control or "aria-label=" in control:
                         continue
@@ -145,6 +146,14 @@ class EveryViewTest(SafetyTestCase):
                     self.assertIsNotNone(name, f"{address}: {control}")
                     assert name is not None
                     self.assertIn(f'for="{name[1]}"', browser.contents, address)
+
+    def names(self) -> dict[str, str]:
+        """Return what an address may have to name: a draft, and a run."""
+        draft, runs = self.draft("officer"), self.site["datacenter"].runs
+        order = Order("import", "list.csv", "", "facultyprocessor", "create", "officer")
+        run = next(iter(runs), None) or runs.add(Run(order, "academic"))
+        transaction.commit()
+        return {"draft": draft, "id": run.id}
 
     def draft(self, owner: str) -> str:
         """Return the id of a draft that has done all steps."""
@@ -197,8 +206,13 @@ class EscapingTest(SafetyTestCase):
         browser.getControl(name="constant").value = self.EVIL
         browser.getControl(name="proceed").click()
         self.assertHarmless(browser)
-        browser.getControl(name="perform").click()
-        self.assertHarmless(browser)
+        address = browser.url
+        for button in ("check", "perform"):
+            browser.getControl(name=button).click()
+            self.assertNotIn("<img", browser.contents)
+            FunctionalLayer.work_off_runs()
+            browser.open(address)
+            self.assertHarmless(browser)
 
     def test_what_comes_back_from_a_form(self) -> None:
         browser = self.log_in("waeup.PortalManager")

@@ -1,0 +1,178 @@
+"""Runs: the list of them, the page of each, and how far it is for the script of that page."""
+
+import json
+from functools import cached_property
+from typing import Any
+
+import grok
+from zope.i18n import translate
+
+from waeup.kofa.browser.datacenter import DataCenterPage
+from waeup.kofa.browser.page import Crumb, Door, status_of
+from waeup.kofa.browser.runparts import RunPart, live_texts
+from waeup.kofa.browser.words import is_preview, kind_title, mode_title, percent, state_title
+from waeup.kofa.errors import Refused
+from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.interfaces import IDataCenter
+from waeup.kofa.operations import RunInfo
+
+#: Runs that the list shows.
+LISTED = 100
+
+#: Headings for runs that are finished, by kind.
+_RESULTS = {
+    "import": _("Result of the import"),
+    "check": _("Result of the check"),
+    "undo": _("Result of the undo"),
+}
+#: Headings for the others.
+_TITLES = {
+    "import": _("Import of ${file}"),
+    "check": _("Check of ${file}"),
+    "undo": _("Undo of the import of ${file}"),
+}
+
+
+class Runs(DataCenterPage):
+    """The runs of kinds that the person may import, the newest first."""
+
+    grok.name("runs")
+    grok.require("waeup.manageDataCenter")
+
+    label = _("Runs")
+    limit = LISTED
+    kind_title = staticmethod(kind_title)
+    mode_title = staticmethod(mode_title)
+
+    def update(self) -> None:
+        """List the runs."""
+        self.runs = self.operations.runs(LISTED)
+        self.known = {info.name: info.title for info in self.operations.processors()}
+
+    def link_to(self, run: RunInfo) -> str:
+        """Return the address of the page of a run."""
+        return self.link("run", id=run.id)
+
+    def state_text(self, run: RunInfo) -> str:
+        """Say how a run is."""
+        text = self.words(state_title(run))
+        return f"{text}, {percent(run)} %" if run.state == "running" else text
+
+    def totals_text(self, run: RunInfo) -> str:
+        """Say how many rows were worked on, and how many of them failed or would."""
+        report = run.report
+        if not report.failed:
+            return self.number(report.total)
+        text = _("${n}; would fail: ${f}") if run.kind == "check" else _("${n}; failed: ${f}")
+        mapping = {"n": self.number(report.total), "f": self.number(report.failed)}
+        return self.words(_(text, mapping=mapping))
+
+
+class RunPage(RunPart):
+    """One run (``id=``), whatever its kind and state, and what can be done with it."""
+
+    grok.name("run")
+    grok.require("waeup.manageDataCenter")
+
+    section = _("Runs")
+    view_name = "run"
+    buttons = {
+        "cancelrun": "cancel_run",
+        "resume": "resume",
+        "preview_undo": "preview_undo",
+        "undo": "undo",
+        "select": "begin_import",
+    }
+
+    @property
+    def label(self) -> Any:
+        """What is shown."""
+        run = self.shown
+        if is_preview(run):
+            return _("Preview: taking the import of ${file} back", mapping={"file": run.file})
+        if run.state in ("finished", "undone"):
+            return _RESULTS[run.kind]
+        return _(_TITLES[run.kind], mapping={"file": run.file})
+
+    @property
+    def crumbs(self) -> list[Crumb]:
+        """See `Page`; the list of runs is on the way."""
+        return [*super().crumbs, Crumb(_("Runs"), self.link("runs"))]
+
+    @property
+    def way(self) -> dict[str, str]:
+        """See `RunPart`."""
+        return {"id": self.field("id")}
+
+    def prepare(self) -> None:
+        """Get the run, and say in one line what has become of the rows."""
+        self.shown = self.operations.run(self.field("id"))
+        self.is_preview = is_preview(self.shown)
+        if self.shown.kind != "import" or self.shown.state != "finished":
+            return
+        report = self.shown.report
+        if report.failed:
+            self.say(self._counted(_("Processing of ${n} rows failed."), report.failed), "warning")
+        if report.done:
+            self.say(self._counted(_("Successfully processed ${n} rows."), report.done))
+
+    @cached_property
+    def undone(self) -> RunInfo | None:
+        """The import that is taken back, or would be, if it is known still."""
+        return self.known_run(self.shown.undoes)
+
+    @cached_property
+    def is_of_use(self) -> bool:
+        """Whether what a preview has found out can be done still."""
+        return self.undone is not None and "undo" in self.undone.actions
+
+    def resume(self) -> None:
+        """Let the run go on; a second click finds that it does already."""
+        if not self.operations.run(self.field("id")).is_active:
+            self.operations.resume(self.field("id"))
+        self.redirect(self.address)
+
+    def preview_undo(self) -> None:
+        """Find out what taking the import back would do."""
+        self._go_to(self.operations.start_undo(self.field("id"), check=True).id)
+
+    def undo(self) -> None:
+        """Take the import back that the preview is about; a second click leads to the first."""
+        preview = self.operations.run(self.field("id"))
+        undone = self.operations.run(preview.undoes or "")
+        self._go_to(undone.undone_by or self.operations.start_undo(undone.id).id)
+
+    def _go_to(self, id: str) -> None:
+        self.redirect(self.link("run", id=id))
+
+    def _counted(self, text: str, number: int) -> str:
+        """Return a message with a number in it."""
+        return _(text, mapping={"n": self.number(number)})
+
+
+class RunStatus(Door):
+    """How far a run (``id=``) is, for the script of its page."""
+
+    grok.context(IDataCenter)
+    grok.name("runstatus")
+    grok.require("waeup.manageDataCenter")
+
+    def render(self) -> str:
+        """Return JSON; a refusal is told with its status."""
+        self.set_security_headers()
+        self.response.setHeader("Content-Type", "application/json")
+        self.response.setHeader("Cache-Control", "no-store")
+        try:
+            return json.dumps(self._told(self.operations.run(self.field("id"))))
+        except Refused as refusal:
+            self.response.setStatus(status_of(refusal))
+            return json.dumps({"error": str(refusal)})
+
+    def _told(self, run: RunInfo) -> dict[str, Any]:
+        texts = live_texts(run)
+        names = ("id", "kind", "state", "is_active", "is_cancelling", "rows", "failed")
+        more = ("fraction", "rate", "remaining", "waits_for")
+        return {
+            **{name: getattr(run, name) for name in (*names, *more)},
+            "texts": {name: translate(text, context=self.request) for name, text in texts.items()},
+        }
