@@ -5,11 +5,16 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import memory, reading
+from benchmarks import memory, reading, runs
 from benchmarks.damage import run as damage
 from benchmarks.pages import as_table, machine, write_figures
 
-BENCHMARKS = {"reading": reading.run, "memory": memory.run, "damage": damage.run}
+BENCHMARKS = {
+    "reading": reading.run,
+    "memory": memory.run,
+    "damage": damage.run,
+    "runs": runs.run,
+}
 
 
 def main() -> int:
