@@ -175,7 +175,9 @@ class DataCenter(grok.Container, Logger):
         self._make_folders(path)
         guard = self.runs.guard
         if guard._p_jar is not None:
-            # A run that begins meanwhile would have its rows in the old place.
+            # A run that begins meanwhile would have its rows in the old place.  Without its
+            # state it would not be watched.
+            guard._p_activate()
             guard._p_jar.readCurrent(guard)
         self.storage = path
         notify(DataCenterStorageMovedEvent(self))

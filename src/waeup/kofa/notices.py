@@ -3,6 +3,7 @@
 A message joins the transaction: it is sent when what it tells is true.
 """
 
+import logging
 from email.message import EmailMessage
 from typing import Any
 
@@ -13,7 +14,9 @@ from waeup.kofa.interfaces import IBatchProcessor, IDataCenterConfig
 from waeup.kofa.jobs.record import CHECK, UNDO, Run
 from waeup.kofa.permissions import get_role_titles_for, roles_with
 
-#: The permissions of an import manager.
+log = logging.getLogger(__name__)
+
+#: The permission of an import manager.
 IMPORT = "waeup.importData"
 
 
@@ -27,15 +30,19 @@ def tell_end_of_run(site: Any, run: Run) -> None:
     sender = queryUtility(IDataCenterConfig, default={}).get("mail_from")
     if run.order.kind == CHECK or delivery is None or sender is None:
         return
-    needed = {IMPORT, getUtility(IBatchProcessor, name=run.order.processor).permission}
-    recipients = _addresses(site, needed)
+    permission = getUtility(IBatchProcessor, name=run.order.processor).permission
+    recipients = _addresses(site, {IMPORT, permission, *run.needs})
     if not recipients:
         return
-    message = EmailMessage()
-    message["From"], message["To"] = sender, ", ".join(recipients)
-    message["Subject"] = f"{site.title}: {run.title} has ended"
-    message.set_content(_text(run))
-    delivery.send(sender, recipients, message.as_bytes())
+    try:
+        message = EmailMessage()
+        message["From"], message["To"] = sender, ", ".join(recipients)
+        message["Subject"] = f"{site.title}: {run.title} has ended"
+        message.set_content(_text(run))
+        delivery.send(sender, recipients, message.as_bytes())
+    except Exception:
+        # That nobody can be told must not keep the run from its end.
+        log.exception("The end of the %s could not be told by mail.", run.title)
 
 
 def _addresses(site: Any, permissions: set[str]) -> list[str]:

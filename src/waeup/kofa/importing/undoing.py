@@ -2,9 +2,10 @@
 
 "Since" is told by serials: an object has the serial of the transaction that changed it last.
 As long as that is one of the import's own, nobody else has touched it.  An undo gives an object
-a former state back, but a new serial: `Serials` knows to which serial that state belongs.  So
-several rows on one object, and several imports, can be taken back one after the other, and what
-somebody did in between is noticed.
+a former state back, but a new serial: `Serials` knows to which serial that state belongs.  The
+same goes for what an undo changes by the way, through subscribers.  So several rows on one
+object, and several imports, can be taken back one after the other, and what somebody did in
+between is noticed.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -23,7 +24,10 @@ from waeup.kofa.interfaces import IBatchProcessor
 
 
 class Restored(Protocol):
-    """A transaction of an undo: `restored` tells, by oid, which serial a state belongs to."""
+    """A transaction of an undo: `restored` tells, by oid, which serial a state belongs to.
+
+    It names all that the transaction has changed; what else has its serial was made by it.
+    """
 
     restored: Mapping[bytes, bytes | None]
 
@@ -31,20 +35,15 @@ class Restored(Protocol):
 class Serials:
     """Tells whether the state of an object is one that the import has given it.
 
-    `own` are the serials of the batches of the import, `mine` those of the undo so far.  `undos`
-    gives the transactions of all undos by their serials, and is called when it is needed for the
-    first time.
+    `own` are the serials of the batches of the import.  `undos` gives the transactions of all
+    undos by their serials, and is called when it is needed for the first time.
     """
 
     def __init__(
-        self,
-        own: Iterable[bytes],
-        mine: Iterable[bytes],
-        undos: Callable[[], dict[bytes, Restored]],
+        self, own: Iterable[bytes], undos: Callable[[], dict[bytes, Restored]]
     ) -> None:
         # What is in no database yet was made by the undo itself.
         self._own = {z64, *own}
-        self._mine = set(mine)
         self._find_undos = undos
         self._undos: dict[bytes, Restored] | None = None
         # In the transaction under way: oid -> serial that it has, serial of its state.
@@ -53,9 +52,7 @@ class Serials:
 
     def is_own(self, obj: Any) -> bool:
         """Tell whether nobody but the import has changed `obj`, undos aside."""
-        serial = self._of_state(obj)
-        # What the undo has changed by the way, by a subscriber, nobody else has touched.
-        return serial in self._own or serial in self._mine
+        return self._of_state(obj) in self._own
 
     def restore(self, effect: Effect) -> None:
         """Remember that an effect was taken back."""
@@ -84,14 +81,16 @@ class Serials:
                 self._now[oid] = former
         self.mark()
 
-    @property
-    def restored(self) -> dict[bytes, bytes | None]:
-        """What was taken back in the transaction under way: oid -> serial of its state."""
-        return {oid: state for oid, (_serial, state) in self._now.items()}
+    def restored(self, connection: Any) -> dict[bytes, bytes | None]:
+        """Return what the transaction under way has changed: oid -> serial of its state.
+
+        Of what was not taken back, but changed by the way, that is the serial it had before.
+        """
+        restored = {oid: state for oid, (_serial, state) in self._now.items()}
+        return {**_changed(connection), **restored}
 
     def learn(self, serial: bytes, batch: Restored) -> None:
         """Know a transaction of the undo that was committed."""
-        self._mine.add(serial)
         if self._undos is not None:
             self._undos[serial] = batch
 
@@ -106,10 +105,20 @@ class Serials:
             if self._undos is None:
                 self._undos = self._find_undos()
             batch = self._undos.get(serial)
-            if batch is None or oid not in batch.restored:
+            if batch is None:
                 break
-            serial = batch.restored[oid]
+            serial = batch.restored.get(oid, z64)
         return serial
+
+
+def _changed(connection: Any) -> dict[bytes, bytes]:
+    """Return what the transaction under way has changed so far: oid -> serial before."""
+    found = {}
+    # What was changed before a savepoint is kept aside; its objects may be ghosts again.
+    aside = connection._savepoint_storage
+    if aside is not None:
+        found = {oid: aside.load(oid)[1] for oid in aside.index}
+    return found | {obj._p_oid: obj._p_serial for obj in connection._registered_objects}
 
 
 class UndoConflict(Exception):

@@ -76,7 +76,7 @@ def _check(job: Job, source: str, folder: str, writer: CheckWriter) -> Report:
                 order.mode,
                 folder=folder,
                 site=job.site,
-                user=order.user,
+                user=job.run.user,
                 options=reading,
                 read_from=table.path,
             )

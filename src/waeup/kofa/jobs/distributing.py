@@ -18,14 +18,14 @@ from zope.component import getUtility
 from zope.event import notify
 
 from waeup.kofa import spool
-from waeup.kofa.errors import ItemBusy
+from waeup.kofa.errors import Fault, ItemBusy
 from waeup.kofa.importing import distribution as results
 from waeup.kofa.importing import segments
 from waeup.kofa.importing.report import Report
 from waeup.kofa.interfaces import IBatchProcessor
 from waeup.kofa.jobs.events import RunEndedEvent
 from waeup.kofa.jobs.job import IMPORT_PERMISSION, PREFIX, Job, PutDown, close
-from waeup.kofa.jobs.record import DISTRIBUTING, FINISHED, Order, Run
+from waeup.kofa.jobs.record import DISTRIBUTING, FINISHED, Run
 from waeup.kofa.journal import deferred_lines
 from waeup.kofa.ledger import FileEntry, Ledger
 from waeup.kofa.spool.disk import digest_of, faults
@@ -47,7 +47,7 @@ def record(job: Job, source: str) -> None:
         intent = results.plan_distribution(
             job.storage, report.successful, source, finished, pending, order.mode, work
         )
-        _follow(job.datacenter.ledger, intent, pending, order)
+        _follow(job.datacenter.ledger, intent, pending, run)
         job.datacenter.ledger.intend(intent)
         report = replace(report, finished=intent.finished, pending=intent.pending)
         end_rows(job, report)
@@ -92,7 +92,9 @@ def carry_out(job: Job) -> None:
         if intent.id == PREFIX + job.run.id:
             put_into_places(job.datacenter, intent, job.committed)
             return
-    raise AssertionError(f"the {job.title} has no intent")
+    raise Fault(
+        f"It is not known any more where the files of the {job.title} were to go. Give the run up."
+    )
 
 
 def complete(datacenter: Any, intent: results.Distribution) -> None:
@@ -154,24 +156,26 @@ def _log(job: Job, source: str, report: Report) -> None:
             report.total,
             report.failed,
             job.order.mode,
-            job.order.user,
+            job.run.user,
             report.seconds,
             job.datacenter.logger,
         )
 
 
-def _follow(
-    ledger: Ledger, intent: results.Distribution, pending: str | None, order: Order
-) -> None:
+def needs_of_results(run: Run) -> set[str]:
+    """Return the permissions that the results of a run need, besides that of the data center."""
+    permission = getUtility(IBatchProcessor, name=run.order.processor).permission
+    return {*run.needs, *({permission} - {IMPORT_PERMISSION})}
+
+
+def _follow(ledger: Ledger, intent: results.Distribution, pending: str | None, run: Run) -> None:
     """Let the ledger follow the files: the source goes, a pending file comes."""
+    order = run.order
     unfinished = os.listdir(os.path.join(intent.storage, "unfinished"))
     names = results.result_names(order.file, order.mode, unfinished)
     # The file that the rows came with first: this one, or that of an earlier round.
     origin = os.path.join("unfinished", names.original) if names.again else order.file
-    needs = {*ledger.needs(order.file), *ledger.needs(origin)}
-    permission = getUtility(IBatchProcessor, name=order.processor).permission
-    if permission != IMPORT_PERMISSION:
-        needs.add(permission)
+    needs = {*ledger.needs(order.file), *ledger.needs(origin), *needs_of_results(run)}
     entry = ledger.entry(origin)
     ledger.strike(order.file)
     ledger.strike(origin)
@@ -182,7 +186,7 @@ def _follow(
         ledger.enter(
             FileEntry(
                 name=intent.pending,
-                owner=order.user,
+                owner=run.user,
                 original=order.file,
                 size=os.path.getsize(pending),
                 digest=digest_of(pending),

@@ -24,7 +24,18 @@ from zope.security.management import getSecurityPolicy, queryInteraction
 from waeup.kofa.errors import Fault, NotAllowed
 from waeup.kofa.importing.effects import serial_of
 from waeup.kofa.jobs.connection import Participation, connected
-from waeup.kofa.jobs.record import CANCELLED, CHECK, DISTRIBUTING, QUEUED, RUNNING, UNDO, Run, Runs
+from waeup.kofa.jobs.record import (
+    CANCELLED,
+    CHECK,
+    DISTRIBUTING,
+    QUEUED,
+    RUNNING,
+    STOPPED,
+    UNDO,
+    UNDONE,
+    Run,
+    Runs,
+)
 from waeup.kofa.spool import WorkFolder
 from waeup.kofa.spool.work import WORK
 
@@ -36,6 +47,8 @@ LEASE = 60.0
 ATTEMPTS = 5
 #: Seconds before the first repetition; each further one waits longer.
 PAUSE = 0.05
+#: How often a run is taken up again without any progress.
+TRIES = 5
 #: How the ids of the work folders of runs begin.
 PREFIX = "run-"
 #: The permission that every import needs.
@@ -57,7 +70,7 @@ class PutDown(Exception):
 
 
 class Claim(NamedTuple):
-    """The right to work on a run: its id, a token that proves it, who orders, who works."""
+    """The right to work on a run: its id, a token that proves it, whom it acts as, who works."""
 
     id: str
     token: int
@@ -210,6 +223,17 @@ def claim(
             if runs.waits_for(run) is not None:
                 return None
             run.move(DISTRIBUTING if checkpoint.is_complete else RUNNING)
+        checkpoint.tries += 1
+        if checkpoint.tries > TRIES:
+            checkpoint.tries = 0
+            run.move(STOPPED)
+            run.fault = (
+                f"The process ended {TRIES} times at this place. Look at the machine's memory "
+                "and at the log of the portal; then let the run go on."
+            )
+            close(runs, run)
+            transaction.commit()
+            return None
         runs.enter_scope(run)
         token = checkpoint.claim()
         run.lease.renew(holder, LEASE)
@@ -218,7 +242,7 @@ def claim(
             transaction.commit()
         except TransientError:
             return None
-        return Claim(id, token, run.order.user, holder)
+        return Claim(id, token, run.user, holder)
 
 
 def settle(db: Any, site_path: str, held: Claim, state: str | None, fault: str = "") -> None:
@@ -234,6 +258,8 @@ def settle(db: Any, site_path: str, held: Claim, state: str | None, fault: str =
             if run.checkpoint.token != held.token:
                 return
             run.checkpoint.touch()
+            # Who puts a run down in order has not fallen with it.
+            run.checkpoint.tries = 0
             run.lease.release()
             if state is not None and run.state != state:
                 run.move(state)
@@ -253,9 +279,18 @@ def settle(db: Any, site_path: str, held: Claim, state: str | None, fault: str =
 def close(runs: Runs, run: Run) -> None:
     """Let others come after a run that is over."""
     runs.deactivate(run)
-    if run.order.kind == UNDO and run.state == CANCELLED and run.checkpoint.batches == 0:
+    if run.order.kind != UNDO or run.state != CANCELLED:
+        return
+    undone = runs.find(run.order.undoes or "")
+    if undone is None or undone.undone_by != run.id or undone.state == UNDONE:
+        return
+    if run.checkpoint.batches == 0:
         # As if it had never been.
-        undone = runs.find(run.order.undoes or "")
-        if undone is not None and undone.undone_by == run.id:
-            undone.undone_by = None
-            runs.hold_file(undone)
+        undone.undone_by = None
+        runs.hold_file(undone)
+    elif run.is_given_up:
+        # Another one can take back what is left; an import with a hole in it must not go on.
+        undone.undone_by = None
+        undone.taken_back += run.checkpoint.batches
+        if undone.holds_file:
+            undone.give_up("It was taken back in part.")

@@ -16,12 +16,13 @@ The module path is a database format.
 
 import secrets
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any
 
 from BTrees.IOBTree import IOBTree
+from BTrees.Length import Length
 from BTrees.OOBTree import OOBTree
 from persistent import Persistent
 
@@ -61,7 +62,7 @@ class Order:
 
     `kind` is that of the run.  `file` is the name of a pending file and `digest` the SHA-256 of
     the content that the mapping was made for; `processor` is the name of the utility, `user` the
-    id of the principal that the run acts as.  `columns` gives the field of each column,
+    id of the principal who ordered it.  `columns` gives the field of each column,
     `constants` are pairs of field and text, `reading` is what was said about how the file is
     read (`ReadOptions.as_dict`).  `check` is the id of the check that the run must not differ
     from, `undoes` that of the run that is taken back.  A run that `takes_file` has the file for
@@ -94,7 +95,7 @@ class Checkpoint(Persistent):
     `token` is raised by each claim.  `cursor` counts the rows of the table that are done,
     `batches` the transactions that did them.  `segments` are tuples of token, length of the
     finished and of the pending rows in bytes, in the order of the rows.  `is_complete` says that
-    there are no more rows.
+    there are no more rows.  `tries` counts the claims since rows were done.
     """
 
     token = 0
@@ -103,6 +104,7 @@ class Checkpoint(Persistent):
     segments: tuple[tuple[int, int, int], ...] = ()
     has_raw = False
     is_complete = False
+    tries = 0
 
     def __init__(self) -> None:
         self.counts: dict[str, int] = {}
@@ -237,6 +239,8 @@ class Run(Persistent):
     `ended` and the others are times in UTC; `fault` says in words why the run stopped, `report`
     is what `Report.as_dict` gives, `is_cancelling` that a person wants it to end at the next
     batch.  `undone_by` is the id of the undo; `undo_bytes` is the size of the undo records.
+    `taken_back` are the batches, counted from the last one, of an undo that was given up.
+    `user` is the id of the principal that the run acts as: who ordered it, or let it go on last.
     """
 
     state = QUEUED
@@ -247,12 +251,16 @@ class Run(Persistent):
     is_cancelling = False
     undone_by: str | None = None
     undo_bytes = 0
+    taken_back = 0
     is_given_up = False
 
-    def __init__(self, order: Order, scope: str) -> None:
+    def __init__(self, order: Order, scope: str, needs: Iterable[str] = ()) -> None:
         self.id = secrets.token_hex(8)
         self.order = order
+        self.user = order.user
         self.scope = scope
+        #: The permissions that the file needs, and thus all that is told of its rows.
+        self.needs = tuple(sorted(needs))
         self.queued = utc_now()
         self.checkpoint = Checkpoint()
         self.lease = Lease()
@@ -303,9 +311,24 @@ class Run(Persistent):
         """Whether nobody else may import, replace or delete the file."""
         if not self.order.takes_file or self.is_given_up:
             return False
+        return self.is_active or self._is_left
+
+    @property
+    def _is_left(self) -> bool:
+        """Whether somebody has to say what becomes of it."""
         # One that was cancelled before its first row is as if it had never been.
-        left = self.state == CANCELLED and self.checkpoint.batches > 0
-        return self.is_active or self.state == STOPPED or left
+        return self.state == STOPPED or (self.state == CANCELLED and self.checkpoint.batches > 0)
+
+    def began_before_end_of(self, undo: "Run") -> bool:
+        """Tell whether an undo can have changed what this run has, or had, undo records of."""
+        began = self.started or self.queued
+        return undo.scope == self.scope and (undo.ended is None or undo.ended >= began)
+
+    @property
+    def can_be_given_up(self) -> bool:
+        """Whether it has a file that can be freed, or an import that can be undone anew."""
+        has_any = self.order.takes_file or self.order.kind == UNDO
+        return self._is_left and has_any and not self.is_given_up and self.undone_by is None
 
     @property
     def can_resume(self) -> bool:
@@ -354,6 +377,8 @@ class Runs(Persistent):
         self._active = OOBTree({_KEEPER: None})
         self._files = OOBTree({_KEEPER: None})
         self._scopes = OOBTree({_KEEPER: None})
+        # Changes with each beginning and end; two at the same time are no conflict.
+        self._changes = Length()
 
     def add(self, run: Run) -> Run:
         """Keep a new run; raises `WrongState` when another one holds its file.
@@ -371,6 +396,7 @@ class Runs(Persistent):
     def activate(self, run: Run) -> None:
         """Let workers see a run that was queued, and nobody else its file."""
         self._active[run.id] = run
+        self._changes.change(1)
         self.hold_file(run)
 
     def hold_file(self, run: Run) -> None:
@@ -381,6 +407,7 @@ class Runs(Persistent):
     def deactivate(self, run: Run) -> None:
         """Let workers pass over a run that is over, and the next one of its scope begin."""
         self._active.pop(run.id, None)
+        self._changes.change(1)
         if self._scopes.get(run.scope) == run.id:
             # Not deleted: a key that stays keeps apart who comes at the same time.
             self._scopes[run.scope] = None
@@ -409,6 +436,8 @@ class Runs(Persistent):
     def drop(self, run: Run) -> None:
         """Forget a run."""
         self._runs.pop(run.id, None)
+        if self._files.get(run.order.file) == run.id:
+            self._files.pop(run.order.file)
 
     def holder_of(self, name: str) -> Run | None:
         """Return the run that holds a pending file, or None."""
@@ -419,7 +448,7 @@ class Runs(Persistent):
     @property
     def guard(self) -> Persistent:
         """The object that changes when a run begins or ends, for `readCurrent`."""
-        return self._active
+        return self._changes
 
     # -- who may begin -----------------------------------------------------------
 

@@ -6,7 +6,7 @@ repaired; the rest is told, with what can be done.  A second call changes nothin
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple
 
@@ -20,8 +20,8 @@ from waeup.kofa.interfaces import IDataCenterConfig
 from waeup.kofa.jobs.apart import in_own_thread
 from waeup.kofa.jobs.connection import open_portal
 from waeup.kofa.jobs.distributing import complete
-from waeup.kofa.jobs.job import PREFIX
-from waeup.kofa.jobs.record import CHECK, STOPPED, Run, utc_now
+from waeup.kofa.jobs.job import PREFIX, remove_folders
+from waeup.kofa.jobs.record import CHECK, IMPORT, STOPPED, UNDO, Run, utc_now
 from waeup.kofa.ledger import FileEntry, Ledger
 from waeup.kofa.spool.disk import digest_of
 
@@ -96,19 +96,46 @@ def _forget(datacenter: Any) -> Iterator[Finding]:
     config = queryUtility(IDataCenterConfig, default={})
     days = config.get("undo_days", UNDO_DAYS)
     transaction.begin()
-    for run in list(datacenter.runs):
-        if run.ended is None or run.holds_file:
+    folders: list[str] = []
+    kept = _checks_in_use(datacenter)
+    # Undos last: what they know is needed as long as there are records of an import.
+    for run in sorted(datacenter.runs, key=lambda run: run.order.kind == UNDO):
+        if run.ended is None or run.holds_file or run.id in kept:
             continue
         age = utc_now() - run.ended
-        if len(run.undo) and age > timedelta(days=days) and run.undone_by is None:
+        if run.order.kind == UNDO and len(run.undo):
+            if _is_needed(datacenter, run):
+                continue
+            run.undo.clear()
+            run.undo_bytes = 0
+        elif len(run.undo) and age > timedelta(days=days) and run.undone_by is None:
             run.undo.clear()
             run.undo_bytes = 0
             text = f"The import of {run.order.file} is older than {days} days, and kept for good."
             yield Finding("expired", text, True)
         if age > timedelta(days=CHECK_DAYS if run.order.kind == CHECK else RUN_DAYS):
             datacenter.runs.drop(run)
+            folders.append(PREFIX + run.id)
             yield Finding("expired", f"The run {run.id} was forgotten.", True)
     transaction.commit()
+    remove_folders(datacenter.storage, folders)
+
+
+def _is_needed(datacenter: Any, undo: Run) -> bool:
+    """Tell whether an undo has changed what may be taken back still."""
+    return any(
+        len(run.undo) and run.order.kind == IMPORT and run.began_before_end_of(undo)
+        for run in datacenter.runs
+    )
+
+
+def _checks_in_use(datacenter: Any) -> set[str]:
+    """Return the ids of the checks that an import is held to which may go on."""
+    return {
+        run.order.check
+        for run in datacenter.runs
+        if run.order.check is not None and (run.is_active or run.holds_file)
+    }
 
 
 def _tidy_up(datacenter: Any) -> Iterator[Finding]:
@@ -121,6 +148,7 @@ def _tidy_up(datacenter: Any) -> Iterator[Finding]:
     kept = {intent.id for intent in datacenter.ledger.intended()}
     kept |= canonical.needed(storage)
     kept |= {PREFIX + run.id for run in datacenter.runs if _needs_folder(datacenter, run)}
+    kept |= {PREFIX + id for id in _checks_in_use(datacenter)}
     for id in spool.WorkFolder.stale(storage, keep=kept, among=there):
         yield Finding("stale", f"Removed: the work folder {id}, which nobody needs.", True)
 
@@ -140,8 +168,16 @@ def _compare(datacenter: Any, verify: bool) -> Iterator[Finding]:
     """Compare what the database knows of files and runs with what is there."""
     ledger, storage = datacenter.ledger, datacenter.storage
     transaction.begin()
-    yield from _adopt(ledger, storage)
+    # What is still to come to its place is not there yet, or not gone yet.
+    moving = {
+        name
+        for intent in ledger.intended()
+        for name in (intent.source, intent.original, intent.finished, intent.pending)
+    }
+    yield from _adopt(ledger, storage, moving)
     for entry in list(ledger.entries()):
+        if entry.name in moving:
+            continue
         path = os.path.join(storage, entry.name)
         try:
             size = os.path.getsize(path)
@@ -150,7 +186,7 @@ def _compare(datacenter: Any, verify: bool) -> Iterator[Finding]:
             if holder is not None:
                 text = (
                     f"{entry.name} is gone, but belongs to the run {holder.id}. Bring it back, or "
-                    "take the run back."
+                    f"take the run back; `kofactl cancel {holder.id} --give-up` frees the name."
                 )
                 yield Finding("missing", text, False)
                 continue
@@ -161,7 +197,7 @@ def _compare(datacenter: Any, verify: bool) -> Iterator[Finding]:
             if not entry.owner and datacenter.runs.holder_of(entry.name) is None:
                 # It was put there by other means, and so it was changed.
                 ledger.strike(entry.name)
-                yield from _adopt(ledger, storage)
+                yield from _adopt(ledger, storage, moving)
                 continue
             text = (
                 f"{entry.name} is not what {entry.owner} has brought: somebody has changed it on "
@@ -172,17 +208,15 @@ def _compare(datacenter: Any, verify: bool) -> Iterator[Finding]:
     yield from _foreign(storage)
     for run in datacenter.runs:
         if run.state == STOPPED:
-            text = (
-                f"The {run.order.kind} of {run.order.file} has stopped: {run.fault} Let it go on "
-                f"with `kofactl resume {run.id}`, or take it back with `kofactl undo {run.id}`."
-            )
+            text = f"The {run.title} has stopped: {run.fault} `kofactl resume {run.id}` goes on"
+            text += f", `kofactl undo {run.id}` takes it back." if run.can_be_undone else "."
             yield Finding("unresolved", text, False)
 
 
-def _adopt(ledger: Ledger, storage: str) -> Iterator[Finding]:
+def _adopt(ledger: Ledger, storage: str, moving: Collection[str | None]) -> Iterator[Finding]:
     """Enter the pending files that the database does not know: they can be imported."""
     for item in spool.scan(storage, suffixes=spool.EXTENSIONS):
-        if ledger.entry(item.name) is None:
+        if ledger.entry(item.name) is None and item.name not in moving:
             date = datetime.fromtimestamp(item.mtime, timezone.utc)
             digest = digest_of(item.path)
             ledger.enter(FileEntry(item.name, "", item.name, item.size, digest, date))

@@ -14,6 +14,7 @@ import transaction
 from zope.component import getUtility
 
 from waeup.kofa import spool
+from waeup.kofa.errors import Refused
 from waeup.kofa.importing import distribution as results
 from waeup.kofa.importing import segments
 from waeup.kofa.importing.checking import CheckWriter
@@ -23,7 +24,13 @@ from waeup.kofa.importing.report import FAILED, RowResult, Tally
 from waeup.kofa.importing.results import ResultFiles
 from waeup.kofa.importing.undoing import Restored, Serials, UndoConflict, title_of, undo_effect
 from waeup.kofa.interfaces import IBatchProcessor
-from waeup.kofa.jobs.distributing import carry_out, end_rows, finish, turn
+from waeup.kofa.jobs.distributing import (
+    carry_out,
+    end_rows,
+    finish,
+    needs_of_results,
+    turn,
+)
 from waeup.kofa.jobs.job import PREFIX, Job, remove_folders
 from waeup.kofa.jobs.pace import Pace
 from waeup.kofa.jobs.record import UNDO, UNDONE, Run, UndoBatch
@@ -50,17 +57,20 @@ def do_undo(job: Job) -> None:
         with turn(job):
             carry_out(job)
     # The results of an import that never came to their places, and what was foretold.
-    previews = [run.id for run in job.runs if run.order.undoes == undone.id]
-    remove_folders(job.storage, [PREFIX + id for id in (undone.id, *previews)])
+    over = [run.id for run in job.runs if run.order.undoes == undone.id and not run.is_active]
+    remove_folders(job.storage, [PREFIX + id for id in (undone.id, *over)])
 
 
 def check_undo(job: Job) -> None:
     """Find out what an undo would do, in a transaction that is aborted."""
     undone = job.runs.get(job.order.undoes or "")
+    job.begin()
     undo = _Undo(job, undone)
+    job.require_rights(undo.processor.permission)
+    if undone.undone_by is not None:
+        raise Refused(f"The {undone.title} was taken back meanwhile, by the run {undone.undone_by}.")
     tally, began = Tally(), time.monotonic()
     writer, reporter, pace = CheckWriter(empty_folder(job)), Reporter(job), Pace()
-    job.begin()
     try:
         numbers = undo.numbers()
         with deferred_lines(transaction.manager):
@@ -98,12 +108,11 @@ class _Undo:
         self.job = job
         self.undone = undone
         self.processor: Any = getUtility(IBatchProcessor, name=job.order.processor)
-        own, mine = (map(_serial_of, run.undo.values()) for run in (undone, job.run))
-        self.serials = Serials(own, mine, self._undos)
+        self.serials = Serials(map(_serial_of, undone.undo.values()), self._undos)
 
     def numbers(self) -> list[int]:
         """Return the numbers of the batches that are still there, the last one first."""
-        done = self.job.run.checkpoint.cursor
+        done = self.undone.taken_back + self.job.run.checkpoint.cursor
         return sorted(self.undone.undo, reverse=True)[done:]
 
     def take_back(self) -> None:
@@ -112,7 +121,7 @@ class _Undo:
         work = job.work_folder()
         files = ResultFiles(*segments.segment_paths(work.path, job.claim.token), COLUMNS)
         pace = Pace(job.run.checkpoint.tally.total)
-        total = len(self.undone.undo)
+        total = len(self.undone.undo) - self.undone.taken_back
         try:
             work.sync()
             for number in self.numbers():
@@ -168,11 +177,17 @@ class _Undo:
         )
         checkpoint.cursor += 1
         checkpoint.batches += 1
-        # Not to be undone, but to know the serial of this transaction.
-        run.undo[checkpoint.batches] = UndoBatch([], self.serials.restored)
+        checkpoint.tries = 0
+        # Just before the commit: what subscribers have put off until then is done by now.
+        transaction.get().addBeforeCommitHook(self._keep_serials)
         fraction = checkpoint.cursor / total
         run.progress.tell(tally.total, tally.counts[FAILED], fraction, pace.rate(tally.total))
         job.site._p_jar.readCurrent(job.datacenter)
+
+    def _keep_serials(self) -> None:
+        """Leave a record: not to be undone, but to know the serial of this transaction."""
+        run, connection = self.job.run, self.job.site._p_jar
+        run.undo[run.checkpoint.batches] = UndoBatch([], self.serials.restored(connection))
 
     def _row(self, row: int, effect: Effect) -> RowResult:
         try:
@@ -186,11 +201,10 @@ class _Undo:
 
     def _undos(self) -> dict[bytes, Restored]:
         """Return the transactions of all undos since the import began, this one among them."""
-        began = self.undone.started or self.undone.queued
         return {
             _serial_of(batch): batch
             for run in self.job.runs
-            if run.order.kind == UNDO and run.scope == self.undone.scope and run.queued >= began
+            if run.order.kind == UNDO and self.undone.began_before_end_of(run)
             for batch in run.undo.values()
         }
 
@@ -241,9 +255,7 @@ def _record(job: Job, undone: Run) -> None:
             )
         )
         if place is not None:
-            job.datacenter.ledger.restrict(
-                place, job.datacenter.ledger.needs((undone.report or {}).get("finished") or "")
-            )
+            job.datacenter.ledger.restrict(place, needs_of_results(undone))
         undone.move(UNDONE)
         undone.undo.clear()
         undone.undo_bytes = 0

@@ -80,14 +80,20 @@ def work_on(
     except Cancelled:
         _put_down(db, site_path, held, CANCELLED)
     except PrincipalLookupError:
-        fault = f"There is no account {held.user!r} any more, in whose name the run was ordered."
+        fault = (
+            f"There is no account {held.user!r} any more, in whose name the run acts. Let "
+            "somebody else let it go on."
+        )
         _put_down(db, site_path, held, STOPPED, fault)
     except Exception as exc:
         log.exception("The run %s has stopped.", id)
         _put_down(db, site_path, held, STOPPED, _words(exc))
-    except BaseException:
-        _put_down(db, site_path, held, None)
-        raise
+    except BaseException as exc:
+        # A hook may raise what only a main thread should: the worker lives on.
+        log.exception("The run %s was left.", id)
+        _put_down(db, site_path, held, STOPPED, _words(exc))
+        if isinstance(exc, KeyboardInterrupt):
+            raise
     return True
 
 
@@ -119,7 +125,7 @@ def _put_down(db: Any, site_path: str, held: Claim, state: str | None, fault: st
         log.exception("The run %s could not be put down.", held.id)
 
 
-def _words(exc: Exception) -> str:
+def _words(exc: BaseException) -> str:
     """Return for people what went wrong."""
     text = str(exc).partition("\n")[0]
     if isinstance(exc, KofaError):

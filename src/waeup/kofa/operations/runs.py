@@ -4,9 +4,12 @@ An order is committed by the door, as any change; a worker then does it in the b
 """
 
 import math
+import os
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from itertools import islice
 
 from zope.component import getUtility, queryUtility
 from zope.traversing.api import getPath
@@ -33,6 +36,7 @@ from waeup.kofa.jobs.record import (
 )
 from waeup.kofa.jobs.recovery import UNDO_DAYS, Finding
 from waeup.kofa.operations.acting import MANAGE
+from waeup.kofa.operations.contents import needs_of
 from waeup.kofa.operations.imports import IMPORT as MAY_IMPORT
 from waeup.kofa.operations.imports import ImportOperations
 from waeup.kofa.operations.values import RunInfo
@@ -83,7 +87,7 @@ class RunOperations(ImportOperations):
         )
         checked = None if check is None else self._fitting_check(order, check)
         self._require_confirmation(order, checked, yes_remove, yes_change)
-        return self._start(order)
+        return self._start(order, self._needs(name))
 
     def start_check(
         self,
@@ -98,14 +102,15 @@ class RunOperations(ImportOperations):
     ) -> RunInfo:
         """Order a check of an import: what it would do, row by row; nothing of it stays."""
         order = self._order(CHECK, name, processor, mode, mapping, digest, options)
-        return self._start(replace(order, skip_unchanged=skip_unchanged, takes_file=False))
+        order = replace(order, skip_unchanged=skip_unchanged, takes_file=False)
+        return self._start(order, self._needs(name))
 
     def start_undo(self, id: str, *, check: bool = False) -> RunInfo:
         """Order that an import is taken back; with `check` only what that would do.
 
         Raises `WrongState` when there is nothing to take back.
         """
-        undone = self._run(id)
+        undone = self._orderable(id)
         if not undone.can_be_undone:
             raise WrongState(self._why_not_undone(undone))
         takes_file = not check and undone.holds_file
@@ -117,14 +122,14 @@ class RunOperations(ImportOperations):
             check=None,
             takes_file=takes_file,
         )
-        info = self._start(order)
+        info = self._start(order, undone.needs)
         if not check:
             undone.undone_by = info.id
         return info
 
     def cancel(self, id: str) -> RunInfo:
         """Let a run end: one that waits now, one that runs at its next batch."""
-        run = self._run(id)
+        run = self._orderable(id)
         if not run.can_be_cancelled:
             raise WrongState(
                 f"The {run.title} is {run.state}: it cannot be cancelled (any more). Look at the "
@@ -144,12 +149,21 @@ class RunOperations(ImportOperations):
         """Free the file of a run that was stopped or cancelled, for good.
 
         Rows that are done stay done, and can be taken back still; that they are done is in no
-        finished file.  For a run whose file, or whose results, are lost.
+        finished file, unless that came to its place already.  For a run whose file, or whose
+        results, are lost: files that can come to their places still are brought there instead,
+        and `WrongState` says so.  The import of an undo that is given up can be taken back by
+        another one, which passes over the batches that were taken back; when it was not
+        finished, it is given up, too.
         """
-        run = self._run(id)
-        if run.is_active or not run.holds_file or run.undone_by is not None:
+        run = self._orderable(id)
+        if any(intent.id == PREFIX + run.id for intent in self.datacenter.ledger.intended()):
+            self.recover()
+            self.site._p_jar.sync()
+            if run.state == FINISHED:
+                raise WrongState(f"The {run.title} was completed just now. Look at its result.")
+        if not run.can_be_given_up:
             raise WrongState(
-                f"The {run.title} is {run.state}, and holds no file that could be freed. Cancel "
+                f"The {run.title} is {run.state}, and holds nothing that could be freed. Cancel "
                 "it first, if it is under way."
             )
         for intent in list(self.datacenter.ledger.intended()):
@@ -162,8 +176,8 @@ class RunOperations(ImportOperations):
         return self._info(run)
 
     def resume(self, id: str) -> RunInfo:
-        """Let a run that was stopped or cancelled go on where it was."""
-        run = self._run(id)
+        """Let a run that was stopped or cancelled go on where it was, as the person who asks."""
+        run = self._orderable(id)
         if run.is_active:
             raise WrongState(f"The {run.title} is {run.state}: it goes on by itself.")
         if not run.can_resume:
@@ -172,6 +186,7 @@ class RunOperations(ImportOperations):
                 "Order it anew."
             )
         run.move(QUEUED)
+        run.user = self.principal.id
         self._runs.activate(run)
         self._ring(run)
         self._log("resumed: %s of %s", run.order.kind, run.order.file)
@@ -187,23 +202,21 @@ class RunOperations(ImportOperations):
         """List the runs of kinds that the person may import, the newest first."""
         self._require(MANAGE)
         found = sorted(self._runs, key=lambda run: (run.queued, run.id), reverse=True)
-        allowed: dict[str, bool] = {}
-        infos = []
-        for run in found:
-            name = run.order.processor
-            if name not in allowed:
-                allowed[name] = self._may_use(name)
-            if allowed[name]:
-                infos.append(self._info(run))
-            if len(infos) == limit:
-                break
-        return infos
+        return [self._info(run) for run in islice(filter(self._may_see, found), limit)]
 
     def run_of(self, name: str) -> RunInfo | None:
-        """Return the run that a pending file belongs to, or None."""
+        """Return the run that a pending file belongs to, or None.
+
+        To those who may not see its rows, nothing is told of them.
+        """
         self._require(MANAGE)
         run = self._runs.holder_of(name)
-        return None if run is None else self._info(run)
+        if run is None:
+            return None
+        info = self._info(run)
+        if self._may_see(run):
+            return info
+        return replace(info, fault="", report=replace(info.report, reasons=()), actions=())
 
     def check_rows(
         self,
@@ -240,14 +253,24 @@ class RunOperations(ImportOperations):
         return runs
 
     def _run(self, id: str) -> Run:
+        """Return a run whose rows the person may see."""
         self._require(MANAGE)
         run = self._runs.get(id)
         self._processor(run.order.processor)
+        if run.order.user != self.principal.id:
+            for permission in run.needs:
+                self._require(permission)
         return run
 
-    def _may_use(self, processor: str) -> bool:
-        found = queryUtility(IBatchProcessor, name=processor)
-        return found is not None and self.may(found.permission)
+    def _orderable(self, id: str) -> Run:
+        """Return a run that the person may order about."""
+        self._require(MAY_IMPORT)
+        return self._run(id)
+
+    def _may_see(self, run: Run) -> bool:
+        processor = queryUtility(IBatchProcessor, name=run.order.processor)
+        needs = () if run.order.user == self.principal.id else run.needs
+        return processor is not None and all(map(self.may, {processor.permission, *needs}))
 
     def _order(
         self,
@@ -281,10 +304,18 @@ class RunOperations(ImportOperations):
             options.as_dict(),
         )
 
-    def _start(self, order: Order) -> RunInfo:
+    def _needs(self, name: str) -> set[str]:
+        """Return the permissions that a pending file needs, by its entry and by its header."""
+        storage = self.datacenter.storage
+        return {
+            *self.datacenter.ledger.needs(name),
+            *needs_of(storage, os.path.join(storage, name)),
+        }
+
+    def _start(self, order: Order, needs: Iterable[str]) -> RunInfo:
         self._require(MAY_IMPORT)
         scope = getUtility(IBatchProcessor, name=order.processor).scope
-        run = self._runs.add(Run(order, scope))
+        run = self._runs.add(Run(order, scope, needs))
         self._ring(run)
         return self._info(run)
 
@@ -370,6 +401,7 @@ class RunOperations(ImportOperations):
             processor=order.processor,
             mode=order.mode,
             owner=order.user,
+            user=run.user,
             queued=run.queued,
             started=run.started,
             ended=run.ended,

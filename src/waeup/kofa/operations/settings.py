@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from waeup.kofa import journal, spool
 from waeup.kofa.errors import NoSuchItem
 from waeup.kofa.jobs.job import close
+from waeup.kofa.jobs.record import STOPPED
 from waeup.kofa.operations.acting import MANAGE
 from waeup.kofa.operations.files import FileOperations
 from waeup.kofa.operations.values import StoredFile
@@ -51,7 +52,7 @@ class SettingsOperations(FileOperations):
             for intent in list(datacenter.ledger.intended()):
                 datacenter.ledger.done(intent)
             for run in datacenter.runs:
-                if run.holds_file:
+                if run.is_active or run.holds_file or run.state == STOPPED:
                     run.give_up("The storage was lost, and another one was set.")
                     close(datacenter.runs, run)
                     self._log("given up: %s of %s", run.order.kind, run.order.file)

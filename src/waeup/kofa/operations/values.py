@@ -84,7 +84,8 @@ class RunInfo:
     """A run as it is shown to people.
 
     `kind` is ``import``, ``check`` or ``undo``; `state` one of those of
-    `waeup.kofa.jobs.record.Run`.  `rows` were worked on, `failed` of them failed, `fraction`
+    `waeup.kofa.jobs.record.Run`.  `owner` has ordered it; `user` is whom it acts as: the owner, or
+    who let it go on last.  `rows` were worked on, `failed` of them failed, `fraction`
     (0 to 1) of the work is done, `rate` are rows a second, `remaining` is an estimate in
     seconds.  `waits_for` names the run that must end before, `fault` says why it stopped.
     `report` holds the totals, so far or in the end.  `undo_bytes` is the size of the undo
@@ -99,6 +100,7 @@ class RunInfo:
     processor: str
     mode: str
     owner: str
+    user: str
     queued: datetime
     started: datetime | None
     ended: datetime | None

@@ -86,6 +86,12 @@ class Notices(MailTestCase):
         self.portal.work_off(run.id)
         self.assertEqual([m["X-Zope-To"] for m in self.sent()], ["anna@example.org"])
 
+    def test_a_queue_that_fails_does_not_keep_a_run_from_its_end(self):
+        failing = mock.patch.object(QueuedMailDelivery, "send", side_effect=OSError(28, "full"))
+        with failing, self.assertLogs("waeup.kofa.notices", "ERROR"):
+            run = self.done()
+        self.assertEqual((run.state, run.actions), ("finished", ("undo",)))
+
     def test_without_a_sender_nothing_is_sent(self):
         del getUtility(IDataCenterConfig)["mail_from"]
         self.assertEqual(self.done().state, "finished")

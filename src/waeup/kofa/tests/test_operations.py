@@ -353,6 +353,38 @@ class Secrets(OperationsTestCase):
         self.refused("users_boss.create.finished.csv", "finished")
         self.refused("users_boss.create.pending.csv")
 
+    def test_runs_of_it_are_told_to_those_who_may_see_it(self):
+        anna = self.of("anna", "waeup.ImportManager")
+        table = b"name,title,password\r\nxx1,X,open sesame\r\nyy2,Y,open sesame\r\n"
+        name = anna.upload("y.csv", io.BytesIO(table)).name
+        transaction.commit()
+        # By mistake passwords become titles.
+        mapping = Mapping(("code", None, "title"))
+        check = anna.start_check(name, "facultyprocessor", "create", mapping).id
+        transaction.commit()
+        FunctionalLayer.work_off_runs()
+        transaction.begin()
+        self.assertIn("open sesame", str(anna.check_rows(check)))
+        run = anna.start_import(name, "facultyprocessor", "create", mapping).id
+        transaction.commit()
+        for call in (self.clerk.run, self.clerk.check_rows, self.clerk.cancel):
+            for id in (check, run):
+                with self.subTest(call.__name__), self.assertRaises(NotAllowed):
+                    call(id)
+        self.assertEqual(self.clerk.runs(), [])
+        self.assertEqual(self.clerk.run_of(name).report.reasons, ())
+        FunctionalLayer.work_off_runs()
+        transaction.begin()
+        for folder, name in (("finished", "y_anna.create.finished.csv"),):
+            self.refused(name, folder)
+        undo = anna.start_undo(run).id
+        transaction.commit()
+        FunctionalLayer.work_off_runs()
+        transaction.begin()
+        self.assertEqual(anna.run(undo).state, "finished")
+        self.refused("y_anna.create.undone.csv", "finished")
+        self.assertEqual(len(self.operations.runs()), 3)
+
     def test_another_round_does_not_uncover_the_original(self):
         self.upload("users.csv", self.ACCOUNTS)
         transaction.commit()

@@ -631,18 +631,32 @@ class Ends(FaultTestCase):
         """Work on the run as another machine does; tell whether it could be claimed."""
         return in_own_thread(lambda: work_on(self.db, SITE, self.id, new_holder()))
 
-    def test_a_system_exit_leaves_the_run_to_others(self):
+    def test_a_system_exit_of_a_hook_stops_the_run_and_not_the_worker(self):
         dying = mock.patch.object(TableWriter, "sync", side_effect=SystemExit)
-        with dying, self.assertRaises(SystemExit):
+        with dying, self.assertLogs("waeup.kofa.jobs.worker", "ERROR"):
             self.work(self.id)
-        self.assertEqual(self.info(self.id).state, "running")
-        self.assertTrue(self.work_elsewhere())
-        self.assertExactlyOnce()
+        info = self.info(self.id)
+        self.assertEqual(info.state, "stopped")
+        self.assertIn("SystemExit", info.fault)
+        self.assertExactlyOnce(self.resume(self.id))
+
+    def test_a_run_that_kills_its_process_again_and_again_is_stopped(self):
+        killed = mock.patch("waeup.kofa.jobs.worker.settle")
+        dying = mock.patch.object(TableWriter, "sync", side_effect=MemoryError)
+        for _ in range(jobs_job.TRIES):
+            with killed, dying, self.assertLogs("waeup.kofa.jobs.worker", "ERROR"):
+                self.work(self.id)
+            self.assertEqual(self.info(self.id).state, "running")
+        self.work(self.id)
+        info = self.info(self.id)
+        self.assertEqual(info.state, "stopped")
+        self.assertIn(f"ended {jobs_job.TRIES} times", info.fault)
+        self.assertExactlyOnce(self.resume(self.id))
 
     def test_a_lease_is_believed_until_it_ends(self):
         dying = mock.patch.object(TableWriter, "sync", side_effect=SystemExit)
         killed = mock.patch("waeup.kofa.jobs.worker.settle")
-        with dying, killed, self.assertRaises(SystemExit):
+        with dying, killed, self.assertLogs("waeup.kofa.jobs.worker", "ERROR"):
             self.work(self.id)
         self.assertFalse(self.work_elsewhere())
         with mock.patch("time.time", return_value=time.time() + jobs_job.LEASE + 1):

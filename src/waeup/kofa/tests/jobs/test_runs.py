@@ -6,8 +6,10 @@ import threading
 import time
 import unittest
 from contextlib import closing, contextmanager
+from datetime import timedelta
 from unittest import mock
 
+from ZODB.POSException import ConflictError
 from zope.component import getGlobalSiteManager, getUtility, provideUtility
 from zope.interface.verify import verifyClass, verifyObject
 
@@ -24,7 +26,16 @@ from waeup.kofa.errors import (
 from waeup.kofa.importing import canonical
 from waeup.kofa.importing.engine import SourceRows
 from waeup.kofa.interfaces import IBatchProcessor, IDataCenterConfig
-from waeup.kofa.jobs import EmbeddedEngine, IJobEngine, Order, Run, pace, recovery
+from waeup.kofa.jobs import (
+    EmbeddedEngine,
+    IJobEngine,
+    Order,
+    Run,
+    distributing,
+    pace,
+    recovery,
+)
+from waeup.kofa.jobs.apart import in_own_thread
 from waeup.kofa.jobs.events import RunEndedEvent
 from waeup.kofa.jobs.interfaces import IRunEndedEvent
 from waeup.kofa.jobs.record import EDGES
@@ -438,7 +449,24 @@ class Checks(RunTestCase):
             self.rows(check.id)
 
 
-class Queueing(RunTestCase):
+class Interrupted(RunTestCase):
+    """Has a way to cancel a run in the middle."""
+
+    def cancel_at(self, rows, id):
+        """Work on a run, which somebody cancels when so many rows are done."""
+        with closing(self.portal.open()) as db:
+
+            def take(source, number):
+                if source.taken == rows:
+                    self.ask(lambda operations: operations.cancel(id), db=db)
+                return real(source, number)
+
+            real = SourceRows.take
+            with mock.patch.object(SourceRows, "take", take), few_rows(2):
+                self.portal.work_off(id, db)
+
+
+class Queueing(Interrupted):
     """Who comes when: files, scopes, cancel and resume."""
 
     def test_a_file_belongs_to_one_run(self):
@@ -503,19 +531,6 @@ class Queueing(RunTestCase):
         self.assertNotIn(".work", self.portal.tree())
         self.assertEqual(self.done("many.csv").report.created, 10)
 
-    def cancel_at(self, rows, id):
-        """Work on a run, which somebody cancels when so many rows are done."""
-        with closing(self.portal.open()) as db:
-
-            def take(source, number):
-                if source.taken == rows:
-                    self.ask(lambda operations: operations.cancel(id), db=db)
-                return real(source, number)
-
-            real = SourceRows.take
-            with mock.patch.object(SourceRows, "take", take), few_rows(2):
-                self.portal.work_off(id, db)
-
     def test_a_run_whose_file_is_lost_can_be_given_up(self):
         self.put("many.csv", "code,title", *(f"F{number:03},x" for number in range(10)))
         id = self.order("many.csv")
@@ -545,6 +560,27 @@ class Queueing(RunTestCase):
         os.mkdir(place)
         with self.assertRaisesRegex(ItemBusy, "is queued, and has rows in"):
             self.ask(lambda operations: operations.set_storage_path(place))
+
+    def test_a_storage_is_not_moved_while_a_run_begins(self):
+        # So many that the tree of active runs has more than one bucket.
+        for number in range(40):
+            self.put(f"f{number}.csv", "code,title", f"F{number:03},x")
+        ids = [self.order(f"f{number}.csv") for number in range(40)]
+        for id in ids:
+            self.ask(lambda operations, id=id: operations.cancel(id))
+        place = os.path.join(self.portal.home, "elsewhere")
+        os.mkdir(place)
+        with closing(self.portal.open()) as db:
+
+            def move(site):
+                site["datacenter"].setStoragePath(place)
+                self.ask(
+                    lambda o: o.start_import("data.csv", "facultyprocessor", "create", FACULTIES),
+                    db=db,
+                )
+
+            with self.assertRaises(ConflictError):
+                self.portal.change(move, db)
 
     def test_a_lost_storage_gives_its_runs_up(self):
         id = self.order()
@@ -630,7 +666,7 @@ class Engines(RunTestCase):
         return self.portal.change(lambda site: list(site["faculties"]), self.db)
 
 
-class Recoveries(RunTestCase):
+class Recoveries(Interrupted):
     """Database and storage are compared; what is safe is repaired, once."""
 
     def recover(self, **kw):
@@ -678,6 +714,52 @@ class Recoveries(RunTestCase):
         self.put("data.csv", "code,title", "NEW,New")
         self.assertEqual([each.code for each in self.recover()], ["orphan"])
         self.assertEqual(self.recover(), [])
+
+    def test_a_check_is_kept_as_long_as_an_import_is_held_to_it(self):
+        self.put("many.csv", "code,title", *(f"F{number:03},x" for number in range(10)))
+        check = self.done("many.csv", kind="check")
+        id = self.order("many.csv", check=check.id)
+        self.cancel_at(4, id)
+
+        def age(site):
+            site["datacenter"].runs.get(check.id).ended -= timedelta(days=8)
+
+        self.portal.change(age)
+        self.recover()
+        self.ask(lambda operations: operations.resume(id))
+        self.portal.work_off(id)
+        self.assertEqual(self.info(id).report.created, 10)
+        self.portal.change(age)
+        self.recover()
+        with self.assertRaises(NoSuchItem):
+            self.info(check.id)
+
+    def test_an_old_check_goes_with_its_rows(self):
+        check = self.done(kind="check")
+
+        def age(site):
+            site["datacenter"].runs.get(check.id).ended -= timedelta(days=8)
+
+        self.portal.change(age)
+        with closing(self.portal.open()) as db:
+            found = in_own_thread(lambda: recovery.forget(db, SITE))
+        self.assertEqual([each.code for each in found], ["expired"])
+        self.assertNotIn(".work", self.portal.tree())
+
+    def test_files_on_their_way_keep_their_entries(self):
+        full = mock.patch.object(distributing.results, "perform", side_effect=OSError(28, "full"))
+        id = self.order()
+        with full, self.assertLogs("waeup.kofa.jobs", "ERROR"):
+            self.portal.work_off(id)
+            self.assertEqual(self.info(id).state, "stopped")
+            codes = [each.code for each in self.recover()]
+        self.assertEqual(codes, ["unresolved", "unresolved"])
+        self.assertEqual([each.code for each in self.recover()], ["completed"])
+        run = self.info(id)
+        entry = self.portal.change(
+            lambda site: site["datacenter"].ledger.entry(run.report.pending)
+        )
+        self.assertEqual((entry.owner, entry.original), (USER, "data.csv"))
 
     def test_foreign_folders_and_stale_work_folders(self):
         os.mkdir(os.path.join(self.portal.storage, "holiday pictures"))
