@@ -60,7 +60,8 @@ def cancel(settings: Settings, id: str, give_up: bool) -> int:
 
     What is done stays; the run can go on later, or be taken back. Until then its file belongs to
     it. Where the file or its results are lost, --give-up frees the name: what is done can be taken
-    back still, but the run cannot go on, and there will be no finished file.
+    back still, but the run cannot go on, and there will be no finished file. An undo that is given
+    up can be ordered anew: it takes back the rest.
 
     \b
     kofactl cancel 7ac1f0b2d3e4a5f6

@@ -132,6 +132,7 @@ def tell_run(run: "RunInfo", *, is_attended: bool) -> None:
             run.undoes,
         ),
         ("It is taken back by", run.undone_by),
+        ("It goes on in the name of", None if run.user == run.owner else run.user),
     ):
         if other is not None:
             say(f"{text} {other}.")

@@ -24,9 +24,10 @@ from waeup.kofa.interfaces import IBatchProcessor
 
 
 class Restored(Protocol):
-    """A transaction of an undo: `restored` tells, by oid, which serial a state belongs to.
+    """A transaction: `restored` tells, by oid, which serial a state belongs to.
 
-    It names all that the transaction has changed; what else has its serial was made by it.
+    That of an undo names all that it has changed; what else has its serial was made by it.  That
+    of an import names what it has changed by the way, through subscribers, and not by a row.
     """
 
     restored: Mapping[bytes, bytes | None]
@@ -35,15 +36,14 @@ class Restored(Protocol):
 class Serials:
     """Tells whether the state of an object is one that the import has given it.
 
-    `own` are the serials of the batches of the import.  `undos` gives the transactions of all
+    `own` are the batches of the import by their serials.  `undos` gives the transactions of all
     undos by their serials, and is called when it is needed for the first time.
     """
 
     def __init__(
-        self, own: Iterable[bytes], undos: Callable[[], dict[bytes, Restored]]
+        self, own: Mapping[bytes, Restored], undos: Callable[[], dict[bytes, Restored]]
     ) -> None:
-        # What is in no database yet was made by the undo itself.
-        self._own = {z64, *own}
+        self._own = own
         self._find_undos = undos
         self._undos: dict[bytes, Restored] | None = None
         # In the transaction under way: oid -> serial that it has, serial of its state.
@@ -52,7 +52,9 @@ class Serials:
 
     def is_own(self, obj: Any) -> bool:
         """Tell whether nobody but the import has changed `obj`, undos aside."""
-        return self._of_state(obj) in self._own
+        state = self._of_state(obj)
+        # What is in no database yet was made by the undo itself.
+        return state == z64 or state in self._own
 
     def restore(self, effect: Effect) -> None:
         """Remember that an effect was taken back."""
@@ -101,7 +103,13 @@ class Serials:
         now = self._now.get(oid)
         if now is not None and now[0] == serial:
             serial = now[1]
-        while serial is not None and serial not in self._own:
+        while serial is not None and serial != z64:
+            batch = self._own.get(serial)
+            if batch is not None:
+                if oid not in batch.restored:
+                    break
+                serial = batch.restored[oid]
+                continue
             if self._undos is None:
                 self._undos = self._find_undos()
             batch = self._undos.get(serial)
@@ -111,14 +119,34 @@ class Serials:
         return serial
 
 
-def _changed(connection: Any) -> dict[bytes, bytes]:
-    """Return what the transaction under way has changed so far: oid -> serial before."""
+def touched(connection: Any, effects: Iterable[Effect]) -> dict[bytes, bytes | None]:
+    """Return what the transaction under way has changed by the way: oid -> serial before.
+
+    That is what has a place, was there before, and is the object of no effect.
+    """
+    known = {getattr(effect.obj, "_p_oid", None) for effect in effects}
+    return {
+        oid: serial
+        for oid, serial in _changed(connection, is_located=True).items()
+        if serial != z64 and oid not in known
+    }
+
+
+def _changed(connection: Any, *, is_located: bool = False) -> dict[bytes, bytes]:
+    """Return what the transaction under way has changed so far: oid -> serial before.
+
+    With `is_located` only what lies somewhere, such as no parts of trees.
+    """
     found = {}
     # What was changed before a savepoint is kept aside; its objects may be ghosts again.
     aside = connection._savepoint_storage
     if aside is not None:
         found = {oid: aside.load(oid)[1] for oid in aside.index}
-    return found | {obj._p_oid: obj._p_serial for obj in connection._registered_objects}
+    return found | {
+        obj._p_oid: obj._p_serial
+        for obj in connection._registered_objects
+        if not is_located or hasattr(obj, "__parent__")
+    }
 
 
 class UndoConflict(Exception):

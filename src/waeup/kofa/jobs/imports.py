@@ -31,6 +31,7 @@ from waeup.kofa.importing.hooks import overridden
 from waeup.kofa.importing.reading import limits
 from waeup.kofa.importing.report import FAILED, Report, Tally
 from waeup.kofa.importing.results import ResultFiles
+from waeup.kofa.importing.undoing import touched
 from waeup.kofa.interfaces import IBatchProcessor
 from waeup.kofa.jobs.distributing import carry_out, record, turn
 from waeup.kofa.jobs.job import Job, checks_of, folder_of, remove_folders
@@ -216,13 +217,20 @@ class _ImportedRows:
         checkpoint.batches += 1
         checkpoint.tries = 0
         if effects:
-            run.undo[checkpoint.batches] = UndoBatch(effects)
+            undo = run.undo[checkpoint.batches] = UndoBatch(effects)
+            # Just before the commit: what subscribers have put off until then is done by now.
+            transaction.get().addBeforeCommitHook(self._keep_touched, (undo, effects))
         run.progress.tell(
             tally.total, tally.counts[FAILED], source.fraction, pace.rate(checkpoint.cursor)
         )
         # A storage that was moved meanwhile is a conflict: the rows would be in the old one.
         job.site._p_jar.readCurrent(job.datacenter)
         return checkpoint
+
+    def _keep_touched(self, undo: UndoBatch, effects: list[tuple[int, Effect]]) -> None:
+        """Keep which objects were changed by the way, and the serials that they had before."""
+        connection = self.job.site._p_jar
+        undo.restored = touched(connection, (effect for _number, effect in effects))
 
     # -- by a processor that has a `doImport` of its own ---------------------------------
 

@@ -189,9 +189,10 @@ def _short(effect: Effect) -> tuple[Any, ...]:
 class UndoBatch(Persistent):
     """What the rows of one batch did: pairs of row number and `Effect`, in their order.
 
-    Its serial is that of the transaction, and thus the one that the objects got.  That of an
-    undo has no effects; instead `restored` tells, by oid, the serial of the state that each
-    object has got back.
+    Its serial is that of the transaction, and thus the one that the objects got.  `restored`
+    tells, by oid, the serial that an object had before which was changed by the way.  That of an
+    undo has no effects; instead `restored` tells the serial of the state that each object has
+    got back.
     """
 
     def __init__(

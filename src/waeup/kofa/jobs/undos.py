@@ -68,7 +68,10 @@ def check_undo(job: Job) -> None:
     undo = _Undo(job, undone)
     job.require_rights(undo.processor.permission)
     if undone.undone_by is not None:
-        raise Refused(f"The {undone.title} was taken back meanwhile, by the run {undone.undone_by}.")
+        raise Refused(
+            f"The {undone.title} was taken back meanwhile, or is just being taken back: look at "
+            f"the run {undone.undone_by}."
+        )
     tally, began = Tally(), time.monotonic()
     writer, reporter, pace = CheckWriter(empty_folder(job)), Reporter(job), Pace()
     try:
@@ -108,7 +111,8 @@ class _Undo:
         self.job = job
         self.undone = undone
         self.processor: Any = getUtility(IBatchProcessor, name=job.order.processor)
-        self.serials = Serials(map(_serial_of, undone.undo.values()), self._undos)
+        own = {_serial_of(batch): batch for batch in undone.undo.values()}
+        self.serials = Serials(own, self._undos)
 
     def numbers(self) -> list[int]:
         """Return the numbers of the batches that are still there, the last one first."""

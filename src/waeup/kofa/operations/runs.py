@@ -171,7 +171,10 @@ class RunOperations(ImportOperations):
                 self.datacenter.ledger.done(intent)
         run.give_up("Somebody has given it up.")
         close(self._runs, run)
-        on_commit(partial(remove_folders, self.datacenter.storage, [PREFIX + run.id]))
+        undone = self._runs.find(run.order.undoes or "")
+        over = [run, undone] if undone is not None and undone.is_given_up else [run]
+        folders = [PREFIX + each.id for each in over]
+        on_commit(partial(remove_folders, self.datacenter.storage, folders))
         self._log("given up: %s of %s", run.order.kind, run.order.file)
         return self._info(run)
 

@@ -398,19 +398,13 @@ class Surroundings(FaultTestCase):
         # The batch that was taken at this moment may still be done, no other.
         self.assertEqual((info.state, info.rows in (3, 6)), ("stopped", True))
         self.assertIn("was suspended", info.fault)
-        rows = info.rows
-        self.assertEqual(self.work_again(OTHER).state, "stopped")
-        self.assertEqual(self.info(self.id).rows, rows)
-
-        def forgive(site):
-            site["users"][USER].suspended = False
-
-        self.change(forgive)
         self.assertExactlyOnce(self.work_again(OTHER))
 
     def work_again(self, user):
+        """Let somebody else let the run go on, and work on it in that name."""
         self.ask(lambda o: o.resume(self.id), user)
-        return self.work(self.id)
+        self.town.work_off(self.id, self.db)
+        return self.ask(lambda o: o.run(self.id), user)
 
     def test_a_person_who_loses_the_right(self):
         def change(roles):
@@ -423,7 +417,6 @@ class Surroundings(FaultTestCase):
         info = self.meanwhile(change([]), user=OTHER)
         self.assertEqual((info.state, info.rows in (3, 6)), ("stopped", True))
         self.assertIn("lacks the permission", info.fault)
-        change(["waeup.PortalManager"])()
         self.assertExactlyOnce(self.work_again(OTHER))
 
     def test_a_person_whose_account_is_removed(self):

@@ -3,7 +3,9 @@
 import os
 from contextlib import contextmanager
 from datetime import timedelta
+from unittest import mock
 
+import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from persistent import Persistent
@@ -11,17 +13,25 @@ from zope.annotation.interfaces import IAttributeAnnotatable
 from zope.component import createObject, getGlobalSiteManager, getUtility
 from zope.event import notify
 from zope.lifecycleevent import ObjectModifiedEvent
-from zope.lifecycleevent.interfaces import IObjectModifiedEvent, IObjectRemovedEvent
+from zope.lifecycleevent.interfaces import (
+    IObjectAddedEvent,
+    IObjectModifiedEvent,
+    IObjectRemovedEvent,
+)
 from zope.securitypolicy.interfaces import Allow, IPrincipalRoleManager
 
-from waeup.kofa.errors import WrongState
+from waeup.kofa.errors import NotAllowed, WrongState
+from waeup.kofa.importing import distribution
+from waeup.kofa.importing.checking import CheckWriter
 from waeup.kofa.interfaces import IDataCenterConfig
+from waeup.kofa.jobs.apart import in_own_thread
 from waeup.kofa.jobs.record import utc_now
 from waeup.kofa.tests.jobs.lives import TownTestCase, few_rows
-from waeup.kofa.tests.jobs.portal import OTHER
+from waeup.kofa.tests.jobs.portal import OTHER, USER
 from waeup.kofa.university.interfaces import IFaculty
 from waeup.kofa.university.localroles import local_roles, replace_local_roles
 
+OLD1 = "Old faculty 1"
 CLERKS = ["waeup.ImportManager", "waeup.UsersManager"]
 
 
@@ -460,6 +470,129 @@ class Conflicts(TownTestCase):
             ("Bola", ["F1", "OLD1", "OLD2", "OLD3", "OLD4"]),
         )
 
+    def test_what_an_import_changes_by_the_way_is_not_its_own(self):
+        def count(faculty, event):
+            faculties = event.newParent
+            if "OLD1" in faculties:
+                faculties["OLD1"].siblings = len(faculties)
+
+        def count_late(faculty, event):
+            transaction.get().addBeforeCommitHook(count, (faculty, event))
+
+        def officer(site):
+            site["faculties"]["OLD1"].title = "Officer"
+
+        for touch in (count, count_late):
+            with (
+                self.subTest(touch.__name__),
+                subscribed(touch, IFaculty, IObjectAddedEvent),
+                few_rows(1),
+            ):
+                code = touch.__name__.upper()[:8]
+                lines = ("code,title", "OLD1,Imported", f"{code},New")
+                id = self.order("facultyprocessor", "upsert", *lines)
+                self.stopped_at(1, id)
+                self.change(officer)
+                self.assertEqual(self.resume(id).state, "finished")
+                preview = self.undo(id, check=True)
+                undo = self.undo(id)
+                self.assertEqual((preview.report.failed, undo.report.failed), (1, 1))
+                self.assertEqual((preview.report.removed, undo.report.removed), (1, 1))
+                self.assertEqual(self.title(), "Officer")
+
+    def test_what_an_undo_changes_by_the_way_is_not_its_own(self):
+        def officer(site):
+            site["faculties"]["OLD1"].title = "Officer"
+
+        def count(faculty, event):
+            faculties = event.oldParent
+            faculties["OLD1"].siblings = len(faculties)
+
+        def count_late(faculty, event):
+            transaction.get().addBeforeCommitHook(count, (faculty, event))
+
+        for touch in (count, count_late):
+            lines = ("code,title", "OLD1,One", "N1,a", "N2,b")
+            with (
+                self.subTest(touch.__name__),
+                subscribed(touch, IFaculty, IObjectRemovedEvent),
+            ):
+                self.conflicts(
+                    "facultyprocessor",
+                    "upsert",
+                    *lines,
+                    meanwhile=officer,
+                    reason="changed since",
+                    others=2,
+                    rows=1,
+                )
+                self.assertEqual(self.title(), "Officer")
+
+    def test_what_an_undo_changes_by_the_way_beside_a_row_that_fails(self):
+        def officer(site):
+            site["faculties"]["OLD1"].title = "Officer"
+
+        def count(faculty, event):
+            if faculty.code == "N2":
+                raise ValueError("N2 is of use")
+            event.oldParent["OLD1"].siblings = len(event.oldParent)
+
+        with few_rows(2), subscribed(count, IFaculty, IObjectRemovedEvent):
+            lines = ("code,title", "OLD1,One", "N1,a", "N2,b", "N3,c")
+            id = self.order("facultyprocessor", "upsert", *lines)
+            self.work(id)
+            self.change(officer)
+            preview, undo = self.undo(id, check=True), self.undo(id)
+        self.assertEqual(_counts(preview), _counts(undo))
+        found = {row: (outcome, why) for row, _, outcome, why in self.rows(undo.report.finished)}
+        self.assertEqual(found["3"], ("left alone", "N2 is of use"))
+        self.assertEqual(found["1"], ("left alone", "It was changed since."))
+        self.assertEqual((undo.report.failed, self.title()), (2, "Officer"))
+
+    def test_what_an_undo_alone_changes_by_the_way_is_taken_back(self):
+        def touch(faculty, event):
+            faculties = event.oldParent
+            if faculty.code == "N2":
+                faculties["OLD1"].siblings = len(faculties)
+                faculties["N1"].addDepartment(createObject("waeup.Department", "D"))
+
+        for reopened in (False, True):
+            with self.subTest(reopened=reopened), few_rows(1):
+                lines = ("code,title", "OLD1,One", "N1,a", "N2,b", "N3,c")
+                id = self.order("facultyprocessor", "upsert", *lines)
+                self.work(id)
+                with subscribed(touch, IFaculty, IObjectRemovedEvent):
+                    preview = self.undo(id, check=True)
+                    undo = self.ask(lambda o, id=id: o.start_undo(id)).id
+                    if reopened:
+                        self.stopped_at(2, undo)
+                        self.reopen()
+                        self.ask(lambda o, undo=undo: o.resume(undo))
+                    info = self.work(undo)
+                self.assertEqual((info.report.failed, info.report.done), (0, 4))
+                self.assertEqual(_counts(preview), _counts(info))
+                self.assertEqual((self.title(), self.change(self.keys)[0]), (OLD1, "OLD1"))
+
+    def test_what_another_undo_changes_by_the_way(self):
+        def touch(faculty, event):
+            event.oldParent["OLD1"].siblings = len(event.oldParent)
+
+        for officers in (False, True):
+            with self.subTest(officers=officers):
+                first = self.order("facultyprocessor", "update", "code,title", "OLD1,One")
+                self.work(first)
+                if officers:
+                    self.change(lambda site: setattr(site["faculties"]["OLD1"], "title", "Two"))
+                lines = ("code,title", "N1,a")
+                second = self.order("facultyprocessor", "create", *lines, name="more.csv")
+                self.work(second)
+                with subscribed(touch, IFaculty, IObjectRemovedEvent):
+                    self.assertEqual(self.undo(second).report.failed, 0)
+                preview, undo = self.undo(first, check=True), self.undo(first)
+                self.assertEqual(undo.report.failed, int(officers))
+                self.assertEqual(_counts(preview), _counts(undo))
+                self.assertEqual(self.title(), "Two" if officers else OLD1)
+
     @staticmethod
     def keys(site):
         return sorted(site["faculties"])
@@ -738,6 +871,189 @@ class Orders(TownTestCase):
         self.assertEqual((info.state, info.report.done), ("finished", 8))
         self.assertEqual(self.objects(), self.before)
 
+    def leave(self):
+        """Let the officer lose the account."""
+        self.change(lambda site: site["users"].__delitem__(USER))
+
+    def as_other(self, question):
+        return self.ask(question, OTHER)
+
+    def led_on(self, id):
+        """Let the other officer let a run go on; return it."""
+        self.as_other(lambda o: o.resume(id))
+        self.town.work_off(id, self.db)
+        info = self.as_other(lambda o: o.run(id))
+        self.assertEqual((info.state, info.fault), ("finished", ""))
+        self.assertEqual((info.owner, info.user), (USER, OTHER))
+        return info
+
+    def test_an_undo_goes_on_as_the_one_who_lets_it(self):
+        self.work(self.id)
+        undo = self.interrupted(2)
+        self.leave()
+        info = self.led_on(undo)
+        self.assertEqual((info.report.done, info.report.failed), (8, 0))
+        self.assertEqual(self.as_other(lambda o: o.run(self.id)).state, "undone")
+
+    def test_an_import_goes_on_as_the_one_who_lets_it(self):
+        with open(os.path.join(self.town.storage, "data.csv"), "a") as stream:
+            stream.write("bad code,Bad\r\n")
+        self.ask(lambda o: o.cancel(self.id))
+        self.id = self.order("facultyprocessor", "create")
+        self.stopped_at(2, self.id)
+        self.leave()
+        info = self.led_on(self.id)
+        self.assertEqual((info.report.created, info.report.failed), (8, 1))
+        entry = self.change(lambda site: site["datacenter"].ledger.entry(info.report.pending))
+        self.assertEqual(entry.owner, OTHER)
+
+    def test_a_check_goes_on_as_the_one_who_lets_it(self):
+        self.work(self.id)
+        preview = self.ask(lambda o: o.start_undo(self.id, check=True)).id
+        self.change(lambda site: setattr(site["users"][USER], "suspended", True))
+        self.town.work_off(preview, self.db)
+        info = self.as_other(lambda o: o.run(preview))
+        self.assertEqual(info.state, "stopped")
+        self.assertIn("was suspended", info.fault)
+        self.assertEqual(self.led_on(preview).report.removed, 8)
+
+    def test_who_may_not_import_lets_nothing_go_on(self):
+        self.work(self.id)
+        undo = self.interrupted(1)
+
+        def lesser(site):
+            site["users"][OTHER].roles = ["waeup.DataCenterManager"]
+            notify(ObjectModifiedEvent(site["users"][OTHER]))
+
+        self.change(lesser)
+        for order in ("resume", "give_up", "cancel"):
+            with self.assertRaises(NotAllowed):
+                self.as_other(lambda o, order=order: getattr(o, order)(undo))
+        self.assertEqual(self.info(undo).user, USER)
+
+    def test_an_undo_that_is_given_up_is_followed_by_another_one(self):
+        for way in ("stopped", "cancelled"):
+            with self.subTest(way):
+                if way == "cancelled":
+                    self.id = self.order(
+                        "facultyprocessor", "create", "code,title", *self.rows_of_file
+                    )
+                self.work(self.id)
+                undo = self.interrupted(1)
+                if way == "cancelled":
+                    self.ask(lambda o, undo=undo: o.cancel(undo))
+                info = self.ask(lambda o, undo=undo: o.give_up(undo))
+                self.assertEqual((info.state, info.actions), ("cancelled", ()))
+                self.refused("changed nothing that could be taken back", undo)
+                with self.assertRaises(WrongState):
+                    self.ask(lambda o, undo=undo: o.give_up(undo))
+                info = self.info(self.id)
+                self.assertEqual((info.undone_by, info.actions), (None, ("undo",)))
+                self.assertEqual(len(self.objects()) - len(self.before), 6)
+                preview = self.undo(self.id, check=True)
+                second = self.interrupted(1)
+                self.ask(lambda o, second=second: o.give_up(second))
+                last = self.undo(self.id)
+                self.assertEqual((preview.report.removed, preview.report.failed), (6, 0))
+                self.assertEqual((last.state, last.report.done), ("finished", 4))
+                self.assertEqual((last.report.failed, last.fraction), (0, 1))
+                self.assertEqual(self.objects(), self.before)
+                self.assertNotIn(".work", self.stored())
+                self.assertEqual(self.town.recover(self.db), [])
+
+    def test_an_undo_of_a_stopped_import_that_is_given_up_frees_the_file(self):
+        self.stopped_at(3, self.id)
+        undo = self.interrupted(1)
+        self.ask(lambda o: o.give_up(undo))
+        info = self.info(self.id)
+        self.assertEqual((info.state, info.actions), ("cancelled", ("undo",)))
+        self.assertIn("taken back in part", info.fault)
+        with self.assertRaises(WrongState):
+            self.ask(lambda o: o.resume(self.id))
+        self.assertFalse(self.held())
+        self.assertNotIn(".work", self.stored())
+        self.assertEqual(self.undo(self.id).report.done, 4)
+        self.assertUndone()
+
+    def test_an_undo_that_is_given_up_when_its_rows_are_done(self):
+        self.work(self.id)
+        undo = self.ask(lambda o: o.start_undo(self.id)).id
+        with mock.patch.object(distribution, "perform", side_effect=OSError("disk")):
+            self.assertEqual(self.work(undo).state, "stopped")
+        self.change(lambda site: [site["datacenter"].ledger.done(i) for i in [*_intents(site)]])
+        self.ask(lambda o: o.give_up(undo))
+        info = self.info(self.id)
+        self.assertEqual((info.state, info.undone_by), ("undone", undo))
+
+    def test_a_preview_that_is_under_way_when_the_import_is_taken_back(self):
+        self.work(self.id)
+        preview = self.ask(lambda o: o.start_undo(self.id, check=True)).id
+        real, done = CheckWriter.finish, []
+
+        def finish(writer):
+            if not done:
+                done.append(in_own_thread(lambda: self.undo(self.id)))
+            return real(writer)
+
+        with mock.patch.object(CheckWriter, "finish", finish):
+            info = self.work(preview)
+        self.assertEqual((done[0].state, info.state, info.fault), ("finished", "finished", ""))
+        self.assertEqual(info.report.removed, 8)
+        self.assertEqual(len(self.ask(lambda o: o.check_rows(preview))), 8)
+        self.town.recover(self.db)
+        self.assertNotIn(".work", self.stored())
+
+    def test_a_preview_of_what_is_taken_back_already(self):
+        self.work(self.id)
+        preview = self.ask(lambda o: o.start_undo(self.id, check=True)).id
+        self.undo(self.id)
+        info = self.work(preview)
+        self.assertEqual(info.state, "cancelled")
+        self.assertRegex(info.fault, "^The import of data.csv was taken back meanwhile")
+        self.assertNotIn(".work", self.stored())
+
+    def test_a_preview_asks_for_rights(self):
+        self.work(self.id)
+        preview = self.ask(lambda o: o.start_undo(self.id, check=True)).id
+
+        def lesser(site):
+            site["users"][USER].roles = ["waeup.DataCenterManager"]
+            notify(ObjectModifiedEvent(site["users"][USER]))
+
+        self.change(lesser)
+        self.town.work_off(preview, self.db)
+        info = self.as_other(lambda o: o.run(preview))
+        self.assertEqual((info.state, info.report.total), ("stopped", 0))
+        self.assertIn("lacks the permission waeup.importData", info.fault)
+
+    def test_what_an_undo_knows_is_kept_as_long_as_an_import_needs_it(self):
+        for days in (30, 360):
+            getUtility(IDataCenterConfig)["undo_days"] = days
+            self.addCleanup(getUtility(IDataCenterConfig).pop, "undo_days", None)
+            with self.subTest(days=days):
+                lines = ("code,title", f"OLD1,One {days}")
+                first = self.order("facultyprocessor", "update", *lines, name="first.csv")
+                self.work(first)
+                lines = ("code,title", f"OLD1,Two {days}")
+                second = self.order("facultyprocessor", "update", *lines, name="second.csv")
+                self.work(second)
+                undo = self.undo(second).id
+
+                def age(site, ids=(first, second, undo)):
+                    for id in ids:
+                        run = site["datacenter"].runs.get(id)
+                        for name in ("queued", "started", "ended"):
+                            setattr(run, name, getattr(run, name) - timedelta(days=300))
+
+                self.change(age)
+                texts = [found.text for found in self.town.recover(self.db)]
+                self.assertEqual([text for text in texts if "undo of" in text], [])
+                kept = self.change(lambda site, id=undo: len(site["datacenter"].runs.get(id).undo))
+                self.assertEqual(kept, int(days == 360))
+                self.assertEqual(self.town.recover(self.db), [])
+        self.assertEqual(self.undo(first).report.failed, 0)
+        self.assertEqual(self.objects()["faculties/OLD1"]["title"], "One 30")
+
     def test_what_somebody_does_between_two_batches_of_an_undo(self):
         self.work(self.id)
         undo = self.interrupted(2)
@@ -906,6 +1222,10 @@ class AnyImport(TownTestCase):
                 self.assertEqual(undo.report.failed, 0, self.rows(undo.report.finished))
                 self.assertEqual(_counts(preview), _counts(undo))
                 self.assertEqual(self.objects(), state)
+
+
+def _intents(site):
+    return site["datacenter"].ledger.intended()
 
 
 @contextmanager
