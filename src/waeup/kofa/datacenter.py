@@ -29,7 +29,7 @@ from waeup.kofa.interfaces import (
     IDataCenterFile,
     ILogFile,
 )
-from waeup.kofa.jobs.record import Runs, busy_text
+from waeup.kofa.jobs.registry import Runs, busy_text
 from waeup.kofa.ledger import Ledger
 from waeup.kofa.logger import Logger
 from waeup.kofa.transactional import Action, on_abort, on_commit

@@ -10,8 +10,9 @@ Transactions of runs begin and end here; nothing below begins or commits one.
 from waeup.kofa.jobs.connection import Participation
 from waeup.kofa.jobs.doorbells import EmbeddedEngine, new_holder, work_off
 from waeup.kofa.jobs.interfaces import IJobEngine, IRunEndedEvent
-from waeup.kofa.jobs.record import CHECK, IMPORT, UNDO, Order, Run, Runs
+from waeup.kofa.jobs.record import CHECK, IMPORT, UNDO, Order, Run
 from waeup.kofa.jobs.recovery import Finding, recover
+from waeup.kofa.jobs.registry import Runs
 from waeup.kofa.jobs.worker import work_on
 
 __all__ = [

@@ -17,8 +17,8 @@ from zope.interface import implementer
 
 from waeup.kofa.jobs.connection import connected
 from waeup.kofa.jobs.interfaces import IJobEngine
-from waeup.kofa.jobs.record import Runs
 from waeup.kofa.jobs.recovery import forget
+from waeup.kofa.jobs.registry import Runs
 from waeup.kofa.jobs.worker import IsStopping, never, work_on
 
 log = logging.getLogger(__name__)

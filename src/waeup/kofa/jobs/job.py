@@ -34,8 +34,8 @@ from waeup.kofa.jobs.record import (
     UNDO,
     UNDONE,
     Run,
-    Runs,
 )
+from waeup.kofa.jobs.registry import Runs
 from waeup.kofa.spool import WorkFolder
 from waeup.kofa.spool.work import WORK
 

@@ -18,7 +18,7 @@ from waeup.kofa.importing.preview import Preview, first_lines, look_at, read_nam
 from waeup.kofa.importing.reading import AS_FOUND, limits
 from waeup.kofa.interfaces import IDataCenterConfig
 from waeup.kofa.jobs.job import checks_of, remove_folders
-from waeup.kofa.jobs.record import busy_text
+from waeup.kofa.jobs.registry import busy_text
 from waeup.kofa.ledger import FileEntry
 from waeup.kofa.operations.acting import MANAGE, Acting
 from waeup.kofa.operations.contents import (

@@ -32,9 +32,9 @@ from waeup.kofa.jobs.record import (
     UNDO,
     Order,
     Run,
-    Runs,
 )
 from waeup.kofa.jobs.recovery import UNDO_DAYS, Finding
+from waeup.kofa.jobs.registry import Runs
 from waeup.kofa.operations.acting import MANAGE
 from waeup.kofa.operations.contents import needs_of
 from waeup.kofa.operations.imports import IMPORT as MAY_IMPORT

@@ -1,0 +1,137 @@
+"""All runs of a data center: which are under way, which hold a file, which a scope.
+
+The module path is a database format.
+"""
+
+from collections.abc import Iterator
+
+from BTrees.Length import Length
+from BTrees.OOBTree import OOBTree
+from persistent import Persistent
+
+from waeup.kofa.errors import NoSuchItem, WrongState
+from waeup.kofa.jobs.record import CHECK, DISTRIBUTING, QUEUED, RUNNING, Run
+
+# A BTree that is empty before or after a change cannot be merged with the change of
+# somebody else: one key that is no id stays in it.
+_KEEPER = ""
+
+
+class Runs(Persistent):
+    """All runs of a data center, which of them hold a file, and which a scope."""
+
+    def __init__(self) -> None:
+        self._runs = OOBTree({_KEEPER: None})
+        self._active = OOBTree({_KEEPER: None})
+        self._files = OOBTree({_KEEPER: None})
+        self._scopes = OOBTree({_KEEPER: None})
+        # Changes with each beginning and end; two at the same time are no conflict.
+        self._changes = Length()
+
+    def add(self, run: Run) -> Run:
+        """Keep a new run; raises `WrongState` when another one holds its file.
+
+        Two that are ordered for one file at the same time write the same key: one of them is a
+        conflict.
+        """
+        holder = self.holder_of(run.order.file)
+        if holder is not None and run.holds_file and run.order.undoes != holder.id:
+            raise WrongState(busy_text(holder))
+        self._runs[run.id] = run
+        self.activate(run)
+        return run
+
+    def activate(self, run: Run) -> None:
+        """Let workers see a run that was queued, and nobody else its file."""
+        self._active[run.id] = run
+        self._changes.change(1)
+        self.hold_file(run)
+
+    def hold_file(self, run: Run) -> None:
+        """Let a run have its file for itself, if it takes one and holds it."""
+        if run.holds_file:
+            self._files[run.order.file] = run.id
+
+    def deactivate(self, run: Run) -> None:
+        """Let workers pass over a run that is over, and the next one of its scope begin."""
+        self._active.pop(run.id, None)
+        self._changes.change(1)
+        if self._scopes.get(run.scope) == run.id:
+            # Not deleted: a key that stays keeps apart who comes at the same time.
+            self._scopes[run.scope] = None
+
+    def get(self, id: str) -> Run:
+        """Return a run; raises `NoSuchItem`."""
+        run = self._runs.get(id)
+        if run is None:
+            raise NoSuchItem(f"There is no run {id!r} (any more). Look at the list of runs.")
+        found: Run = run
+        return found
+
+    def find(self, id: str) -> Run | None:
+        """Return a run, or None."""
+        return self._runs.get(id)
+
+    def __iter__(self) -> Iterator[Run]:
+        """Generate all runs."""
+        return (run for run in list(self._runs.values()) if run is not None)
+
+    def active(self) -> list[Run]:
+        """Return the runs that are worked on, or are going to be, in the order of their orders."""
+        found = [run for run in list(self._active.values()) if run is not None and run.is_active]
+        return sorted(found, key=lambda run: (run.queued, run.id))
+
+    def drop(self, run: Run) -> None:
+        """Forget a run."""
+        self._runs.pop(run.id, None)
+        if self._files.get(run.order.file) == run.id:
+            self._files.pop(run.order.file)
+
+    def holder_of(self, name: str) -> Run | None:
+        """Return the run that holds a pending file, or None."""
+        id = self._files.get(name)
+        run = None if id is None else self._runs.get(id)
+        return run if run is not None and run.holds_file else None
+
+    @property
+    def guard(self) -> Persistent:
+        """The object that changes when a run begins or ends, for `readCurrent`."""
+        return self._changes
+
+    # -- who may begin -----------------------------------------------------------
+
+    def waits_for(self, run: Run) -> Run | None:
+        """Return the run that must be over before `run` can begin, or None."""
+        if run.order.kind == CHECK:
+            return None
+        holder = self._scope_holder(run.scope)
+        if holder is not None and holder is not run:
+            return holder
+        for other in self.active():
+            if other is run:
+                return None
+            if other.state == QUEUED and other.scope == run.scope and other.order.kind != CHECK:
+                return other
+        return None
+
+    def enter_scope(self, run: Run) -> None:
+        """Let `run` be the one of its scope; two at the same time are a conflict."""
+        if run.order.kind != CHECK:
+            self._scopes[run.scope] = run.id
+
+    def _scope_holder(self, scope: str) -> Run | None:
+        id = self._scopes.get(scope)
+        run = None if id is None else self._runs.get(id)
+        return run if run is not None and run.state in (RUNNING, DISTRIBUTING) else None
+
+
+def busy_text(run: Run) -> str:
+    """Say that a run holds a file, and what can be done."""
+    if run.is_active:
+        todo = "Wait for its end, or cancel it."
+    else:
+        todo = "Let it go on, or take it back; then the file is free."
+    return (
+        f"{run.order.file} belongs to the {run.order.kind} that {run.order.user} has ordered at "
+        f"{run.queued:%Y-%m-%d %H:%M} UTC, which is {run.state}. {todo}"
+    )
