@@ -465,7 +465,8 @@ class Ends(LocalCase):
         def interrupted(connection, files=0):
             if files == 0 and interruptions:
                 begun.wait(20)
-                let.set()
+                # The portal must be told before it comes to the end.
+                threading.Timer(0.5, let.set).start()
                 raise interruptions.pop()
             return receive(connection, files)
 
