@@ -22,6 +22,7 @@ from waeup.kofa.jobs.connection import open_portal
 from waeup.kofa.jobs.distributing import complete
 from waeup.kofa.jobs.job import PREFIX, remove_folders
 from waeup.kofa.jobs.record import CHECK, IMPORT, STOPPED, UNDO, Run, utc_now
+from waeup.kofa.jobs.registry import Runs
 from waeup.kofa.ledger import FileEntry, Ledger
 from waeup.kofa.spool.disk import digest_of
 
@@ -57,6 +58,7 @@ def recover(db: Any, site_path: str, *, verify: bool = False) -> list[Finding]:
 
     def work() -> list[Finding]:
         with open_portal(db, site_path) as site:
+            _upgrade(site["datacenter"])
             return [
                 *_complete(site["datacenter"]),
                 *_forget(site["datacenter"]),
@@ -66,6 +68,14 @@ def recover(db: Any, site_path: str, *, verify: bool = False) -> list[Finding]:
 
     found: list[Finding] = in_own_thread(work)
     return found
+
+
+def _upgrade(datacenter: Any) -> None:
+    """Give a data center that was made before there were runs a place for them."""
+    transaction.begin()
+    if not hasattr(datacenter, "runs"):
+        datacenter.runs = Runs()
+        transaction.commit()
 
 
 def forget(db: Any, site_path: str) -> list[Finding]:

@@ -761,6 +761,15 @@ class Recoveries(Interrupted):
         )
         self.assertEqual((entry.owner, entry.original), (USER, "data.csv"))
 
+    def test_a_data_center_of_before_there_were_runs_gets_a_place_for_them(self):
+        def forget(site):
+            del site["datacenter"].runs
+
+        self.portal.change(forget)
+        with closing(self.portal.open()) as db:
+            recovery.recover(db, SITE)
+        self.assertEqual(self.done().state, "finished")
+
     def test_foreign_folders_and_stale_work_folders(self):
         os.mkdir(os.path.join(self.portal.storage, "holiday pictures"))
         os.makedirs(os.path.join(self.portal.storage, ".work", "run-0123456789abcdef"))
