@@ -164,7 +164,7 @@ class DataCenter(grok.Container, Logger):
         for run in self.runs:
             if run.holds_file:
                 raise ItemBusy(
-                    f"The {run.order.kind} of {run.order.file} is {run.state}, and has rows in "
+                    f"The {run.title} is {run.state}, and has rows in "
                     f"{self.storage}. Wait for its end, or take it back, before you move the "
                     "storage."
                 )

@@ -43,6 +43,7 @@ class Draft(Persistent):
     `digest` is the SHA-256 of the file that was looked at, `reading` what was said about
     how to read it, as `ReadOptions.as_dict` gives it.  `columns` gives the
     field of each column (None: ignored), `constants` are pairs of field and text.
+    `skip_unchanged` leaves objects alone that have all values already.
     `check` and `run` are the ids of its check and of its import, if they were ordered.  A draft
     that was run outlives its file.
     """

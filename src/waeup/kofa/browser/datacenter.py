@@ -44,14 +44,10 @@ class DataCenterPage(Page):
     def holders_of(self, files: Iterable[StoredFile]) -> dict[str, Held]:
         """Return what is being done with those pending files that belong to runs, by name."""
         runs = {file.name: self.operations.run_of(file.name) for file in files}
-        held = {name: run for name, run in runs.items() if run is not None}
-        known = {info.name for info in self.operations.processors()} if held else set()
         return {
-            name: Held(
-                holding_text(run),
-                self.link("run", id=run.id) if run.processor in known else None,
-            )
-            for name, run in held.items()
+            name: Held(holding_text(run), self.link("run", id=run.id) if run.id else None)
+            for name, run in runs.items()
+            if run is not None
         }
 
     def time(self, moment: Any) -> str:

@@ -19,9 +19,15 @@ def ways(run: "RunInfo") -> str:
         told = {"resume": "leads it to its end", "cancel": "lets it end now"}
         possible = {"resume", *run.actions}
     else:
-        told = {"resume": "lets it go on", "undo": "takes it back", "cancel": "gives it up"}
-        # To give it up is of use where nothing can be taken back.
-        possible = set(run.actions) - ({"cancel"} if "undo" in run.actions else set())
+        told = {
+            "resume": "lets it go on",
+            "undo": "takes it back",
+            "cancel --give-up": "gives it up",
+        }
+        possible = set(run.actions)
+        if "cancel" in possible and "undo" not in possible:
+            # To give it up is of use where nothing can be taken back.
+            possible.add("cancel --give-up")
     parts = [
         f"`kofactl {name} {run.id}` {what}" for name, what in told.items() if name in possible
     ]

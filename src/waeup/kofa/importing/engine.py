@@ -16,6 +16,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -126,13 +127,13 @@ def check_mode(processor: IBatchProcessor, mode: str) -> None:
 
 
 class SourceRows:
-    """The rows of a table, batch by batch; `taken` is the number of rows given out.
+    """The rows of a table, whose text is at `path`, batch by batch.
 
-    `lines` are the physical lines of its text, as far as they are known.
+    The first `start` rows are left out; `taken` is the number of rows so far.
     """
 
-    def __init__(self, table: Table, start: int, lines: int) -> None:
-        self._lines = lines
+    def __init__(self, table: Table, start: int, path: str) -> None:
+        self._path = path
         self._line = 0
         self._rows = iter(table)
         self.taken = sum(1 for _ in islice(self._rows, start))
@@ -149,6 +150,10 @@ class SourceRows:
     def fraction(self) -> float:
         """How much of the table was given out (0 to 1)."""
         return min(self._line / self._lines, 1.0) if self._lines else 1.0
+
+    @cached_property
+    def _lines(self) -> int:
+        return count_lines(self._path)
 
 
 class RowEngine:
@@ -232,7 +237,7 @@ class RowEngine:
     def open(self, start: int = 0) -> Iterator[SourceRows]:
         """Give the rows of the table behind the first `start` ones."""
         with running(self.processor, self._values), self._open() as table:
-            yield SourceRows(table, start, count_lines(self._source))
+            yield SourceRows(table, start, self._source)
 
     def result_files(self, finished: str, pending: str) -> ResultFiles:
         """Return new result files of these paths for the results of this engine."""

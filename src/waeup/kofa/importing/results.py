@@ -97,8 +97,12 @@ class ResultFiles:
             self._has_new_names = False
         return finished, pending if pending > self._pending_header else 0
 
-    def rewind(self, finished: int, pending: int) -> None:
-        """Forget the rows behind these lengths, which `sync` gave; 0 means all rows."""
+    def rewind(self, finished: int, pending: int, *, has_raw: bool = False) -> None:
+        """Forget the rows behind these lengths, which `sync` gave; 0 means all rows.
+
+        `has_raw` is what that attribute was by then.
+        """
+        self.has_raw = has_raw
         self._finished.rewind(finished or len(header_bytes(self.fields)))
         if self._pending is not None:
             self._pending.rewind(pending or self._pending_header)

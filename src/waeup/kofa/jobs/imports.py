@@ -15,6 +15,7 @@ import os
 import shutil
 import time
 from contextlib import ExitStack, nullcontext
+from functools import partial
 from typing import Any
 
 import transaction
@@ -36,7 +37,7 @@ from waeup.kofa.interfaces import IBatchProcessor
 from waeup.kofa.jobs.distributing import carry_out, record, turn
 from waeup.kofa.jobs.job import Job, checks_of, folder_of, remove_folders
 from waeup.kofa.jobs.pace import Pace
-from waeup.kofa.jobs.record import Checkpoint, UndoBatch
+from waeup.kofa.jobs.record import UndoBatch
 from waeup.kofa.journal import deferred_lines
 from waeup.kofa.spool.disk import digest_of, faults, sync_file
 from waeup.kofa.tabular.options import ReadOptions
@@ -167,23 +168,13 @@ class _ImportedRows:
         job = self.job
         pace = Pace(job.run.checkpoint.cursor)
         while rows := source.take(pace.rows):
-            self.job.require_rights(self.processor.permission)
-            began = time.monotonic()
-
-            def batch(rows: list[Any] = rows, began: float = began) -> Checkpoint:
-                return self._batch(engine, source, files, rows, began, pace)
-
-            former = segments.lengths_of(job.run.checkpoint.segments, job.claim.token)
-            had_raw = files.has_raw
-
-            def take_back(
-                former: tuple[int, int] | None = former, had_raw: bool = had_raw
-            ) -> None:
-                files.rewind(*(former or (0, 0)))
-                files.has_raw = had_raw
-
-            before = job.run.checkpoint.seconds
-            job.committed(batch, take_back)
+            job.require_rights(self.processor.permission)
+            began, before = time.monotonic(), job.run.checkpoint.seconds
+            lengths = segments.lengths_of(job.run.checkpoint.segments, job.claim.token)
+            job.committed(
+                partial(self._batch, engine, source, files, rows, began, pace),
+                partial(files.rewind, *(lengths or (0, 0)), has_raw=files.has_raw),
+            )
             applied = job.run.checkpoint.seconds - before
             pace.took(len(rows), applied, time.monotonic() - began)
 
@@ -195,7 +186,7 @@ class _ImportedRows:
         rows: list[Any],
         began: float,
         pace: Pace,
-    ) -> Checkpoint:
+    ) -> None:
         """Apply rows in the transaction that has begun, and say how far the run is with them."""
         job, run = self.job, self.job.run
         checkpoint = run.checkpoint
@@ -225,7 +216,6 @@ class _ImportedRows:
         )
         # A storage that was moved meanwhile is a conflict: the rows would be in the old one.
         job.site._p_jar.readCurrent(job.datacenter)
-        return checkpoint
 
     def _keep_touched(self, undo: UndoBatch, effects: list[tuple[int, Effect]]) -> None:
         """Keep which objects were changed by the way, and the serials that they had before."""

@@ -15,7 +15,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import transaction
 from transaction.interfaces import TransientError
@@ -53,8 +53,6 @@ TRIES = 5
 PREFIX = "run-"
 #: The permission that every import needs.
 IMPORT_PERMISSION = "waeup.importData"
-
-_Result = TypeVar("_Result")
 
 
 class LeaseLost(Exception):
@@ -125,10 +123,13 @@ class Job:
     @property
     def title(self) -> str:
         """What is done, in words."""
-        return f"{self.order.kind} of {self.order.file}"
+        return self.run.title
 
     def begin(self) -> None:
-        """Begin a transaction; raises `LeaseLost`, `Cancelled`, `PutDown`, or `NotAllowed`."""
+        """Begin a transaction; raises `LeaseLost`, `Cancelled` or `PutDown`.
+
+        Raises `Fault` when the storage is another one than at the beginning.
+        """
         transaction.begin()
         if self.run.checkpoint.token != self.claim.token:
             raise LeaseLost(self.title)
@@ -138,8 +139,8 @@ class Job:
             raise PutDown(self.title)
         if self.datacenter.storage != self.storage:
             raise Fault(
-                f"The storage was moved to {self.datacenter.storage} during the {self.title}. "
-                f"Move it back to {self.storage}, and let the run go on."
+                f"The storage was moved to {self.datacenter.storage} during the {self.title}, and "
+                f"the results so far are in {self.storage}. Take the run back, or give it up."
             )
 
     def restart(self) -> None:
@@ -155,14 +156,13 @@ class Job:
         return WorkFolder(self.storage, PREFIX + self.run.id, shared=True)
 
     def committed(
-        self, work: Callable[[], _Result], take_back: Callable[[], object] | None = None
-    ) -> _Result:
-        """Do `work` in a transaction and return its result; repeat it when others were in the way.
+        self, work: Callable[[], object], take_back: Callable[[], object] | None = None
+    ) -> None:
+        """Do `work` in a transaction; repeat it when others were in the way.
 
         `take_back` undoes what an attempt did outside the database.  Raises `Fault` when they
         always are, and what `begin` and `work` raise.
         """
-        result: Any = None
         former: bytes | None = None
         for attempt in range(1, ATTEMPTS + 1):
             self.begin()
@@ -171,16 +171,16 @@ class Job:
                 if serial != former:
                     # It was stored, although the database could not say so: nobody else writes
                     # the checkpoint while the token is ours.
-                    return result  # type: ignore[no-any-return]
+                    return
                 if take_back is not None:
                     take_back()
             former = serial
             try:
-                result = work()
+                work()
                 self.run.checkpoint.touch()
                 transaction.get().note(self.title)
                 transaction.commit()
-                return result
+                return
             except TransientError as exc:
                 transaction.abort()
                 log.info("%s: attempt %d: %s", self.title, attempt, exc)
@@ -202,7 +202,7 @@ class Job:
             if not fresh.checkPermission(permission, self.site):
                 raise NotAllowed(
                     f"{principal.id} lacks the permission {permission} (any more), thus the run "
-                    "does not go on. Let somebody who has it order it."
+                    "does not go on. Somebody who has it can let it go on."
                 )
 
 
@@ -224,7 +224,8 @@ def claim(
                 return None
             run.move(DISTRIBUTING if checkpoint.is_complete else RUNNING)
         checkpoint.tries += 1
-        if checkpoint.tries > TRIES:
+        is_hopeless = checkpoint.tries > TRIES
+        if is_hopeless:
             checkpoint.tries = 0
             run.move(STOPPED)
             run.fault = (
@@ -232,17 +233,16 @@ def claim(
                 "and at the log of the portal; then let the run go on."
             )
             close(runs, run)
-            transaction.commit()
-            return None
-        runs.enter_scope(run)
-        token = checkpoint.claim()
-        run.lease.renew(holder, LEASE)
+        else:
+            runs.enter_scope(run)
+            checkpoint.claim()
+            run.lease.renew(holder, LEASE)
         try:
-            transaction.get().note(f"claim of {run.order.kind} of {run.order.file}")
+            transaction.get().note(f"claim of {run.title}")
             transaction.commit()
         except TransientError:
             return None
-        return Claim(id, token, run.user, holder)
+        return None if is_hopeless else Claim(id, checkpoint.token, run.user, holder)
 
 
 def settle(db: Any, site_path: str, held: Claim, state: str | None, fault: str = "") -> None:

@@ -267,8 +267,8 @@ class Run(Persistent):
         """Go to another state; raises `WrongState` when there is no edge."""
         if state not in EDGES[self.state]:
             raise WrongState(
-                f"The {self.order.kind} of {self.order.file} is {self.state}, thus it cannot be "
-                f"{state}. Look at the list of runs again."
+                f"The {self.title} is {self.state}, thus it cannot be {state}. Look at the list "
+                "of runs again."
             )
         self.state = state
         if state == QUEUED:

@@ -184,7 +184,6 @@ def _compare(datacenter: Any, verify: bool) -> Iterator[Finding]:
         for intent in ledger.intended()
         for name in (intent.source, intent.original, intent.finished, intent.pending)
     }
-    yield from _adopt(ledger, storage, moving)
     for entry in list(ledger.entries()):
         if entry.name in moving:
             continue
@@ -205,20 +204,21 @@ def _compare(datacenter: Any, verify: bool) -> Iterator[Finding]:
             continue
         if size != entry.size or (verify and digest_of(path) != entry.digest):
             if not entry.owner and datacenter.runs.holder_of(entry.name) is None:
-                # It was put there by other means, and so it was changed.
+                # It was put there by other means, and so it was changed: it is entered anew.
                 ledger.strike(entry.name)
-                yield from _adopt(ledger, storage, moving)
                 continue
             text = (
                 f"{entry.name} is not what {entry.owner} has brought: somebody has changed it on "
                 "the disk. Bring the former content back, or delete the file and upload it again."
             )
             yield Finding("changed", text, False)
+    yield from _adopt(ledger, storage, moving)
     transaction.commit()
     yield from _foreign(storage)
     for run in datacenter.runs:
         if run.state == STOPPED:
-            text = f"The {run.title} has stopped: {run.fault} `kofactl resume {run.id}` goes on"
+            text = f"The {run.title} has stopped: {run.fault} "
+            text += f"`kofactl resume {run.id}` lets it go on"
             text += f", `kofactl undo {run.id}` takes it back." if run.can_be_undone else "."
             yield Finding("unresolved", text, False)
 

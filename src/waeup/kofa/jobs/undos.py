@@ -8,6 +8,7 @@ of the undo's own are known, since each batch has left a record in its transacti
 
 import os
 import time
+from functools import partial
 from typing import Any
 
 import transaction
@@ -130,15 +131,11 @@ class _Undo:
             work.sync()
             for number in self.numbers():
                 job.require_rights(self.processor.permission)
-                former = segments.lengths_of(job.run.checkpoint.segments, job.claim.token)
-
-                def batch(number: int = number) -> None:
-                    self._batch(number, files, pace, total)
-
-                def take_back(former: tuple[int, int] | None = former) -> None:
-                    files.rewind(*(former or (0, 0)))
-
-                job.committed(batch, take_back)
+                lengths = segments.lengths_of(job.run.checkpoint.segments, job.claim.token)
+                job.committed(
+                    partial(self._batch, number, files, pace, total),
+                    partial(files.rewind, *(lengths or (0, 0))),
+                )
                 done = job.run.undo[job.run.checkpoint.batches]
                 self.serials.learn(_serial_of(done), done)
             files.sync()

@@ -85,12 +85,9 @@ def work_on(
             "somebody else let it go on."
         )
         _put_down(db, site_path, held, STOPPED, fault)
-    except Exception as exc:
-        log.exception("The run %s has stopped.", id)
-        _put_down(db, site_path, held, STOPPED, _words(exc))
     except BaseException as exc:
-        # A hook may raise what only a main thread should: the worker lives on.
-        log.exception("The run %s was left.", id)
+        # Also what only a main thread should raise: a hook may do so, and the worker lives on.
+        log.exception("The run %s has stopped.", id)
         _put_down(db, site_path, held, STOPPED, _words(exc))
         if isinstance(exc, KeyboardInterrupt):
             raise

@@ -184,10 +184,7 @@ class RunOperations(ImportOperations):
         if run.is_active:
             raise WrongState(f"The {run.title} is {run.state}: it goes on by itself.")
         if not run.can_resume:
-            raise WrongState(
-                f"The {run.order.kind} of {run.order.file} is {run.state} and cannot go on. "
-                "Order it anew."
-            )
+            raise WrongState(f"The {run.title} is {run.state} and cannot go on. Order it anew.")
         run.move(QUEUED)
         run.user = self.principal.id
         self._runs.activate(run)
@@ -210,7 +207,8 @@ class RunOperations(ImportOperations):
     def run_of(self, name: str) -> RunInfo | None:
         """Return the run that a pending file belongs to, or None.
 
-        To those who may not see its rows, nothing is told of them.
+        Those who may not see the run are told what it does with the file, but nothing of its
+        rows, nor its `id`, which is empty then.
         """
         self._require(MANAGE)
         run = self._runs.holder_of(name)
@@ -219,7 +217,8 @@ class RunOperations(ImportOperations):
         info = self._info(run)
         if self._may_see(run):
             return info
-        return replace(info, fault="", report=replace(info.report, reasons=()), actions=())
+        report = replace(info.report, reasons=())
+        return replace(info, id="", fault="", report=report, actions=())
 
     def check_rows(
         self,
@@ -377,7 +376,7 @@ class RunOperations(ImportOperations):
         return (rows, 0) if order.mode == REMOVE else (0, rows)
 
     def _why_not_undone(self, run: Run) -> str:
-        what = f"The {run.order.kind} of {run.order.file}"
+        what = f"The {run.title}"
         if run.undone_by is not None:
             return f"{what} is taken back by another run already: {run.undone_by}."
         if run.is_active:
@@ -413,9 +412,7 @@ class RunOperations(ImportOperations):
             fraction=progress.fraction,
             rate=progress.rate,
             remaining=_remaining(run),
-            waits_for=""
-            if waits_for is None
-            else f"{waits_for.order.kind} of {waits_for.order.file}",
+            waits_for="" if waits_for is None else waits_for.title,
             fault=run.fault,
             report=run.totals(),
             undo_bytes=run.undo_bytes,
@@ -451,7 +448,7 @@ def _question(order: Order, too_many: list[int], total: int | None, is_exact: bo
     number, verb = next((n, v) for n, v in zip(too_many, ("remove", "change"), strict=True) if n)
     of_all = "" if total is None else f" of {total:,}"
     would = "would" if is_exact else "could"
-    hint = "" if is_exact else " A check tells how many it really are."
+    hint = "" if is_exact else " A check tells the exact number."
     return (
         f"The import of {order.file} {would} {verb} {number:,}{of_all} objects. Is that what you "
         f"want? Then confirm the number.{hint}"

@@ -373,6 +373,7 @@ class Secrets(OperationsTestCase):
                     call(id)
         self.assertEqual(self.clerk.runs(), [])
         self.assertEqual(self.clerk.run_of(name).report.reasons, ())
+        self.assertEqual((self.clerk.run_of(name).id, anna.run_of(name).id), ("", run))
         FunctionalLayer.work_off_runs()
         transaction.begin()
         for folder, name in (("finished", "y_anna.create.finished.csv"),):
