@@ -20,6 +20,7 @@ INSTALL_REQUIRES = [
     "rich",
     "transaction",
     "waitress",
+    "XlsxWriter",
     "zc.lockfile",
     "ZODB",
     "zope.app.publication",
@@ -53,9 +54,8 @@ TEST_REQUIRES = [
     "hypothesis",
     "selenium",
     "WebTest",
-    "XlsxWriter",  # workbooks that tests read
     "ZEO",  # two processes on one database
-    "xlwt",  # and those of before 2007
+    "xlwt",  # workbooks of before 2007
     "zope.annotation",
     "zope.app.testing",
     "zope.dottedname",

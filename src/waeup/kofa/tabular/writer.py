@@ -14,7 +14,7 @@ from types import TracebackType
 
 from waeup.kofa.tabular.source import MARK
 
-__all__ = ["TableWriter", "header_bytes"]
+__all__ = ["TableWriter", "header_bytes", "is_plain"]
 
 
 def header_bytes(columns: Sequence[str]) -> bytes:
@@ -22,6 +22,22 @@ def header_bytes(columns: Sequence[str]) -> bytes:
     stream = io.StringIO(newline="")
     csv.writer(stream).writerow(columns)
     return stream.getvalue().encode("utf-8")
+
+
+def is_plain(values: Sequence[str], first: str) -> bool:
+    """Tell whether nobody can mistake a row for something else without quotes.
+
+    A blank row could be taken for no row, the text of one column for several, one
+    of several lines for several rows, the names for a header (`first` is the first of
+    them), a mark for that of a file.
+    """
+    text = "".join(values)
+    return (
+        bool(text.strip())
+        and (len(values) > 1 or text.isalnum())
+        and not ("\n" in text or "\r" in text or "'" in text or MARK in text)
+        and values[0] != first
+    )
 
 
 class TableWriter:
@@ -51,24 +67,10 @@ class TableWriter:
             raise ValueError(
                 f"A row of {self.path} has {self._width} cells; {len(values)} were given."
             )
-        if self._is_plain(values):
+        if is_plain(values, self.columns[0]):
             self._write(values)
         else:
             self._write_quoted(values)
-
-    def _is_plain(self, values: Sequence[str]) -> bool:
-        """Tell whether nobody can mistake a row for something else without quotes.
-
-        A blank row could be taken for no row, the text of one column for several, one
-        of several lines for several rows, the names for a header, a mark for that of a file.
-        """
-        text = "".join(values)
-        return (
-            bool(text.strip())
-            and (self._width > 1 or text.isalnum())
-            and not ("\n" in text or "\r" in text or "'" in text or MARK in text)
-            and values[0] != self.columns[0]
-        )
 
     def tell(self) -> int:
         """Return the length of the file in bytes, all rows so far included."""

@@ -1,0 +1,210 @@
+"""The formats of exports: rows of cells become the bytes of a file.
+
+Stands between an exporter, which makes the cells, and a file or a pipe.  What comes out can be
+uploaded as it is and gives the same cells again, packed or not.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import zipfile
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from waeup.kofa.errors import Refused
+from waeup.kofa.exporting.sheets import MOST_SHEET_ROWS, SheetSink
+from waeup.kofa.exporting.sinks import Column, Sink
+from waeup.kofa.tabular.source import MARK
+from waeup.kofa.tabular.writer import is_plain
+
+__all__ = ["FORMATS", "MOST_SHEET_ROWS", "PACKINGS", "Column", "Form", "Sink", "open_sink"]
+
+#: Format -> its type on the internet.
+FORMATS = {
+    "csv": "text/csv; charset=utf-8",
+    "tsv": "text/tab-separated-values; charset=utf-8",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+#: Way of packing -> its type on the internet.
+PACKINGS = {"gzip": "application/gzip", "zip": "application/zip"}
+
+_DELIMITERS = {"csv": ",", "tsv": "\t"}
+#: As small as it gets in acceptable time: level 9 takes three times as long for one percent.
+_LEVEL = 6
+
+
+@dataclass(frozen=True)
+class Form:
+    """How an export is written.
+
+    `format` is one of `FORMATS`, `packing` empty or one of `PACKINGS`; a workbook is packed by
+    nature and takes none.  A text begins with a byte order mark when `mark` is set, and has
+    quotes around every cell with `quote_all`, else where they are needed; for workbooks neither
+    means anything.
+    """
+
+    format: str = "csv"
+    packing: str = ""
+    mark: bool = False
+    quote_all: bool = True
+
+    @classmethod
+    def of(
+        cls,
+        format: str,  # noqa: A002 - the word for it everywhere
+        packing: str = "",
+        *,
+        mark: bool = False,
+        quote_all: bool = True,
+    ) -> Form:
+        """Return the form of these words, which come from a person.
+
+        Raises `Refused` for a word that means nothing, and for a workbook that shall be packed.
+        """
+        if format not in FORMATS:
+            raise Refused(
+                f"There is no format {format!r} for exports. There are: {', '.join(FORMATS)}."
+            )
+        if packing and packing not in PACKINGS:
+            raise Refused(
+                f"Exports cannot be packed by {packing!r}. "
+                f"Say {' or '.join(PACKINGS)}, or nothing for a file that is not packed."
+            )
+        if packing and format == "xlsx":
+            raise Refused("A workbook is packed already. Export it without packing, or as csv.")
+        return cls(format, packing, mark, quote_all)
+
+    @property
+    def is_text(self) -> bool:
+        """Tell whether it is a table of text, packed or not."""
+        return self.format in _DELIMITERS
+
+    @property
+    def extension(self) -> str:
+        """The end of a name that the upload of this data center accepts, e.g. ``.csv.gz``."""
+        if self.packing == "zip":
+            return ".zip"
+        return f".{self.format}{'.gz' if self.packing else ''}"
+
+    @property
+    def content_type(self) -> str:
+        """The type of the content on the internet."""
+        return PACKINGS[self.packing] if self.packing else FORMATS[self.format]
+
+
+def open_sink(
+    stream: BinaryIO,
+    columns: Sequence[Column],
+    form: Form,
+    name: str,
+    folder: str | None = None,
+) -> Sink:
+    """Return a sink that writes a table of `columns` to `stream`; the header is written at once.
+
+    `stream` is only written to, in order, and left open.  `name` is that of the table, e.g.
+    ``students.csv``: a ZIP file has a member, and a workbook a sheet, of that name.  `folder` is
+    where a workbook may have temporary files (default: where the system has its own).
+
+    Raises `Refused` for columns, and the sink's ``write`` for rows, that a workbook cannot hold.
+    Half a character (a lone surrogate) raises UnicodeEncodeError in a text.
+    """
+    if form.is_text:
+        return _TextSink(stream, [column.name for column in columns], form, name)
+    return SheetSink(stream, columns, name, folder)
+
+
+class _Outlet(io.RawIOBase):
+    """Gives bytes to a stream until it is shut, or until the stream has refused any.
+
+    What finishes a container, such as its checksum, does not come behind half a table then.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._send: Callable[[bytes], object] | None = stream.write
+
+    def writable(self) -> bool:
+        """See `io.IOBase`."""
+        return True
+
+    def write(self, data: bytes) -> int:  # type: ignore[override]
+        """See `io.RawIOBase`; passes over `data` when it is shut."""
+        if self._send is not None:
+            send, self._send = self._send, None
+            send(data)
+            self._send = send
+        return len(data)
+
+    def shut(self) -> None:
+        """Let nothing more through."""
+        self._send = None
+
+
+class _TextSink(Sink):
+    """Writes CSV or TSV with CRLF as line end."""
+
+    def __init__(self, stream: BinaryIO, names: Sequence[str], form: Form, name: str) -> None:
+        self._outlet = _Outlet(stream)
+        self._open = ExitStack()
+        try:
+            target = self._packed(form.packing, name)
+            text = self._open.enter_context(
+                io.TextIOWrapper(target, encoding="utf-8", newline="", write_through=False)
+            )
+            if form.mark:
+                text.write(MARK)
+            delimiter = _DELIMITERS[form.format]
+            write_quoted = csv.writer(text, delimiter=delimiter, quoting=csv.QUOTE_ALL).writerow
+            if form.quote_all:
+                self.write = write_quoted
+                write_quoted(names)
+            else:
+                write_plain = csv.writer(text, delimiter=delimiter).writerow
+                self.write = _careful(write_plain, write_quoted, names[0] if names else "")
+                (write_plain if is_plain(names, "") else write_quoted)(names)
+        except BaseException:
+            self.abandon()
+            raise
+
+    def _packed(self, packing: str, name: str) -> BinaryIO:
+        """Return where the text goes; the same text gives the same bytes at any time."""
+        outlet = self._open.enter_context(self._outlet)
+        if packing == "gzip":
+            return self._open.enter_context(  # type: ignore[return-value]
+                gzip.GzipFile("", "wb", _LEVEL, outlet, mtime=0)  # type: ignore[arg-type]
+            )
+        if packing == "zip":
+            archive = self._open.enter_context(
+                zipfile.ZipFile(outlet, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL)  # type: ignore[arg-type]
+            )
+            # How long it gets is not known before; without this, 2 GB would be the end.
+            return self._open.enter_context(  # type: ignore[return-value]
+                archive.open(name, "w", force_zip64=True)
+            )
+        return outlet  # type: ignore[return-value]
+
+    def close(self) -> None:
+        """See `Sink`."""
+        self._open.close()
+
+    def abandon(self) -> None:
+        """See `Sink`."""
+        self._outlet.shut()
+        with suppress(OSError):
+            self._open.close()
+
+
+def _careful(
+    write_plain: Callable[[Sequence[str]], object],
+    write_quoted: Callable[[Sequence[str]], object],
+    first: str,
+) -> Callable[[Sequence[str]], object]:
+    """Return how rows are written with as few quotes as leave no doubt to a reader."""
+
+    def write(cells: Sequence[str]) -> None:
+        (write_plain if is_plain(cells, first) else write_quoted)(cells)
+
+    return write
