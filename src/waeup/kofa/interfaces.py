@@ -25,11 +25,13 @@ from zope.interface.interfaces import IObjectEvent, ObjectEvent
 from waeup.kofa.errors import DuplicationError, FatalCSVError
 
 __all__ = [
+    "BACK_COLUMN",
     "DELETION_MARKER",
     "ERRORS_COLUMN",
     "IGNORE_COLUMN",
     "IGNORE_MARKER",
     "RAW_COLUMN",
+    "REMOVED_COLUMN",
     "DataCenterStorageMovedEvent",
     "DuplicationError",
     "FatalCSVError",
@@ -56,6 +58,10 @@ IGNORE_COLUMN = "--IGNORE--"
 ERRORS_COLUMN = "--ERRORS--"
 #: Column of pending files that holds the text of rows without cells; ignored on import.
 RAW_COLUMN = "--RAW--"
+#: Column that says when an object was removed (Kofa 1.9); no kind needs to have such a field.
+REMOVED_COLUMN = "del_date"
+#: Column that says when a removed object came back.
+BACK_COLUMN = "back_date"
 
 
 class IKofaObject(Interface):
@@ -448,19 +454,42 @@ class IBatchProcessor(Interface):
 
 
 class ICSVExporter(Interface):
-    """Exports objects of one kind as CSV; a named global utility."""
+    """Exports objects of one kind as a table; a named global utility.
+
+    The portal asks `get_filtered` or `get_selected` for the objects and `write_item` for the row
+    of each.  Where a site overrides `export` or one that calls it, the portal calls that, and
+    takes the columns that are wanted from the file.  All methods read the database and change
+    nothing.
+    """
 
     title = schema.TextLine(title="Title shown to people")
     fields = Attribute("Tuple of the columns.")
+    permission = Attribute("Id of the permission that an export needs besides `exportData`.")
+    secret_fields = Attribute(
+        "Columns with hashes of passwords; they are written only for who manages users and asks."
+    )
+    key_fields = Attribute("Columns whose values `get_selected` takes, in the order of asking.")
+    filters = Attribute(
+        "Schema of the keywords of `get_filtered`, or None. A filter may be left empty; the text "
+        "of one follows the grammar of cells."
+    )
+    safe_cells = Attribute("Whether texts that a spreadsheet would evaluate are guarded.")
+    quoting = Attribute("Which cells are quoted, as a constant of the module csv.")
 
     def mangle_value(value, name, context=None):
         """Return the text of a cell."""
+
+    def count(site):
+        """Return how many objects there are, or None where that takes long to know."""
 
     def get_filtered(site, **kw):
         """Return the objects that fit the keywords."""
 
     def get_selected(site, selected):
         """Return the objects that have one of the ids `selected`."""
+
+    def write_item(obj, writer):
+        """Write the rows of an object; `writer` has the methods of `csv.DictWriter`."""
 
     def export(iterable, filepath=None):
         """Write objects as CSV; return the text when no `filepath` is given."""

@@ -1,6 +1,12 @@
-"""Objects to rows of CSV: what a processor imports, an exporter gives back.
+"""Objects to rows of tables: what a processor imports, an exporter gives back.
 
-To export a new kind of object, derive from `waeup.kofa.exporting.base.ExporterBase`
-and `grok.GlobalUtility`, name the columns in `fields`, and say in `get_filtered`
-which objects there are.
+`base` has the contract of Kofa 1.9; `kind` derives columns, cells and filters from what a kind of
+objects declares for its import.  An export is asked for by a `Wish` and carried out by `Export`
+(`driver`): objects stream from the database through the exporter (`cells`, `filters`, `keys`)
+into a file of one of the `formats`.
 """
+
+from waeup.kofa.exporting.driver import Export, Outcome, find_exporter
+from waeup.kofa.exporting.wish import Wish
+
+__all__ = ["Export", "Outcome", "Wish", "find_exporter"]

@@ -8,6 +8,7 @@ from typing import Any, TextIO
 from zope.interface import implementer
 
 from waeup.kofa.conversion import render_value
+from waeup.kofa.importing.hooks import default
 from waeup.kofa.interfaces import ICSVExporter
 
 
@@ -16,12 +17,18 @@ class ExporterBase:
     """See `ICSVExporter`.
 
     Files are UTF-8 with CRLF line ends.  `safe_cells` says that texts which a
-    spreadsheet would evaluate are guarded (`waeup.kofa.conversion.guard`).
+    spreadsheet would evaluate are guarded (`waeup.kofa.conversion.guard`), `quoting`
+    which cells are quoted, as a constant of the module csv.
     """
 
-    fields: tuple[str, ...] = ("code", "title", "title_prefix")
+    fields: Any = ("code", "title", "title_prefix")
     title: str = "Override this title"
+    permission: str = "waeup.exportData"
+    secret_fields: tuple[str, ...] = ("password",)
+    key_fields: tuple[str, ...] = ()
+    filters: Any = None
     safe_cells: bool = True
+    quoting: int = csv.QUOTE_MINIMAL
 
     def mangle_value(self, value: Any, name: str, context: Any = None) -> str:
         """Return the text of the cell `name` of the object `context`.
@@ -30,6 +37,7 @@ class ExporterBase:
         """
         return render_value(value, safe=self.safe_cells)
 
+    @default
     def get_csv_writer(self, filepath: str | None = None) -> tuple[csv.DictWriter, TextIO]:
         """Return ``(writer, outfile)`` with the header already written.
 
@@ -40,22 +48,30 @@ class ExporterBase:
             outfile = io.StringIO(newline="")
         else:
             outfile = open(filepath, "w", encoding="utf-8", newline="")  # noqa: SIM115
-        writer = csv.DictWriter(outfile, self.fields)
+        quoting: Any = self.quoting
+        writer = csv.DictWriter(outfile, self.fields, quoting=quoting)
         writer.writeheader()
         return writer, outfile
 
+    @default
     def write_item(self, obj: Any, writer: csv.DictWriter) -> None:
         """Write the row of `obj`; an attribute that it does not have is None."""
         writer.writerow(
             {name: self.mangle_value(getattr(obj, name, None), name, obj) for name in self.fields}
         )
 
+    @default
     def close_outfile(self, filepath: str | None, outfile: TextIO) -> str | None:
         """Close `outfile`; return its text when it was kept in memory."""
         text = outfile.getvalue() if isinstance(outfile, io.StringIO) else None
         outfile.close()
         return text
 
+    def count(self, site: Any) -> int | None:
+        """See `ICSVExporter`; None where nobody has said how to count."""
+        return None
+
+    @default
     def get_filtered(self, site: Any, **kw: Any) -> Iterable[Any]:
         """Return the objects of `site` that fit the keywords; without any, all."""
         raise NotImplementedError("method not implemented")
@@ -64,25 +80,33 @@ class ExporterBase:
         """Return the objects of `site` that have one of the ids `selected`."""
         raise NotImplementedError("method not implemented")
 
+    @default
     def export(self, iterable: Iterable[Any], filepath: str | None = None) -> str | None:
         """Write the objects of `iterable`; return the text when there is no `filepath`."""
         writer, outfile = self.get_csv_writer(filepath)
         try:
-            for obj in iterable:
-                self.write_item(obj, writer)
+            self.write_items(iterable, writer)
         except BaseException:
             outfile.close()
             raise
         return self.close_outfile(filepath, outfile)
 
+    def write_items(self, iterable: Iterable[Any], writer: csv.DictWriter) -> None:
+        """Write the rows of the objects of `iterable`."""
+        for obj in iterable:
+            self.write_item(obj, writer)
+
+    @default
     def export_all(self, site: Any, filepath: str | None = None) -> str | None:
         """Write all objects of `site`."""
         return self.export(self.get_filtered(site), filepath)
 
+    @default
     def export_filtered(self, site: Any, filepath: str | None = None, **kw: Any) -> str | None:
         """Write the objects of `site` that fit the keywords."""
         return self.export(self.get_filtered(site, **kw), filepath)
 
+    @default
     def export_selected(self, site: Any, filepath: str | None = None, **kw: Any) -> str | None:
         """Write the objects of `site` whose ids are in the keyword `selected`."""
         return self.export(self.get_selected(site, kw.get("selected") or []), filepath)

@@ -10,8 +10,9 @@ from contextvars import ContextVar
 
 from zope.component import queryUtility
 
+from waeup.kofa.importing.exported import dialect_of_export
 from waeup.kofa.interfaces import IDataCenterConfig
-from waeup.kofa.tabular import Limits, Table
+from waeup.kofa.tabular import Limits, Table, open_table
 from waeup.kofa.tabular.options import ReadOptions
 
 AS_FOUND = ReadOptions()
@@ -37,8 +38,14 @@ def limits() -> Limits:
 def open_source(path: str, options: ReadOptions = AS_FOUND, name: str | None = None) -> Table:
     """Open a table that came from outside, within the limits of the portal.
 
-    `name` is what messages call it (default: the file's name).  Raises as `open_table` does.
+    `name` is what messages call it (default: the file's name).  A table that an exporter has
+    written is recognised by its header; nothing in it is doubted, however odd a value looks.
+    Raises as `open_table` does.
     """
+    if options == AS_FOUND:
+        dialect = dialect_of_export(path)
+        if dialect is not None:
+            return open_table(path, dialect=dialect, own=True, limits=limits(), name=name)
     return options.open(path, limits=limits(), name=name)
 
 

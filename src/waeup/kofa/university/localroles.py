@@ -52,9 +52,17 @@ def roles_from_cell(text: str, site: Any) -> tuple[Roles, str | None]:
     return roles, None
 
 
+def roles_to_cell(roles: Roles) -> str:
+    """Return the cell that `roles_from_cell` reads; an empty one for no roles."""
+    items = [{"user_name": user, "local_role": role} for user, role in roles]
+    return repr(items) if items else ""
+
+
 def local_roles(obj: Any) -> Roles:
     """Return pairs of user and role: the local roles on `obj`."""
-    settings = _local_settings(IPrincipalRoleManager(obj))
+    # Without zope.securitypolicy, as in unit tests, roles mean nothing.
+    manager = IPrincipalRoleManager(obj, None)
+    settings = set() if manager is None else _local_settings(manager)
     return sorted((user, role) for user, role, setting in settings if setting == Allow)
 
 

@@ -1,0 +1,103 @@
+"""The cells of an object: compiled once for an export, used for every object.
+
+The counterpart of `waeup.kofa.importing.plan`.  What can be decided in advance, such as the kind
+of a column, is decided then; most cells cost a look into a dict, or at two characters.
+"""
+
+from collections.abc import Callable, Sequence
+from operator import attrgetter
+from typing import Any
+
+from zope.schema import Bool, Choice, Int
+
+from waeup.kofa.conversion import FieldPlan, render_value
+from waeup.kofa.conversion.cells import MARKERS
+from waeup.kofa.conversion.converters import AsciiConverter, TextConverter
+from waeup.kofa.interfaces import DELETION_MARKER
+
+#: Returns the cell for a value.
+Render = Callable[[Any], str]
+#: Values of a column whose cells are remembered at most.
+MOST_REMEMBERED = 4096
+
+# Kinds of fields of whose values equal ones have the same cell.
+_REPEATED = (Bool, Choice, Int)
+
+
+def compile_cell(plan: FieldPlan | None, safe: bool, *, is_filled: bool = False) -> Render:
+    """Return the function for the cells of a column.
+
+    Without `plan` the column is no field, and its values are shown by their types.  `is_filled`
+    says that a new object has a value there which an empty cell would leave: then None is written
+    as deletion marker.
+    """
+    if plan is None:
+        return lambda value: render_value(value, safe)
+    if isinstance(plan.field, _REPEATED):
+        render = _remembering(plan, safe)
+    elif type(plan.converter) in (TextConverter, AsciiConverter):
+        render = _text(plan, safe)
+    else:
+
+        def render(value: Any) -> str:
+            return plan.render(value, safe)
+
+    return _marking(render) if is_filled and safe and not plan.field.required else render
+
+
+def compile_row(names: Sequence[str], renders: Sequence[Render]) -> Callable[[Any], list[str]]:
+    """Return the function that gives the cells of an object for its attributes `names`.
+
+    An attribute that an object does not have is None.
+    """
+    # With two names at least it returns a tuple.
+    get_all = attrgetter(*names, "__class__")
+
+    def cells(obj: Any) -> list[str]:
+        try:
+            values = get_all(obj)
+        except AttributeError:
+            values = tuple(getattr(obj, name, None) for name in names)
+        return [render(value) for render, value in zip(renders, values, strict=False)]
+
+    return cells
+
+
+def _remembering(plan: FieldPlan, safe: bool) -> Render:
+    """Return the shorter way for values that come again and again."""
+    known: dict[Any, str] = {}
+
+    def cell(value: Any) -> str:
+        try:
+            return known[value]
+        except KeyError:
+            if len(known) >= MOST_REMEMBERED:
+                known.clear()
+            known[value] = text = plan.render(value, safe)
+            return text
+        except TypeError:
+            # A value that cannot be a key.
+            return plan.render(value, safe)
+
+    return cell
+
+
+def _text(plan: FieldPlan, safe: bool) -> Render:
+    """Return the shorter way for texts: most need no guard, which two characters tell."""
+    render = plan.render
+
+    def cell(value: Any) -> str:
+        if (
+            type(value) is str
+            and value[:1].isalnum()
+            and not value[-1].isspace()
+            and value not in MARKERS
+        ):
+            return value
+        return render(value, safe)
+
+    return cell
+
+
+def _marking(render: Render) -> Render:
+    return lambda value: DELETION_MARKER if value is None else render(value)

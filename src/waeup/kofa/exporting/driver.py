@@ -1,0 +1,281 @@
+"""Carries out an export: objects stream through their exporter into a file.
+
+Works in the caller's transaction, whose view of the database stays the same to the end, and
+writes nothing to it.  Objects are let go of while others are read: a million take the memory of a
+few hundred.
+"""
+
+import copy
+import csv
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from tempfile import TemporaryDirectory
+from typing import Any, BinaryIO, NamedTuple
+
+from zope import schema
+from zope.component import getUtilitiesFor, queryUtility
+from zope.schema import getFields
+
+from waeup.kofa.conversion import converter_for
+from waeup.kofa.conversion.wording import listing
+from waeup.kofa.errors import MappingError, NoSuchItem, Refused, TooLarge
+from waeup.kofa.exporting.filters import convert, matching
+from waeup.kofa.exporting.formats import MOST_SHEET_ROWS, Column, Form, Sink, open_sink
+from waeup.kofa.exporting.kind import KindExporter
+from waeup.kofa.exporting.wish import Wish
+from waeup.kofa.importing.hooks import overridden
+from waeup.kofa.interfaces import ICSVExporter
+
+#: Objects between two looks at the cache of the database, and at who waits.
+STEP = 200
+
+#: Takes the number of rows so far and the part that is done (0 to 1; 0 where nobody can say).
+Tell = Callable[[int, float], None]
+
+_WHOLE = ("export", "export_all", "export_filtered", "export_selected", "get_csv_writer")
+
+
+class Outcome(NamedTuple):
+    """What an export has written: rows, and the keys that no object has."""
+
+    rows: int
+    unknown: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+def find_exporter(name: str) -> Any:
+    """Return the exporter of that name; raises `NoSuchItem`."""
+    exporter = queryUtility(ICSVExporter, name=name)
+    if exporter is None:
+        names = sorted(known for known, _ in getUtilitiesFor(ICSVExporter))
+        raise NoSuchItem(f"There is no exporter {name!r}. There are: {listing(names)}.")
+    return exporter
+
+
+class Export:
+    """One export of `site`, as `wish` says.
+
+    Raises `NoSuchItem` and `Refused`, also `TooLarge`, for what cannot be exported so; then
+    nothing has been written.
+    """
+
+    def __init__(self, wish: Wish, site: Any) -> None:
+        self.wish = wish
+        self.site = site
+        exporter = find_exporter(wish.exporter)
+        if wish.safe != exporter.safe_cells:
+            # Utilities are shared.
+            exporter = copy.copy(exporter)
+            exporter.safe_cells = wish.safe
+        self.exporter = exporter
+        self.form = Form.of(
+            wish.format,
+            wish.packing,
+            mark=wish.mark,
+            quote_all=exporter.quoting == csv.QUOTE_ALL,
+        )
+        self.columns = columns_of(exporter, secrets=wish.secrets)
+        self._values = convert(exporter.filters, wish.filters, site)
+        self._unknown: list[str] = []
+        self._seen = 0
+        self._require_sense()
+
+    @property
+    def filename(self) -> str:
+        """What a file with the result is called."""
+        return f"{self.wish.exporter}{self.form.extension}"
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all objects are wanted."""
+        return not self._values and self.wish.keys is None
+
+    def require_room(self) -> None:
+        """Raise `TooLarge` when a sheet cannot hold all rows, as far as that can be known."""
+        if self.form.format != "xlsx":
+            return
+        number = self.exporter.count(self.site)
+        if number is not None and number <= MOST_SHEET_ROWS and self.wish.keys is None:
+            return
+        if not self.is_whole or number is None:
+            if not self._is_kind("get_filtered"):
+                return
+            number = sum(1 for _ in islice(self._objects(None), MOST_SHEET_ROWS + 1))
+        if number > MOST_SHEET_ROWS:
+            raise TooLarge(
+                f"A sheet holds {MOST_SHEET_ROWS:,} rows below its header, and there are more "
+                "objects. Export them as CSV, or choose fewer by a filter."
+            )
+
+    def write(self, stream: BinaryIO, tell: Tell | None = None) -> Outcome:
+        """Write the table to `stream`, which need not be seekable and stays open.
+
+        `tell` is called now and then, and may raise to end the work.
+        """
+        began = time.monotonic()
+        self._unknown.clear()
+        with open_sink(
+            stream, self.columns, self.form, f"{self.wish.exporter}.{self.form.format}"
+        ) as sink:
+            rows = (self._write_whole if self._is_whole_own() else self._write_rows)(sink, tell)
+        return Outcome(rows, tuple(self._unknown), time.monotonic() - began)
+
+    # -- rows -------------------------------------------------------------------
+
+    def _write_rows(self, sink: Sink, tell: Tell | None) -> int:
+        names = [column.name for column in self.columns]
+        exporter, number = self.exporter, 0
+        write = sink.write
+
+        def told(visited: int) -> None:
+            if tell is not None:
+                tell(number, min(visited / total, 1.0) if total else 0.0)
+
+        total = len(self.wish.keys) if self.wish.keys is not None else exporter.count(self.site)
+        objects = self._objects(told)
+        if not self._is_kind("write_item"):
+            writer = _Picking(write, names)
+            for obj in objects:
+                exporter.write_item(obj, writer)
+                number = writer.rows
+            return writer.rows
+        cells = exporter.row_maker(names)
+        for obj in objects:
+            write(cells(obj))
+            number += 1
+        return number
+
+    def _objects(self, told: Callable[[int], None] | None) -> Iterator[Any]:
+        """Generate the objects that are wanted."""
+        exporter, site, values = self.exporter, self.site, self._values
+        if self.wish.keys is not None:
+            selected = self._visited(self._selected(), told)
+            return matching(selected, values, exporter.filters) if values else selected
+        if self._is_kind("get_filtered"):
+            every = self._visited(exporter.objects(site), told)
+            return matching(every, values, exporter.filters)
+        return self._visited(exporter.get_filtered(site, **values), told)
+
+    def _selected(self) -> Iterator[Any]:
+        """Generate the objects of the keys that are wanted, and remember which have none."""
+        assert self.wish.keys is not None
+        exporter, site = self.exporter, self.site
+        if not self._is_kind("get_selected"):
+            yield from exporter.get_selected(site, list(self.wish.keys))
+            return
+        for key in dict.fromkeys(self.wish.keys):
+            is_known = False
+            for obj in exporter.find(site, key):
+                is_known = True
+                yield obj
+            if not is_known:
+                self._unknown.append(key)
+
+    def _visited(
+        self, objects: Iterable[Any], told: Callable[[int], None] | None
+    ) -> Iterator[Any]:
+        """Generate `objects`; let go of those that are done with, and tell how far it is."""
+        connection = getattr(self.site, "_p_jar", None)
+        for number, obj in enumerate(objects):
+            if number % STEP == 0:
+                if connection is not None:
+                    connection.cacheGC()
+                if told is not None:
+                    told(number)
+            yield obj
+
+    # -- exporters of sites -------------------------------------------------------
+
+    def _is_kind(self, hook: str) -> bool:
+        """Tell whether the exporter is one of a kind, and `hook` is that of the base."""
+        return isinstance(self.exporter, KindExporter) and not overridden(self.exporter, hook)
+
+    def _is_whole_own(self) -> bool:
+        """Tell whether a site writes whole tables in a way of its own."""
+        return any(overridden(self.exporter, name) for name in _WHOLE)
+
+    def _write_whole(self, sink: Sink, tell: Tell | None) -> int:
+        """Let the exporter write its table, and take the columns that are wanted from it."""
+        exporter, site = self.exporter, self.site
+        names = [column.name for column in self.columns]
+        with TemporaryDirectory(prefix="kofa-export-") as folder:
+            path = os.path.join(folder, "table.csv")
+            if self.wish.keys is not None:
+                exporter.export_selected(site, filepath=path, selected=list(self.wish.keys))
+            elif self._values:
+                exporter.export_filtered(site, filepath=path, **self._values)
+            else:
+                exporter.export_all(site, filepath=path)
+            with open(path, encoding="utf-8-sig", newline="") as stream:
+                writer = _Picking(sink.write, names)
+                for row in csv.DictReader(stream):
+                    writer.writerow(row)
+                    if tell is not None and writer.rows % STEP == 0:
+                        tell(writer.rows, 0.0)
+        return writer.rows
+
+    def _require_sense(self) -> None:
+        """Raise `Refused` for what the exporter cannot do."""
+        wish, exporter = self.wish, self.exporter
+        if wish.secrets and not exporter.secret_fields:
+            raise Refused(
+                f"The export of {exporter.title} has no passwords. Order it without them."
+            )
+        if wish.keys is None:
+            return
+        if not wish.keys:
+            raise Refused("The list of keys is empty. Name at least one key, or export all.")
+        if self._values and not self._is_kind("get_selected"):
+            raise Refused(
+                f"The export of {exporter.title} takes filters or keys, not both. Leave one out."
+            )
+
+
+class _Picking:
+    """What `write_item` of a site is given as writer: rows are dicts of columns and cells."""
+
+    def __init__(self, write: Callable[[Sequence[str]], object], names: Sequence[str]) -> None:
+        self.fieldnames = list(names)
+        self.rows = 0
+        self._write = write
+
+    def writerow(self, row: dict[str, Any]) -> None:
+        """Write the cells of the columns that are wanted."""
+        cells = (row.get(name) for name in self.fieldnames)
+        self._write(["" if cell is None else str(cell) for cell in cells])
+        self.rows += 1
+
+    def writerows(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Write several rows."""
+        for row in rows:
+            self.writerow(row)
+
+
+def columns_of(exporter: Any, *, secrets: bool = False) -> list[Column]:
+    """Return the columns of an export, and what a workbook makes of their cells."""
+    names = getattr(exporter, "all_fields", exporter.fields)
+    iface = getattr(exporter, "iface", None)
+    fields = {} if iface is None else getFields(iface)
+    return [
+        Column(name, _kind_of(fields.get(name)))
+        for name in names
+        if secrets or name not in exporter.secret_fields
+    ]
+
+
+def _kind_of(field: Any) -> str:
+    if isinstance(field, schema.Int | schema.Bool):
+        return "integer"
+    if isinstance(field, schema.Float):
+        return "number"
+    if isinstance(field, schema.Date):
+        return "date"
+    if isinstance(field, schema.Choice):
+        try:
+            return "text" if converter_for(field).text else "integer"
+        except (MappingError, AttributeError):
+            # Its vocabulary is known only where it is bound.
+            return "text"
+    return "text"

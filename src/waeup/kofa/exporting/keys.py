@@ -1,0 +1,61 @@
+"""A selection of objects: their keys, from a table or as a person has typed them."""
+
+import re
+from collections.abc import Sequence
+
+from waeup.kofa.conversion import propose, unguard
+from waeup.kofa.conversion.wording import listing
+from waeup.kofa.errors import Refused, TooLarge
+from waeup.kofa.importing.canonical import unpacked
+from waeup.kofa.importing.reading import AS_FOUND, limits, open_source
+
+#: Keys of one selection.
+MOST_KEYS = 1_000_000
+
+
+def keys_of_text(text: str) -> tuple[str, ...]:
+    """Return the keys that a person has typed, between them blanks, commas or line ends."""
+    return tuple(key for key in re.split(r"[\s,;]+", text) if key)
+
+
+def keys_of_table(path: str, key_fields: Sequence[str], name: str) -> tuple[str, ...]:
+    """Return the keys that the table at `path` lists, each of them once.
+
+    They are in the columns that are called like one of `key_fields`, of several the first that
+    is filled, or in the only column that there is.  `name` is what messages call the table, which
+    may be any file that can be imported.  Raises `TableError` for what is no table, `Refused` when
+    no column fits or a row is damaged, and `TooLarge`.
+    """
+    keys: dict[str, None] = {}
+    with (
+        unpacked(path, limits()) as source,
+        open_source(source.path, source.reading(AS_FOUND), name) as table,
+    ):
+        positions = _positions(table.header, key_fields, name)
+        for row in table:
+            if row.problem is not None:
+                raise Refused(
+                    f"{name}, line {row.line}: {row.problem.message} Correct the list of keys; "
+                    "nothing was exported."
+                )
+            key = next(filter(None, (row.values[at].strip() for at in positions)), None)
+            if key is not None:
+                keys[unguard(key) or key] = None
+            if len(keys) > MOST_KEYS:
+                raise TooLarge(
+                    f"{name} lists more than {MOST_KEYS:,} keys. Export all objects, or split it."
+                )
+    return tuple(keys)
+
+
+def _positions(header: Sequence[str], key_fields: Sequence[str], name: str) -> list[int]:
+    found = propose(header, key_fields)
+    positions = [found.index(field) for field in key_fields if field in found]
+    if not positions and len(header) == 1:
+        return [0]
+    if not positions:
+        raise Refused(
+            f"{name} has no column with keys. Call it {listing(key_fields)}; there are: "
+            f"{listing(header)}."
+        )
+    return positions
