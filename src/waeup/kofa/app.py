@@ -44,6 +44,8 @@ class University(grok.Application, grok.Container, Logger):
 
     #: Shown in the head of each page.
     title = "WAeUP.Kofa"
+    #: Begins the names of files that people fetch.
+    acronym = "WAeUP.Kofa"
 
     def __init__(self) -> None:
         super().__init__()

@@ -102,6 +102,11 @@ class IDataCenterConfig(Interface):
         description="0.5 without it.",
         required=False,
     )
+    export_hours = schema.Float(
+        title="Hours for which the result of an export is kept",
+        description="24 without it.",
+        required=False,
+    )
     mail_from = schema.ASCIILine(
         title="Sender of messages about runs",
         description="Without it, or without an `IMailDelivery`, none are sent.",

@@ -11,7 +11,7 @@ from zope.component import getUtility, queryUtility
 from zope.sendmail.interfaces import IMailDelivery
 
 from waeup.kofa.interfaces import IBatchProcessor, IDataCenterConfig
-from waeup.kofa.jobs.record import CHECK, UNDO, Run
+from waeup.kofa.jobs.record import CHECK, EXPORT, UNDO, Run
 from waeup.kofa.permissions import get_role_titles_for, roles_with
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ def tell_end_of_run(site: Any, run: Run) -> None:
     """
     delivery = queryUtility(IMailDelivery)
     sender = queryUtility(IDataCenterConfig, default={}).get("mail_from")
-    if run.order.kind == CHECK or delivery is None or sender is None:
+    if run.order.kind in (CHECK, EXPORT) or delivery is None or sender is None:
         return
     permission = getUtility(IBatchProcessor, name=run.order.processor).permission
     recipients = _addresses(site, {IMPORT, permission, *run.needs})

@@ -24,6 +24,9 @@ class IDataCenterDirective(Interface):
     )
     upload_limit = Int(title="Largest upload in bytes", required=False, min=1)
     undo_days = Int(title="Days for which an import can be taken back", required=False, min=0)
+    export_hours = Float(
+        title="Hours for which the result of an export is kept", required=False, min=0.0
+    )
     remove_share = Float(
         title="Share of all objects that a run may remove unasked",
         required=False,

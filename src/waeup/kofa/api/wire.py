@@ -23,12 +23,15 @@ from typing import Any, BinaryIO
 from waeup.kofa import errors
 from waeup.kofa.conversion import Mapping
 from waeup.kofa.errors import Fault, KofaError, NotUnderstood
+from waeup.kofa.exporting import Wish
 from waeup.kofa.importing.checking import CheckedRow
 from waeup.kofa.importing.preview import Preview
 from waeup.kofa.importing.report import Report
 from waeup.kofa.jobs import Finding as Found
 from waeup.kofa.operations.values import (
+    ExporterInfo,
     FieldInfo,
+    FilterInfo,
     ProcessorInfo,
     RunInfo,
     StoredFile,
@@ -43,7 +46,9 @@ from waeup.kofa.tabular.survey import Example, Finding
 VALUES: tuple[type, ...] = (
     CheckedRow,
     Example,
+    ExporterInfo,
     FieldInfo,
+    FilterInfo,
     Finding,
     Found,
     Mapping,
@@ -55,6 +60,7 @@ VALUES: tuple[type, ...] = (
     StoredFile,
     Upload,
     UserInfo,
+    Wish,
 )
 #: Errors that are raised again as what they are; another one arrives as the next of its bases.
 ERRORS: tuple[type[KofaError], ...] = (

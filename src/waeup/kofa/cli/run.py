@@ -86,6 +86,14 @@ def _address(context: click.Context, parameter: click.Parameter, value: str | No
     help="Days for which an import can be taken back.",
 )
 @click.option(
+    "--export-hours",
+    type=click.FloatRange(min=0),
+    metavar="N",
+    default=24,
+    show_default=True,
+    help="Hours for which the result of an export is kept.",
+)
+@click.option(
     "--remove-share",
     type=click.FloatRange(0, 100),
     metavar="PERCENT",
@@ -128,6 +136,7 @@ def run(
     max_unpacked: int,
     max_memory: int,
     undo_days: int,
+    export_hours: float,
     remove_share: float,
     change_share: float,
     smtp: tuple[str, int] | None,
@@ -186,6 +195,7 @@ def run(
             remove_share=remove_share / 100,
             change_share=change_share / 100,
             mail_from=mail_from,
+            export_hours=export_hours,
         )
         configure(instance, figures)
         database = stack.enter_context(instance.database(write=True))

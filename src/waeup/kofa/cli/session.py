@@ -64,6 +64,7 @@ class Figures(NamedTuple):
     remove_share: float
     change_share: float
     mail_from: str | None = None
+    export_hours: float = 24.0
 
     def keep(self, path: Path) -> None:
         """Write them to a file, for the commands that work without a portal."""

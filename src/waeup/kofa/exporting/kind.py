@@ -114,6 +114,7 @@ class KindExporter(ExporterBase, grok.GlobalUtility):
         """See `ICSVExporter`."""
         return matching(self.objects(site), kw, self.filters)
 
+    @default
     def get_selected(self, site: Any, selected: Iterable[str]) -> Iterator[Any]:
         """See `ICSVExporter`."""
         return (obj for key in dict.fromkeys(selected) for obj in self.find(site, key))

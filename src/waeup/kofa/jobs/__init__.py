@@ -1,8 +1,8 @@
 """Runs: what is ordered, worked on in the background, survives crashes, and can be taken back.
 
 `record` is what the database knows of a run.  A worker claims it (`job`), does what its kind
-asks for (`imports`, `checks`, `undos`; `worker` puts it down), and brings its files to their
-places (`distributing`).  `doorbells` wake workers, `recovery` looks after crashes.
+asks for (`imports`, `checks`, `undos`, `exports`; `worker` puts it down), and brings its files to
+their places (`distributing`).  `doorbells` wake workers, `recovery` looks after crashes.
 
 Transactions of runs begin and end here; nothing below begins or commits one.
 """
@@ -10,13 +10,14 @@ Transactions of runs begin and end here; nothing below begins or commits one.
 from waeup.kofa.jobs.connection import Participation
 from waeup.kofa.jobs.doorbells import EmbeddedEngine, new_holder, work_off
 from waeup.kofa.jobs.interfaces import IJobEngine, IRunEndedEvent
-from waeup.kofa.jobs.record import CHECK, IMPORT, UNDO, Order, Run
+from waeup.kofa.jobs.record import CHECK, EXPORT, IMPORT, UNDO, Order, Run
 from waeup.kofa.jobs.recovery import Finding, recover
 from waeup.kofa.jobs.registry import Runs
 from waeup.kofa.jobs.worker import work_on
 
 __all__ = [
     "CHECK",
+    "EXPORT",
     "IMPORT",
     "UNDO",
     "EmbeddedEngine",

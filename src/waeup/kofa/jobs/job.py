@@ -28,6 +28,7 @@ from waeup.kofa.jobs.record import (
     CANCELLED,
     CHECK,
     DISTRIBUTING,
+    EXPORT,
     QUEUED,
     RUNNING,
     STOPPED,
@@ -51,8 +52,8 @@ PAUSE = 0.05
 TRIES = 5
 #: How the ids of the work folders of runs begin.
 PREFIX = "run-"
-#: The permission that every import needs.
-IMPORT_PERMISSION = "waeup.importData"
+#: The permissions that every import and every export needs.
+IMPORT_PERMISSION, EXPORT_PERMISSION = "waeup.importData", "waeup.exportData"
 
 
 class LeaseLost(Exception):
@@ -196,7 +197,8 @@ class Job:
         account = self.site["users"].get(principal.id)
         if account is not None and account.suspended:
             raise NotAllowed(f"The account {principal.id} was suspended; the run does not go on.")
-        for permission in (IMPORT_PERMISSION, *permissions):
+        general = EXPORT_PERMISSION if self.order.kind == EXPORT else IMPORT_PERMISSION
+        for permission in (general, *permissions):
             # A new interaction: one remembers its answers.
             fresh = getSecurityPolicy()(Participation(principal))
             if not fresh.checkPermission(permission, self.site):

@@ -29,7 +29,7 @@ from waeup.kofa.importing.effects import Effect
 from waeup.kofa.importing.report import CREATED, REMOVED, UPDATED, Report, Tally
 
 #: What a run is for.
-IMPORT, CHECK, UNDO = "import", "check", "undo"
+IMPORT, CHECK, UNDO, EXPORT = "import", "check", "undo", "export"
 
 QUEUED, RUNNING, DISTRIBUTING = "queued", "running", "distributing"
 FINISHED, STOPPED, CANCELLED, UNDONE = "finished", "stopped", "cancelled", "undone"
@@ -61,6 +61,9 @@ class Order:
     read (`ReadOptions.as_dict`).  `check` is the id of the check that the run must not differ
     from, `undoes` that of the run that is taken back.  A run that `takes_file` has the file for
     itself.
+
+    Of an export, `file` is what its result is called, `processor` the name of the exporter, and
+    `wish` what `Wish.as_dict` gives.
     """
 
     kind: str
@@ -76,6 +79,7 @@ class Order:
     check: str | None = None
     undoes: str | None = None
     takes_file: bool = True
+    wish: dict[str, Any] | None = None
 
     def is_same_import(self, other: "Order") -> bool:
         """Tell whether both would do the same with the same rows."""
@@ -212,7 +216,7 @@ class UndoBatch(Persistent):
 
 
 class Run(Persistent):
-    """A run: an import, a check, or the undo of an import.
+    """A run: an import, a check, the undo of an import, or an export.
 
     ::
 
@@ -228,7 +232,7 @@ class Run(Persistent):
                        |  `------------- undo -----------'       |
                        `-----------------------------------------'
 
-    ``distributing`` is for runs that bring files to their places; a check ends without.  One that
+    ``distributing`` is for runs that bring files to their places; others end without.  One that
     stopped there goes on there, and cannot be cancelled.
 
     `ended` and the others are times in UTC; `fault` says in words why the run stopped, `report`

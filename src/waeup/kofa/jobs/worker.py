@@ -22,10 +22,11 @@ from zope.authentication.interfaces import PrincipalLookupError
 from waeup.kofa.errors import ItemBusy, KofaError, NotAllowed, Refused, StorageFault
 from waeup.kofa.jobs.checks import do_check
 from waeup.kofa.jobs.connection import open_portal
+from waeup.kofa.jobs.exports import do_export
 from waeup.kofa.jobs.heartbeat import kept
 from waeup.kofa.jobs.imports import do_import
 from waeup.kofa.jobs.job import Cancelled, Claim, Job, LeaseLost, PutDown, claim, settle
-from waeup.kofa.jobs.record import CANCELLED, CHECK, STOPPED, UNDO
+from waeup.kofa.jobs.record import CANCELLED, CHECK, EXPORT, STOPPED, UNDO
 from waeup.kofa.jobs.undos import check_undo, do_undo
 
 log = logging.getLogger(__name__)
@@ -109,6 +110,8 @@ def _do(job: Job) -> None:
         (do_check if job.order.undoes is None else check_undo)(job)
     elif job.order.kind == UNDO:
         do_undo(job)
+    elif job.order.kind == EXPORT:
+        do_export(job)
     else:
         do_import(job)
 

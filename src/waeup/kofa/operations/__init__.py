@@ -6,12 +6,14 @@ belong to the doors, but for runs, which have their own (`waeup.kofa.jobs`).
 """
 
 from waeup.kofa.importing.preview import Preview
+from waeup.kofa.operations.exports import ExportOperations
 from waeup.kofa.operations.files import FileOperations
 from waeup.kofa.operations.people import PeopleOperations
-from waeup.kofa.operations.runs import RunOperations
 from waeup.kofa.operations.settings import SettingsOperations
 from waeup.kofa.operations.values import (
+    ExporterInfo,
     FieldInfo,
+    FilterInfo,
     ProcessorInfo,
     RunInfo,
     StoredFile,
@@ -19,7 +21,9 @@ from waeup.kofa.operations.values import (
 )
 
 __all__ = [
+    "ExporterInfo",
     "FieldInfo",
+    "FilterInfo",
     "Operations",
     "Preview",
     "ProcessorInfo",
@@ -29,7 +33,7 @@ __all__ = [
 ]
 
 
-class Operations(RunOperations, SettingsOperations, PeopleOperations, FileOperations):
+class Operations(ExportOperations, SettingsOperations, PeopleOperations, FileOperations):
     """The operations of one person in one portal.
 
     `site` is the portal, `principal` the person.  Each method raises `NotAllowed`

@@ -6,25 +6,30 @@ An order is committed by the door, as any change; a worker then does it in the b
 import math
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from itertools import islice
+from typing import Any
 
 from zope.component import getUtility, queryUtility
 from zope.traversing.api import getPath
 
 from waeup.kofa import jobs
 from waeup.kofa.conversion import Mapping
-from waeup.kofa.errors import ConfirmationNeeded, MappingError, WrongState
+from waeup.kofa.errors import ConfirmationNeeded, MappingError, NoSuchItem, WrongState
+from waeup.kofa.exporting import Wish
 from waeup.kofa.importing.checking import CheckedRow, CheckReader
 from waeup.kofa.importing.hooks import CREATE, REMOVE
 from waeup.kofa.importing.reading import AS_FOUND
 from waeup.kofa.interfaces import IBatchProcessor, IDataCenterConfig
-from waeup.kofa.jobs.job import PREFIX, close, folder_of, remove_folders
+from waeup.kofa.jobs.exports import has_result, kept_time, result_of
+from waeup.kofa.jobs.job import EXPORT_PERMISSION, PREFIX, close, folder_of, remove_folders
 from waeup.kofa.jobs.record import (
     CANCELLED,
     CHECK,
+    EXPORT,
     FINISHED,
     IMPORT,
     QUEUED,
@@ -49,6 +54,8 @@ from waeup.kofa.transactional import on_commit
 REMOVE_SHARE, CHANGE_SHARE = 0.1, 0.5
 #: So many objects need no confirmation, however few there are.
 FEW = 10
+#: Who has this permission sees the exports of all.
+ALL_EXPORTS = "waeup.managePortal"
 
 
 class RunOperations(ImportOperations):
@@ -199,7 +206,10 @@ class RunOperations(ImportOperations):
         return self._info(self._run(id))
 
     def runs(self, limit: int = 100) -> list[RunInfo]:
-        """List the runs of kinds that the person may import, the newest first."""
+        """List the runs of kinds that the person may import, and exports, the newest first.
+
+        Exports are those that `exports` lists.
+        """
         self._require(MANAGE)
         found = sorted(self._runs, key=lambda run: (run.queued, run.id), reverse=True)
         return [self._info(run) for run in islice(filter(self._may_see, found), limit)]
@@ -258,6 +268,9 @@ class RunOperations(ImportOperations):
         """Return a run whose rows the person may see."""
         self._require(MANAGE)
         run = self._runs.get(id)
+        if run.order.kind == EXPORT:
+            self._require_own_export(run)
+            return run
         self._processor(run.order.processor)
         if run.order.user != self.principal.id:
             for permission in run.needs:
@@ -266,10 +279,23 @@ class RunOperations(ImportOperations):
 
     def _orderable(self, id: str) -> Run:
         """Return a run that the person may order about."""
-        self._require(MAY_IMPORT)
-        return self._run(id)
+        run = self._run(id)
+        if run.order.kind != EXPORT:
+            self._require(MAY_IMPORT)
+        return run
+
+    def _require_own_export(self, run: Run) -> None:
+        """Raise `NotAllowed` unless the person may fetch what an export gives."""
+        for permission in (EXPORT_PERMISSION, *run.needs):
+            self._require(permission)
+        if run.order.user != self.principal.id:
+            self._require(ALL_EXPORTS)
 
     def _may_see(self, run: Run) -> bool:
+        if run.order.kind == EXPORT:
+            is_own = run.order.user == self.principal.id
+            general = () if is_own else (ALL_EXPORTS,)
+            return all(map(self.may, {EXPORT_PERMISSION, *run.needs, *general}))
         processor = queryUtility(IBatchProcessor, name=run.order.processor)
         needs = () if run.order.user == self.principal.id else run.needs
         return processor is not None and all(map(self.may, {processor.permission, *needs}))
@@ -422,7 +448,20 @@ class RunOperations(ImportOperations):
             undone_by=run.undone_by,
             is_cancelling=run.is_cancelling,
             actions=_actions(run),
+            **self._result_of_export(run),
         )
+
+    def _result_of_export(self, run: Run) -> dict[str, Any]:
+        """Return what only an export has."""
+        if run.order.wish is None:
+            return {}
+        found: dict[str, Any] = {"wish": Wish.of(run.order.wish)}
+        if has_result(run) and run.ended is not None:
+            # Without the file, as where the storage was moved, there is nothing to fetch.
+            with suppress(NoSuchItem, FileNotFoundError):
+                found["size"] = os.path.getsize(result_of(self.datacenter.storage, run))
+                found["kept_until"] = run.ended + kept_time()
+        return found
 
 
 def _remaining(run: Run) -> float | None:

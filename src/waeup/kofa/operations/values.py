@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from waeup.kofa.exporting import Wish
 from waeup.kofa.importing.report import Report
 
 
@@ -69,6 +70,38 @@ class ProcessorInfo:
 
 
 @dataclass(frozen=True)
+class FilterInfo:
+    """A filter of an exporter.
+
+    `kind` is ``text``, ``number``, ``date`` or ``choice``; of a choice, `choices` are pairs of
+    token and title.
+    """
+
+    name: str
+    title: str
+    description: str
+    kind: str
+    choices: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class ExporterInfo:
+    """A kind of objects that can be exported.
+
+    `secrets` are the columns with hashes that the person may ask for, `keys` those by which
+    objects can be selected.
+    """
+
+    name: str
+    title: str
+    columns: tuple[str, ...]
+    secrets: tuple[str, ...]
+    filters: tuple[FilterInfo, ...]
+    keys: tuple[str, ...]
+    permission: str
+
+
+@dataclass(frozen=True)
 class UserInfo:
     """A user account as it is shown to administrators."""
 
@@ -83,7 +116,7 @@ class UserInfo:
 class RunInfo:
     """A run as it is shown to people.
 
-    `kind` is ``import``, ``check`` or ``undo``; `state` one of those of
+    `kind` is ``import``, ``check``, ``undo`` or ``export``; `state` one of those of
     `waeup.kofa.jobs.record.Run`.  `owner` has ordered it; `user` is whom it acts as: the owner, or
     who let it go on last.  `rows` were worked on, `failed` of them failed, `fraction`
     (0 to 1) of the work is done, `rate` are rows a second, `remaining` is an estimate in
@@ -91,6 +124,9 @@ class RunInfo:
     `report` holds the totals, so far or in the end.  `undo_bytes` is the size of the undo
     records, which are kept until `undo_until`.  `actions` are those that are possible:
     ``cancel``, ``resume``, ``undo``.  Times are in UTC.
+
+    Of an export, `processor` is the exporter and `wish` what is wanted; its result has `size`
+    bytes, and is kept until `kept_until`, while both are not None.
     """
 
     id: str
@@ -119,6 +155,9 @@ class RunInfo:
     undone_by: str | None
     is_cancelling: bool
     actions: tuple[str, ...]
+    wish: Wish | None = None
+    size: int | None = None
+    kept_until: datetime | None = None
 
     @property
     def is_active(self) -> bool:

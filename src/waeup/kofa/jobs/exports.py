@@ -1,0 +1,97 @@
+"""The work of an export: a file with the rows of objects, kept until somebody has fetched it.
+
+One transaction reads all objects, so that they are as they were at one moment; it changes nothing.
+Progress and lease are written through a connection of their own.  What a killed worker leaves is
+made anew from the beginning.
+"""
+
+import os
+from datetime import timedelta
+
+import transaction
+from zope.component import queryUtility
+
+from waeup.kofa.errors import NoSuchItem
+from waeup.kofa.exporting import Export, Outcome, Wish
+from waeup.kofa.importing.report import FAILED, UNCHANGED, Tally
+from waeup.kofa.interfaces import IDataCenterConfig
+from waeup.kofa.jobs.distributing import finish
+from waeup.kofa.jobs.job import Job, folder_of
+from waeup.kofa.jobs.pace import Pace
+from waeup.kofa.jobs.record import EXPORT, FINISHED, Run
+from waeup.kofa.jobs.reporter import Reporter, empty_folder
+from waeup.kofa.spool.disk import disk, faults
+
+#: What runs of exports write, so that one is done after the other.
+SCOPE = "(exports)"
+#: Hours for which the result of an export is kept, unless the configuration says otherwise.
+KEPT_HOURS = 24.0
+
+
+def do_export(job: Job) -> None:
+    """Write the file that is wanted."""
+    with faults(f"The {job.title}"):
+        try:
+            outcome = _export(job, empty_folder(job))
+        finally:
+            transaction.abort()
+        job.work_folder().sync()
+
+    def end() -> None:
+        order, run = job.order, job.run
+        tally = Tally({UNCHANGED: outcome.rows}, seconds=outcome.seconds)
+        for key in outcome.unknown:
+            tally.add(FAILED, f"No object has the key {key!r}.")
+        run.report = tally.report(order.file, order.processor, order.mode).as_dict()
+        run.progress.rows, run.progress.failed = outcome.rows, len(outcome.unknown)
+        finish(job.datacenter, run)
+
+    job.committed(end)
+
+
+def _export(job: Job, folder: str) -> Outcome:
+    job.begin()
+    job.require_rights(*job.run.needs)
+    export = Export(Wish.of(job.order.wish or {}), job.site)
+    export.require_room()
+    pace, reporter = Pace(), Reporter(job)
+    fd = disk.create(os.path.join(folder, job.order.file))
+    try:
+        with open(fd, "wb") as stream:
+            outcome = export.write(
+                stream,
+                lambda rows, fraction: reporter.tell(rows, 0, fraction, pace.rate(rows)),
+            )
+            stream.flush()
+            disk.sync(stream.fileno())
+    finally:
+        reporter.close()
+    return outcome
+
+
+def result_of(storage: str, run: Run) -> str:
+    """Return the path of the file that an export has written; raises `NoSuchItem`."""
+    path = os.path.join(folder_of(storage, run.id), run.order.file)
+    if not has_result(run) or not os.path.isfile(path):
+        raise NoSuchItem(
+            f"The result of the {run.title} is not there (any more): results are kept for "
+            f"{kept_hours():g} hours. Order the export again."
+        )
+    return path
+
+
+def has_result(run: Run) -> bool:
+    """Tell whether a run has a result that is kept."""
+    return run.order.kind == EXPORT and run.state == FINISHED
+
+
+def kept_hours() -> float:
+    """Return for how many hours results are kept."""
+    config = queryUtility(IDataCenterConfig, default={})
+    hours: float = config.get("export_hours", KEPT_HOURS)
+    return hours
+
+
+def kept_time() -> timedelta:
+    """Return for how long results are kept."""
+    return timedelta(hours=kept_hours())

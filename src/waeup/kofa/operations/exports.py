@@ -1,0 +1,231 @@
+"""Operations on exports: what there is, orders, results; and an export at once into a stream."""
+
+import os
+from collections.abc import Iterable
+from functools import partial
+from tempfile import TemporaryDirectory
+from typing import Any, BinaryIO
+
+from zope import schema
+from zope.component import getUtilitiesFor
+
+from waeup.kofa.errors import NoSuchItem, TooLarge, WrongState
+from waeup.kofa.exporting import Export, Outcome, Wish, find_exporter
+from waeup.kofa.exporting.driver import Tell
+from waeup.kofa.exporting.filters import Day, filters_in_order
+from waeup.kofa.exporting.keys import keys_of_table
+from waeup.kofa.interfaces import ICSVExporter
+from waeup.kofa.jobs.exports import SCOPE, result_of
+from waeup.kofa.jobs.job import EXPORT_PERMISSION, PREFIX, remove_folders
+from waeup.kofa.jobs.record import EXPORT, Order, Run
+from waeup.kofa.operations.runs import RunOperations
+from waeup.kofa.operations.values import ExporterInfo, FilterInfo, RunInfo
+from waeup.kofa.spool.disk import CHUNK
+from waeup.kofa.transactional import on_commit
+
+#: Who has this permission may have passwords exported, which are hashes.
+SECRETS = "waeup.manageUsers"
+#: Keys that an order may list: they are kept with it.
+MOST_KEYS = 200_000
+
+
+class ExportOperations(RunOperations):
+    """See `waeup.kofa.operations.Operations`."""
+
+    # -- what there is ----------------------------------------------------------------
+
+    def exporters(self) -> list[ExporterInfo]:
+        """List what the person may export, sorted by title."""
+        self._require(EXPORT_PERMISSION)
+        found = [
+            self._describe_exporter(name, exporter)
+            for name, exporter in getUtilitiesFor(ICSVExporter)
+            if self.may(_permission(exporter))
+        ]
+        return sorted(found, key=lambda info: (info.title, info.name))
+
+    def export_keys(self, exporter: str, name: str, stream: BinaryIO) -> tuple[str, ...]:
+        """Return the keys that a table lists which a person has sent; see `keys_of_table`.
+
+        `name` is that of the file, whose extension says what it is.
+        """
+        found = self._exporter(exporter)
+        limit = self.upload_limit()
+        with TemporaryDirectory(prefix="kofa-keys-") as folder:
+            # The extension counts, the rest of a name may be anything.
+            path = os.path.join(folder, "keys" + _extension(name))
+            with open(path, "wb") as target:
+                while block := stream.read(CHUNK):
+                    if target.tell() + len(block) > limit:
+                        raise TooLarge(f"{name} has more than {limit:,} bytes. Split it.")
+                    target.write(block)
+            return keys_of_table(path, found.key_fields, name)
+
+    # -- at once ------------------------------------------------------------------------
+
+    def export(self, wish: Wish, stream: BinaryIO, tell: Tell | None = None) -> Outcome:
+        """Export into `stream`, in this transaction; see `Export.write`."""
+        self._require_export(wish)
+        export = Export(wish, self.site)
+        export.require_room()
+        outcome = export.write(stream, tell)
+        # Not with the transaction: there may be none to commit, and the table has left already.
+        self.datacenter.logger.info("exported: %s, %s rows", _words(wish), outcome.rows)
+        return outcome
+
+    # -- in the background ----------------------------------------------------------------
+
+    def start_export(self, wish: Wish) -> RunInfo:
+        """Order an export, whose result is kept for a while.
+
+        Raises `Refused` for what cannot be exported so, `NoSuchItem` and `NotAllowed`.
+        """
+        self._require_export(wish)
+        if wish.keys is not None and len(wish.keys) > MOST_KEYS:
+            raise TooLarge(
+                f"An order may list {MOST_KEYS:,} keys, and these are {len(wish.keys):,}. Split "
+                "the list, or use `kofactl export --keys`."
+            )
+        export = Export(wish, self.site)
+        export.require_room()
+        needs = {_permission(export.exporter), *([SECRETS] if wish.secrets else [])}
+        order = Order(
+            kind=EXPORT,
+            file=export.filename,
+            digest="",
+            processor=wish.exporter,
+            mode="",
+            user=self.principal.id,
+            takes_file=False,
+            wish=wish.as_dict(),
+        )
+        run = self._runs.add(Run(order, SCOPE, needs))
+        self._ring(run)
+        self._log("exported: %s, job_id=%s", _words(wish), run.id)
+        return self._info(run)
+
+    def exports(self, limit: int = 100) -> list[RunInfo]:
+        """List the exports that the person has ordered, the newest first.
+
+        Who manages the portal sees those of all.
+        """
+        self._require(EXPORT_PERMISSION)
+        found = [run for run in self._runs if run.order.kind == EXPORT and self._may_see(run)]
+        found.sort(key=lambda run: (run.queued, run.id), reverse=True)
+        return [self._info(run) for run in found[:limit]]
+
+    def open_export(self, id: str) -> tuple[str, BinaryIO]:
+        """Return the result of an export and what it is called; the caller closes it.
+
+        Raises `NoSuchItem` when there is none, or not any more.
+        """
+        run = self._export_run(id)
+        stream = open(result_of(self.datacenter.storage, run), "rb")  # noqa: SIM115
+        name = f"{self._acronym}_{run.order.processor}_{run.id}{_ending(run)}"
+        self._log("downloaded: %s, job_id=%s", name, run.id)
+        return name, stream
+
+    def discard_export(self, id: str) -> None:
+        """Forget an export that is over, and its result."""
+        run = self._export_run(id)
+        if run.is_active:
+            raise WrongState(f"The {run.title} is {run.state}. Cancel it first.")
+        self._runs.drop(run)
+        on_commit(partial(remove_folders, self.datacenter.storage, [PREFIX + run.id]))
+        self._log("discarded: job_id=%s", run.id)
+
+    # -- helpers --------------------------------------------------------------------------
+
+    @property
+    def _acronym(self) -> str:
+        """What names of downloads begin with (Kofa 1.9)."""
+        return "".join(str(getattr(self.site, "acronym", "") or "Kofa").split())
+
+    def _exporter(self, name: str) -> Any:
+        self._require(EXPORT_PERMISSION)
+        exporter = find_exporter(name)
+        self._require(_permission(exporter))
+        return exporter
+
+    def _require_export(self, wish: Wish) -> None:
+        self._exporter(wish.exporter)
+        if wish.secrets:
+            self._require(SECRETS)
+
+    def _export_run(self, id: str) -> Run:
+        run = self._run(id)
+        if run.order.kind != EXPORT:
+            raise NoSuchItem(f"The run {id} is the {run.title}, not an export.")
+        return run
+
+    def _describe_exporter(self, name: str, exporter: Any) -> ExporterInfo:
+        may_secrets = bool(exporter.secret_fields) and self.may(SECRETS)
+        return ExporterInfo(
+            name=name,
+            title=exporter.title,
+            columns=tuple(f for f in exporter.fields if f not in exporter.secret_fields),
+            secrets=tuple(exporter.secret_fields) if may_secrets else (),
+            filters=tuple(
+                _describe_filter(filter_name, field, self.site)
+                for filter_name, field in filters_in_order(exporter.filters)
+            ),
+            keys=tuple(exporter.key_fields),
+            permission=_permission(exporter),
+        )
+
+
+def _permission(exporter: Any) -> str:
+    permission: str = exporter.permission
+    return permission
+
+
+def _describe_filter(name: str, field: Any, site: Any) -> FilterInfo:
+    kind = "text"
+    choices: tuple[tuple[str, str], ...] = ()
+    if isinstance(field, schema.Bool):
+        kind, choices = "choice", (("1", "yes"), ("0", "no"))
+    elif isinstance(field, schema.Choice):
+        choices = tuple(_terms(field.bind(site).vocabulary))
+        kind = "choice" if choices else "text"
+    elif isinstance(field, Day | schema.Date):
+        kind = "date"
+    elif isinstance(field, schema.Int | schema.Float | schema.Decimal):
+        kind = "number"
+    return FilterInfo(name, str(field.title or name), str(field.description or ""), kind, choices)
+
+
+def _terms(vocabulary: Any) -> Iterable[tuple[str, str]]:
+    """Generate tokens and titles of a vocabulary that can be listed."""
+    if not hasattr(vocabulary, "__iter__"):
+        return
+    for term in vocabulary:
+        token = getattr(term, "token", None)
+        if token is not None:
+            yield str(token), str(getattr(term, "title", None) or token)
+
+
+def _extension(name: str) -> str:
+    """Return the extension of a name, that of a packed file with the one before."""
+    base = os.path.basename(name.replace("\\", "/")).lower()
+    stem, extension = os.path.splitext(base)
+    if extension == ".gz":
+        return os.path.splitext(stem)[1] + extension
+    return extension
+
+
+def _ending(run: Run) -> str:
+    """Return the extension of a result, by its name."""
+    return run.order.file.removeprefix(run.order.processor)
+
+
+def _words(wish: Wish) -> str:
+    """Return for the log what was exported; keys and values of filters stay out of it."""
+    names = ", ".join(dict.fromkeys(name for name, _ in wish.filters))
+    parts = [
+        wish.exporter,
+        f"by {names}" if names else "",
+        f"{len(wish.keys):,} keys" if wish.keys is not None else "",
+        "with passwords" if wish.secrets else "",
+        "" if wish.safe else "without safe cells",
+    ]
+    return " ".join(filter(None, parts))
