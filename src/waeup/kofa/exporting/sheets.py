@@ -32,6 +32,8 @@ MOST_CELL_CHARACTERS = 32_767
 MOST_NAME_CHARACTERS = 31
 #: How a workbook shows dates.
 DATE_FORMAT = "yyyy-mm-dd"
+#: By which a workbook leaves what is typed as it is; a format that it has by nature.
+TEXT_FORMAT = 49
 
 #: What to do when a workbook will not do.
 _ADVICE = "Export as CSV instead."
@@ -42,9 +44,11 @@ _DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})#")
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,15}")
 #: Whole numbers up to this are exact.
 _MOST_EXACT = 2**53
-#: What XML cannot hold, and what reads as something else than itself: two escapes of workbooks
-#: that share an underscore.
-_UNFIT = re.compile("[\0\ud800-\udfff\ufffe\uffff]|_x[0-9a-fA-F]{4}_x[0-9a-fA-F]{4}_")
+#: What XML cannot hold, and what reads as something else than itself: workbooks escape control
+#: characters as _x001F_, and of two such forms that share an underscore the first one counts.
+_UNFIT = re.compile(
+    "[\0\ud800-\udfff\ufffe\uffff]|_x[0-9a-fA-F]{4}(?:_x[0-9a-fA-F]{4}_|[\x01-\x08\x0b-\x1f])"
+)
 _NOT_IN_NAMES = re.compile(r"[\[\]:*?/\\\x00-\x1f\ud800-\udfff\ufffe\uffff]")
 _WIDTHS = {"date": 12, "integer": 10, "number": 12, "decimal": 12}
 _LEAST_WIDTH, _MOST_WIDTH = 8, 60
@@ -178,8 +182,8 @@ class SheetSink(Sink):
     def _begin(self) -> None:
         """Write the header, and decide how each column is written."""
         book, sheet = self._book, self._sheet
-        self._as_text = book.add_format({"num_format": "@"})
-        bold = book.add_format({"bold": True, "num_format": "@"})
+        self._as_text = book.add_format({"num_format": TEXT_FORMAT})
+        bold = book.add_format({"bold": True, "num_format": TEXT_FORMAT})
         dates = book.add_format({"num_format": DATE_FORMAT})
         sheet.freeze_panes(1, 0)
         self._writers: list[Callable[[int, int, str], None]] = []
@@ -188,7 +192,7 @@ class SheetSink(Sink):
                 number,
                 number,
                 column.width or default_width(column),
-                self._as_text if column.kind == "text" else None,
+                {"text": self._as_text, "date": dates}.get(column.kind),
             )
             self._check(0, number, column.name)
             sheet.write_string(0, number, column.name, bold)
