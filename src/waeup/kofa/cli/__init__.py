@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from waeup.kofa.cli import files, imports, kinds, logs, preview, run, runs, storage, users
+from waeup.kofa.cli import exports, files, imports, kinds, logs, preview, run, runs, storage, users
 from waeup.kofa.cli.following import Cancelled, Unfinished
 from waeup.kofa.cli.screen import complain
 from waeup.kofa.cli.settings import Settings, common_options
@@ -66,6 +66,8 @@ for command in (
     runs.resume,
     runs.undo,
     runs.recover,
+    exports.export,
+    exports.exporters,
     logs.logs,
     kinds.processors,
     kinds.template,

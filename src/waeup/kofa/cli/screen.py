@@ -89,8 +89,31 @@ def progress_bar(label: str) -> Iterator[Callable[["RunInfo"], None]]:
 
     Yields the function to call with the run now and then.
     """
+
+    def show(run: "RunInfo") -> None:
+        text = f"{run.rows:,} rows, {run.failed:,} failed"
+        if run.state == "queued":
+            text = "waiting"
+        elif run.is_cancelling:
+            text += ", ending"
+        elif run.rate:
+            text += f", {run.rate:,.0f}/s"
+            if run.remaining is not None:
+                text += f", {duration(run.remaining)} left"
+        show_share(run.fraction, text)
+
+    with bar(label) as show_share:
+        yield show
+
+
+@contextmanager
+def bar(label: str) -> Iterator[Callable[[float, str], None]]:
+    """Show a bar on standard error while the block runs, if that is a terminal.
+
+    Yields the function to call now and then with what is done (0 to 1) and a text.
+    """
     if not sys.stderr.isatty():
-        yield lambda value: None
+        yield lambda share, text: None
         return
     from rich import progress as bars
     from rich.console import Console
@@ -105,16 +128,4 @@ def progress_bar(label: str) -> Iterator[Callable[["RunInfo"], None]]:
     with bars.Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(printable(label), total=1.0, text="")
 
-        def show(run: "RunInfo") -> None:
-            text = f"{run.rows:,} rows, {run.failed:,} failed"
-            if run.state == "queued":
-                text = "waiting"
-            elif run.is_cancelling:
-                text += ", ending"
-            elif run.rate:
-                text += f", {run.rate:,.0f}/s"
-                if run.remaining is not None:
-                    text += f", {duration(run.remaining)} left"
-            progress.update(task, completed=run.fraction, text=text)
-
-        yield show
+        yield lambda share, text: progress.update(task, completed=share, text=text)
