@@ -10,6 +10,7 @@ from zope.publisher.http import DirectResult
 
 from waeup.kofa.browser.page import Door
 from waeup.kofa.errors import InvalidName
+from waeup.kofa.exporting.formats import FORMATS
 from waeup.kofa.interfaces import IDataCenter, IUniversity
 
 #: Bytes that are read and sent at once.
@@ -30,7 +31,7 @@ class Attachment(Door):
     def send(self, name: str, blocks: Iterator[bytes]) -> DirectResult:
         """Return `blocks` as the content of a file called `name`."""
         self.set_security_headers()
-        kind = "text/csv; charset=utf-8" if name.endswith(".csv") else "application/octet-stream"
+        kind = FORMATS.get(name.rpartition(".")[2], "application/octet-stream")
         self.response.setHeader("Content-Type", kind)
         self.response.setHeader("Content-Disposition", disposition(name))
         self.response.setHeader("Cache-Control", "no-store")
@@ -58,15 +59,18 @@ class Download(Attachment):
 
 
 class Skeleton(Attachment):
-    """Sends an empty table with the columns of a kind of objects (``name=`` its processor)."""
+    """Sends an empty table with the columns of a kind of objects (``name=`` its processor).
+
+    ``format=xlsx`` makes it a workbook.
+    """
 
     grok.context(IUniversity)
     grok.name("skeleton")
     grok.require("waeup.manageDataCenter")
 
     def render(self) -> DirectResult:
-        """Send the one line."""
-        name, content = self.operations.template(self.field("name"))
+        """Send the table."""
+        name, content = self.operations.template(self.field("name"), self.field("format") or "csv")
         return self.send(name, iter([content]))
 
 

@@ -1,5 +1,6 @@
 """``kofactl processors`` and ``template``: what can be imported."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,9 @@ from waeup.kofa.errors import NameTaken, NoSuchItem, Refused
 
 if TYPE_CHECKING:
     from waeup.kofa.operations import ProcessorInfo
+
+#: Formats of templates, the usual one first (`waeup.kofa.exporting.templates`).
+FORMATS = ("csv", "xlsx")
 
 
 @click.command(short_help="List what can be imported, and its fields.")
@@ -53,18 +57,31 @@ def processors(settings: Settings, name: str | None) -> None:
     type=click.Path(path_type=Path),
     help="File to write; it must not exist yet. Without it the terminal gets the table.",
 )
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(FORMATS),
+    help="csv, or a workbook that also says what goes into each column. Without it the name of "
+    "the file decides.",
+)
 @common_options
 @pass_settings
-def template(settings: Settings, processor: str, output: Path | None) -> None:
+def template(settings: Settings, processor: str, output: Path | None, kind: str | None) -> None:
     """Write a table with the columns of a processor, ready to be filled in.
 
     \b
     kofactl template studentprocessor -o students.csv
+    kofactl template studentprocessor -o students.xlsx
     """
     from waeup.kofa.cli.session import session
 
+    if kind is None:
+        suffix = "" if output is None else output.suffix.lower()[1:]
+        kind = suffix if suffix in FORMATS else FORMATS[0]
+    if output is None and kind != "csv" and (settings.json or _is_terminal()):
+        raise Refused("A workbook cannot be shown here. Name a file with -o.")
     with session(settings) as operations:
-        filename, content = operations.template(processor)
+        filename, content = operations.template(processor, kind)
     if output is None:
         if settings.json:
             say_json({"name": filename, "content": content.decode("utf-8")})
@@ -82,6 +99,10 @@ def template(settings: Settings, processor: str, output: Path | None) -> None:
         say_json({"name": filename, "output": str(output)})
     else:
         say(f"{output} was written.")
+
+
+def _is_terminal() -> bool:
+    return sys.stdout.isatty()
 
 
 def _find(processors: "list[ProcessorInfo]", name: str) -> "ProcessorInfo":

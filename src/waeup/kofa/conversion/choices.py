@@ -55,6 +55,14 @@ class ChoiceConverter(Converter):
         except (KeyError, TypeError):
             return _name(value)
 
+    def choices(self) -> dict[str, str]:
+        """Return token -> title of all allowed values; empty where they cannot be listed."""
+        found: dict[str, str] = {}
+        if self._listed:
+            for _value, token, title in _terms(self._source):
+                found.setdefault(token, title or token)
+        return found
+
     def _add(self, value: Any, token: str, title: str | None) -> None:
         if token in self._by_token:
             return

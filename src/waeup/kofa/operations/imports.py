@@ -10,6 +10,7 @@ from zope.schema.interfaces import IPassword
 
 from waeup.kofa.conversion import Mapping, propose
 from waeup.kofa.errors import MappingError, NoSuchItem, NotAllowed
+from waeup.kofa.exporting.templates import template
 from waeup.kofa.importing.reading import AS_FOUND
 from waeup.kofa.interfaces import IBatchProcessor
 from waeup.kofa.ledger import Draft
@@ -37,11 +38,18 @@ class ImportOperations(FileOperations):
         ]
         return sorted(found, key=lambda info: info.title)
 
-    def template(self, processor: str) -> tuple[str, bytes]:
-        """Return name and content of an empty table for a kind of objects."""
+    def template(
+        self,
+        processor: str,
+        format: str = "csv",  # noqa: A002 - the word for it everywhere
+    ) -> tuple[str, bytes]:
+        """Return name and content of an empty table for a kind of objects.
+
+        `format` is ``csv`` or ``xlsx``; a workbook has a second sheet that says what the columns
+        are.  Raises `Refused` for other formats.
+        """
         self._require(MANAGE)
-        found = self._processor(processor)
-        return found.template_name, found.get_csv_skeleton().encode("utf-8")
+        return template(self._processor(processor), format, self.site)
 
     # -- mappings -------------------------------------------------------------------
 

@@ -319,6 +319,21 @@ class Rights(OperationsTestCase):
             clerk.template("userprocessor")
 
 
+class Templates(OperationsTestCase):
+    """Empty tables come in two formats."""
+
+    def test_names_and_contents(self):
+        clerk = self.of("clerk", "waeup.ImportManager")
+        name, content = clerk.template("facultyprocessor")
+        self.assertEqual(name, "facultyimport_000.csv")
+        self.assertTrue(content.startswith(b"code,local_roles,"))
+        name, content = clerk.template("facultyprocessor", "xlsx")
+        self.assertEqual(name, "facultyimport_000.xlsx")
+        self.assertTrue(content.startswith(b"PK"))
+        with self.assertRaisesRegex(Refused, "no format 'pdf' for templates"):
+            clerk.template("facultyprocessor", "pdf")
+
+
 class Secrets(OperationsTestCase):
     """Passwords are seen by those whose business they are."""
 

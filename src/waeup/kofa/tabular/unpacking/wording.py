@@ -9,6 +9,7 @@ from waeup.kofa.errors import TableError, TooLarge
 from waeup.kofa.tabular.limits import Limits
 
 __all__ = [
+    "NOTES_HEADER",
     "SAVE_AS",
     "damaged",
     "listed",
@@ -19,6 +20,16 @@ __all__ = [
     "too_much",
 ]
 
+#: Header of the sheet by which our own templates explain their columns: no table to be read.
+NOTES_HEADER = (
+    "Column",
+    "Title",
+    "Type",
+    "Required for",
+    "Allowed values",
+    "Example",
+    "Description",
+)
 #: The advice for whoever has a table in a form that cannot be read.
 SAVE_AS = 'Open it, save the table as .xlsx or "CSV UTF-8", and upload that.'
 

@@ -23,6 +23,7 @@ from waeup.kofa.tabular.limits import Limits
 from waeup.kofa.tabular.unpacking import remedies
 from waeup.kofa.tabular.unpacking.cells import text_of
 from waeup.kofa.tabular.unpacking.wording import (
+    NOTES_HEADER,
     SAVE_AS,
     damaged,
     listed,
@@ -110,6 +111,8 @@ def _first_table(workbook: Any, names: list[str], name: str) -> tuple[str, Any]:
         rows = 0
         for row in cells.iter_rows():
             rows += not all(map(_is_empty, row))
+            if rows == 1 and best is not None and tuple(row) == NOTES_HEADER:
+                break
             if rows == _TABLE_ROWS:
                 return sheet, cells
         if rows and best is None:

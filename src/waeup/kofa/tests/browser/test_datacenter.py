@@ -186,9 +186,25 @@ class UploadTest(PagesTestCase):
         self.assertIn('filename="facultyimport_000.csv"', browser.headers["Content-Disposition"])
         self.assertIn("code", browser.contents.splitlines()[0].split(","))
 
+    def test_templates_are_workbooks_on_demand(self) -> None:
+        browser = self.log_in("waeup.ImportManager", name="importer")
+        browser.open(f"{INDEX}/upload")
+        browser.getLink(url="skeleton?name=facultyprocessor&format=xlsx").click()
+        self.assertIn('filename="facultyimport_000.xlsx"', browser.headers["Content-Disposition"])
+        self.assertIn("spreadsheetml", browser.headers["Content-Type"])
+
     def test_an_unknown_template_is_refused(self) -> None:
         self.browser.open("http://localhost/app/skeleton?name=<b>")
         self.assertEqual(self.status, 404)
+        self.assertNotIn("<b>", self.page)
+
+    def test_an_unknown_format_is_refused(self) -> None:
+        self.browser = self.log_in("waeup.ImportManager", name="importer")
+        self.browser.handleErrors = True
+        self.browser.raiseHttpErrors = False
+        self.browser.open("http://localhost/app/skeleton?name=facultyprocessor&format=<b>")
+        self.assertEqual(self.status, 400)
+        self.assertIn("There are: csv, xlsx", self.page)
         self.assertNotIn("<b>", self.page)
 
     def test_the_way_back(self) -> None:

@@ -350,6 +350,25 @@ class KindTests(PortalCase):
         fields = self.ask("processors", "facultyprocessor")["fields"]
         self.assertEqual(sorted(header), sorted(field["name"] for field in fields))
 
+    def test_a_template_is_a_workbook_on_demand(self) -> None:
+        self.assertEqual(kofactl("template", "facultyprocessor", "-o", "t.XLSX").code, 0)
+        self.assertTrue(Path("t.XLSX").read_bytes().startswith(b"PK"))
+        for words, start in (
+            (("-o", "t.xls", "--format", "xlsx"), b"PK"),
+            (("-o", "u.xlsx", "--format", "csv"), b"code,"),
+            (("-o", "t.txt"), b"code,"),
+        ):
+            with self.subTest(words):
+                self.assertEqual(kofactl("template", "facultyprocessor", *words).code, 0)
+                self.assertTrue(Path(words[1]).read_bytes().startswith(start))
+        with mock.patch("waeup.kofa.cli.kinds._is_terminal", return_value=True):
+            self.assert_refused(
+                "Name a file with -o", "template", "facultyprocessor", "--format", "xlsx"
+            )
+        self.assert_refused(
+            "Name a file with -o", "template", "facultyprocessor", "--format", "xlsx", "--json"
+        )
+
     def test_a_template_is_written_only_to_a_new_file(self) -> None:
         self.assertEqual(kofactl("template", "facultyprocessor", "-o", "t.csv").code, 0)
         content = Path("t.csv").read_bytes()
