@@ -1,8 +1,9 @@
 """The base of all exporters, with the contract of Kofa 1.9."""
 
+import copy
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, TextIO
 
 from zope.interface import implementer
@@ -10,6 +11,22 @@ from zope.interface import implementer
 from waeup.kofa.conversion import render_value
 from waeup.kofa.importing.hooks import default
 from waeup.kofa.interfaces import ICSVExporter
+
+#: Objects between two looks at the cache of the database.
+STEP = 200
+
+
+def released(objects: Iterable[Any]) -> Iterator[Any]:
+    """Generate `objects` of a database; let go of those that are done with.
+
+    Within one transaction a database keeps whatever was loaded; a million would need its memory.
+    """
+    for number, obj in enumerate(objects):
+        if number % STEP == 0:
+            connection = getattr(obj, "_p_jar", None)
+            if connection is not None:
+                connection.cacheGC()
+        yield obj
 
 
 @implementer(ICSVExporter)
@@ -29,6 +46,15 @@ class ExporterBase:
     filters: Any = None
     safe_cells: bool = True
     quoting: int = csv.QUOTE_MINIMAL
+
+    def prepared(self, safe: bool) -> "ExporterBase":
+        """Return an exporter for one export, in which texts are guarded only with `safe`.
+
+        Utilities are shared, and stay as they are.
+        """
+        found = copy.copy(self)
+        found.safe_cells = safe
+        return found
 
     def mangle_value(self, value: Any, name: str, context: Any = None) -> str:
         """Return the text of the cell `name` of the object `context`.
@@ -93,7 +119,7 @@ class ExporterBase:
 
     def write_items(self, iterable: Iterable[Any], writer: csv.DictWriter) -> None:
         """Write the rows of the objects of `iterable`."""
-        for obj in iterable:
+        for obj in released(iterable):
             self.write_item(obj, writer)
 
     @default
@@ -110,3 +136,17 @@ class ExporterBase:
     def export_selected(self, site: Any, filepath: str | None = None, **kw: Any) -> str | None:
         """Write the objects of `site` whose ids are in the keyword `selected`."""
         return self.export(self.get_selected(site, kw.get("selected") or []), filepath)
+
+
+class _Foreign(ExporterBase):
+    """An exporter that does not inherit from the base: what it lacks is that of the base."""
+
+    def __init__(self, exporter: Any) -> None:
+        for name in dir(ExporterBase):
+            if not name.startswith("_") and hasattr(exporter, name):
+                self.__dict__[name] = getattr(exporter, name)
+
+
+def completed(exporter: Any) -> ExporterBase:
+    """Return `exporter`, a utility that a site has registered, with all that an exporter has."""
+    return exporter if isinstance(exporter, ExporterBase) else _Foreign(exporter)

@@ -5,12 +5,15 @@ writes nothing to it.  Objects are let go of while others are read: a million ta
 few hundred.
 """
 
-import copy
 import csv
 import os
+import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import date
 from itertools import islice
+from operator import itemgetter
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO, NamedTuple
 
@@ -18,22 +21,23 @@ from zope import schema
 from zope.component import getUtilitiesFor, queryUtility
 from zope.schema import getFields
 
-from waeup.kofa.conversion import converter_for
-from waeup.kofa.conversion.wording import listing
-from waeup.kofa.errors import MappingError, NoSuchItem, Refused, TooLarge
+from waeup.kofa.conversion import converter_for, guard, is_active
+from waeup.kofa.conversion.wording import listing, shown
+from waeup.kofa.errors import KofaError, MappingError, NoSuchItem, Refused, TooLarge
+from waeup.kofa.exporting.base import STEP, completed
 from waeup.kofa.exporting.filters import convert, matching
 from waeup.kofa.exporting.formats import MOST_SHEET_ROWS, Column, Form, Sink, open_sink
 from waeup.kofa.exporting.kind import KindExporter
 from waeup.kofa.exporting.wish import Wish
-from waeup.kofa.importing.hooks import overridden
+from waeup.kofa.importing.hooks import FAULTS, overridden, row_error
 from waeup.kofa.interfaces import ICSVExporter
-
-#: Objects between two looks at the cache of the database, and at who waits.
-STEP = 200
+from waeup.kofa.tabular import open_table
 
 #: Takes the number of rows so far and the part that is done (0 to 1; 0 where nobody can say).
 Tell = Callable[[int, float], None]
 
+#: Whose month could be taken for its day.
+_A_DAY = date(2001, 2, 3)
 _WHOLE = ("export", "export_all", "export_filtered", "export_selected", "get_csv_writer")
 
 
@@ -45,13 +49,21 @@ class Outcome(NamedTuple):
     seconds: float = 0.0
 
 
+def all_exporters() -> list[tuple[str, Any]]:
+    """Return names and exporters, sorted by name; each has all that an exporter has."""
+    return [
+        (name, completed(one))
+        for name, one in sorted(getUtilitiesFor(ICSVExporter), key=itemgetter(0))
+    ]
+
+
 def find_exporter(name: str) -> Any:
     """Return the exporter of that name; raises `NoSuchItem`."""
     exporter = queryUtility(ICSVExporter, name=name)
     if exporter is None:
-        names = sorted(known for known, _ in getUtilitiesFor(ICSVExporter))
+        names = [known for known, _ in all_exporters()]
         raise NoSuchItem(f"There is no exporter {name!r}. There are: {listing(names)}.")
-    return exporter
+    return completed(exporter)
 
 
 class Export:
@@ -65,10 +77,7 @@ class Export:
         self.wish = wish
         self.site = site
         exporter = find_exporter(wish.exporter)
-        if wish.safe != exporter.safe_cells:
-            # Utilities are shared.
-            exporter = copy.copy(exporter)
-            exporter.safe_cells = wish.safe
+        exporter = exporter.prepared(wish.safe and exporter.safe_cells)
         self.exporter = exporter
         self.form = Form.of(
             wish.format,
@@ -79,7 +88,6 @@ class Export:
         self.columns = columns_of(exporter, secrets=wish.secrets)
         self._values = convert(exporter.filters, wish.filters, site)
         self._unknown: list[str] = []
-        self._seen = 0
         self._require_sense()
 
     @property
@@ -136,16 +144,49 @@ class Export:
         total = len(self.wish.keys) if self.wish.keys is not None else exporter.count(self.site)
         objects = self._objects(told)
         if not self._is_kind("write_item"):
-            writer = _Picking(write, names)
+            writer = _Picking(write, names, exporter.safe_cells)
             for obj in objects:
-                exporter.write_item(obj, writer)
+                try:
+                    exporter.write_item(obj, writer)
+                except Exception as error:
+                    raise self._failed(obj, number, error) from error
                 number = writer.rows
-            return writer.rows
+            return number
         cells = exporter.row_maker(names)
+        if overridden(exporter, "mangle_value"):
+            write = _Picking(write, names, exporter.safe_cells).write
         for obj in objects:
-            write(cells(obj))
+            try:
+                write(cells(obj))
+            except Exception as error:
+                raise self._failed(obj, number, error) from error
             number += 1
         return number
+
+    def _failed(self, obj: Any, number: int, error: Exception) -> Exception:
+        """Return what tells a person that an object cannot be exported, behind `number` rows."""
+        if isinstance(error, (KofaError, *FAULTS)):
+            return error
+        return Refused(
+            f"The export of {self.exporter.title} has stopped at row {number + 1:,}, "
+            f"{self._named(obj)}: {row_error(error)} Correct that object, or choose others by a "
+            "filter or by keys."
+        )
+
+    def _named(self, obj: Any) -> str:
+        """Return how a person finds an object."""
+        words: dict[str, Any] = {}
+        for name in (*self.exporter.key_fields, "__name__"):
+            # What is wrong with the object may be wrong with these, too.
+            with suppress(Exception):
+                value = getattr(obj, name, None)
+                if value is not None and value not in words.values():
+                    words[name] = value
+        texts = [
+            shown(str(value)) if name == "__name__" else f"{name} {shown(str(value))}"
+            for name, value in words.items()
+        ]
+        return ", ".join(texts) or f"an object of the class {type(obj).__name__}"
 
     def _objects(self, told: Callable[[int], None] | None) -> Iterator[Any]:
         """Generate the objects that are wanted."""
@@ -208,10 +249,15 @@ class Export:
                 exporter.export_filtered(site, filepath=path, **self._values)
             else:
                 exporter.export_all(site, filepath=path)
-            with open(path, encoding="utf-8-sig", newline="") as stream:
-                writer = _Picking(sink.write, names)
-                for row in csv.DictReader(stream):
-                    writer.writerow(row)
+            with open_table(path, own=True, rows_required=False) as table:
+                writer = _Picking(sink.write, names, exporter.safe_cells)
+                for row in table:
+                    if row.problem is not None:
+                        raise Refused(
+                            f"What the exporter of {exporter.title} has written is no sound "
+                            f"table, line {row.line}: {row.problem.message} Tell its developer."
+                        )
+                    writer.writerow(dict(zip(table.header, row.values, strict=True)))
                     if tell is not None and writer.rows % STEP == 0:
                         tell(writer.rows, 0.0)
         return writer.rows
@@ -219,7 +265,7 @@ class Export:
     def _require_sense(self) -> None:
         """Raise `Refused` for what the exporter cannot do."""
         wish, exporter = self.wish, self.exporter
-        if wish.secrets and not exporter.secret_fields:
+        if wish.secrets and not set(exporter.secret_fields) & set(names_of(exporter)):
             raise Refused(
                 f"The export of {exporter.title} has no passwords. Order it without them."
             )
@@ -234,33 +280,57 @@ class Export:
 
 
 class _Picking:
-    """What `write_item` of a site is given as writer: rows are dicts of columns and cells."""
+    """What `write_item` of a site is given as writer: rows are dicts of columns and cells.
 
-    def __init__(self, write: Callable[[Sequence[str]], object], names: Sequence[str]) -> None:
+    With `safe`, texts are guarded that the site has not guarded itself.
+    """
+
+    def __init__(
+        self, write: Callable[[Sequence[str]], object], names: Sequence[str], safe: bool
+    ) -> None:
         self.fieldnames = list(names)
         self.rows = 0
         self._write = write
+        self._guard = _guarded if safe else str
 
-    def writerow(self, row: dict[str, Any]) -> None:
+    def writerow(self, row: Mapping[str, Any]) -> None:
         """Write the cells of the columns that are wanted."""
-        cells = (row.get(name) for name in self.fieldnames)
-        self._write(["" if cell is None else str(cell) for cell in cells])
-        self.rows += 1
+        self.write([row.get(name) for name in self.fieldnames])
 
-    def writerows(self, rows: Iterable[dict[str, Any]]) -> None:
+    def writerows(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Write several rows."""
         for row in rows:
             self.writerow(row)
 
+    def write(self, cells: Iterable[Any]) -> None:
+        """Write what are cells of all columns that are wanted, in their order."""
+        guarded = self._guard
+        self._write(["" if cell is None else guarded(cell) for cell in cells])
+        self.rows += 1
+
+
+def _guarded(cell: Any) -> str:
+    text = str(cell)
+    is_number = isinstance(cell, int | float) or _NUMBER.fullmatch(text)
+    return guard(text) if is_active(text) and not is_number else text
+
+
+#: A cell that a spreadsheet takes for a number, and for nothing else.
+_NUMBER = re.compile(r"[+-]?[0-9]+(?:[.][0-9]+)?(?:[eE][+-]?[0-9]+)?")
+
+
+def names_of(exporter: Any) -> tuple[str, ...]:
+    """Return the names of all columns, also those with secrets."""
+    return tuple(getattr(exporter, "all_fields", exporter.fields))
+
 
 def columns_of(exporter: Any, *, secrets: bool = False) -> list[Column]:
     """Return the columns of an export, and what a workbook makes of their cells."""
-    names = getattr(exporter, "all_fields", exporter.fields)
     iface = getattr(exporter, "iface", None)
     fields = {} if iface is None else getFields(iface)
     return [
         Column(name, _kind_of(fields.get(name)))
-        for name in names
+        for name in names_of(exporter)
         if secrets or name not in exporter.secret_fields
     ]
 
@@ -270,8 +340,11 @@ def _kind_of(field: Any) -> str:
         return "integer"
     if isinstance(field, schema.Float):
         return "number"
+    if isinstance(field, schema.Decimal):
+        return "decimal"
     if isinstance(field, schema.Date):
-        return "date"
+        # A form of its own may mean another day than it seems.
+        return "date" if converter_for(field).render(_A_DAY) == f"{_A_DAY}#" else "text"
     if isinstance(field, schema.Choice):
         try:
             return "text" if converter_for(field).text else "integer"

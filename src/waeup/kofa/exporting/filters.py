@@ -17,7 +17,8 @@ from zope.schema import getFields, getFieldsInOrder
 
 from waeup.kofa.conversion import IGNORED, converter_for, plan_fields
 from waeup.kofa.conversion.wording import listing
-from waeup.kofa.errors import ConversionError, MappingError, Refused
+from waeup.kofa.errors import MappingError, Refused
+from waeup.kofa.importing.hooks import row_error
 
 #: End the names of filters for the first and the last day.
 FROM, TO = "_from", "_to"
@@ -34,10 +35,15 @@ def filter_schema(name: str, iface: Any, columns: Iterable[str]) -> Any:
     A column that is no field of `iface` is a text.
     """
     fields = getFields(iface)
+    columns = tuple(columns)
     filters: dict[str, Any] = {}
     for column in columns:
         field = fields.get(column) or schema.TextLine(title=column)
-        filters |= {found.__name__: found for found in _filters_of(column, field)}
+        for found in _filters_of(column, field):
+            # A day ``valid`` must not take the name of a column ``valid_from``.
+            while found.__name__ != column and found.__name__ in columns:
+                found.__name__ += "_"
+            filters[found.__name__] = found
     return InterfaceClass(f"I{name}Filters", (Interface,), filters, __module__=__name__)
 
 
@@ -61,8 +67,11 @@ def convert(iface: Any, texts: Iterable[tuple[str, str]], site: Any) -> dict[str
     for name, plan in plans.items():
         try:
             value = plan.convert(given[name], "update", True)
-        except ConversionError as error:
-            raise Refused(f"{name}: {error} Correct the filter, or leave it empty.") from error
+        except Exception as error:
+            # Also what a constraint of a site raises.
+            raise Refused(
+                f"{name}: {row_error(error)} Correct the filter, or leave it empty."
+            ) from error
         if value is not IGNORED:
             values[name] = value
     return values
@@ -86,6 +95,18 @@ def matching(objects: Iterable[Any], wanted: Mapping[str, Any], iface: Any) -> I
 def filters_in_order(iface: Any) -> list[tuple[str, Any]]:
     """Return names and fields of the filters of a schema, in the order of the columns."""
     return [] if iface is None else list(getFieldsInOrder(iface))
+
+
+def has_cells(field: Any) -> bool:
+    """Tell whether a cell can hold a value of `field`."""
+    try:
+        converter_for(field)
+    except MappingError:
+        return False
+    except AttributeError:
+        # Its vocabulary is known only where it is bound.
+        return isinstance(field, schema.Choice)
+    return True
 
 
 class Day(schema.Date):
@@ -129,21 +150,9 @@ def _filters_of(column: str, field: Any) -> Iterator[Any]:
     if isinstance(field, _LISTS):
         field = field.value_type
     is_text = isinstance(field, schema.Text | schema.ASCII) and not isinstance(field, _LINES)
-    if field is None or is_text or not _has_cells(field):
+    if field is None or is_text or not has_cells(field):
         return
     yield _filter(copy.copy(field), column, title, field.description)
-
-
-def _has_cells(field: Any) -> bool:
-    """Tell whether a cell can hold a value of `field`."""
-    try:
-        converter_for(field)
-    except MappingError:
-        return False
-    except AttributeError:
-        # Its vocabulary is known only where it is bound.
-        return isinstance(field, schema.Choice)
-    return True
 
 
 def _filter(field: Any, name: str, title: str, description: str = "") -> Any:
@@ -151,6 +160,7 @@ def _filter(field: Any, name: str, title: str, description: str = "") -> Any:
     field.__name__ = name
     field.title, field.description = title, description
     field.required = False
+    field.defaultFactory = None
     field.default = field.missing_value = field.interface = None
     schema.Field.order += 1
     field.order = schema.Field.order
@@ -167,7 +177,7 @@ def _test(field: Any, value: Any) -> Callable[[Any], bool]:
         found = getattr(obj, name, None)
         if isinstance(found, list | tuple | set | frozenset):
             return value in found if value is not None else not found
-        return bool(found == value)
+        return bool(found == value) if value is not None else found in (None, "")
 
     return passes
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 
 from waeup.kofa.conversion import propose, unguard
+from waeup.kofa.conversion.cells import MARKERS
 from waeup.kofa.conversion.wording import listing
 from waeup.kofa.errors import Refused, TooLarge
 from waeup.kofa.importing.canonical import unpacked
@@ -22,9 +23,10 @@ def keys_of_table(path: str, key_fields: Sequence[str], name: str) -> tuple[str,
     """Return the keys that the table at `path` lists, each of them once.
 
     They are in the columns that are called like one of `key_fields`, of several the first that
-    is filled, or in the only column that there is.  `name` is what messages call the table, which
-    may be any file that can be imported.  Raises `TableError` for what is no table, `Refused` when
-    no column fits or a row is damaged, and `TooLarge`.
+    is filled, or in the only column that there is; what stands above that one may be a key, too.
+    `name` is what messages call the table, which may be any file that can be imported.  Raises
+    `TableError` for what is no table, `Refused` when no column fits or a row is damaged, and
+    `TooLarge`.
     """
     keys: dict[str, None] = {}
     with (
@@ -32,15 +34,18 @@ def keys_of_table(path: str, key_fields: Sequence[str], name: str) -> tuple[str,
         open_source(source.path, source.reading(AS_FOUND), name) as table,
     ):
         positions = _positions(table.header, key_fields, name)
+        if not positions:
+            positions = [0]
+            keys.update(dict.fromkeys(filter(None, map(_key, table.header))))
         for row in table:
             if row.problem is not None:
                 raise Refused(
                     f"{name}, line {row.line}: {row.problem.message} Correct the list of keys; "
                     "nothing was exported."
                 )
-            key = next(filter(None, (row.values[at].strip() for at in positions)), None)
+            key = next(filter(None, (_key(row.values[at]) for at in positions)), None)
             if key is not None:
-                keys[unguard(key) or key] = None
+                keys[key] = None
             if len(keys) > MOST_KEYS:
                 raise TooLarge(
                     f"{name} lists more than {MOST_KEYS:,} keys. Export all objects, or split it."
@@ -48,12 +53,20 @@ def keys_of_table(path: str, key_fields: Sequence[str], name: str) -> tuple[str,
     return tuple(keys)
 
 
+def _key(cell: str) -> str:
+    """Return the key in a cell, or nothing; what failed in an import has markers there."""
+    text = unguard(cell)
+    if text is None:
+        text = cell.strip()
+        return "" if text in MARKERS else text
+    return text
+
+
 def _positions(header: Sequence[str], key_fields: Sequence[str], name: str) -> list[int]:
+    """Return where keys are; nothing when that is the only column, under another name."""
     found = propose(header, key_fields)
     positions = [found.index(field) for field in key_fields if field in found]
-    if not positions and len(header) == 1:
-        return [0]
-    if not positions:
+    if not positions and len(header) > 1:
         raise Refused(
             f"{name} has no column with keys. Call it {listing(key_fields)}; there are: "
             f"{listing(header)}."

@@ -10,12 +10,12 @@ from typing import Any, ClassVar
 
 import grok
 from zope.component import getUtility
-from zope.schema import getFieldNamesInOrder
+from zope.schema import getFieldsInOrder
 
 from waeup.kofa.conversion import plan_fields
-from waeup.kofa.exporting.base import ExporterBase
+from waeup.kofa.exporting.base import ExporterBase, released
 from waeup.kofa.exporting.cells import Render, compile_cell, compile_row
-from waeup.kofa.exporting.filters import filter_schema, matching
+from waeup.kofa.exporting.filters import filter_schema, has_cells, matching
 from waeup.kofa.importing.hooks import default, overridden
 from waeup.kofa.importing.kind import ContainerProcessor
 from waeup.kofa.importing.plan import secret_names
@@ -32,7 +32,8 @@ class KindExporter(ExporterBase, grok.GlobalUtility):
     (`objects`), and how one is found by a key (`find`).  `left_out` are columns of an import that
     say nothing about an object, `last` are those that come behind the others.  `filled` are the
     fields in which a new object has something else than their defaults.  `is_kept` says that the
-    rows of removed objects are kept.
+    rows of removed objects are kept.  A subclass with `fields` of its own has these columns and
+    no others, as in Kofa 1.9.
     """
 
     grok.baseclass()
@@ -44,6 +45,9 @@ class KindExporter(ExporterBase, grok.GlobalUtility):
     filled: ClassVar[tuple[str, ...]] = ()
     is_kept: ClassVar[bool] = True
     quoting = csv.QUOTE_ALL
+
+    #: What was compiled for the columns; None in a utility, which outlives vocabularies.
+    _compiled: dict[tuple[str, bool], Render] | None = None
 
     # -- what there is to say about the kind ----------------------------------
 
@@ -63,21 +67,17 @@ class KindExporter(ExporterBase, grok.GlobalUtility):
         permission: str = self.declared.permission
         return _EXPORT if permission == _IMPORT else permission
 
-    @cached_property
+    @property
     def all_fields(self) -> tuple[str, ...]:
-        """All columns, also those with secrets: first what says where an object is."""
-        processor = self.declared
-        available = processor.available_fields
-        schema = [name for name in getFieldNamesInOrder(processor.iface) if name in available]
-        others = [name for name in available if name not in schema]
-        names = dict.fromkeys([*processor.location_fields, *others, *schema])
-        inner = [name for name in names if name not in (*self.left_out, *self.last)]
-        return (*inner, *(name for name in self.last if name in names))
+        """All columns, also those with secrets."""
+        is_own = type(self).fields is not KindExporter.fields
+        return tuple(self.fields) if is_own else self._derived
 
     @property
     def fields(self) -> tuple[str, ...]:  # type: ignore[override]
         """See `ICSVExporter`."""
-        return tuple(name for name in self.all_fields if name not in self.secret_fields)
+        secrets = secret_names(self.iface)
+        return tuple(name for name in self._derived if name not in secrets)
 
     @property
     def secret_fields(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -86,9 +86,30 @@ class KindExporter(ExporterBase, grok.GlobalUtility):
         return tuple(name for name in self.all_fields if name in secrets)
 
     @cached_property
+    def _derived(self) -> tuple[str, ...]:
+        """The columns of an import: first what says where an object is."""
+        processor = self.declared
+        fields = dict(getFieldsInOrder(processor.iface))
+        # A schema may have fields that no table can give.
+        available = [
+            name
+            for name in processor.available_fields
+            if name not in fields or has_cells(fields[name])
+        ]
+        schema = [name for name in fields if name in available]
+        others = [name for name in available if name not in schema]
+        names = dict.fromkeys([*processor.location_fields, *others, *schema])
+        inner = [name for name in names if name not in (*self.left_out, *self.last)]
+        return (*inner, *(name for name in self.last if name in names))
+
+    @cached_property
     def filters(self) -> Any:  # type: ignore[override]
         """See `ICSVExporter`: the columns by which objects can be told apart."""
-        return filter_schema(type(self).__name__, self.iface, self.fields)
+        known = self.declared.available_fields
+        columns = [
+            name for name in self.fields if name in known and name not in self.secret_fields
+        ]
+        return filter_schema(type(self).__name__, self.iface, columns)
 
     def backup_folder(self, obj: Any) -> str | None:
         """Return the folder of the storage that keeps the row of a removed object, or None."""
@@ -121,6 +142,14 @@ class KindExporter(ExporterBase, grok.GlobalUtility):
 
     # -- cells ------------------------------------------------------------------
 
+    def prepared(self, safe: bool) -> "KindExporter":
+        """See `ExporterBase`; vocabularies are read once for each column, and only now."""
+        if self._compiled is not None and self.safe_cells == safe:
+            return self
+        found: Any = super().prepared(safe)
+        found._compiled = {}
+        return found  # type: ignore[no-any-return]
+
     @default
     def mangle_value(self, value: Any, name: str, context: Any = None) -> str:
         """See `ICSVExporter`; without an override cells are made by `row_maker`."""
@@ -131,35 +160,41 @@ class KindExporter(ExporterBase, grok.GlobalUtility):
     ) -> Callable[[Any], list[str]]:
         """Return the function that gives the cells of an object; make it once for an export.
 
-        `safe` overrides `safe_cells`.  Vocabularies are read now, and only now.
+        `safe` overrides `safe_cells`.
         """
-        safe = self.safe_cells if safe is None else safe
+        exporter = self.prepared(self.safe_cells if safe is None else safe)
         if overridden(self, "mangle_value"):
-            return lambda obj: [
-                self.mangle_value(getattr(obj, name, None), name, obj) for name in columns
-            ]
-        return compile_row(columns, self._renders(columns, safe))
+            mangle = exporter.mangle_value
+            return lambda obj: [mangle(getattr(obj, name, None), name, obj) for name in columns]
+        return compile_row(columns, exporter._renders(columns, exporter.safe_cells))
 
     @default
     def write_item(self, obj: Any, writer: csv.DictWriter) -> None:
-        """See `ICSVExporter`."""
-        self.write_items([obj], writer)
+        """See `ICSVExporter`; a site that overrides it may call it."""
+        names = list(writer.fieldnames)
+        writer.writerow(dict(zip(names, self.row_maker(names)(obj), strict=True)))
 
     def write_items(self, iterable: Iterable[Any], writer: csv.DictWriter) -> None:
         """See `ICSVExporter`."""
-        if overridden(self, "write_item"):
-            super().write_items(iterable, writer)
+        if overridden(self, "write_item") or type(writer) is not csv.DictWriter:
+            ExporterBase.write_items(self.prepared(self.safe_cells), iterable, writer)
             return
-        cells, write = self.row_maker(self.fields), writer.writer.writerow
-        for obj in iterable:
+        cells, write = self.row_maker(list(writer.fieldnames)), writer.writer.writerow
+        for obj in released(iterable):
             write(cells(obj))
 
     def _renders(self, columns: Sequence[str], safe: bool) -> list[Render]:
-        schema = self.iface
-        plans = plan_fields(schema, [name for name in columns if name in schema], grok.getSite())
-        return [
-            compile_cell(plans.get(name), safe, is_filled=name in self.filled) for name in columns
-        ]
+        """Return what makes the cells of the columns; in a prepared exporter it is kept."""
+        known = {} if self._compiled is None else self._compiled
+        new = [name for name in columns if (name, safe) not in known]
+        if new:
+            schema = self.iface
+            plans = plan_fields(schema, [name for name in new if name in schema], grok.getSite())
+            for name in new:
+                known[name, safe] = compile_cell(
+                    plans.get(name), safe, is_filled=name in self.filled
+                )
+        return [known[name, safe] for name in columns]
 
 
 class ContainerExporter(KindExporter):

@@ -37,6 +37,6 @@ def dialect_of_export(path: str) -> Dialect | None:
 def _headers() -> Iterator[tuple[str, ...]]:
     """Generate the columns that exporters write, with and without secrets."""
     for _, exporter in getUtilitiesFor(ICSVExporter):
-        if exporter.quoting == csv.QUOTE_ALL:
+        if getattr(exporter, "quoting", None) == csv.QUOTE_ALL:
             yield tuple(exporter.fields)
             yield tuple(getattr(exporter, "all_fields", exporter.fields))

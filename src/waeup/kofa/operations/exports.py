@@ -7,14 +7,12 @@ from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
 
 from zope import schema
-from zope.component import getUtilitiesFor
 
 from waeup.kofa.errors import NoSuchItem, TooLarge, WrongState
 from waeup.kofa.exporting import Export, Outcome, Wish, find_exporter
-from waeup.kofa.exporting.driver import Tell
+from waeup.kofa.exporting.driver import Tell, all_exporters, names_of
 from waeup.kofa.exporting.filters import Day, filters_in_order
 from waeup.kofa.exporting.keys import keys_of_table
-from waeup.kofa.interfaces import ICSVExporter
 from waeup.kofa.jobs.exports import SCOPE, result_of
 from waeup.kofa.jobs.job import EXPORT_PERMISSION, PREFIX, remove_folders
 from waeup.kofa.jobs.record import EXPORT, Order, Run
@@ -39,7 +37,7 @@ class ExportOperations(RunOperations):
         self._require(EXPORT_PERMISSION)
         found = [
             self._describe_exporter(name, exporter)
-            for name, exporter in getUtilitiesFor(ICSVExporter)
+            for name, exporter in all_exporters()
             if self.may(_permission(exporter))
         ]
         return sorted(found, key=lambda info: (info.title, info.name))
@@ -159,12 +157,13 @@ class ExportOperations(RunOperations):
         return run
 
     def _describe_exporter(self, name: str, exporter: Any) -> ExporterInfo:
-        may_secrets = bool(exporter.secret_fields) and self.may(SECRETS)
+        secrets = tuple(name for name in names_of(exporter) if name in exporter.secret_fields)
+        may_secrets = bool(secrets) and self.may(SECRETS)
         return ExporterInfo(
             name=name,
             title=exporter.title,
             columns=tuple(f for f in exporter.fields if f not in exporter.secret_fields),
-            secrets=tuple(exporter.secret_fields) if may_secrets else (),
+            secrets=secrets if may_secrets else (),
             filters=tuple(
                 _describe_filter(filter_name, field, self.site)
                 for filter_name, field in filters_in_order(exporter.filters)

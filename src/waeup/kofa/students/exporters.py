@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import grok
 
+from waeup.kofa.exporting.base import released
 from waeup.kofa.exporting.kind import KindExporter
 from waeup.kofa.students.interfaces import ICourseTicket
 from waeup.kofa.students.processors import LOCATORS
@@ -75,7 +76,9 @@ class CourseTicketExporter(StudentExporterBase):
 
     def objects(self, site: Any) -> Iterable[Any]:
         """See `KindExporter`."""
-        return (ticket for student in site["students"].values() for ticket in student.values())
+        # Of a million students perhaps none has a ticket.
+        students = released(site["students"].values())
+        return (ticket for student in students for ticket in student.values())
 
     def find(self, site: Any, key: str) -> Iterable[Any]:
         """See `KindExporter`."""

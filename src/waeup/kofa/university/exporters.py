@@ -1,10 +1,12 @@
 """How faculties, departments and courses are exported; names and titles are those of Kofa 1.9."""
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
 from typing import Any
 
 import grok
 
+from waeup.kofa.exporting.filters import filter_schema
 from waeup.kofa.exporting.kind import KindExporter
 from waeup.kofa.university.localroles import LOCAL_ROLES, local_roles, roles_to_cell
 
@@ -21,17 +23,23 @@ class AcademicExporter(KindExporter):
         self, columns: Sequence[str], safe: bool | None = None
     ) -> Callable[[Any], list[str]]:
         """See `KindExporter`; roles are no attribute of an object."""
-        cells = super().row_maker(columns, safe)
         if LOCAL_ROLES not in columns:
-            return cells
+            return super().row_maker(columns, safe)
         at = list(columns).index(LOCAL_ROLES)
+        cells = super().row_maker([name for name in columns if name != LOCAL_ROLES], safe)
 
         def with_roles(obj: Any) -> list[str]:
             row = cells(obj)
-            row[at] = roles_to_cell(local_roles(obj))
+            row.insert(at, roles_to_cell(local_roles(obj)))
             return row
 
         return with_roles
+
+    @cached_property
+    def filters(self) -> Any:
+        """See `ICSVExporter`; nobody asks for a list of roles word by word."""
+        columns = [name for name in self.fields if name != LOCAL_ROLES]
+        return filter_schema(type(self).__name__, self.iface, columns)
 
 
 class FacultyExporter(AcademicExporter):
