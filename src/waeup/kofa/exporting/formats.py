@@ -151,9 +151,7 @@ class _TextSink(Sink):
         self._open = ExitStack()
         try:
             target = self._packed(form.packing, name)
-            text = self._open.enter_context(
-                io.TextIOWrapper(target, encoding="utf-8", newline="", write_through=False)
-            )
+            text = self._open.enter_context(io.TextIOWrapper(target, encoding="utf-8", newline=""))
             if form.mark:
                 text.write(MARK)
             delimiter = _DELIMITERS[form.format]

@@ -311,6 +311,7 @@ def _can_be_offered(values: list[str]) -> bool:
     return (
         0 < len(text) <= MOST_LISTED
         and text.count(",") == len(values) - 1
+        and '"' not in text
         and all(value and guard(value) == value and not unfit(value) for value in values)
     )
 

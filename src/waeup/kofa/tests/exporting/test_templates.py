@@ -50,6 +50,7 @@ class IThing(Interface):
     password = Secret(title="Password", min_length=8, required=False)
     phone = PhoneNumber(title="Phone", required=False)
     score = schema.Int(title="Score", min=20, max=100, required=False)
+    quoted = schema.Choice(title="Quoted", values=['12"', "x"], required=False)
     short = schema.TextLine(title="Short", max_length=2, required=False)
     size = schema.Float(title="Size", max=0.75, required=False)
     when = schema.Datetime(title="When", required=False)
@@ -97,6 +98,7 @@ class Notes(unittest.TestCase):
                 "never": "text in one line",
                 "password": "password; what is kept is its hash",
                 "phone": "phone number",
+                "quoted": "one of the allowed values",
                 "score": "whole number, 20 to 100",
                 "short": "text in one line, up to 2 characters",
                 "size": "number, 0.75 or less",
@@ -124,6 +126,7 @@ class Notes(unittest.TestCase):
                 "never": "",
                 "password": "",
                 "phone": "+234-803-1234567",
+                "quoted": '12"',
                 "score": "20",
                 "short": "AB",
                 "size": "0.5",
