@@ -13,7 +13,7 @@ import zipfile
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from waeup.kofa.errors import Refused
 from waeup.kofa.exporting.sheets import MOST_SHEET_ROWS, SheetSink
@@ -41,10 +41,9 @@ _LEVEL = 6
 class Form:
     """How an export is written.
 
-    `format` is one of `FORMATS`, `packing` empty or one of `PACKINGS`; a workbook is packed by
-    nature and takes none.  A text begins with a byte order mark when `mark` is set, and has
-    quotes around every cell with `quote_all`, else where they are needed; for workbooks neither
-    means anything.
+    `format` is one of `FORMATS`, `packing` empty or one of `PACKINGS`.  A text begins with a byte
+    order mark when `mark` is set, and has quotes around every cell with `quote_all`, else where
+    they are needed; for workbooks neither means anything.
     """
 
     format: str = "csv"
@@ -63,7 +62,7 @@ class Form:
     ) -> Form:
         """Return the form of these words, which come from a person.
 
-        Raises `Refused` for a word that means nothing, and for a workbook that shall be packed.
+        Raises `Refused` for a word that means nothing.
         """
         if format not in FORMATS:
             raise Refused(
@@ -74,8 +73,6 @@ class Form:
                 f"Exports cannot be packed by {packing!r}. "
                 f"Say {' or '.join(PACKINGS)}, or nothing for a file that is not packed."
             )
-        if packing and format == "xlsx":
-            raise Refused("A workbook is packed already. Export it without packing, or as csv.")
         return cls(format, packing, mark, quote_all)
 
     @property
@@ -112,9 +109,16 @@ def open_sink(
     Raises `Refused` for columns, and the sink's ``write`` for rows, that a workbook cannot hold.
     Half a character (a lone surrogate) raises UnicodeEncodeError in a text.
     """
-    if form.is_text:
-        return _TextSink(stream, [column.name for column in columns], form, name)
-    return SheetSink(stream, columns, name, folder)
+    packing = _Packing(stream, form.packing, name)
+    try:
+        if form.is_text:
+            inner: Sink = _TextSink(packing.stream, [column.name for column in columns], form)
+        else:
+            inner = SheetSink(packing.stream, columns, name, folder)
+    except BaseException:
+        packing.abandon()
+        raise
+    return _PackedSink(inner, packing)
 
 
 class _Outlet(io.RawIOBase):
@@ -143,56 +147,93 @@ class _Outlet(io.RawIOBase):
         self._send = None
 
 
-class _TextSink(Sink):
-    """Writes CSV or TSV with CRLF as line end."""
+class _Packing:
+    """The way to a stream, perhaps through a container with one file `name`.
 
-    def __init__(self, stream: BinaryIO, names: Sequence[str], form: Form, name: str) -> None:
-        self._outlet = _Outlet(stream)
+    `stream` is what the file is written to.  The same content gives the same bytes at any time.
+    """
+
+    stream: BinaryIO
+
+    def __init__(self, target: BinaryIO, packing: str, name: str) -> None:
         self._open = ExitStack()
-        try:
-            target = self._packed(form.packing, name)
-            text = self._open.enter_context(io.TextIOWrapper(target, encoding="utf-8", newline=""))
-            if form.mark:
-                text.write(MARK)
-            delimiter = _DELIMITERS[form.format]
-            write_quoted = csv.writer(text, delimiter=delimiter, quoting=csv.QUOTE_ALL).writerow
-            if form.quote_all:
-                self.write = write_quoted
-                write_quoted(names)
-            else:
-                write_plain = csv.writer(text, delimiter=delimiter).writerow
-                self.write = _careful(write_plain, write_quoted, names[0] if names else "")
-                (write_plain if is_plain(names, "") else write_quoted)(names)
-        except BaseException:
-            self.abandon()
-            raise
-
-    def _packed(self, packing: str, name: str) -> BinaryIO:
-        """Return where the text goes; the same text gives the same bytes at any time."""
-        outlet = self._open.enter_context(self._outlet)
+        self._outlet = self._open.enter_context(_Outlet(target))
+        outlet: Any = self._outlet
         if packing == "gzip":
-            return self._open.enter_context(  # type: ignore[return-value]
-                gzip.GzipFile("", "wb", _LEVEL, outlet, mtime=0)  # type: ignore[arg-type]
-            )
-        if packing == "zip":
+            outlet = self._open.enter_context(gzip.GzipFile("", "wb", _LEVEL, outlet, mtime=0))
+        elif packing == "zip":
             archive = self._open.enter_context(
-                zipfile.ZipFile(outlet, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL)  # type: ignore[arg-type]
+                zipfile.ZipFile(outlet, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL)
             )
             # How long it gets is not known before; without this, 2 GB would be the end.
-            return self._open.enter_context(  # type: ignore[return-value]
-                archive.open(name, "w", force_zip64=True)
-            )
-        return outlet  # type: ignore[return-value]
+            outlet = self._open.enter_context(archive.open(name, "w", force_zip64=True))
+        self.stream = outlet
+
+    def close(self) -> None:
+        """Finish the container."""
+        self._open.close()
+
+    def shut(self) -> None:
+        """Let nothing more through."""
+        self._outlet.shut()
+
+    def abandon(self) -> None:
+        """Give back all resources and write nothing more."""
+        self.shut()
+        with suppress(OSError):
+            self._open.close()
+
+
+class _PackedSink(Sink):
+    """Writes by another sink, and finishes the container behind it."""
+
+    def __init__(self, inner: Sink, packing: _Packing) -> None:
+        self._inner = inner
+        self._packing = packing
+        self.write = inner.write
 
     def close(self) -> None:
         """See `Sink`."""
-        self._open.close()
+        try:
+            self._inner.close()
+        except BaseException:
+            self._packing.abandon()
+            raise
+        self._packing.close()
 
     def abandon(self) -> None:
         """See `Sink`."""
-        self._outlet.shut()
+        # What is still in a buffer must not come out.
+        self._packing.shut()
+        self._inner.abandon()
+        self._packing.abandon()
+
+
+class _TextSink(Sink):
+    """Writes CSV or TSV with CRLF as line end."""
+
+    def __init__(self, stream: BinaryIO, names: Sequence[str], form: Form) -> None:
+        text = self._text = io.TextIOWrapper(stream, encoding="utf-8", newline="")
+        if form.mark:
+            text.write(MARK)
+        delimiter = _DELIMITERS[form.format]
+        write_quoted = csv.writer(text, delimiter=delimiter, quoting=csv.QUOTE_ALL).writerow
+        if form.quote_all:
+            self.write = write_quoted
+            write_quoted(names)
+        else:
+            write_plain = csv.writer(text, delimiter=delimiter).writerow
+            self.write = _careful(write_plain, write_quoted, names[0] if names else "")
+            (write_plain if is_plain(names, "") else write_quoted)(names)
+
+    def close(self) -> None:
+        """See `Sink`."""
+        self._text.close()
+
+    def abandon(self) -> None:
+        """See `Sink`."""
         with suppress(OSError):
-            self._open.close()
+            self._text.close()
 
 
 def _careful(
