@@ -13,6 +13,7 @@ from typing import Any
 from BTrees.OOBTree import OOBTree
 from persistent import Persistent
 
+from waeup.kofa.conversion import Values
 from waeup.kofa.errors import NoSuchItem
 from waeup.kofa.importing.distribution import Distribution
 
@@ -42,7 +43,8 @@ class Draft(Persistent):
 
     `digest` is the SHA-256 of the file that was looked at, `reading` what was said about
     how to read it, as `ReadOptions.as_dict` gives it.  `columns` gives the
-    field of each column (None: ignored), `constants` are pairs of field and text.
+    field of each column (None: ignored), `constants` are pairs of field and text, `values`
+    which texts stand for others (as in `waeup.kofa.conversion.Mapping`).
     `skip_unchanged` leaves objects alone that have all values already.
     `check` and `run` are the ids of its check and of its import, if they were ordered.  A draft
     that was run outlives its file.
@@ -53,6 +55,7 @@ class Draft(Persistent):
     mode: str | None = None
     columns: tuple[str | None, ...] | None = None
     constants: tuple[tuple[str, str], ...] = ()
+    values: Values = ()
     skip_unchanged: bool = False
     check: str | None = None
     run: str | None = None

@@ -25,7 +25,7 @@ from waeup.kofa.conversion.choices import ChoiceConverter
 from waeup.kofa.conversion.converters import converter_for
 from waeup.kofa.conversion.dates import DateConverter, DatetimeConverter
 from waeup.kofa.conversion.fields import FormattedDate, PhoneNumber, Secret
-from waeup.kofa.conversion.mapping import Mapping, is_ignored_column, propose
+from waeup.kofa.conversion.mapping import Mapping, Values, is_ignored_column, propose
 from waeup.kofa.conversion.plan import (
     FieldPlan,
     ValueRequired,
@@ -48,6 +48,7 @@ __all__ = [
     "Secret",
     "SequenceConverter",
     "ValueRequired",
+    "Values",
     "VerbatimText",
     "converter_for",
     "from_cell",

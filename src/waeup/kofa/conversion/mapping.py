@@ -9,9 +9,16 @@ from collections.abc import Collection, Iterable, Sequence
 from collections.abc import Mapping as Dict
 from dataclasses import dataclass
 
+from waeup.kofa.conversion.cells import MARKERS
 from waeup.kofa.conversion.wording import listing, shown
 from waeup.kofa.errors import MappingError
-from waeup.kofa.interfaces import IGNORE_COLUMN
+from waeup.kofa.interfaces import BACK_COLUMN, IGNORE_COLUMN, REMOVED_COLUMN
+
+#: Of each field, pairs of a text and of what it stands for.
+Values = tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+
+#: Columns that the tables of removed objects have behind the fields.
+_DATES = (REMOVED_COLUMN, BACK_COLUMN)
 
 
 def is_ignored_column(name: str) -> bool:
@@ -25,13 +32,18 @@ class Mapping:
 
     `columns` gives, by position, the field that a column fills, or None when the
     column is ignored.  `constants` are pairs of field and text: the text fills the
-    field in all rows.  Raises `MappingError` when a field would be filled twice.
+    field in all rows.  `values` are pairs of a field and of pairs of text and token: a
+    cell that holds the text, but for outer blanks, is read as if it held the token; they are
+    kept sorted.  Raises `MappingError` when a field would be filled twice, and when a text
+    stands for two tokens, or has a meaning of its own.
     """
 
     columns: tuple[str | None, ...]
     constants: tuple[tuple[str, str], ...] = ()
+    values: Values = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "values", sorted_values(self.values))
         columns = {field for field in self.columns if field is not None}
         for field, _ in self.constants:
             if field in columns:
@@ -59,11 +71,14 @@ class Mapping:
 
     @classmethod
     def from_headerfields(
-        cls, headerfields: Iterable[str], constants: Iterable[tuple[str, str]] = ()
+        cls,
+        headerfields: Iterable[str],
+        constants: Iterable[tuple[str, str]] = (),
+        values: Values = (),
     ) -> "Mapping":
         """Return the mapping of names by position; those that begin with ``--`` are ignored."""
         columns = tuple(None if is_ignored_column(name) else name for name in headerfields)
-        return cls(columns, tuple(constants))
+        return cls(columns, tuple(constants), values)
 
     @classmethod
     def of(
@@ -74,25 +89,29 @@ class Mapping:
         assign: Dict[str, str] | None = None,
         ignore: Collection[str] = (),
         constants: Dict[str, str] | None = None,
+        values: Values = (),
         ignore_rest: bool = False,
     ) -> "Mapping":
         """Return the mapping that a person asked for.
 
         `header` are the names of the columns and `fields` those of the fields.
         `assign` says column by column which field it fills, `ignore` which columns
-        fill none, `constants` which text fills a field in all rows.  The other
+        fill none, `constants` which text fills a field in all rows, `values` which texts of a
+        column stand for others.  The other
         columns go to the fields that `propose` finds; one that fits nothing is
-        refused, unless `ignore_rest`.
+        refused, unless `ignore_rest`, or unless it is one of the dates behind the rows of
+        removed objects.
 
-        Raises `MappingError` for a column or field that does not exist, and for a
-        field that would be filled twice.
+        Raises `MappingError` for a column or field that does not exist, for a
+        field that would be filled twice, and for `values` of a field that no column fills.
         """
         assign = dict(assign or {})
         constants = dict(constants or {})
         usable = [name for name in header if not is_ignored_column(name)]
         named = [*assign, *(name for name in ignore if not is_ignored_column(name))]
         _refuse_unknown("column", named, usable)
-        _refuse_unknown("field", [*assign.values(), *constants], fields)
+        replaced = [field for field, _ in values]
+        _refuse_unknown("field", [*assign.values(), *constants, *replaced], fields)
         contradicting = sorted(set(assign) & set(ignore))
         if contradicting:
             raise MappingError(
@@ -107,14 +126,45 @@ class Mapping:
         rest = [
             name
             for name, field in zip(left, columns, strict=True)
-            if field is None and not is_ignored_column(name)
+            if field is None and not is_ignored_column(name) and name not in _DATES
         ]
         if rest and not ignore_rest:
             raise MappingError(
                 f"No field fits the columns {listing(rest)}. Name a field for each or ignore it. "
                 f"Fields: {listing(fields, limit=40)}."
             )
-        return cls(columns, tuple(constants.items()))
+        idle = [field for field in replaced if field not in columns]
+        if idle:
+            raise MappingError(
+                f"Texts of {listing(idle)} are to be replaced, but no column fills that. Name its "
+                "column, or leave the replacement out."
+            )
+        return cls(columns, tuple(constants.items()), values)
+
+
+def sorted_values(
+    values: Iterable[tuple[str, Iterable[tuple[str, str]]]],
+) -> Values:
+    """Return `values` of a `Mapping` in their one form; raises `MappingError`."""
+    found: dict[str, dict[str, str]] = {}
+    for field, pairs in values:
+        tokens = found.setdefault(field, {})
+        for text, token in pairs:
+            text = text.strip()
+            if text in MARKERS:
+                what = shown(text) if text else "An empty cell"
+                raise MappingError(
+                    f"{what} of {shown(field)} cannot stand for something else: it has a meaning "
+                    "of its own. Leave it out."
+                )
+            if tokens.setdefault(text, token) != token:
+                raise MappingError(
+                    f"{shown(text)} of {shown(field)} stands for {shown(tokens[text])} and for "
+                    f"{shown(token)}; say only one of both."
+                )
+    return tuple(
+        (field, tuple(sorted(tokens.items()))) for field, tokens in sorted(found.items()) if tokens
+    )
 
 
 def propose(header: Sequence[str], fields: Iterable[str]) -> list[str | None]:

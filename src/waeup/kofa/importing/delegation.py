@@ -45,7 +45,7 @@ def import_by_override(
     """Let the processor's own `doImport` import the table; see `IBatchProcessor.importTable`.
 
     `progress` is not called: 1.9's method tells of none.  Raises `FatalCSVError` for
-    constants when the method takes none, and for options when it reads the table by
+    constants and values when the method takes none, and for options when it reads the table by
     itself without them; the latter is noticed at the end.
     """
     options = options or AS_FOUND
@@ -62,6 +62,13 @@ def import_by_override(
         raise FatalCSVError(
             f"{processor.name} cannot fill fields with the same text for all rows. "
             "Write the text into a column of the table."
+        )
+    if mapping.values and (takes_all or "values" in taken):
+        more["values"] = mapping.values
+    elif mapping.values:
+        raise FatalCSVError(
+            f"{processor.name} cannot be told that texts stand for others. Replace them in the "
+            "table."
         )
     with ExitStack() as stack:
         if read_from is None:

@@ -47,7 +47,13 @@ from waeup.kofa.importing.hooks import (
     overridden,
     row_error,
 )
-from waeup.kofa.importing.plan import RowPlan, ValuePlan, running, secret_names
+from waeup.kofa.importing.plan import (
+    RowPlan,
+    ValuePlan,
+    check_replacements,
+    running,
+    secret_names,
+)
 from waeup.kofa.importing.preparing import Prepared, Preparer
 from waeup.kofa.importing.reading import AS_FOUND, open_source, read_with
 from waeup.kofa.importing.report import Report, RowResult, Tally
@@ -190,7 +196,7 @@ class RowEngine:
         check_mode(processor, mode)
         header, names = self._checked(mapping)
         self._mapping = mapping = self._effective(mapping, header, names)
-        self._rows = RowPlan(mapping.columns, mapping.constants, ignore_empty)
+        self._rows = RowPlan(mapping.columns, mapping.constants, ignore_empty, mapping.values)
         self._values = ValuePlan(processor.iface, self._rows.fields, site)
         self._check_constants()
         self._preparer = Preparer(
@@ -296,10 +302,15 @@ class RowEngine:
             for name, text in mapping.constants
             if self.mode != REMOVE or name in self.processor.location_fields
         )
-        return conversion.Mapping(tuple(names.get(column) for column in header), constants)
+        columns = tuple(names.get(column) for column in header)
+        values = tuple(pair for pair in mapping.values if pair[0] in columns)
+        return conversion.Mapping(columns, constants, values)
 
     def _check_constants(self) -> None:
-        """Refuse a constant that is no value of its field: all rows would fail."""
+        """Refuse a constant that is no value of its field: all rows would fail.
+
+        Likewise what texts are to be replaced by.
+        """
         names = [name for name, _ in self._mapping.constants]
         plan = ValuePlan(self.processor.iface, names, self.site)
         errors = plan.convert(self._rows.constants, self.mode, self._ignore_empty).errors
@@ -308,6 +319,9 @@ class RowEngine:
                 "Constants do not fit their fields: "
                 + "; ".join(f"{name}: {message}" for name, message in errors)
             )
+        check_replacements(
+            self.processor.iface, self._mapping.values, self.site, self.mode, self._ignore_empty
+        )
 
     # -- applying --------------------------------------------------------------
 

@@ -15,8 +15,9 @@ from zope.interface import Invalid
 from zope.schema import getFields
 from zope.schema.interfaces import IPassword
 
-from waeup.kofa.conversion import IGNORED, FieldPlan, ValueRequired, plan_fields
-from waeup.kofa.errors import ConversionError
+from waeup.kofa.conversion import IGNORED, FieldPlan, ValueRequired, Values, plan_fields
+from waeup.kofa.conversion.wording import shown
+from waeup.kofa.errors import ConversionError, MappingError
 from waeup.kofa.importing.hooks import row_error
 from waeup.kofa.interfaces import IGNORE_MARKER, IBatchProcessor
 
@@ -140,6 +141,30 @@ class ValuePlan:
         return messages
 
 
+def check_replacements(
+    iface: Any, values: Values, context: Any, mode: str, ignore_empty: bool = True
+) -> None:
+    """Refuse what texts are to be replaced by, where it is no value of its field.
+
+    Raises `MappingError`, also for a password: the mapping would show it.
+    """
+    secrets = secret_names(iface)
+    wrong = []
+    for field, pairs in values:
+        if field in secrets:
+            raise MappingError(
+                f"Texts of {field} cannot be replaced: a password is nobody else's business. "
+                "Leave the replacement out."
+            )
+        plan = ValuePlan(iface, [field], context)
+        for token in dict.fromkeys(token for _, token in pairs):
+            errors = plan.convert({field: token}, mode, ignore_empty).errors
+            # A broken invariant may be mended by other fields.
+            wrong += [f"{field}: {shown(token)}: {message}" for _, message in errors]
+    if wrong:
+        raise MappingError(f"Replacements do not fit their fields: {'; '.join(wrong)}")
+
+
 def _field_error(name: str, exc: Exception) -> tuple[str, str]:
     if isinstance(exc, ValueRequired):
         return "RequiredMissing", name
@@ -200,7 +225,9 @@ class RowPlan:
     """Picks the mapped cells of a row and adds the constants.
 
     `columns` gives, by position, the field of a column or None; `fields` are all
-    fields that are filled, in the order of the result files.
+    fields that are filled, in the order of the result files.  `values` says which texts stand
+    for others: these are replaced first of all, so that hooks and result files have what was
+    meant.
     """
 
     def __init__(
@@ -208,11 +235,13 @@ class RowPlan:
         columns: Sequence[str | None],
         constants: Iterable[tuple[str, str]],
         ignore_empty: bool,
+        values: Values = (),
     ) -> None:
         self._positions = [(i, name) for i, name in enumerate(columns) if name is not None]
         # One more than the last position that is needed.
         self._width = self._positions[-1][0] + 1 if self._positions else 0
         self._ignore_empty = ignore_empty
+        self._tokens = [(name, dict(pairs)) for name, pairs in values]
         self.constants = self.marked(dict(constants))
         self.fields = tuple(name for _, name in self._positions) + tuple(self.constants)
 
@@ -223,8 +252,17 @@ class RowPlan:
         """
         if len(cells) < self._width:
             cells = [*cells, *[""] * (self._width - len(cells))]
-        texts = self.marked({name: cells[i] for i, name in self._positions})
+        texts = {name: cells[i] for i, name in self._positions}
+        texts = self.marked(self.replaced(texts) if self._tokens else texts)
         texts.update(self.constants)
+        return texts
+
+    def replaced(self, texts: dict[str, str]) -> dict[str, str]:
+        """Replace texts that stand for others, in place; return `texts`."""
+        for name, tokens in self._tokens:
+            text = texts.get(name, "").strip()
+            if text in tokens:
+                texts[name] = tokens[text]
         return texts
 
     def marked(self, texts: dict[str, str]) -> dict[str, str]:

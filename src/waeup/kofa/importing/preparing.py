@@ -180,6 +180,7 @@ class Preparer:
         texts = {name: "" if text is None else str(text) for name, text in mapped.items()}
         for name in self._rows.fields:
             texts.setdefault(name, "")
+        texts = self._rows.replaced(texts)
         texts.update(self._rows.constants)
         return self._rows.marked(texts)
 

@@ -40,12 +40,14 @@ class WholeTable:
         ignore_empty: bool = True,
         *,
         constants: Mapping[str, str] | None = None,
+        values: conversion.Values = (),
         site: Any = None,
         options: ReadOptions | None = None,
     ) -> tuple[int, int, str, str | None]:
         """See `IBatchProcessor`.
 
-        `constants` sets fields to the same text for all rows; `site` is handed to
+        `constants` sets fields to the same text for all rows, `values` says which texts stand
+        for others, as in `waeup.kofa.conversion.Mapping`; `site` is handed to
         the hooks (default: the current site).  `user` is handed to `createLogfile`;
         log lines name the principal that acts.  `options` say how the table is to be
         read, where that shall not be found.
@@ -53,7 +55,7 @@ class WholeTable:
         constants = dict(constants or {})
         engine.check_mode(self, mode)
         try:
-            mapping = conversion.Mapping.from_headerfields(headerfields, constants.items())
+            mapping = conversion.Mapping.from_headerfields(headerfields, constants.items(), values)
         except MappingError:
             # What is missing is said before what is double.
             self.checkHeaders([*headerfields, *constants], mode)

@@ -14,7 +14,6 @@ from typing import Any
 import transaction
 from zope.component import getUtility
 
-from waeup.kofa.conversion import Mapping
 from waeup.kofa.errors import MappingError
 from waeup.kofa.importing import canonical
 from waeup.kofa.importing.checking import CheckWriter
@@ -59,7 +58,7 @@ def do_check(job: Job) -> None:
 def _check(job: Job, source: str, folder: str, writer: CheckWriter) -> Report:
     order = job.order
     processor: Any = getUtility(IBatchProcessor, name=order.processor)
-    mapping = Mapping(order.columns, order.constants)
+    mapping = order.mapping
     options = ReadOptions(**order.reading)
     table = canonical.plain_table(
         job.storage, source, limits(), sheet=options.sheet, digest=order.digest

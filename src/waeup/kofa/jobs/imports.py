@@ -22,7 +22,6 @@ import transaction
 from zope.component import getUtility
 
 from waeup.kofa import spool
-from waeup.kofa.conversion import Mapping
 from waeup.kofa.errors import Fault, ItemBusy, MappingError
 from waeup.kofa.importing import canonical, segments
 from waeup.kofa.importing.checking import CheckReader
@@ -112,7 +111,7 @@ class _ImportedRows:
         self.source = source
         order = job.order
         self.processor: Any = getUtility(IBatchProcessor, name=order.processor)
-        self.mapping = Mapping(order.columns, order.constants)
+        self.mapping = order.mapping
         options = ReadOptions(**order.reading)
         self.table = canonical.plain_table(
             job.storage, source, limits(), sheet=options.sheet, digest=order.digest

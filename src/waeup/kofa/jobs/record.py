@@ -16,7 +16,8 @@ The module path is a database format.
 
 import secrets
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from collections.abc import Mapping as Dict
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any
@@ -24,6 +25,7 @@ from typing import Any
 from BTrees.IOBTree import IOBTree
 from persistent import Persistent
 
+from waeup.kofa.conversion import Mapping, Values
 from waeup.kofa.errors import WrongState
 from waeup.kofa.importing.effects import Effect
 from waeup.kofa.importing.report import CREATED, REMOVED, UPDATED, Report, Tally
@@ -57,7 +59,8 @@ class Order:
     `kind` is that of the run.  `file` is the name of a pending file and `digest` the SHA-256 of
     the content that the mapping was made for; `processor` is the name of the utility, `user` the
     id of the principal who ordered it.  `columns` gives the field of each column,
-    `constants` are pairs of field and text, `reading` is what was said about how the file is
+    `constants` are pairs of field and text, `values` which texts stand for others (all as in
+    `waeup.kofa.conversion.Mapping`), `reading` is what was said about how the file is
     read (`ReadOptions.as_dict`).  `check` is the id of the check that the run must not differ
     from, `undoes` that of the run that is taken back.  A run that `takes_file` has the file for
     itself.
@@ -80,6 +83,12 @@ class Order:
     undoes: str | None = None
     takes_file: bool = True
     wish: dict[str, Any] | None = None
+    values: Values = ()
+
+    @property
+    def mapping(self) -> Mapping:
+        """What fills the fields of an import."""
+        return Mapping(self.columns, self.constants, self.values)
 
     def is_same_import(self, other: "Order") -> bool:
         """Tell whether both would do the same with the same rows."""
@@ -196,7 +205,7 @@ class UndoBatch(Persistent):
     def __init__(
         self,
         effects: Sequence[tuple[int, Effect]],
-        restored: Mapping[bytes, bytes | None] | None = None,
+        restored: Dict[bytes, bytes | None] | None = None,
     ) -> None:
         known: set[int] = set()
         kept = []

@@ -330,6 +330,7 @@ class RunOperations(ImportOperations):
             tuple(mapping.columns),
             tuple(mapping.constants),
             options.as_dict(),
+            values=mapping.values,
         )
 
     def _needs(self, name: str) -> set[str]:

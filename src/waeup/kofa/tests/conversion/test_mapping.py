@@ -39,6 +39,22 @@ class MappingTests(unittest.TestCase):
         with self.assertRaisesRegex(MappingError, "^Double headers"):
             Mapping((), (("code", "x"), ("code", "y")))
 
+    def test_values_have_one_form(self):
+        """Thus two mappings that do the same are equal."""
+        mapping = Mapping(
+            ("sex",), (), (("sex", ((" W ", "f"), ("M", "m"))), ("sex", (("M", "m"),)), ("x", ()))
+        )
+        self.assertEqual(mapping.values, (("sex", (("M", "m"), ("W", "f"))),))
+
+    def test_values_that_contradict_or_have_a_meaning(self):
+        for pairs, message in (
+            ((("M", "m"), ("M", "f")), "'M' of 'sex' stands for 'm' and for 'f'"),
+            ((("", "m"),), "An empty cell of 'sex' cannot stand for something else"),
+            ((("XXX", "m"),), "'XXX' of 'sex' cannot stand for something else"),
+        ):
+            with self.subTest(message), self.assertRaisesRegex(MappingError, message):
+                Mapping(("sex",), (), (("sex", pairs),))
+
 
 class OfTests(unittest.TestCase):
     def test_all_choices_at_once(self):
@@ -94,6 +110,15 @@ class OfTests(unittest.TestCase):
         self.assertEqual(mapping.columns, ("code", None, None))
         mapping = Mapping.of(["code", "--NOTE--"], FIELDS)
         self.assertEqual(mapping.columns, ("code", None))
+
+    def test_values_are_for_fields_of_columns(self):
+        values = (("sex", (("M", "m"),)),)
+        mapping = Mapping.of(["code", "sex"], FIELDS, values=values)
+        self.assertEqual(mapping.values, values)
+        with self.assertRaisesRegex(MappingError, "no column fills"):
+            Mapping.of(["code"], FIELDS, values=values)
+        with self.assertRaisesRegex(MappingError, "no field 'nix'"):
+            Mapping.of(["code"], FIELDS, values=(("nix", (("M", "m"),)),))
 
     def test_result_columns_never_fill_a_field(self):
         with self.assertRaisesRegex(MappingError, "no column '--ERRORS--'"):

@@ -179,6 +179,36 @@ class CommonTests:
             self.do("code", "a", constants={"size": "big"})
         self.assertEqual(len(self.site["caves"]), 0)
 
+    def test_texts_that_stand_for_others_are_replaced_in_both_result_files(self):
+        values = (("owner", (("lu", "Lucy"), ("n/a", ""))), ("size", (("big", "9"),)))
+        _, finished, pending = self.do(
+            "code,size,owner", "a,big, lu ", "b,Big,lu", "c,1,n/a", values=values
+        )
+        self.assertEqual(finished, ["code,size,owner", "a,9,Lucy", f"c,1,{IGNORE_MARKER}"])
+        self.assertEqual(pending[1][:11], "b,Big,Lucy,")
+        cave = self.site["caves"]["a"]
+        self.assertEqual((cave.size, cave.owner), (9, "Lucy"))
+        self.assertEqual(self.site["caves"]["c"].owner, "nobody")
+
+    def test_a_finished_file_with_replaced_texts_is_imported_again_by_itself(self):
+        _, finished, _ = self.do("code,size", "a,big", values=(("size", (("big", "9"),)),))
+        counts, *_ = self.do(*finished, mode="update")
+        self.assertEqual(counts, (1, 0))
+
+    def test_replacements_that_are_no_values_are_refused_before_the_first_row(self):
+        for values, message in (
+            ((("size", (("big", "huge"),)),), "size: 'huge': Invalid integer data"),
+            ((("code", (("a", "XXX"),)),), "code: 'XXX': "),
+            ((("key", (("k", "secret"),)),), "Texts of key cannot be replaced"),
+        ):
+            with self.subTest(message), self.assertRaisesRegex(MappingError, message):
+                self.do("code,size,key", "a,1,k", values=values)
+        self.assertEqual(len(self.site["caves"]), 0)
+
+    def test_replacements_of_fields_that_are_not_filled_are_passed_over(self):
+        counts, *_ = self.do("code", "a", values=(("size", (("big", "huge"),)),))
+        self.assertEqual(counts, (1, 0))
+
     def test_missing_values_of_required_columns_are_reasons(self):
         counts, _, pending = self.do("code,size", ",1")
         self.assertEqual(counts, (1, 1))

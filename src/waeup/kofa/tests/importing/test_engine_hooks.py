@@ -87,6 +87,17 @@ class HooksTests(EngineTestCase):
         bear = self.site["caves"]["a"]
         self.assertEqual((bear.title, bear.born), ("Old Bear", 7))
 
+    def test_what_an_own_applyMapping_gives_is_replaced_too(self):
+        class Own(BearProcessor):
+            grok.baseclass()
+
+            def applyMapping(self, row, mapping):
+                return {"code": row["code"].lower()}
+
+        values = (("code", (("a", "pooh"),)),)
+        _, finished, _ = self.do("code,title", "A,x", processor=Own(), values=values)
+        self.assertEqual(finished, ["code,title", f"pooh,{IGNORE_MARKER}"])
+
     def test_an_own_getMapping_decides_what_is_filled(self):
         class Own(BearProcessor):
             grok.baseclass()
@@ -311,6 +322,11 @@ class OwnImportTests(EngineTestCase):
     def test_constants_that_it_cannot_take_are_refused(self):
         with self.assertRaisesRegex(FatalCSVError, "same text for all rows"):
             self.import_table(Mapping(("code",), (("title", "x"),)), "code", "a")
+
+    def test_replacements_that_it_cannot_take_are_refused(self):
+        mapping = Mapping(("code",), (), (("code", (("a", "b"),)),))
+        with self.assertRaisesRegex(FatalCSVError, "cannot be told that texts stand for others"):
+            self.import_table(mapping, "code", "a")
 
     def test_doImport_itself_imports_once(self):
         with unittest.mock.patch("grok.getSite", return_value=self.site):
