@@ -8,6 +8,7 @@ make objects of values:
   for imports and `render` for exports.
 * `converter_for` finds the converter of a field.  A site adds its own by an adapter
   from the field's interface to `waeup.kofa.interfaces.IFieldConverter`.
+* `explain` says in plain words what a field is and takes.
 * `PhoneNumber`, `FormattedDate` and `Secret` are fields that zope.schema lacks.
 
 No text of a cell is ever evaluated.
@@ -24,6 +25,7 @@ from waeup.kofa.conversion.cells import (
 from waeup.kofa.conversion.choices import ChoiceConverter
 from waeup.kofa.conversion.converters import converter_for
 from waeup.kofa.conversion.dates import DateConverter, DatetimeConverter
+from waeup.kofa.conversion.explaining import Explanation, explain
 from waeup.kofa.conversion.fields import FormattedDate, PhoneNumber, Secret
 from waeup.kofa.conversion.mapping import Mapping, Values, is_ignored_column, propose
 from waeup.kofa.conversion.plan import (
@@ -41,6 +43,7 @@ __all__ = [
     "ChoiceConverter",
     "DateConverter",
     "DatetimeConverter",
+    "Explanation",
     "FieldPlan",
     "FormattedDate",
     "Mapping",
@@ -51,6 +54,7 @@ __all__ = [
     "Values",
     "VerbatimText",
     "converter_for",
+    "explain",
     "from_cell",
     "guard",
     "is_active",

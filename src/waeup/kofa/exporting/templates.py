@@ -7,25 +7,14 @@ what a template calls an example has been through the converters of an import.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from zope import schema
 from zope.schema import getFields
-from zope.schema.interfaces import ICollection, IPassword
 
-from waeup.kofa.conversion import (
-    ChoiceConverter,
-    FieldPlan,
-    FormattedDate,
-    PhoneNumber,
-    converter_for,
-    guard,
-)
-from waeup.kofa.errors import KofaError, MappingError, Refused
+from waeup.kofa.conversion import explain, guard
+from waeup.kofa.errors import Refused
 from waeup.kofa.exporting.sheets import (
     DATE_FORMAT,
     MOST_CELL_CHARACTERS,
@@ -110,138 +99,16 @@ def _note(name: str, field: Any, processor: Any, context: Any) -> ColumnNote:
     required = tuple(mode for mode in processor.modes if name in processor.req[mode])
     if field is None:
         return ColumnNote(name, required=required)
-    try:
-        plan = FieldPlan(field, context)
-    except MappingError:
-        return ColumnNote(name, _line(field.title), "no cell can fill it; leave it out", required)
+    words = explain(field, context)
     return ColumnNote(
         name,
-        _line(field.title),
-        _kind(plan.field),
+        words.title,
+        words.kind,
         required,
-        tuple(_allowed(plan.field).items()),
-        _example(plan),
-        _line(field.description),
+        words.allowed,
+        words.example,
+        words.description,
     )
-
-
-def _line(text: Any) -> str:
-    return " ".join(str(text).split())
-
-
-def _allowed(field: Any) -> dict[str, str]:
-    if isinstance(field, schema.Bool):
-        return {"1": "yes", "0": "no"}
-    if ICollection.providedBy(field) and field.value_type is not None:
-        return _allowed(field.value_type)
-    converter = converter_for(field)
-    return converter.choices() if isinstance(converter, ChoiceConverter) else {}
-
-
-#: Classes of fields, the narrower ones first, and what they are in plain words.
-_KINDS: tuple[tuple[Any, str], ...] = (
-    (schema.Password, "password; what is kept is its hash"),
-    (PhoneNumber, "phone number"),
-    (schema.Choice, "one of the allowed values"),
-    (schema.Bool, "yes or no, as 1 or 0"),
-    (schema.Int, "whole number"),
-    (schema.Decimal, "number"),
-    (schema.Float, "number"),
-    (schema.Datetime, "date with time"),
-    (schema.Date, "date"),
-    (schema.ASCIILine, "text of plain ASCII characters in one line"),
-    (schema.ASCII, "text of plain ASCII characters"),
-    (schema.TextLine, "text in one line"),
-)
-
-
-def _kind(field: Any) -> str:
-    """Return the type of `field` in plain words, with its bounds."""
-    if ICollection.providedBy(field):
-        element = "" if field.value_type is None else f", each {_kind(field.value_type)}"
-        return f"list in brackets{element}"
-    words = next((words for kind, words in _KINDS if isinstance(field, kind)), "text")
-    if IPassword.providedBy(field):
-        return words
-    low, high = getattr(field, "min", None), getattr(field, "max", None)
-    if low is not None and high is not None:
-        words += f", {low} to {high}"
-    elif low is not None:
-        words += f", {low} or more"
-    elif high is not None:
-        words += f", {high} or less"
-    longest = getattr(field, "max_length", None)
-    return words if longest is None else f"{words}, up to {longest} characters"
-
-
-# -- examples --------------------------------------------------------------------
-
-_DAY = date(2012, 4, 30)
-
-
-def _example(plan: FieldPlan) -> str:
-    """Return the first cell that comes to mind and that an import accepts."""
-    for cell in _candidates(plan.field, plan):
-        try:
-            plan.convert(cell, "create", False)
-        except (KofaError, ValueError):
-            continue
-        return cell
-    return ""
-
-
-def _candidates(field: Any, plan: FieldPlan) -> Iterator[str]:
-    if IPassword.providedBy(field):
-        return
-    if isinstance(field, schema.Choice):
-        yield from _rendered(plan, [field.default])
-        yield from map(guard, _allowed(field))
-    elif ICollection.providedBy(field):
-        yield from _lists(field)
-    elif isinstance(field, schema.Bool):
-        yield "1"
-    elif isinstance(field, FormattedDate):
-        yield _DAY.strftime(field.date_format)
-    elif isinstance(field, schema.Datetime):
-        yield "2012-04-30 14:05:00"
-        yield from _rendered(plan, [field.default, field.min, field.max])
-    elif isinstance(field, schema.Date):
-        yield _DAY.isoformat()
-        yield from _rendered(plan, [field.default, field.min, field.max])
-    elif isinstance(field, (schema.Int, schema.Float, schema.Decimal)):
-        yield from _rendered(plan, [field.default])
-        yield from ("10", "1", "0.5")
-        yield from _rendered(plan, [field.min, field.max])
-    elif isinstance(field, PhoneNumber):
-        yield "+234-803-1234567"
-    else:
-        yield from _texts(field.__name__)
-        yield from _rendered(plan, [field.default])
-
-
-def _rendered(plan: FieldPlan, values: Iterable[Any]) -> Iterator[str]:
-    for value in values:
-        if value is not None:
-            yield plan.render(value)
-
-
-def _lists(field: Any) -> Iterator[str]:
-    if field.value_type is None:
-        yield "['a', 'b']"
-        return
-    element = field.value_type.bind(field.context)
-    # The plan of an element has no name of its own.
-    element.__name__ = field.__name__
-    yield repr([_example(FieldPlan(element, field.context))])
-
-
-def _texts(name: str) -> Iterator[str]:
-    words = name.lower().split("_")
-    if not {"code", "id", "number", "key"}.isdisjoint(words):
-        yield "ABC101"
-    elif "name" in words[-1]:
-        yield "Ada"
-    yield from ("Example", "ABC101", "ada@example.org", "http://example.org/", "12345", "AB", "a")
 
 
 # -- the workbook ------------------------------------------------------------------
