@@ -19,7 +19,7 @@ from zope.component import getUtility
 from zope.event import notify
 from zope.interface import implementer
 
-from waeup.kofa import journal, spool
+from waeup.kofa import journal, removals, spool
 from waeup.kofa.errors import InvalidName, InvalidStoragePath, ItemBusy, WrongState
 from waeup.kofa.importing import distribution
 from waeup.kofa.interfaces import (
@@ -168,6 +168,12 @@ class DataCenter(grok.Container, Logger):
                     f"{self.storage}. Wait for its end, or take it back, before you move the "
                     "storage."
                 )
+        if removals.waiting(self.storage):
+            raise ItemBusy(
+                f"Rows of removed objects are on their way in {self.storage}. Try again in a "
+                "moment; if they are there still, call `kofactl recover` before you move the "
+                "storage."
+            )
         not_copied: list[str] = []
         if move and os.path.isdir(self.storage) and not os.path.samefile(path, self.storage):
             with spool.storage_lock(self.storage):

@@ -78,13 +78,20 @@ _KEEPER = ""
 
 
 class Ledger(Persistent):
-    """Entries of files, drafts of imports, and distributions that are not done."""
+    """Entries of files, drafts of imports, and distributions that are not done.
+
+    Likewise the work folders with rows of removed objects that go to their tables.
+    """
+
+    # Databases of before have none.
+    _rows: OOBTree | None = None
 
     def __init__(self) -> None:
         self._files = _new_tree()
         self._needs = _new_tree()
         self._drafts = _new_tree()
         self._distributions = _new_tree()
+        self._rows = _new_tree()
 
     # -- files ----------------------------------------------------------------
 
@@ -162,3 +169,24 @@ class Ledger(Persistent):
     def done(self, distribution: Distribution) -> None:
         """Mark a distribution as done: all files are in their places."""
         self._distributions.pop(distribution.id, None)
+
+    # -- rows of removed objects ----------------------------------------------
+
+    def expect_rows(self, id: str, date: str) -> None:
+        """Record, with the removals, that the rows in the work folder `id` are to be kept."""
+        if self._rows is None:
+            self._rows = _new_tree()
+        self._rows[id] = date
+
+    def expects_rows(self, id: str) -> bool:
+        """Tell whether the rows in the work folder `id` belong to removals that are done."""
+        return self._rows is not None and self._rows.get(id) is not None
+
+    def expected_rows(self) -> list[str]:
+        """Return the ids of all work folders of `expect_rows` that are not forgotten."""
+        return [] if self._rows is None else [id for id in self._rows if id != _KEEPER]
+
+    def forget_rows(self, id: str) -> None:
+        """Forget a work folder that is gone, for its rows are where they belong."""
+        if self._rows is not None:
+            self._rows.pop(id, None)

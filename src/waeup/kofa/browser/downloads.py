@@ -12,11 +12,12 @@ from waeup.kofa.browser.page import Door
 from waeup.kofa.errors import InvalidName
 from waeup.kofa.exporting.formats import FORMATS
 from waeup.kofa.interfaces import IDataCenter, IUniversity
+from waeup.kofa.removals import FOLDERS as REMOVED_FOLDERS
 
 #: Bytes that are read and sent at once.
 BLOCK = 64 * 1024
 #: Folders whose files can be fetched.
-FOLDERS = ("", "finished", "unfinished")
+FOLDERS = ("", "finished", "unfinished", *REMOVED_FOLDERS)
 #: Endings of the names of files that the portal itself has written, as UTF-8.
 RESULTS = (".finished.csv", ".pending.csv")
 #: What a file in UTF-8 or UTF-16 can begin with.
@@ -55,7 +56,8 @@ class Download(Attachment):
                 "Choose a file from the lists of pending or processed files."
             )
         file = self.operations.open_file(name, folder)
-        return self.send(name, blocks_of(file, mark=name.endswith(RESULTS)))
+        is_ours = name.endswith(RESULTS) or folder in REMOVED_FOLDERS
+        return self.send(name, blocks_of(file, mark=is_ours))
 
 
 class Skeleton(Attachment):

@@ -78,7 +78,9 @@ def put(settings: Settings, paths: Sequence[Path], replace: bool) -> None:
 
 @click.command(short_help="List files.")
 @click.argument(
-    "folder", type=click.Choice(("pending", "finished", "unfinished")), default="pending"
+    "folder",
+    type=click.Choice(("pending", "finished", "unfinished", "deleted", "graduated")),
+    default="pending",
 )
 @click.option("--lines", is_flag=True, help="Count the lines, too; that reads all the files.")
 @common_options
@@ -87,7 +89,8 @@ def ls(settings: Settings, folder: str, lines: bool) -> None:
     """List files: those that wait for an import, or the results of imports.
 
     `pending` files can be imported. `finished` holds the rows that were imported, and
-    `unfinished` the originals of imports with failed rows.
+    `unfinished` the originals of imports with failed rows. `deleted` and `graduated` hold the
+    rows of objects that were removed.
 
     \b
     kofactl ls
@@ -96,11 +99,8 @@ def ls(settings: Settings, folder: str, lines: bool) -> None:
     from waeup.kofa.cli.session import session
 
     with session(settings) as operations:
-        found = {
-            "pending": operations.pending_files,
-            "finished": operations.finished_files,
-            "unfinished": lambda: operations.files_in("unfinished"),
-        }[folder]()
+        listings = {"pending": operations.pending_files, "finished": operations.finished_files}
+        found = listings[folder]() if folder in listings else operations.files_in(folder)
         if settings.json:
             say_json(
                 [

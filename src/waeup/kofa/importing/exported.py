@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from zope.component import getUtilitiesFor
 
-from waeup.kofa.interfaces import ICSVExporter
+from waeup.kofa.interfaces import BACK_COLUMN, REMOVED_COLUMN, ICSVExporter
 from waeup.kofa.tabular import Dialect
 
 #: Bytes of a header; longer ones are none of an exporter.
@@ -39,4 +39,7 @@ def _headers() -> Iterator[tuple[str, ...]]:
     for _, exporter in getUtilitiesFor(ICSVExporter):
         if getattr(exporter, "quoting", None) == csv.QUOTE_ALL:
             yield tuple(exporter.fields)
-            yield tuple(getattr(exporter, "all_fields", exporter.fields))
+            columns = tuple(getattr(exporter, "all_fields", exporter.fields))
+            yield columns
+            # The rows of removed objects.
+            yield (*columns, REMOVED_COLUMN, BACK_COLUMN)

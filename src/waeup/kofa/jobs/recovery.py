@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import transaction
 from zope.component import queryUtility
 
-from waeup.kofa import spool
+from waeup.kofa import removals, spool
 from waeup.kofa.importing import canonical
 from waeup.kofa.importing import distribution as results
 from waeup.kofa.interfaces import IDataCenterConfig
@@ -99,6 +99,24 @@ def _complete(datacenter: Any) -> Iterator[Finding]:
                 transaction.abort()
                 log.exception("Not completed: %s. Look at its files.", intent.title)
                 yield Finding("unresolved", f"Not completed: {intent.title}. {exc}", False)
+    yield from _complete_removals(datacenter)
+
+
+def _complete_removals(datacenter: Any) -> Iterator[Finding]:
+    """Bring the rows of removed objects to their places."""
+
+    def is_known(id: str) -> bool:
+        transaction.begin()
+        known: bool = datacenter.ledger.expects_rows(id)
+        return known
+
+    try:
+        for title in removals.settle(datacenter.storage, is_known):
+            yield Finding("completed", f"Completed: {title}.", True)
+    except Exception as exc:
+        log.exception("The rows of removed objects are not in their places.")
+        text = f"Not completed: rows of removed objects wait in .work. {exc}"
+        yield Finding("unresolved", text, False)
 
 
 def _forget(datacenter: Any) -> Iterator[Finding]:
@@ -127,6 +145,10 @@ def _forget(datacenter: Any) -> Iterator[Finding]:
             datacenter.runs.drop(run)
             folders.append(PREFIX + run.id)
             yield Finding("expired", f"The run {run.id} was forgotten.", True)
+    for id in datacenter.ledger.expected_rows():
+        # A folder goes when its rows are where they belong.
+        if not os.path.isdir(os.path.join(datacenter.storage, spool.WORK, id)):
+            datacenter.ledger.forget_rows(id)
     transaction.commit()
     remove_folders(datacenter.storage, folders)
 
@@ -157,6 +179,7 @@ def _tidy_up(datacenter: Any) -> Iterator[Finding]:
     transaction.begin()
     kept = {intent.id for intent in datacenter.ledger.intended()}
     kept |= canonical.needed(storage)
+    kept |= set(removals.waiting(storage))
     kept |= {PREFIX + run.id for run in datacenter.runs if _needs_folder(datacenter, run)}
     kept |= {PREFIX + id for id in _checks_in_use(datacenter)}
     for id in spool.WorkFolder.stale(storage, keep=kept, among=there):

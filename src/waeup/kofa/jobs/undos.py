@@ -21,7 +21,7 @@ from waeup.kofa.importing import segments
 from waeup.kofa.importing.checking import CheckWriter
 from waeup.kofa.importing.effects import Effect
 from waeup.kofa.importing.hooks import row_error
-from waeup.kofa.importing.report import FAILED, RowResult, Tally
+from waeup.kofa.importing.report import CREATED, FAILED, RowResult, Tally
 from waeup.kofa.importing.results import ResultFiles
 from waeup.kofa.importing.undoing import Restored, Serials, UndoConflict, title_of, undo_effect
 from waeup.kofa.interfaces import IBatchProcessor
@@ -37,6 +37,7 @@ from waeup.kofa.jobs.pace import Pace
 from waeup.kofa.jobs.record import UNDO, UNDONE, Run, UndoBatch
 from waeup.kofa.jobs.reporter import Reporter, empty_folder
 from waeup.kofa.journal import deferred_lines
+from waeup.kofa.removals import note_return, rehearsal
 from waeup.kofa.spool.disk import digest_of, disk, faults
 
 #: The columns of the result file.
@@ -77,7 +78,7 @@ def check_undo(job: Job) -> None:
     writer, reporter, pace = CheckWriter(empty_folder(job)), Reporter(job), Pace()
     try:
         numbers = undo.numbers()
-        with deferred_lines(transaction.manager):
+        with deferred_lines(transaction.manager), rehearsal():
             for done, number in enumerate(numbers, start=1):
                 results = undo.take_back_batch(number)
                 writer.write(results)
@@ -193,6 +194,8 @@ class _Undo:
     def _row(self, row: int, effect: Effect) -> RowResult:
         try:
             outcome = undo_effect(self.processor, effect, self.job.site, self.serials)
+            if outcome == CREATED:
+                note_return(effect.obj)
         except UndoConflict as conflict:
             return _result(row, effect, FAILED, str(conflict))
         except Exception as exc:

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from zope.component import queryUtility
 
-from waeup.kofa import spool
+from waeup.kofa import removals, spool
 from waeup.kofa.datacenter import PENDING_SUFFIXES, DataCenterFile
 from waeup.kofa.errors import InvalidName, NoSuchItem, Refused, TableError, TooLarge, WrongState
 from waeup.kofa.importing.canonical import PlainTable, made, plain_table, sweep
@@ -36,7 +36,7 @@ from waeup.kofa.transactional import on_abort, on_commit
 #: Bytes that an upload may have, unless the configuration says otherwise.
 UPLOAD_LIMIT = 200 * 1024 * 1024
 #: Folders whose files can be fetched; ``''`` is that of the pending files.
-OPEN_FOLDERS = ("", "finished", "unfinished")
+OPEN_FOLDERS = ("", "finished", "unfinished", *removals.FOLDERS)
 
 
 class _Checked:
@@ -60,7 +60,7 @@ class FileOperations(Acting):
         return [self._stored(file, "finished") for file in self.datacenter.getFinishedFiles()]
 
     def files_in(self, folder: str) -> list[StoredFile]:
-        """List the tables of a folder: ``''``, ``finished`` or ``unfinished``, by name."""
+        """List the tables of a folder, one of `OPEN_FOLDERS`, by name."""
         self._require(MANAGE)
         items = spool.scan(self._folder(folder), folder, suffixes=PENDING_SUFFIXES)
         return [self._stored(DataCenterFile(item.path, folder), folder) for item in items]
@@ -211,7 +211,7 @@ class FileOperations(Acting):
         if folder not in OPEN_FOLDERS:
             raise InvalidName(
                 f"{folder!r} is no folder whose files can be shown. There are: the pending files, "
-                "finished, unfinished."
+                f"{', '.join(OPEN_FOLDERS[1:])}."
             )
         return os.path.join(self.datacenter.storage, folder)
 

@@ -75,13 +75,14 @@ def clear_intent(work: WorkFolder) -> None:
     remove_file(os.path.join(work.path, INTENT))
 
 
-def redo(storage: str) -> list[Intent]:
+def redo(storage: str, prefix: str = "") -> list[Intent]:
     """Perform what intents say, and remove them with their work folders; return them.
 
-    The caller holds `storage_lock`: then nobody alive is at it.  A second call finds
-    nothing to do.  Raises `StorageFault`.
+    With `prefix` only those in work folders whose ids begin with it.  The caller holds
+    `storage_lock`: then nobody alive is at it.  A second call finds nothing to do.  Raises
+    `StorageFault`.
     """
-    intents = read_intents(storage)
+    intents = [intent for intent in read_intents(storage) if intent.work.startswith(prefix)]
     for intent in intents:
         work = WorkFolder(storage, intent.work)
         try:

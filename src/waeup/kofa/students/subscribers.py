@@ -1,4 +1,4 @@
-"""Keeps the look-up of students by number in step with the students."""
+"""Keeps the look-up of students by number in step with the students, and logs removals."""
 
 from typing import Any
 
@@ -9,6 +9,7 @@ from zope.lifecycleevent.interfaces import (
     IObjectRemovedEvent,
 )
 
+from waeup.kofa.interfaces import IUniversity
 from waeup.kofa.students.interfaces import IStudent, IStudentsContainer
 
 
@@ -23,7 +24,9 @@ def student_changed(student: Any, event: Any) -> None:
 
 @grok.subscribe(IStudent, IObjectRemovedEvent)
 def student_removed(student: Any, event: Any) -> None:
-    """Let the container forget the numbers of a student."""
+    """Let the container forget the numbers of a student, and log that the student is gone."""
     students = student.__parent__
     if IStudentsContainer.providedBy(students):
         students.unindex(student)
+        if not IUniversity.providedBy(event.object):
+            students.logger.info("%s - Student record removed", student.student_id)

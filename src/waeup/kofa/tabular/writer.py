@@ -43,18 +43,18 @@ def is_plain(values: Sequence[str], first: str) -> bool:
 class TableWriter:
     """Writes a table to the file at `path`, which is made or emptied (mode 0660).
 
-    The header of `columns` is written at once.  Use it in a ``with`` statement,
-    or call `close`.  All methods raise OSError when the disk refuses.
+    The header of `columns` is written at once.  With `quote_all` all cells are quoted.  Use it
+    in a ``with`` statement, or call `close`.  All methods raise OSError when the disk refuses.
     """
 
-    def __init__(self, path: str, columns: Sequence[str]) -> None:
+    def __init__(self, path: str, columns: Sequence[str], *, quote_all: bool = False) -> None:
         self.path = path
         self.columns = tuple(columns)
         self._width = len(self.columns)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o660)
         self._stream = open(descriptor, "w", encoding="utf-8", newline="")  # noqa: SIM115
-        self._write = csv.writer(self._stream).writerow
         self._write_quoted = csv.writer(self._stream, quoting=csv.QUOTE_ALL).writerow
+        self._write = self._write_quoted if quote_all else csv.writer(self._stream).writerow
         try:
             self._write(self.columns)
         except BaseException:
@@ -96,6 +96,10 @@ class TableWriter:
                 self.sync()
             finally:
                 self._stream.close()
+
+    def leave(self) -> None:
+        """Close the file without making anything durable that is not so by now."""
+        self._stream.close()
 
     def __enter__(self) -> TableWriter:
         return self

@@ -31,6 +31,7 @@ FLOORS = {
     "permissions": 3,
     "jobs": 3,
     "notices": 3,
+    "removals": 3,
     "transactional": 3,
     "zcml": 3,
     "api": 4,

@@ -139,7 +139,7 @@ class Files(OperationsTestCase):
             ):
                 with self.subTest(name), self.assertRaises((InvalidName, NoSuchItem)):
                     call(name)
-        for folder in ("logs", "deleted", "..", "/etc", ".work"):
+        for folder in ("logs", "media", "..", "/etc", ".work"):
             with self.subTest(folder), self.assertRaises(InvalidName):
                 self.operations.open_file("a.csv", folder)
 

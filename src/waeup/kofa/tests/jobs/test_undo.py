@@ -1104,6 +1104,8 @@ class Orders(TownTestCase):
         undo = self.undo(self.id)
         after = self.town.tree()
         result = after.pop(undo.report.finished)
+        removed = after.pop("deleted/faculties.csv")
+        self.assertEqual(removed.count(b"(date)"), 8)
         self.assertEqual(after, before)
         self.assertEqual(undo.report.finished, "finished/data.create.undone.csv")
         self.assertEqual(result.count(b"removed"), 8)

@@ -184,6 +184,7 @@ class StudentTests(PortalTestCase):
                     "student_id=A1, firstname=Ann, lastname=Obi, sex=f, password=***"
                 ),
                 "Student Processor - rows - A1 - updated: lastname=Eke",
+                "A1 - Student record removed",
                 "A1 - Student removed",
             ],
         )

@@ -1,0 +1,140 @@
+"""Removals are stopped at every durable operation: each that was committed has its row, once."""
+
+import os
+import unittest
+from collections import Counter as Counts
+from contextlib import closing, suppress
+
+import transaction
+
+from waeup.kofa.errors import Fault
+from waeup.kofa.tabular import open_table
+from waeup.kofa.tests.functional import FunctionalLayer
+from waeup.kofa.tests.jobs.lives import Town
+from waeup.kofa.tests.jobs.test_crashes import Counter, Error, Errors, Killed, Late, Unplugged
+from waeup.kofa.tests.spool.faultydisk import Off, killed_at, tree_of
+
+
+class Crashes(unittest.TestCase):
+    """Three transactions remove, one does not come to its end."""
+
+    layer = FunctionalLayer
+
+    def setUp(self):
+        self.town = Town()
+        self.addCleanup(self.town.close)
+        self.tickets = self.town.change(tickets_of)
+
+    def remove(self):
+        """Remove, with a database that is opened for that."""
+
+        def give_up(site):
+            del site["students"]["S4"]
+            transaction.abort()
+
+        with closing(self.town.open()) as db:
+            self.town.change(lambda site: site["students"].__delitem__("S1"), db)
+            self.town.change(give_up, db)
+            self.town.change(remove_two, db)
+            self.town.change(lambda site: site["students"]["S4"].__delitem__("100_COU1"), db)
+
+    def check(self, where):
+        """Recover, and compare objects and rows."""
+        self.town.recover()
+        tree = tree_of(self.town.storage)
+        self.assertEqual(self.town.recover(), [], where)
+        self.assertEqual(tree_of(self.town.storage), tree, where)
+        self.assertEqual([name for name in tree if name.startswith(".work")], [], where)
+        left = self.town.change(tickets_of)
+        for table, key, gone in (
+            ("students", ("student_id",), {(id,) for id in self.tickets if id not in left}),
+            (
+                "coursetickets",
+                ("student_id", "code"),
+                {
+                    (id, code)
+                    for id, codes in self.tickets.items()
+                    for code in codes
+                    if code not in left.get(id, ())
+                },
+            ),
+        ):
+            self.assertEqual(self.rows(table, key), Counts(gone), where)
+        self.assertEqual(
+            self.town.change(lambda site: site["datacenter"].ledger.expected_rows()), [], where
+        )
+
+    def rows(self, table, key):
+        """Return how often a table has which rows."""
+        path = os.path.join(self.town.storage, "deleted", f"{table}.csv")
+        if not os.path.exists(path):
+            return Counts()
+        with open_table(path, own=True) as found:
+            places = [found.header.index(name) for name in key]
+            return Counts(tuple(row.values[place] for place in places) for row in found)
+
+    def operations(self):
+        """Return the number of durable operations of `remove`."""
+        self.town.set_up()
+        with Counter() as counter:
+            self.remove()
+        self.check("undisturbed")
+        self.assertEqual(len(self.town.change(tickets_of)), 1)
+        return counter.count
+
+    def test_kill(self):
+        for number in range(self.operations()):
+            self.town.set_up()
+            with self.subTest(operation=number):
+                self.assertTrue(killed_at(number, self.remove, Killed))
+                self.check(f"killed at {number}")
+
+    def test_kill_of_a_recovery(self):
+        for first in range(0, self.operations(), 3):
+            second, stopped = 0, True
+            while stopped:
+                self.town.set_up()
+                with self.subTest(first=first, second=second):
+                    self.assertTrue(killed_at(first, self.remove, Killed))
+                    stopped = killed_at(second, self.town.recover, Killed)
+                    self.check(f"killed at {first}, then at {second}")
+                second += 1
+
+    def test_errors(self):
+        for shim in (Error, Errors, Late):
+            for number in range(self.operations()):
+                self.town.set_up()
+                with self.subTest(shim.__name__, operation=number):
+                    with shim(number), suppress(Fault, OSError):
+                        self.remove()
+                    self.check(f"{shim.__name__} at {number}")
+
+    def test_power_cut(self):
+        for number in range(0, self.operations(), 2):
+            self.town.set_up()
+            shim = Unplugged(number, [self.town.storage])
+            try:
+                with shim, suppress(Off):
+                    self.remove()
+                self.assertTrue(shim.off)
+                database = self.town.database()
+                for state in shim.states():
+                    self.town.set_database(database)
+                    with self.subTest(state):
+                        self.check(state)
+            finally:
+                shim.close()
+
+
+def tickets_of(site):
+    """Return the codes of the tickets of each student."""
+    return {
+        id: [ticket.code for ticket in student.values()]
+        for id, student in site["students"].items()
+    }
+
+
+def remove_two(site):
+    """Remove two students."""
+    for id in ("S2", "S3"):
+        del site["students"][id]
