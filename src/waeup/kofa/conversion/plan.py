@@ -147,7 +147,8 @@ def _compile(field: Any, converter: Any, check: Check | None) -> Callable[[str, 
         value = to_value(text)
         if check is not None and value is not missing:
             check(value)
-        return value
+        # A term of a vocabulary may look like the marker and mean itself.
+        return VerbatimText(value) if type(value) is str and value == IGNORE_MARKER else value
 
     return convert
 

@@ -2,7 +2,7 @@
 
 An exporter of a kind quotes all cells, and it has columns of its own in an order of its own.  A
 spreadsheet that saves such a table does not quote them: what has passed through one is read like
-any other.
+any other.  The text of a workbook has quotes, too, as long as no spreadsheet has saved it.
 """
 
 import csv

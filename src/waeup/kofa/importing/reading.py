@@ -7,6 +7,7 @@ for them; what such a method opens while it is called by the portal is read in t
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 
 from zope.component import queryUtility
 
@@ -16,6 +17,8 @@ from waeup.kofa.tabular import Limits, Table, open_table
 from waeup.kofa.tabular.options import ReadOptions
 
 AS_FOUND = ReadOptions()
+#: How the text of a workbook is read when nothing else is said.
+OF_WORKBOOK = ReadOptions("utf-8", ",", '"')
 
 
 class _Reading:
@@ -42,7 +45,7 @@ def open_source(path: str, options: ReadOptions = AS_FOUND, name: str | None = N
     written is recognised by its header; nothing in it is doubted, however odd a value looks.
     Raises as `open_table` does.
     """
-    if options == AS_FOUND:
+    if replace(options, sheet=None) in (AS_FOUND, OF_WORKBOOK):
         dialect = dialect_of_export(path)
         if dialect is not None:
             return open_table(path, dialect=dialect, own=True, limits=limits(), name=name)

@@ -87,7 +87,7 @@ def convert(
             f"{name} has no sheet {shown(sheet)}. Name one of its sheets: {listed(names)}."
         )
     found = remedies.find(stream, kind, workbook.sheet_names.index(used), used)
-    _write(_Sheet(cells, found), target, name, limits)
+    _write(_Sheet(cells, found), target, name, limits, quoted=_is_as_exported(stream, kind))
     return used, names
 
 
@@ -101,6 +101,18 @@ def _verify(stream: BinaryIO, name: str, limits: Limits) -> None:
                     size += len(data)
                     if size > limits.unpacked:
                         raise too_much(name, limits)
+
+
+def _is_as_exported(stream: BinaryIO, kind: str) -> bool:
+    """Tell whether no spreadsheet has saved a workbook since a program has written it.
+
+    Spreadsheets gather the texts of all cells in one part; who writes row by row, as exports do,
+    leaves each text in its cell.
+    """
+    if kind != "xlsx":
+        return False
+    with zipfile.ZipFile(stream) as archive:
+        return "xl/sharedStrings.xml" not in archive.namelist()
 
 
 def _first_table(workbook: Any, names: list[str], name: str) -> tuple[str, Any]:
@@ -151,14 +163,15 @@ class _Sheet:
             yield values
 
 
-def _write(sheet: _Sheet, target: str, name: str, limits: Limits) -> None:
+def _write(sheet: _Sheet, target: str, name: str, limits: Limits, *, quoted: bool) -> None:
+    """Write the table; all cells in quotes, as in an export, if `quoted`."""
     left, right, end, rows = _measure(sheet)
     width = right - left
     limits.check_columns(name, width)
     limits.check_rows(name, rows)
     with open(target, "w", encoding="utf-8", newline="", opener=_open_private) as stream:
-        write = csv.writer(stream).writerow
         write_quoted = csv.writer(stream, quoting=csv.QUOTE_ALL).writerow
+        write = write_quoted if quoted else csv.writer(stream).writerow
         for number, values in enumerate(islice(sheet, end), 1):
             texts = [
                 value if type(value) is str else text_of(value) for value in values[left:right]
