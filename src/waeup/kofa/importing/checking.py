@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 from waeup.kofa.errors import NoSuchItem
 from waeup.kofa.importing.effects import Change, outcome_digest
+from waeup.kofa.importing.engine import Columns, RowEngine
+from waeup.kofa.importing.failing import FailingReader, FailingWriter, readable
 from waeup.kofa.importing.report import RowResult
 from waeup.kofa.spool.disk import sync_file
 
@@ -76,12 +78,22 @@ class CheckWriter:
         self._database.execute("PRAGMA journal_mode = OFF")
         self._database.execute("PRAGMA synchronous = OFF")
         self._database.execute(_TABLE)
+        self._failing: FailingWriter | None = None
+
+    def keep_failing(self, columns: Columns) -> None:
+        """Keep the cells of rows that fail from now on, of a table with these columns."""
+        self._failing = FailingWriter(self._database, columns)
 
     def write(self, results: Iterable[RowResult]) -> None:
         """Keep the results of a batch."""
+        results = list(results)
         self._database.executemany(
             "INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)", map(_record, results)
         )
+        if self._failing is not None:
+            for result in results:
+                if result.source is not None:
+                    self._failing.keep(result)
 
     def finish(self) -> int:
         """Find rows that mean the same object; return the number of those behind the first."""
@@ -90,6 +102,8 @@ class CheckWriter:
         self._database.execute("CREATE INDEX rows_by_outcome ON rows (outcome, reason)")
         found = self._database.execute("SELECT count(*) FROM rows WHERE first < number")
         duplicates: int = found.fetchone()[0]
+        if self._failing is not None:
+            self._failing.finish()
         self._database.commit()
         sync_file(self._path)
         return duplicates
@@ -97,6 +111,32 @@ class CheckWriter:
     def close(self) -> None:
         """Close the file."""
         self._database.close()
+
+
+class FailingRows:
+    """Takes the results of `engine`, and writes a table of those that fail into `folder`.
+
+    It is what the import would put among the pending files.
+    """
+
+    def __init__(self, engine: RowEngine, folder: str) -> None:
+        self._others = os.path.join(folder, "finished.csv")
+        self._files = engine.result_files(self._others, failing_path(folder))
+
+    def write(self, result: RowResult) -> None:
+        """Write a row, if it failed."""
+        if result.reason is not None:
+            self._files.write(result)
+
+    def close(self) -> None:
+        """Make the table durable."""
+        self._files.close()
+        os.unlink(self._others)
+
+
+def failing_path(folder: str) -> str:
+    """Return the path of the table of failing rows; without such rows there is none."""
+    return os.path.join(folder, "failing.csv")
 
 
 class CheckReader:
@@ -134,6 +174,19 @@ class CheckReader:
         query += "ORDER BY number LIMIT ? OFFSET ?"
         with closing(_connect(self._path)) as database:
             return [_checked(found) for found in database.execute(query, (*values, limit, start))]
+
+    @contextmanager
+    def failing(self) -> Iterator[FailingReader]:
+        """Give what shows the rows that fail."""
+        with closing(_connect(self._path)) as database:
+            yield FailingReader(database)
+
+    def same_object(self, key: str, number: int) -> int | None:
+        """Return the number of the first row but `number` that means the object of a key."""
+        with closing(_connect(self._path)) as database:
+            query = "SELECT min(number) FROM rows WHERE key = ? AND number != ?"
+            found: int | None = database.execute(query, (key, number)).fetchone()[0]
+            return found
 
     @contextmanager
     def expectations(self) -> Iterator["Expectations"]:
@@ -174,20 +227,15 @@ def _record(result: RowResult) -> tuple[object, ...]:
         result.line,
         result.outcome,
         outcome_digest(result.outcome, result.key, result.changes),
-        _text(result.key),
-        None if result.reason is None else _text(result.reason),
+        readable(result.key),
+        None if result.reason is None else readable(result.reason),
         details,
         int(result.is_under_new),
     )
 
 
 def _readable(rows: Iterable[tuple[str | None, ...]]) -> list[list[str | None]]:
-    return [[None if text is None else _text(text) for text in row] for row in rows]
-
-
-def _text(text: str) -> str:
-    """Return a text that any file can hold: half characters become escapes."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return [[None if text is None else readable(text) for text in row] for row in rows]
 
 
 def _checked(found: tuple[object, ...]) -> CheckedRow:

@@ -14,7 +14,7 @@ transactions; `RowEngine.run` does a whole table in one.
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from itertools import islice
@@ -27,6 +27,7 @@ from waeup.kofa import conversion
 from waeup.kofa.conversion.wording import listing
 from waeup.kofa.errors import FatalCSVError, MappingError
 from waeup.kofa.importing import report as outcomes
+from waeup.kofa.importing.corrections import Correction, secret_positions
 from waeup.kofa.importing.effects import (
     Change,
     Effect,
@@ -98,6 +99,7 @@ class Manner(NamedTuple):
     `expected` tells what a check has found: a row that turns out otherwise fails.
     `restart` begins the transaction anew: for a caller in whose transaction nothing happened
     before a batch, that is cheaper than a savepoint, with which all is written twice.
+    `corrections` says, by number, which rows are read otherwise than they stand in the table.
     """
 
     skip_unchanged: bool = False
@@ -105,6 +107,20 @@ class Manner(NamedTuple):
     detailed: bool = False
     expected: Expected | None = None
     restart: Callable[[], object] | None = None
+    corrections: Mapping[int, Correction] | None = None
+
+
+class Columns(NamedTuple):
+    """The columns of a table: their names, the fields that they fill, and what is secret.
+
+    `secrets` are the positions of columns whose texts nobody is shown; with `hides_damage` a
+    damaged row may have such a text anywhere.
+    """
+
+    names: tuple[str, ...]
+    fields: tuple[str | None, ...]
+    secrets: tuple[int, ...]
+    hides_damage: bool
 
 
 class _Applied(NamedTuple):
@@ -200,8 +216,19 @@ class RowEngine:
         self._values = ValuePlan(processor.iface, self._rows.fields, site)
         self._check_constants()
         self._preparer = Preparer(
-            processor, header, names, self._rows, self._values, mode, ignore_empty
+            processor,
+            header,
+            names,
+            self._rows,
+            self._values,
+            mode,
+            ignore_empty,
+            self._manner.corrections,
         )
+        secrets = secret_positions(header, mapping.columns, processor.iface)
+        hides_damage = bool(secrets) or self._preparer.hides_damage
+        #: The columns of the table.
+        self.columns = Columns(header, mapping.columns, tuple(sorted(secrets)), hides_damage)
         self._own_parents = overridden(processor, "parentsExist")
         self._secrets = {*secret_names(processor.iface), *self._values.secrets}
         self._apply: Callable[[Prepared], _Applied] = {
@@ -224,7 +251,7 @@ class RowEngine:
                 while rows := source.take(BATCH_ROWS):
                     for result in self.apply(rows):
                         files.write(result)
-                        tally.add(result.outcome, result.reason)
+                        tally.add(result.outcome, result.reason, is_corrected=result.is_corrected)
                     if progress is not None:
                         failed = tally.counts[outcomes.FAILED]
                         progress(Progress(tally.total, failed, source.fraction))
@@ -398,6 +425,8 @@ class RowEngine:
             changes=done.changes,
             effect=done.effect,
             is_under_new=done.is_under_new,
+            is_corrected=row.is_corrected,
+            source=row.source if row.is_corrected and self._manner.detailed else None,
         )
 
     def _failed(self, row: Prepared, reason: str) -> RowResult:
@@ -410,6 +439,8 @@ class RowEngine:
             row.line,
             row.errors,
             key=self._key(row) if self._manner.detailed else "",
+            is_corrected=row.is_corrected,
+            source=row.source if self._manner.detailed else None,
         )
 
     def _key(self, row: Prepared) -> str:

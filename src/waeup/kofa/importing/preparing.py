@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from waeup.kofa.conversion import unguard
+from waeup.kofa.importing.corrections import Correction
 from waeup.kofa.importing.hooks import CREATE, UPDATE, UPSERT, HookRow, overridden, row_error
 from waeup.kofa.importing.plan import RowPlan, ValuePlan, secret_names
 from waeup.kofa.interfaces import IGNORE_MARKER, RAW_COLUMN, IBatchProcessor
@@ -22,7 +23,8 @@ _DAMAGED_BEFORE = (
 class Prepared(NamedTuple):
     """A row that was read and converted; `reason` tells why it cannot be applied.
 
-    `errors` says the same by field, as far as single fields are concerned.
+    `errors` says the same by field, as far as single fields are concerned.  `source` is the
+    row as it stands in the table, which may have been corrected.
     """
 
     number: int
@@ -32,13 +34,15 @@ class Prepared(NamedTuple):
     reason: str | None = None
     raw: str | None = None
     errors: tuple[tuple[str, str], ...] = ()
+    source: Any = None
+    is_corrected: bool = False
 
 
 class Preparer:
     """Prepares the rows of one table with the names `header`.
 
     `mapping` leads from names of columns to fields; `rows` and `values` are compiled
-    from it.
+    from it.  `corrections` says, by number, which rows are read otherwise than they stand there.
     """
 
     def __init__(
@@ -50,9 +54,11 @@ class Preparer:
         values: ValuePlan,
         mode: str,
         ignore_empty: bool,
+        corrections: Mapping[int, Correction] | None = None,
     ) -> None:
         self._processor = processor
         self._header = header
+        self._corrections = corrections or {}
         self._mapping = mapping
         self._rows = rows
         self._values = values
@@ -67,7 +73,7 @@ class Preparer:
         self._raw_index = header.index(RAW_COLUMN) if RAW_COLUMN in header else None
         # The text of a damaged row shows all its cells, ignored columns included.
         secrets = {*secret_names(processor.iface), *values.secrets}
-        self._hides_damage = not secrets.isdisjoint((*header, *mapping.values(), *values.secrets))
+        self.hides_damage = not secrets.isdisjoint((*header, *mapping.values(), *values.secrets))
         self._required = self._required_in(self._mode)
 
     def prepare(self, row: Any) -> Prepared | None:
@@ -75,6 +81,15 @@ class Preparer:
 
         Exceptions of hooks become the reason of the row; faults are raised.
         """
+        correction = self._corrections.get(row.number) if self._corrections else None
+        if correction is None:
+            return self._prepared(row)
+        prepared = self._prepared(correction.applied(row, len(self._header)))
+        if prepared is None:
+            return None
+        return prepared._replace(source=row, is_corrected=True)
+
+    def _prepared(self, row: Any) -> Prepared | None:
         if row.problem is not None:
             return self._damaged(row)
         raw = self._kept_raw(row.values)
@@ -90,7 +105,7 @@ class Preparer:
         if texts is None:
             texts = self._rows.texts(row.values)
         errors = self._values.protect(texts) if self._values.secrets else []
-        prepared = Prepared(row.number, row.line, texts, HookRow(), reason, raw)
+        prepared = Prepared(row.number, row.line, texts, HookRow(), reason, raw, source=row)
         return prepared if reason is not None else self._converted(prepared, errors, self._mode)
 
     def prepare_creation(self, prepared: Prepared) -> Prepared:
@@ -154,12 +169,13 @@ class Preparer:
 
         Its cells may have slipped, so a secret may be in any of them.
         """
-        hidden = self._hides_damage
+        hidden = self.hides_damage
         texts = self._rows.texts(() if hidden else row.values)
         if self._values.secrets:
             self._values.protect(texts)
         raw = f"see line {row.line} of the original" if hidden else row.raw
-        return Prepared(row.number, row.line, texts, HookRow(), row.problem.message, raw)
+        reason = row.problem.message
+        return Prepared(row.number, row.line, texts, HookRow(), reason, raw, source=row)
 
     def _kept_raw(self, cells: Sequence[str]) -> str | None:
         """Return the text of a damaged row that was kept from an earlier import."""

@@ -38,7 +38,8 @@ class RowResult(NamedTuple):
 
     Only where somebody wants to know it: `key` says which object is meant, `changes` what
     differs, `effect` what an undo needs; `is_under_new` tells that the parent of a new object
-    was made by an earlier row that is not committed.
+    was made by an earlier row that is not committed; `source` is, of a row that failed or was
+    corrected, the row as it stands in the table.
     """
 
     number: int
@@ -52,6 +53,8 @@ class RowResult(NamedTuple):
     changes: tuple[Change, ...] = ()
     effect: Effect | None = None
     is_under_new: bool = False
+    is_corrected: bool = False
+    source: Any = None
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,8 @@ class Report:
     `finished` and `pending` are paths of result files while the import runs, and
     names of items once the files are in their places (`pending` is None when no
     row failed).  `seconds` is the time of the row engine.  `reasons` lists the
-    most frequent reasons of failure with their counts.
+    most frequent reasons of failure with their counts.  `corrected` counts the rows that were
+    read otherwise than they stand in the file, whatever became of them.
 
     The report of a check counts what would be; `duplicates` are the rows that mean the object
     of an earlier row, `under_new` those whose parent an earlier row makes.  That of an undo
@@ -84,6 +88,7 @@ class Report:
     reasons: tuple[tuple[str, int], ...] = ()
     duplicates: int = 0
     under_new: int = 0
+    corrected: int = 0
 
     @property
     def done(self) -> int:
@@ -111,7 +116,7 @@ class Tally:
     """Counts rows by outcome, and the reasons of those that failed.
 
     `counts` has a number for each outcome that occurred, `seconds` is the time of the row
-    engine so far.
+    engine so far, `corrected` the number of rows that were corrected.
     """
 
     def __init__(
@@ -119,19 +124,22 @@ class Tally:
         counts: Mapping[str, int] | None = None,
         reasons: Mapping[str, int] | None = None,
         seconds: float = 0.0,
+        corrected: int = 0,
     ) -> None:
         self.counts: Counter[str] = Counter(counts or {})
         self.reasons: Counter[str] = Counter(reasons or {})
         self.seconds = seconds
+        self.corrected = corrected
 
     @property
     def total(self) -> int:
         """Number of rows."""
         return self.counts.total()
 
-    def add(self, outcome: str, reason: str | None = None) -> None:
+    def add(self, outcome: str, reason: str | None = None, *, is_corrected: bool = False) -> None:
         """Count a row."""
         self.counts[outcome] += 1
+        self.corrected += is_corrected
         if reason is not None and (reason in self.reasons or len(self.reasons) < COUNTED_REASONS):
             self.reasons[reason] += 1
 
@@ -145,6 +153,7 @@ class Tally:
             total=self.total,
             seconds=self.seconds,
             reasons=tuple(self.reasons.most_common(LISTED_REASONS)),
+            corrected=self.corrected,
             **numbers,
             **more,
         )

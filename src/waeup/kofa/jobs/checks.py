@@ -8,6 +8,7 @@ of their own.
 
 import os
 import time
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +17,7 @@ from zope.component import getUtility
 
 from waeup.kofa.errors import MappingError
 from waeup.kofa.importing import canonical
-from waeup.kofa.importing.checking import CheckWriter
+from waeup.kofa.importing.checking import CheckWriter, FailingRows
 from waeup.kofa.importing.engine import BATCH_ROWS, Manner, RowEngine
 from waeup.kofa.importing.hooks import overridden
 from waeup.kofa.importing.reading import limits
@@ -90,9 +91,15 @@ def _check(job: Job, source: str, folder: str, writer: CheckWriter) -> Report:
             job.site,
             options=reading,
             read_from=table.path,
-            manner=Manner(skip_unchanged=order.skip_unchanged, detailed=True),
+            manner=Manner(
+                skip_unchanged=order.skip_unchanged,
+                detailed=True,
+                corrections=job.run.corrected_rows(),
+            ),
         )
-        return _go_through(job, engine, writer)
+        writer.keep_failing(engine.columns)
+        with closing(FailingRows(engine, folder)) as failing:
+            return _go_through(job, engine, writer, failing)
 
 
 def _discard(report: Report) -> None:
@@ -101,7 +108,7 @@ def _discard(report: Report) -> None:
             os.unlink(path)
 
 
-def _go_through(job: Job, engine: RowEngine, writer: CheckWriter) -> Report:
+def _go_through(job: Job, engine: RowEngine, writer: CheckWriter, failing: FailingRows) -> Report:
     order, tally, under_new = job.order, Tally(), 0
     began, pace, reporter = time.monotonic(), Pace(), Reporter(job)
     try:
@@ -110,7 +117,8 @@ def _go_through(job: Job, engine: RowEngine, writer: CheckWriter) -> Report:
                 results = engine.apply(taken)
                 writer.write(results)
                 for result in results:
-                    tally.add(result.outcome, result.reason)
+                    tally.add(result.outcome, result.reason, is_corrected=result.is_corrected)
+                    failing.write(result)
                     under_new += result.is_under_new
                 reporter.tell(
                     tally.total, tally.counts[FAILED], rows.fraction, pace.rate(tally.total)

@@ -146,6 +146,7 @@ class _ImportedRows:
                     detailed=expected is not None,
                     expected=expected,
                     restart=job.restart,
+                    corrections=job.run.corrected_rows(),
                 ),
             )
             files = engine.result_files(*segments.segment_paths(self.work.path, job.claim.token))
@@ -194,7 +195,7 @@ class _ImportedRows:
         with deferred_lines(transaction.manager):
             for result in engine.apply(rows):
                 files.write(result)
-                tally.add(result.outcome, result.reason)
+                tally.add(result.outcome, result.reason, is_corrected=result.is_corrected)
                 if result.effect is not None:
                     effects.append((result.number, result.effect))
         tally.seconds += time.monotonic() - began

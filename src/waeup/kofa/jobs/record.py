@@ -27,6 +27,7 @@ from persistent import Persistent
 
 from waeup.kofa.conversion import Mapping, Values
 from waeup.kofa.errors import WrongState
+from waeup.kofa.importing.corrections import Correction, Corrections
 from waeup.kofa.importing.effects import Effect
 from waeup.kofa.importing.report import CREATED, REMOVED, UPDATED, Report, Tally
 
@@ -63,7 +64,7 @@ class Order:
     `waeup.kofa.conversion.Mapping`), `reading` is what was said about how the file is
     read (`ReadOptions.as_dict`).  `check` is the id of the check that the run must not differ
     from, `undoes` that of the run that is taken back.  A run that `takes_file` has the file for
-    itself.
+    itself.  `corrections` tells different corrections of rows apart (`Corrections.digest`).
 
     Of an export, `file` is what its result is called, `processor` the name of the exporter, and
     `wish` what `Wish.as_dict` gives.
@@ -84,6 +85,7 @@ class Order:
     takes_file: bool = True
     wish: dict[str, Any] | None = None
     values: Values = ()
+    corrections: str = ""
 
     @property
     def mapping(self) -> Mapping:
@@ -112,6 +114,7 @@ class Checkpoint(Persistent):
     has_raw = False
     is_complete = False
     tries = 0
+    corrected = 0
 
     def __init__(self) -> None:
         self.counts: dict[str, int] = {}
@@ -121,7 +124,7 @@ class Checkpoint(Persistent):
     @property
     def tally(self) -> Tally:
         """The rows so far."""
-        return Tally(self.counts, self.reasons, self.seconds)
+        return Tally(self.counts, self.reasons, self.seconds, self.corrected)
 
     @property
     def changed(self) -> bool:
@@ -131,7 +134,7 @@ class Checkpoint(Persistent):
     def keep(self, tally: Tally) -> None:
         """Keep the rows so far."""
         self.counts, self.reasons = dict(tally.counts), dict(tally.reasons)
-        self.seconds = tally.seconds
+        self.seconds, self.corrected = tally.seconds, tally.corrected
 
     def claim(self) -> int:
         """Take the run; return the token that proves it."""
@@ -249,6 +252,8 @@ class Run(Persistent):
     batch.  `undone_by` is the id of the undo; `undo_bytes` is the size of the undo records.
     `taken_back` are the batches, counted from the last one, of an undo that was given up.
     `user` is the id of the principal that the run acts as: who ordered it, or let it go on last.
+    `corrections` are those of the rows of an import or a check, in an object of its own that
+    nobody changes.
     """
 
     state = QUEUED
@@ -261,6 +266,7 @@ class Run(Persistent):
     undo_bytes = 0
     taken_back = 0
     is_given_up = False
+    corrections: Corrections | None = None
 
     def __init__(self, order: Order, scope: str, needs: Iterable[str] = ()) -> None:
         self.id = secrets.token_hex(8)
@@ -303,6 +309,10 @@ class Run(Persistent):
         self.fault, self.is_given_up = reason, True
         self.checkpoint.claim()
         self.lease.release()
+
+    def corrected_rows(self) -> dict[int, Correction]:
+        """Return the corrections of its rows, by number."""
+        return {} if self.corrections is None else dict(self.corrections)
 
     @property
     def title(self) -> str:

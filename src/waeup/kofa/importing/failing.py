@@ -1,0 +1,333 @@
+"""The rows that a check has found failing: their cells, and their problems in groups.
+
+Kept in the database file of the check (`waeup.kofa.importing.checking`), so that people can
+see and correct them without the table being read again.  Rows that were corrected before are
+kept, too; of no other row is anything kept.  Secrets are kept as hashes, or not at all.
+"""
+
+import json
+import re
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from waeup.kofa.conversion import unguard
+from waeup.kofa.conversion.wording import SHOWN_LENGTH
+from waeup.kofa.importing.engine import Columns
+from waeup.kofa.importing.report import FAILED, RowResult
+from waeup.kofa.interfaces import RAW_COLUMN
+
+#: What stands for a text in the name of a group.
+VARYING = "..."
+#: Characters from which on a text with a digit is known again in a message without quotes.
+MIN_BARE = 3
+
+_TABLES = """
+CREATE TABLE columns (position INTEGER PRIMARY KEY, name TEXT, field TEXT, is_secret INTEGER);
+CREATE TABLE kept (
+    number INTEGER PRIMARY KEY,
+    line INTEGER NOT NULL,
+    has_failed INTEGER NOT NULL,
+    is_damaged INTEGER NOT NULL,
+    cells TEXT,
+    raw TEXT
+);
+CREATE TABLE problems (
+    number INTEGER NOT NULL,
+    field TEXT NOT NULL,
+    position INTEGER,
+    kind TEXT NOT NULL,
+    message TEXT NOT NULL,
+    in_group INTEGER
+);
+CREATE TABLE groups (
+    id INTEGER PRIMARY KEY,
+    field TEXT NOT NULL,
+    position INTEGER,
+    kind TEXT NOT NULL,
+    rows INTEGER NOT NULL,
+    texts INTEGER NOT NULL
+);
+"""
+# The most frequent group has the number 1.
+_GROUPS = """
+CREATE INDEX kept_failed ON kept (number) WHERE has_failed;
+CREATE INDEX problems_by_row ON problems (number);
+INSERT INTO groups (field, position, kind, rows, texts)
+    SELECT problems.field, problems.position, kind, count(DISTINCT number),
+        count(DISTINCT json_extract(cells, '$[' || shown.position || ']'))
+    FROM problems JOIN kept USING (number)
+        LEFT JOIN columns AS shown ON shown.position = problems.position AND NOT is_secret
+    GROUP BY problems.field, problems.position, kind
+    ORDER BY count(DISTINCT number) DESC, min(number), problems.field, kind;
+CREATE UNIQUE INDEX groups_by_kind ON groups (field, position, kind);
+UPDATE problems SET in_group = (
+    SELECT id FROM groups WHERE groups.field = problems.field
+        AND groups.position IS problems.position AND groups.kind = problems.kind
+);
+CREATE INDEX problems_by_group ON problems (in_group, number);
+"""
+_QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
+_ELEMENTS = re.compile(r"[\[\],;'\"]+")
+_FIELD = re.compile(r"(\w+): (.+)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class RowProblem:
+    """What is wrong with a row: with the cell at `position`, or, where that is None, as a whole.
+
+    `field` is ``''`` when no single field is concerned.
+    """
+
+    field: str
+    position: int | None
+    message: str
+
+
+@dataclass(frozen=True)
+class KeptRow:
+    """A row as it stands in the table.
+
+    `number` counts source rows, `line` is the physical line.  The `cells` of one that
+    `is_damaged` cannot be trusted; they may be more or fewer than there are columns, and `raw`
+    is its text as far as it may be shown.  `cells` is empty for one whose cells are not kept,
+    since secrets may be anywhere.  A secret is a hash here.
+    """
+
+    number: int
+    line: int
+    has_failed: bool
+    is_damaged: bool
+    cells: tuple[str, ...]
+    raw: str | None
+    problems: tuple[RowProblem, ...]
+
+
+@dataclass(frozen=True)
+class ProblemGroup:
+    """Like problems of many rows.
+
+    `title` says what is wrong, with ``...`` in place of what varies.  It concerns the cells of
+    the column at `position`, which fill `field`; for rows as a whole that is None, and `field`
+    is ``''``.  `rows` have the problem, and `texts` different texts are in the column, unless
+    that is secret.
+    """
+
+    id: int
+    field: str
+    position: int | None
+    title: str
+    rows: int
+    texts: int
+
+
+class FailingWriter:
+    """Keeps the rows that fail, of a table with `columns`, in the file of a check."""
+
+    def __init__(self, database: sqlite3.Connection, columns: Columns) -> None:
+        self._database = database
+        self._columns = columns
+        # A field that no column fills has a constant, or nothing at all.
+        self._positions = {
+            field: at for at, field in enumerate(columns.fields) if field is not None
+        }
+        self._raw = columns.names.index(RAW_COLUMN) if RAW_COLUMN in columns.names else None
+        database.executescript(_TABLES)
+        padded = (*columns.fields, *[None] * (len(columns.names) - len(columns.fields)))
+        database.executemany(
+            "INSERT INTO columns VALUES (?, ?, ?, ?)",
+            (
+                (at, readable(name), field, at in columns.secrets)
+                for at, (name, field) in enumerate(zip(columns.names, padded, strict=True))
+            ),
+        )
+
+    def keep(self, result: RowResult) -> None:
+        """Keep a row that failed or was corrected."""
+        row, has_failed = result.source, result.outcome == FAILED
+        is_damaged = row.problem is not None
+        if self._raw is not None and not is_damaged:
+            is_damaged = bool(row.values[self._raw])
+        is_hidden = is_damaged and self._columns.hides_damage
+        cells = () if is_hidden else self._cells(row.values, result)
+        raw = row.raw if row.problem is not None else None
+        if raw is None and is_damaged and self._raw is not None:
+            raw = unguard(row.values[self._raw]) or row.values[self._raw]
+        self._database.execute(
+            "INSERT INTO kept VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                result.number,
+                result.line,
+                has_failed,
+                is_damaged,
+                json.dumps([readable(cell) for cell in cells]),
+                None if is_hidden or raw is None else readable(raw),
+            ),
+        )
+        if not has_failed:
+            return
+        found = self._problems(result)
+        if is_damaged and not result.is_corrected and row.problem is not None:
+            kinds = [row.problem.code.replace("-", " ").capitalize()]
+        else:
+            kinds = [self._kind(problem, result) for problem in found]
+        self._database.executemany(
+            "INSERT INTO problems VALUES (?, ?, ?, ?, ?, NULL)",
+            (
+                (result.number, p.field, p.position, readable(kind), readable(p.message))
+                for p, kind in zip(found, kinds, strict=True)
+            ),
+        )
+
+    def finish(self) -> None:
+        """Put like problems into groups."""
+        self._database.executescript(_GROUPS)
+
+    def _cells(self, values: Sequence[str], result: RowResult) -> list[str]:
+        cells = list(values)
+        for at in self._columns.secrets:
+            if at < len(cells):
+                field = self._columns.fields[at] if at < len(self._columns.fields) else None
+                # What the engine has made of it is no secret any more.
+                cells[at] = "" if field is None else result.cells.get(field, "")
+        return cells
+
+    def _problems(self, result: RowResult) -> list[RowProblem]:
+        reason = result.reason or ""
+        pairs = [_named(*error) for error in result.errors]
+        if not pairs:
+            pairs = self._pairs_in(reason)
+            rest = "" if pairs else reason
+        else:
+            # What is left concerns the row: an invariant, or what a site says in its own words.
+            rest = reason
+            for field, message in result.errors:
+                rest = rest.replace(f"{field}: {message}", "", 1)
+            rest = rest.strip("; ")
+        found = [RowProblem(field, self._positions.get(field), text) for field, text in pairs]
+        return [*found, *([RowProblem("", None, rest)] if rest else [])]
+
+    def _pairs_in(self, reason: str) -> list[tuple[str, str]]:
+        """Return what a reason says about single fields, if it says nothing else."""
+        pairs = []
+        for part in reason.split("; "):
+            match = _FIELD.fullmatch(part)
+            if match is None or not {match[1], match[2]} & self._positions.keys():
+                return []
+            pairs.append(_named(match[1], match[2]))
+        return pairs
+
+    def _kind(self, problem: RowProblem, result: RowResult) -> str:
+        if problem.field:
+            return kind_of(problem.message, [result.cells.get(problem.field, "")])
+        return kind_of(problem.message, result.cells.values())
+
+
+class FailingReader:
+    """Shows the rows that a check has found failing; `database` is its open file."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._database = database
+
+    def columns(self) -> list[tuple[str, str | None, bool]]:
+        """Return name, field, and whether it is secret, of all columns; none of an old check."""
+        found = self._database.execute("SELECT name FROM sqlite_master WHERE name = 'columns'")
+        if found.fetchone() is None:
+            return []
+        query = "SELECT name, field, is_secret FROM columns ORDER BY position"
+        return [
+            (name, field, bool(secret)) for name, field, secret in self._database.execute(query)
+        ]
+
+    def groups(self, limit: int) -> list[ProblemGroup]:
+        """Return groups of like problems, the most frequent first."""
+        query = "SELECT id, field, position, kind, rows, texts FROM groups ORDER BY id LIMIT ?"
+        return [ProblemGroup(*found) for found in self._database.execute(query, (limit,))]
+
+    def group(self, id: int) -> ProblemGroup | None:
+        """Return a group, or None."""
+        query = "SELECT id, field, position, kind, rows, texts FROM groups WHERE id = ?"
+        found = self._database.execute(query, (id,)).fetchone()
+        return None if found is None else ProblemGroup(*found)
+
+    def rows(self, group: int | None, start: int, limit: int) -> list[KeptRow]:
+        """Return rows that fail, of a group or all, from the one at position `start`."""
+        if group is None:
+            chosen = "SELECT number FROM kept WHERE has_failed ORDER BY number LIMIT ? OFFSET ?"
+            values: tuple[int, ...] = (limit, start)
+        else:
+            chosen = (
+                "SELECT DISTINCT number FROM problems WHERE in_group = ? ORDER BY number "
+                "LIMIT ? OFFSET ?"
+            )
+            values = (group, limit, start)
+        numbers = [number for (number,) in self._database.execute(chosen, values)]
+        return [row for number in numbers if (row := self.row(number)) is not None]
+
+    def row(self, number: int) -> KeptRow | None:
+        """Return a row that was kept, or None."""
+        query = "SELECT line, has_failed, is_damaged, cells, raw FROM kept WHERE number = ?"
+        found = self._database.execute(query, (number,)).fetchone()
+        if found is None:
+            return None
+        line, has_failed, is_damaged, cells, raw = found
+        query = "SELECT field, position, message FROM problems WHERE number = ? ORDER BY rowid"
+        return KeptRow(
+            number,
+            line,
+            bool(has_failed),
+            bool(is_damaged),
+            tuple(json.loads(cells)),
+            raw,
+            tuple(RowProblem(*problem) for problem in self._database.execute(query, (number,))),
+        )
+
+    def texts(self, group: int, position: int) -> Iterator[tuple[int, bool, str]]:
+        """Generate number, whether it is damaged, and the text of a column, of a group's rows."""
+        query = (
+            "SELECT number, is_damaged, json_extract(cells, '$[' || ? || ']') FROM kept "
+            "WHERE number IN (SELECT number FROM problems WHERE in_group = ?) ORDER BY number"
+        )
+        for number, is_damaged, text in self._database.execute(query, (position, group)):
+            yield number, bool(is_damaged), text or ""
+
+
+def kind_of(message: str, texts: Iterable[str]) -> str:
+    """Return a message without the texts of the row that it shows, as far as they are told.
+
+    >>> kind_of("Invalid integer data: 'x1' is not a whole number.", ["x1"])
+    'Invalid integer data: ... is not a whole number.'
+    """
+    found = {text.strip() for text in texts} - {""}
+    shown = {form for text in found for form in _forms(text) if form}
+    shown |= {repr(form)[1:-1] for form in shown}
+
+    def varying(match: re.Match[str]) -> str:
+        inner = match[1] if match[1] is not None else match[2]
+        return VARYING if inner in shown else match[0]
+
+    kind = _QUOTED.sub(varying, message)
+    for text in sorted(found, key=len, reverse=True):
+        if len(text) >= MIN_BARE and any(char.isdigit() for char in text):
+            kind = re.sub(rf"(?<!\w){re.escape(text)}(?!\w)", VARYING, kind)
+    # A text that was cut is followed by points of its own.
+    return kind.replace(VARYING + "...", VARYING)
+
+
+def readable(text: str) -> str:
+    """Return a text that any file can hold: half characters become escapes."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _forms(text: str) -> Iterator[str]:
+    """Generate what a message may show of a text: all, its beginning, or an element."""
+    yield from (text, text[:SHOWN_LENGTH])
+    if any(char in text for char in ",;["):
+        yield from (part.strip() for part in _ELEMENTS.split(text))
+
+
+def _named(field: str, message: str) -> tuple[str, str]:
+    """Return field and message of an error, which Kofa 1.9 writes the other way round for one."""
+    if field == "RequiredMissing":
+        return message, "Required value is missing."
+    return field, message
