@@ -27,7 +27,8 @@ class FileEntry:
 
     `name` is relative to the storage (``unfinished/a.csv``), `owner` a user id,
     `original` the name that the file had at the sender, `size` its bytes, `digest`
-    the SHA-256 of its content in hex, `date` the time (UTC) at which it came.
+    the SHA-256 of its content in hex, `date` the time (UTC) at which it came.  `run`
+    is the id of the import whose failed rows these are, if they are such.
     """
 
     name: str
@@ -38,6 +39,7 @@ class FileEntry:
     date: datetime
 
 
+    run: str | None = None
 class Draft(Persistent):
     """An import that an officer prepares, and the runs that came of it.
 

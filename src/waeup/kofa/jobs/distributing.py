@@ -191,6 +191,7 @@ def _follow(ledger: Ledger, intent: results.Distribution, pending: str | None, r
                 size=os.path.getsize(pending),
                 digest=digest_of(pending),
                 date=datetime.now(timezone.utc),
+                run=run.id,
             )
         )
     for name in (intent.original, intent.finished, intent.pending):

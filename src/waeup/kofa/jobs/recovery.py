@@ -71,12 +71,17 @@ def recover(db: Any, site_path: str, *, verify: bool = False) -> list[Finding]:
 
 
 def _upgrade(datacenter: Any) -> None:
-    """Give a data center that was made before there were runs a place for them."""
+    """Give a data center that was made before there were runs a place for them.
+
+    Likewise their order, to one that was made before it was kept.
+    """
     transaction.begin()
     if not hasattr(datacenter, "runs"):
         datacenter.runs = Runs()
         transaction.commit()
 
+    if datacenter.runs.upgrade():
+        transaction.commit()
 
 def forget(db: Any, site_path: str) -> list[Finding]:
     """Forget undo records, checks and runs that are too old, in this thread."""

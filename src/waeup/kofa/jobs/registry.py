@@ -1,8 +1,9 @@
-"""All runs of a data center: which are under way, which hold a file, which a scope.
+"""All runs of a data center: the newest, which are under way, which hold a file, which a scope.
 
 The module path is a database format.
 """
 
+import math
 from collections.abc import Iterator
 
 from BTrees.Length import Length
@@ -15,10 +16,20 @@ from waeup.kofa.jobs.record import CHECK, DISTRIBUTING, QUEUED, RUNNING, Run
 # A BTree that is empty before or after a change cannot be merged with the change of
 # somebody else: one key that is no id stays in it.
 _KEEPER = ""
+#: The same for the order of runs: it comes behind all of them.
+_LAST = (math.inf, "")
+
+
+def _place(run: Run) -> tuple[float, str]:
+    """Return a key by which the newest run is the first."""
+    return -run.queued.timestamp(), run.id
 
 
 class Runs(Persistent):
     """All runs of a data center, which of them hold a file, and which a scope."""
+
+    # Databases of before have none.
+    _newest: OOBTree | None = None
 
     def __init__(self) -> None:
         self._runs = OOBTree({_KEEPER: None})
@@ -27,6 +38,15 @@ class Runs(Persistent):
         self._scopes = OOBTree({_KEEPER: None})
         # Changes with each beginning and end; two at the same time are no conflict.
         self._changes = Length()
+        self._newest = OOBTree({_LAST: None})
+
+    def upgrade(self) -> bool:
+        """Make what databases of before do not have; tell whether anything was made."""
+        if self._newest is not None:
+            return False
+        self._newest = OOBTree({_LAST: None})
+        self._newest.update({_place(run): run for run in self})
+        return True
 
     def add(self, run: Run) -> Run:
         """Keep a new run; raises `WrongState` when another one holds its file.
@@ -38,6 +58,8 @@ class Runs(Persistent):
         if holder is not None and run.holds_file and run.order.undoes != holder.id:
             raise WrongState(busy_text(holder))
         self._runs[run.id] = run
+        self.upgrade()
+        self._newest[_place(run)] = run
         self.activate(run)
         return run
 
@@ -76,6 +98,12 @@ class Runs(Persistent):
         """Generate all runs."""
         return (run for run in list(self._runs.values()) if run is not None)
 
+    def newest(self) -> Iterator[Run]:
+        """Generate all runs, the newest first; those that nobody asks for are not loaded."""
+        if self._newest is None:
+            return iter(sorted(self, key=_place))
+        return (run for run in self._newest.values() if run is not None)
+
     def active(self) -> list[Run]:
         """Return the runs that are worked on, or are going to be, in the order of their orders."""
         found = [run for run in list(self._active.values()) if run is not None and run.is_active]
@@ -84,6 +112,8 @@ class Runs(Persistent):
     def drop(self, run: Run) -> None:
         """Forget a run."""
         self._runs.pop(run.id, None)
+        if self._newest is not None:
+            self._newest.pop(_place(run), None)
         if self._files.get(run.order.file) == run.id:
             self._files.pop(run.order.file)
 

@@ -258,6 +258,7 @@ class FileOperations(Acting):
             date=datetime.fromtimestamp(file.getTimeStamp()).astimezone(),
             owner=entry.owner if entry is not None else "",
             _lines=partial(self._lines_of, file.context, entry),
+            run=None if entry is None else entry.run,
         )
 
     def _lines_of(self, path: str, entry: FileEntry | None) -> int | None:

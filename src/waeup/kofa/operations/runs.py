@@ -5,11 +5,11 @@ An order is committed by the door, as any change; a worker then does it in the b
 
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
-from functools import partial
+from datetime import datetime, timedelta
+from functools import cache, partial
 from itertools import islice
 from typing import Any
 
@@ -56,6 +56,7 @@ REMOVE_SHARE, CHANGE_SHARE = 0.1, 0.5
 FEW = 10
 #: Who has this permission sees the exports of all.
 ALL_EXPORTS = "waeup.managePortal"
+ALL_KINDS = (IMPORT, CHECK, UNDO, EXPORT)
 
 
 class RunOperations(ImportOperations):
@@ -205,14 +206,30 @@ class RunOperations(ImportOperations):
         """Return how a run is; raises `NoSuchItem`."""
         return self._info(self._run(id))
 
-    def runs(self, limit: int = 100) -> list[RunInfo]:
+    def runs(
+        self,
+        limit: int = 100,
+        *,
+        kinds: Collection[str] = ALL_KINDS,
+        since: datetime | None = None,
+        is_over: bool = False,
+    ) -> list[RunInfo]:
         """List the runs of kinds that the person may import, and exports, the newest first.
 
-        Exports are those that `exports` lists.
+        Exports are those that `exports` lists.  Only those of certain `kinds`, ordered `since`
+        a time, or which nobody works on, nor is going to (`is_over`).
         """
         self._require(MANAGE)
-        found = sorted(self._runs, key=lambda run: (run.queued, run.id), reverse=True)
-        return [self._info(run) for run in islice(filter(self._may_see, found), limit)]
+        return [self._info(run) for run in islice(self._seen(kinds, since, is_over), limit)]
+
+    def active_runs(self, limit: int = 100) -> list[RunInfo]:
+        """List the runs that are worked on, or are going to be, in the order of their orders.
+
+        Those that `runs` lists.
+        """
+        self._require(MANAGE)
+        may_see = self._may_see_each()
+        return [self._info(run) for run in islice(filter(may_see, self._runs.active()), limit)]
 
     def run_of(self, name: str) -> RunInfo | None:
         """Return the run that a pending file belongs to, or None.
@@ -292,13 +309,33 @@ class RunOperations(ImportOperations):
             self._require(ALL_EXPORTS)
 
     def _may_see(self, run: Run) -> bool:
-        if run.order.kind == EXPORT:
+        return self._may_see_each()(run)
+
+    def _may_see_each(self) -> Callable[[Run], bool]:
+        """Return what tells of runs whether the person may see them; each right is asked once."""
+        may = cache(self.may)
+
+        def may_see(run: Run) -> bool:
+    def _seen(
+        self, kinds: Collection[str], since: datetime | None, is_over: bool
+    ) -> Iterator[Run]:
+        """Generate the runs that the person may see, the newest first; see `runs`."""
+        may_see = self._may_see_each()
+        for run in self._runs.newest():
+            if since is not None and run.queued < since:
+                return
+            if run.order.kind in kinds and not (is_over and run.is_active) and may_see(run):
+                yield run
+
             is_own = run.order.user == self.principal.id
-            general = () if is_own else (ALL_EXPORTS,)
-            return all(map(self.may, {EXPORT_PERMISSION, *run.needs, *general}))
-        processor = queryUtility(IBatchProcessor, name=run.order.processor)
-        needs = () if run.order.user == self.principal.id else run.needs
-        return processor is not None and all(map(self.may, {processor.permission, *needs}))
+            if run.order.kind == EXPORT:
+                general = () if is_own else (ALL_EXPORTS,)
+                return all(map(may, {EXPORT_PERMISSION, *run.needs, *general}))
+            processor = queryUtility(IBatchProcessor, name=run.order.processor)
+            needs = () if is_own else run.needs
+            return processor is not None and all(map(may, {processor.permission, *needs}))
+
+        return may_see
 
     def _order(
         self,

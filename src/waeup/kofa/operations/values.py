@@ -12,7 +12,8 @@ from waeup.kofa.importing.report import Report
 class StoredFile:
     """A file as it is shown to people.
 
-    `size` counts bytes, `date` is in local time, `owner` is a user id or ``''``.
+    `size` counts bytes, `date` is in local time, `owner` is a user id or ``''``.  `run` is
+    the id of the import whose failed rows these are, or None.
     """
 
     name: str
@@ -22,6 +23,7 @@ class StoredFile:
     date: datetime
     owner: str
     _lines: Callable[[], int | None]
+    run: str | None = None
 
     @property
     def lines(self) -> int | None:

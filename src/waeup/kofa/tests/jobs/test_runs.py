@@ -770,6 +770,24 @@ class Recoveries(Interrupted):
             recovery.recover(db, SITE)
         self.assertEqual(self.done().state, "finished")
 
+    def test_runs_of_before_there_was_an_order_get_one(self):
+        ids = [self.done(kind="check").id, self.done().id]
+
+        def forget(site):
+            del site["datacenter"].runs._newest
+
+        def newest(site):
+            return [run.id for run in site["datacenter"].runs.newest()]
+
+        self.portal.change(forget)
+        self.assertEqual(self.portal.change(newest), ids[::-1])
+        self.recover()
+        self.assertEqual(self.portal.change(newest), ids[::-1])
+        self.portal.change(
+            lambda site: site["datacenter"].runs.drop(site["datacenter"].runs.get(ids[1]))
+        )
+        self.assertEqual(self.portal.change(newest), ids[:1])
+
     def test_foreign_folders_and_stale_work_folders(self):
         os.mkdir(os.path.join(self.portal.storage, "holiday pictures"))
         os.makedirs(os.path.join(self.portal.storage, ".work", "run-0123456789abcdef"))
