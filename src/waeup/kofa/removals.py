@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from datetime import datetime, timezone
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import grok
@@ -147,7 +148,7 @@ class _Kinds:
     def __init__(self) -> None:
         self._exporters = [
             (check_name(name + TABLE_EXTENSION), exporter)
-            for name, exporter in sorted(getUtilitiesFor(ICSVExporter))
+            for name, exporter in sorted(getUtilitiesFor(ICSVExporter), key=itemgetter(0))
             if hasattr(exporter, "backup_folder")
         ]
         self._by_provided: dict[Any, list[_Kind]] = {}

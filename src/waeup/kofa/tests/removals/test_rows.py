@@ -425,7 +425,7 @@ class Transactions(RemovalsTestCase):
                     failed.append(number)
 
         self.change(populate)
-        failed: list[int] = []
+        failed = []
         threads = [threading.Thread(target=work, args=(first,)) for first in range(3)]
         for thread in threads:
             thread.start()
