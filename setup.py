@@ -17,6 +17,7 @@ INSTALL_REQUIRES = [
     "grokcore.site",
     "persistent",
     "python-calamine",
+    "rapidfuzz",
     "rich",
     "transaction",
     "waitress",

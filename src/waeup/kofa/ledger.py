@@ -16,6 +16,7 @@ from persistent import Persistent
 from waeup.kofa.conversion import Values
 from waeup.kofa.errors import NoSuchItem
 from waeup.kofa.importing.distribution import Distribution
+from waeup.kofa.mappings import Mappings
 
 #: How long a draft is kept.
 DRAFT_AGE = timedelta(days=30)
@@ -37,9 +38,9 @@ class FileEntry:
     size: int
     digest: str
     date: datetime
-
-
     run: str | None = None
+
+
 class Draft(Persistent):
     """An import that an officer prepares, and the runs that came of it.
 
@@ -87,6 +88,7 @@ class Ledger(Persistent):
 
     # Databases of before have none.
     _rows: OOBTree | None = None
+    _mappings: Mappings | None = None
 
     def __init__(self) -> None:
         self._files = _new_tree()
@@ -94,6 +96,7 @@ class Ledger(Persistent):
         self._drafts = _new_tree()
         self._distributions = _new_tree()
         self._rows = _new_tree()
+        self._mappings = Mappings()
 
     # -- files ----------------------------------------------------------------
 
@@ -155,6 +158,19 @@ class Ledger(Persistent):
         for draft in drafts:
             if is_needless(draft):
                 del self._drafts[draft.id]
+
+    # -- mappings -------------------------------------------------------------
+
+    @property
+    def mappings(self) -> Mappings:
+        """What is known of mappings; to be changed by way of `mappings_to_change`."""
+        return Mappings() if self._mappings is None else self._mappings
+
+    def mappings_to_change(self) -> Mappings:
+        """Return what is known of mappings, made if need be."""
+        if self._mappings is None:
+            self._mappings = Mappings()
+        return self._mappings
 
     # -- distributions --------------------------------------------------------
 

@@ -21,7 +21,7 @@ from datetime import datetime
 from typing import Any, BinaryIO
 
 from waeup.kofa import errors
-from waeup.kofa.conversion import Mapping
+from waeup.kofa.conversion import FittedMapping, Mapping, SavedMapping
 from waeup.kofa.errors import Fault, KofaError, NotUnderstood
 from waeup.kofa.exporting import Wish
 from waeup.kofa.importing.checking import CheckedRow
@@ -29,10 +29,13 @@ from waeup.kofa.importing.preview import Preview
 from waeup.kofa.importing.report import Report
 from waeup.kofa.jobs import Finding as Found
 from waeup.kofa.operations.values import (
+    ChoiceColumn,
     ExporterInfo,
     FieldInfo,
     FilterInfo,
+    ForeignText,
     ProcessorInfo,
+    ProposedColumn,
     RunInfo,
     StoredFile,
     UserInfo,
@@ -45,18 +48,23 @@ from waeup.kofa.tabular.survey import Example, Finding
 #: Data classes and named tuples that are sent.
 VALUES: tuple[type, ...] = (
     CheckedRow,
+    ChoiceColumn,
     Example,
     ExporterInfo,
     FieldInfo,
     FilterInfo,
     Finding,
+    FittedMapping,
+    ForeignText,
     Found,
     Mapping,
     Preview,
     ProcessorInfo,
+    ProposedColumn,
     ReadOptions,
     Report,
     RunInfo,
+    SavedMapping,
     StoredFile,
     Upload,
     UserInfo,

@@ -80,7 +80,7 @@ class Import2(Reading):
             )
         changes: dict[str, Any] = {"processor": processor, "mode": mode}
         if (processor, mode) != (self.draft.processor, self.draft.mode):
-            changes.update(columns=None, constants=())
+            changes.update(columns=None, constants=(), values=())
         self.save(**changes)
         self.go(3)
 
@@ -139,7 +139,7 @@ class Import3(DraftStep):
 
     def reset(self) -> None:
         """Go back to what the portal proposes."""
-        self.save(columns=None, constants=())
+        self.save(columns=None, constants=(), values=())
         self.go(3)
 
     def proceed(self) -> None:
@@ -215,7 +215,7 @@ class Import3(DraftStep):
         """Return what the processor says against a mapping, if anything."""
         draft = self.draft
         try:
-            mapping = Mapping(columns, tuple(constants))
+            mapping = Mapping(columns, tuple(constants), draft.values)
             self.operations.check(
                 draft.filename, draft.processor, draft.mode, mapping, self.options
             )
@@ -315,7 +315,7 @@ class Import4(DraftStep, RunPart):
     def _order(self) -> tuple[str, str, str, Mapping]:
         """Return what is to be done."""
         draft = self.draft
-        mapping = Mapping(draft.columns, draft.constants)
+        mapping = Mapping(draft.columns, draft.constants, draft.values)
         return draft.filename, draft.processor, draft.mode, mapping
 
     def _details(self) -> dict[str, Any]:

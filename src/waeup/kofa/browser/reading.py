@@ -77,7 +77,7 @@ class Reading(DraftStep):
         options = ReadOptions.of(**{name: self.field(name) for name in FIELDS})
         self.operations.preview(self.draft.filename, options=options)
         if options != self.options:
-            self.save(reading=options.as_dict(), columns=None, constants=())
+            self.save(reading=options.as_dict(), columns=None, constants=(), values=())
         self.go(2)
 
     @cached_property

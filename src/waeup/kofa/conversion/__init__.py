@@ -3,7 +3,8 @@
 Stands between ``tabular``, which makes text of bytes, and the processors, which
 make objects of values:
 
-* `Mapping` says which column fills which field; `propose` guesses it.
+* `Mapping` says which column fills which field; `propose` knows it by the names of columns, and
+  `guess_columns` proposes more, which a person has to see first.  A `SavedMapping` has a name.
 * `plan_fields` compiles a schema: one `FieldPlan` for each field, with `convert`
   for imports and `render` for exports.
 * `converter_for` finds the converter of a field.  A site adds its own by an adapter
@@ -27,6 +28,7 @@ from waeup.kofa.conversion.converters import converter_for
 from waeup.kofa.conversion.dates import DateConverter, DatetimeConverter
 from waeup.kofa.conversion.explaining import Explanation, explain
 from waeup.kofa.conversion.fields import FormattedDate, PhoneNumber, Secret
+from waeup.kofa.conversion.guessing import Guess, TokenGuesser, guess_columns
 from waeup.kofa.conversion.mapping import Mapping, Values, is_ignored_column, propose
 from waeup.kofa.conversion.plan import (
     FieldPlan,
@@ -36,6 +38,7 @@ from waeup.kofa.conversion.plan import (
     to_cell,
 )
 from waeup.kofa.conversion.rendering import render_value
+from waeup.kofa.conversion.saved import FittedMapping, SavedMapping
 from waeup.kofa.conversion.sequences import SequenceConverter, parse_list
 
 __all__ = [
@@ -45,11 +48,15 @@ __all__ = [
     "DatetimeConverter",
     "Explanation",
     "FieldPlan",
+    "FittedMapping",
     "FormattedDate",
+    "Guess",
     "Mapping",
     "PhoneNumber",
+    "SavedMapping",
     "Secret",
     "SequenceConverter",
+    "TokenGuesser",
     "ValueRequired",
     "Values",
     "VerbatimText",
@@ -57,6 +64,7 @@ __all__ = [
     "explain",
     "from_cell",
     "guard",
+    "guess_columns",
     "is_active",
     "is_ignored",
     "is_ignored_column",

@@ -18,7 +18,7 @@ from waeup.kofa.interfaces import BACK_COLUMN, IGNORE_COLUMN, REMOVED_COLUMN
 Values = tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
 
 #: Columns that the tables of removed objects have behind the fields.
-_DATES = (REMOVED_COLUMN, BACK_COLUMN)
+DATES = (REMOVED_COLUMN, BACK_COLUMN)
 
 
 def is_ignored_column(name: str) -> bool:
@@ -126,7 +126,7 @@ class Mapping:
         rest = [
             name
             for name, field in zip(left, columns, strict=True)
-            if field is None and not is_ignored_column(name) and name not in _DATES
+            if field is None and not is_ignored_column(name) and name not in DATES
         ]
         if rest and not ignore_rest:
             raise MappingError(
@@ -175,12 +175,12 @@ def propose(header: Sequence[str], fields: Iterable[str]) -> list[str | None]:
     """
     fields = list(fields)
     exact = set(fields) & set(header)
-    loose_fields = Counter(_loose(field) for field in fields)
-    loose_columns = Counter(_loose(name) for name in header if name not in exact)
+    loose_fields = Counter(loose(field) for field in fields)
+    loose_columns = Counter(loose(name) for name in header if name not in exact)
     by_loose = {
-        _loose(field): field
+        loose(field): field
         for field in fields
-        if field not in exact and loose_fields[_loose(field)] == 1
+        if field not in exact and loose_fields[loose(field)] == 1
     }
     proposed: list[str | None] = []
     for name in header:
@@ -188,14 +188,15 @@ def propose(header: Sequence[str], fields: Iterable[str]) -> list[str | None]:
             proposed.append(None)
         elif name in exact:
             proposed.append(name)
-        elif loose_columns[_loose(name)] == 1:
-            proposed.append(by_loose.get(_loose(name)))
+        elif loose_columns[loose(name)] == 1:
+            proposed.append(by_loose.get(loose(name)))
         else:
             proposed.append(None)
     return proposed
 
 
-def _loose(name: str) -> str:
+def loose(name: str) -> str:
+    """Return a name without what does not count: case, blanks, underscores, hyphens."""
     return "".join(char for char in name.casefold() if char not in "_-" and not char.isspace())
 
 

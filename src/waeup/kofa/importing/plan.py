@@ -18,7 +18,7 @@ from zope.schema.interfaces import IPassword
 from waeup.kofa.conversion import IGNORED, FieldPlan, ValueRequired, Values, plan_fields
 from waeup.kofa.conversion.wording import shown
 from waeup.kofa.errors import ConversionError, MappingError
-from waeup.kofa.importing.hooks import row_error
+from waeup.kofa.importing.hooks import UPDATE, UPSERT, row_error
 from waeup.kofa.interfaces import IGNORE_MARKER, IBatchProcessor
 
 
@@ -149,6 +149,7 @@ def check_replacements(
     Raises `MappingError`, also for a password: the mapping would show it.
     """
     secrets = secret_names(iface)
+    mode = UPDATE if mode == UPSERT else mode
     wrong = []
     for field, pairs in values:
         if field in secrets:

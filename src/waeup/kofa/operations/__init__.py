@@ -11,22 +11,28 @@ from waeup.kofa.operations.files import FileOperations
 from waeup.kofa.operations.people import PeopleOperations
 from waeup.kofa.operations.settings import SettingsOperations
 from waeup.kofa.operations.values import (
+    ChoiceColumn,
     ExporterInfo,
     FieldInfo,
     FilterInfo,
+    ForeignText,
     ProcessorInfo,
+    ProposedColumn,
     RunInfo,
     StoredFile,
     UserInfo,
 )
 
 __all__ = [
+    "ChoiceColumn",
     "ExporterInfo",
     "FieldInfo",
     "FilterInfo",
+    "ForeignText",
     "Operations",
     "Preview",
     "ProcessorInfo",
+    "ProposedColumn",
     "RunInfo",
     "StoredFile",
     "UserInfo",

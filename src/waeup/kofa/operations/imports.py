@@ -1,16 +1,19 @@
 """Operations on kinds of objects: from a pending file to an import that can be ordered."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timezone
+from functools import partial
 from typing import Any
 
 from zope.component import getUtilitiesFor, queryUtility
 from zope.schema import getFields
 from zope.schema.interfaces import IPassword
 
-from waeup.kofa.conversion import Mapping, propose
+from waeup.kofa.conversion import Mapping, Values, explain, propose
 from waeup.kofa.errors import MappingError, NoSuchItem, NotAllowed
 from waeup.kofa.exporting.templates import template
+from waeup.kofa.importing.plan import check_replacements, secret_names
 from waeup.kofa.importing.reading import AS_FOUND
 from waeup.kofa.interfaces import IBatchProcessor
 from waeup.kofa.ledger import Draft
@@ -21,6 +24,8 @@ from waeup.kofa.spool.disk import digest_of
 from waeup.kofa.tabular.options import ReadOptions
 
 IMPORT = "waeup.importData"
+#: Allowed values of a field that are listed.
+MOST_CHOICES = 200
 
 
 class ImportOperations(FileOperations):
@@ -37,6 +42,12 @@ class ImportOperations(FileOperations):
             if self.may(processor.permission)
         ]
         return sorted(found, key=lambda info: info.title)
+
+    def processor(self, name: str) -> ProcessorInfo:
+        """Describe one kind of objects, all that explains its fields included."""
+        self._require(MANAGE)
+        info = _describe(name, self._processor(name))
+        return replace(info, fields=tuple(map(partial(self._explained, name), info.fields)))
 
     def template(
         self,
@@ -70,14 +81,16 @@ class ImportOperations(FileOperations):
         assign: dict[str, str] | None = None,
         ignore: Iterable[str] = (),
         constants: dict[str, str] | None = None,
+        values: Values = (),
         ignore_rest: bool = False,
         options: ReadOptions = AS_FOUND,
     ) -> Mapping:
         """Make a mapping from column names; raises `MappingError`.
 
         `assign` gives fields to columns, `ignore` names columns to leave out,
-        `constants` sets fields for all rows; the other columns are matched by name
-        or, with `ignore_rest`, left out when no field fits.
+        `constants` sets fields for all rows, `values` says which texts stand for others
+        (as in `Mapping`); the other columns are matched by name or, with `ignore_rest`,
+        left out when no field fits.
         """
         header = self._header(name, options)
         return Mapping.of(
@@ -86,6 +99,7 @@ class ImportOperations(FileOperations):
             assign=assign or {},
             ignore=set(ignore),
             constants=constants or {},
+            values=values,
             ignore_rest=ignore_rest,
         )
 
@@ -97,7 +111,10 @@ class ImportOperations(FileOperations):
         mapping: Mapping,
         options: ReadOptions = AS_FOUND,
     ) -> None:
-        """Raise `FatalCSVError` when a mapping does not fit the kind and the mode."""
+        """Raise `FatalCSVError` when a mapping does not fit the kind and the mode.
+
+        Likewise when a text is to stand for something that is no value of its field.
+        """
         header = self._header(name, options)
         found = self._processor(processor)
         if mode not in found.modes:
@@ -118,6 +135,7 @@ class ImportOperations(FileOperations):
             )
         constants = [name for name, _ in mapping.constants]
         found.checkHeaders([*mapping.headerfields, *constants], mode)
+        check_replacements(found.iface, mapping.values, self.site, mode)
 
     # -- drafts -----------------------------------------------------------------------
 
@@ -140,15 +158,15 @@ class ImportOperations(FileOperations):
     def save_draft(self, id: str, **changes: Any) -> Draft:
         """Change attributes of a draft of the person.
 
-        Raises `MappingError` for a password among the constants: it would be kept as
-        it is.
+        Raises `MappingError` for a password among the constants, and for texts that stand
+        for passwords: they would be kept as they are.
         """
         draft = self.draft(id)
         for name, value in changes.items():
             if not hasattr(type(draft), name):
                 raise TypeError(f"a draft has no attribute {name!r} that can be changed")
             setattr(draft, name, value)
-        self._refuse_secret_constants(draft)
+        self._refuse_secrets(draft.processor, draft.constants, draft.values)
         return draft
 
     def drop_draft(self, id: str) -> None:
@@ -166,16 +184,39 @@ class ImportOperations(FileOperations):
         self._require(processor.permission)
         return processor
 
-    def _refuse_secret_constants(self, draft: Draft) -> None:
-        if not draft.constants or draft.processor is None:
+    def _explained(self, processor: str, info: FieldInfo) -> FieldInfo:
+        """Return a field with all that explains it."""
+        fields = getFields(self._processor(processor).iface)
+        if info.name not in fields:
+            return replace(info, kind="text")
+        words = explain(fields[info.name], self.site)
+        return replace(
+            info,
+            kind=words.kind,
+            choices=words.allowed[:MOST_CHOICES],
+            more_choices=len(words.allowed[MOST_CHOICES:]),
+            description=words.description,
+            example=words.example,
+        )
+
+    def _refuse_secrets(
+        self, processor: str | None, constants: tuple[tuple[str, str], ...], values: Values
+    ) -> None:
+        """Raise `MappingError` for passwords in what is going to be kept."""
+        if processor is None or not (constants or values):
             return
-        fields = _describe(draft.processor, self._processor(draft.processor)).fields
-        secret = {field.name for field in fields if field.secret}
-        for name, _ in draft.constants:
+        secret = secret_names(self._processor(processor).iface)
+        for name, _ in constants:
             if name in secret:
                 raise MappingError(
                     f"{name} cannot be the same for all rows: a password is nobody else's "
                     "business. Put a column of passwords into the file."
+                )
+        for name, _ in values:
+            if name in secret:
+                raise MappingError(
+                    f"Texts of {name} cannot stand for others: a password is nobody else's "
+                    "business. Correct the file."
                 )
 
 

@@ -43,7 +43,7 @@ from waeup.kofa.jobs.registry import Runs
 from waeup.kofa.operations.acting import MANAGE
 from waeup.kofa.operations.contents import needs_of
 from waeup.kofa.operations.imports import IMPORT as MAY_IMPORT
-from waeup.kofa.operations.imports import ImportOperations
+from waeup.kofa.operations.mappings import MappingOperations
 from waeup.kofa.operations.values import RunInfo
 from waeup.kofa.spool import count_lines
 from waeup.kofa.spool.disk import digest_of
@@ -59,7 +59,7 @@ ALL_EXPORTS = "waeup.managePortal"
 ALL_KINDS = (IMPORT, CHECK, UNDO, EXPORT)
 
 
-class RunOperations(ImportOperations):
+class RunOperations(MappingOperations):
     """See `waeup.kofa.operations.Operations`."""
 
     # -- orders ---------------------------------------------------------------------
@@ -95,7 +95,9 @@ class RunOperations(ImportOperations):
         )
         checked = None if check is None else self._fitting_check(order, check)
         self._require_confirmation(order, checked, yes_remove, yes_change)
-        return self._start(order, self._needs(name))
+        info = self._start(order, self._needs(name))
+        self._remember(order, self._header(name, options))
+        return info
 
     def start_check(
         self,

@@ -49,7 +49,10 @@ class StoredFile:
 class FieldInfo:
     """A field that a column can fill; `type` is the name of its schema class.
 
-    `secret` says that its text must be seen by nobody.
+    `secret` says that its text must be seen by nobody.  The rest is there where a single kind of
+    objects was asked for: `kind` is the type in plain words, `choices` are tokens and titles of
+    the values that are allowed (`more_choices` is the number of those that are not listed; where
+    there are no bounds, both are empty), `example` is a cell that an import accepts.
     """
 
     name: str
@@ -57,6 +60,11 @@ class FieldInfo:
     title: str
     required: bool
     secret: bool = False
+    kind: str = ""
+    choices: tuple[tuple[str, str], ...] = ()
+    more_choices: int = 0
+    description: str = ""
+    example: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,6 +77,58 @@ class ProcessorInfo:
     fields: tuple[FieldInfo, ...]
     required: dict[str, list[str]]
     permission: str
+
+
+@dataclass(frozen=True)
+class ProposedColumn:
+    """A column of a table, and the field that is proposed for it (None: none).
+
+    `confidence` goes from 0 to 1; `reason` is one of those of `waeup.kofa.conversion.guessing`,
+    or ``''`` where nothing is proposed: ``remembered`` without a field says that the column was
+    left out the last time.  `samples` are its first cells, and `kind` is the type of the field
+    in plain words.
+    """
+
+    column: str
+    field: str | None
+    confidence: float
+    reason: str
+    samples: tuple[str, ...]
+    kind: str = ""
+
+
+@dataclass(frozen=True)
+class ForeignText:
+    """A text that occurs `count` times in a column and is no allowed value.
+
+    `token` is what a person has decided that it stands for, None before; `proposed` is what is
+    proposed for it, if anything, with a confidence and a reason as in `ProposedColumn`.
+    """
+
+    text: str
+    count: int
+    token: str | None
+    proposed: str | None
+    confidence: float = 0.0
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class ChoiceColumn:
+    """A column that fills a choice, or yes or no, with its texts that are no allowed value.
+
+    `rows` of the table were looked at, `is_whole` says that these are all.  `has_more` says that
+    there are more different texts than are listed.  `choices` are the allowed values, as in
+    `FieldInfo`.
+    """
+
+    column: str
+    field: str
+    texts: tuple[ForeignText, ...]
+    choices: tuple[tuple[str, str], ...]
+    rows: int
+    is_whole: bool
+    has_more: bool
 
 
 @dataclass(frozen=True)

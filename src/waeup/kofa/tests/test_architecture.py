@@ -30,6 +30,7 @@ FLOORS = {
     "subscribers": 3,
     "permissions": 3,
     "jobs": 3,
+    "mappings": 3,
     "notices": 3,
     "removals": 3,
     "transactional": 3,

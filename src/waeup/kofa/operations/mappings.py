@@ -1,0 +1,235 @@
+"""Operations on mappings: what columns and texts may mean, and mappings with a name."""
+
+from collections.abc import Iterable
+from datetime import datetime, timezone
+
+from zope import schema
+from zope.schema import getFields
+
+from waeup.kofa.conversion import (
+    ChoiceConverter,
+    FieldPlan,
+    FittedMapping,
+    Guess,
+    Mapping,
+    SavedMapping,
+    TokenGuesser,
+    Values,
+    explain,
+    guess_columns,
+    is_ignored_column,
+)
+from waeup.kofa.conversion.guessing import CONFIDENCE, REMEMBERED
+from waeup.kofa.conversion.saved import check_mapping_name
+from waeup.kofa.errors import MappingError
+from waeup.kofa.importing.foreign import Foreign, foreign_texts
+from waeup.kofa.importing.hooks import REMOVE
+from waeup.kofa.importing.plan import secret_names
+from waeup.kofa.importing.preview import HIDDEN, Preview
+from waeup.kofa.importing.reading import AS_FOUND
+from waeup.kofa.jobs.record import Order
+from waeup.kofa.operations.acting import MANAGE
+from waeup.kofa.operations.imports import MOST_CHOICES, ImportOperations
+from waeup.kofa.operations.values import ChoiceColumn, ForeignText, ProposedColumn
+from waeup.kofa.tabular.options import ReadOptions
+
+#: What a person may mean by yes and no, besides their tokens.
+_YES_OR_NO = (("yes", "1"), ("true", "1"), ("on", "1"), ("no", "0"), ("false", "0"), ("off", "0"))
+
+
+class MappingOperations(ImportOperations):
+    """See `waeup.kofa.operations.Operations`."""
+
+    # -- what columns may mean ------------------------------------------------------
+
+    def propose_columns(
+        self, preview: Preview, processor: str, mode: str
+    ) -> tuple[ProposedColumn, ...]:
+        """Propose a field for each column of a table that was looked at.
+
+        Other than `propose_mapping`, this guesses: a person has to see what is proposed, and
+        how certain it is, before it counts.
+        """
+        self._require(MANAGE)
+        found = self._processor(processor)
+        fields = getFields(found.iface)
+        titles = {
+            name: str(fields[name].title) if name in fields else ""
+            for name in found.getHeaders(mode)
+        }
+        memory = self.datacenter.ledger.mappings.memory(processor)
+        guesses = guess_columns(preview.header, titles, memory.columns)
+        secret = secret_names(found.iface)
+        return tuple(
+            ProposedColumn(
+                column,
+                *guess,
+                tuple(HIDDEN if guess.value in secret else row[at] for row in preview.samples),
+                explain(fields[guess.value], self.site).kind if guess.value in fields else "",
+            )
+            for at, (column, guess) in enumerate(zip(preview.header, guesses, strict=True))
+        )
+
+    # -- what texts may mean ----------------------------------------------------------
+
+    def choice_values(self, id: str) -> tuple[ChoiceColumn, ...]:
+        """Return the columns of a draft that fill choices, with the texts that are not allowed.
+
+        Of each text the closest allowed value is proposed, unless one was chosen the last time.
+        The file is read once, as far as `ChoiceColumn` says.  Raises what `preview` raises.
+        """
+        draft = self.draft(id)
+        if draft.processor is None or draft.columns is None:
+            raise MappingError("Say first what fills the fields: no column has one yet.")
+        processor, options = self._processor(draft.processor), ReadOptions(**draft.reading)
+        header = self._header(draft.filename, options)
+        fields = getFields(processor.iface)
+        plans = {
+            at: FieldPlan(fields[name], self.site)
+            for at, name in enumerate(draft.columns[: len(header)])
+            if name is not None and isinstance(fields.get(name), (schema.Choice, schema.Bool))
+        }
+        if not plans:
+            return ()
+        source = self._source(self._existing(draft.filename), options)
+        found = foreign_texts(
+            source.path, source.reading(options), draft.filename, plans, draft.mode or ""
+        )
+        decided = {field: dict(pairs) for field, pairs in draft.values}
+        remembered = self.datacenter.ledger.mappings.memory(draft.processor).values
+        return tuple(
+            _choice_column(
+                header[at],
+                plan,
+                found,
+                at,
+                decided.get(plan.name, {}),
+                {text: token for (field, text), token in remembered.items() if field == plan.name},
+            )
+            for at, plan in plans.items()
+        )
+
+    # -- mappings with a name -----------------------------------------------------------
+
+    def save_mapping(
+        self,
+        name: str,
+        processor: str,
+        columns: Iterable[tuple[str, str | None]],
+        *,
+        constants: Iterable[tuple[str, str]] = (),
+        values: Values = (),
+        replace: bool = False,
+    ) -> SavedMapping:
+        """Keep a mapping under a name, for all who may import the kind of objects.
+
+        `columns` are pairs of the name of a column and its field, None where it is left out;
+        `constants` and `values` are as in `Mapping`.  Raises `NameTaken`, unless it is to
+        `replace` the mapping of that name, `InvalidName`, and `MappingError`.
+        """
+        self._require(MANAGE)
+        known = self._processor(processor).available_fields
+        kept = [(column, field) for column, field in columns if not is_ignored_column(column)]
+        mapping = Mapping(tuple(field for _, field in kept), tuple(constants), values)
+        unknown = [
+            field
+            for field in (*mapping.fields, *(field for field, _ in mapping.values))
+            if field not in known
+        ]
+        if unknown:
+            raise MappingError(
+                f"{processor} has no field {', '.join(map(repr, unknown))}. It has: "
+                f"{', '.join(known)}."
+            )
+        self._refuse_secrets(processor, mapping.constants, mapping.values)
+        saved = SavedMapping(
+            check_mapping_name(name),
+            processor,
+            tuple(dict(kept).items()),
+            mapping.constants,
+            mapping.values,
+            self.principal.id,
+            datetime.now(timezone.utc),
+        )
+        self.datacenter.ledger.mappings_to_change().save(saved, replace=replace)
+        self._log("saved: mapping %s of %s", saved.name, processor)
+        return saved
+
+    def saved_mappings(self, processor: str) -> list[SavedMapping]:
+        """List the saved mappings of a kind of objects, by name."""
+        self._require(MANAGE)
+        self._processor(processor)
+        return self.datacenter.ledger.mappings.saved(processor)
+
+    def use_mapping(
+        self, name: str, processor: str, file: str, options: ReadOptions = AS_FOUND
+    ) -> FittedMapping:
+        """Return a saved mapping as it fits the columns of a pending file, whatever their order.
+
+        It is not checked whether all is filled that must be.  Raises `NoSuchItem`.
+        """
+        self._require(MANAGE)
+        self._processor(processor)
+        saved = self.datacenter.ledger.mappings.find(processor, name)
+        return saved.fit(self._header(file, options))
+
+    def drop_mapping(self, name: str, processor: str) -> None:
+        """Forget a saved mapping; raises `NoSuchItem`."""
+        self._require(MANAGE)
+        self._processor(processor)
+        self.datacenter.ledger.mappings_to_change().drop(processor, name)
+        self._log("deleted: mapping %s of %s", name, processor)
+
+    # -- helpers ------------------------------------------------------------------------
+
+    def _remember(self, order: Order, header: Iterable[str]) -> None:
+        """Remember what the columns and texts of an import are, to be proposed the next time.
+
+        Columns that are left out of a removal, which needs few, may be needed elsewhere.
+        """
+        columns = [
+            (column, field)
+            for column, field in zip(header, order.columns, strict=False)
+            if not is_ignored_column(column) and not (field is None and order.mode == REMOVE)
+        ]
+        self.datacenter.ledger.mappings_to_change().remember(
+            order.processor, columns, order.values
+        )
+
+
+def _choice_column(
+    column: str,
+    plan: FieldPlan,
+    found: Foreign,
+    at: int,
+    decided: dict[str, str],
+    remembered: dict[str, str],
+) -> ChoiceColumn:
+    choices: tuple[tuple[str, str], ...] = ()
+    if isinstance(plan.converter, ChoiceConverter):
+        choices = tuple(plan.converter.choices().items())
+        names = [name for token, title in choices for name in ((token, token), (title, token))]
+    elif isinstance(plan.field, schema.Bool):
+        choices = (("1", "yes"), ("0", "no"))
+        names = list(_YES_OR_NO)
+    else:
+        names = []
+    guesser = TokenGuesser(names)
+    texts = []
+    for text, count in found.texts[at]:
+        token = remembered.get(text.casefold())
+        guess = (
+            guesser.guess(text)
+            if token is None
+            else Guess(token, CONFIDENCE[REMEMBERED], REMEMBERED)
+        )
+        texts.append(ForeignText(text, count, decided.get(text), *guess))
+    return ChoiceColumn(
+        column,
+        plan.name,
+        tuple(texts),
+        choices[:MOST_CHOICES],
+        found.rows,
+        found.is_whole,
+        at in found.more,
+    )
