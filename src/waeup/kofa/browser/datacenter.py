@@ -1,6 +1,7 @@
 """The data center's own pages: what waits, what is finished, and bringing new files."""
 
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -8,11 +9,11 @@ import grok
 from zope.i18n import translate
 
 from waeup.kofa.browser.page import Crumb, FormPage, Page, status_of
-from waeup.kofa.browser.words import holding_text
+from waeup.kofa.browser.words import FORMAT_TITLES, PACKING_TITLES, holding_text
 from waeup.kofa.errors import NoSuchItem, Refused
 from waeup.kofa.i18n import MessageFactory as _
-from waeup.kofa.interfaces import IDataCenter
-from waeup.kofa.operations import RunInfo, StoredFile
+from waeup.kofa.interfaces import DELETION_MARKER, IDataCenter
+from waeup.kofa.operations import ExporterInfo, RunInfo, StoredFile
 from waeup.kofa.spool import EXTENSIONS
 
 
@@ -64,6 +65,57 @@ class DataCenterPage(Page):
             return None if id is None else self.operations.run(id)
         except NoSuchItem:
             return None
+
+    # -- exports -----------------------------------------------------------------
+
+    @cached_property
+    def known_exporters(self) -> dict[str, ExporterInfo]:
+        """What this person may export, by name."""
+        if not self.may("waeup.exportData"):
+            return {}
+        return {info.name: info for info in self.operations.exporters()}
+
+    def exporter_title(self, name: str) -> str:
+        """Return what people call an exporter."""
+        info = self.known_exporters.get(name)
+        return name if info is None else info.title
+
+    def chosen_texts(self, run: RunInfo) -> list[str]:
+        """Say which objects an export takes; nothing for all of them."""
+        wish = run.wish
+        if wish is None:
+            return []
+        info = self.known_exporters.get(wish.exporter)
+        titles = {} if info is None else {each.name: each.title for each in info.filters}
+        none = self.words(_("no value"))
+        texts = [
+            f"{titles.get(name, name)}: {none if text == DELETION_MARKER else text}"
+            for name, text in wish.filters
+        ]
+        if wish.keys is not None:
+            number = self.number(len(wish.keys))
+            texts.append(self.words(_("Listed keys: ${n}", mapping={"n": number})))
+        return texts
+
+    def form_texts(self, run: RunInfo) -> list[str]:
+        """Say what kind of file an export gives."""
+        wish = run.wish
+        if wish is None:
+            return []
+        texts = [FORMAT_TITLES.get(wish.format, wish.format)]
+        if wish.packing:
+            texts.append(PACKING_TITLES.get(wish.packing, wish.packing))
+        if wish.secrets:
+            texts.append(_("with passwords"))
+        if not wish.safe:
+            texts.append(_("cells not safe"))
+        return [self.words(text) for text in texts]
+
+    def discard_export(self, id: str) -> None:
+        """Forget an export and what it gave, and show the others."""
+        self.operations.discard_export(id)
+        self.flash(_("Discarded export ${id}", mapping={"id": id}))
+        self.redirect(self.link("export"))
 
     def leave(self) -> None:
         """Go back to the data center's index."""

@@ -45,6 +45,9 @@ SECURITY_HEADERS = {
     "X-Frame-Options": "DENY",
 }
 
+#: Largest form in bytes that is not an upload; the gate before the portal takes no more.
+FORM_LIMIT = 1024 * 1024
+
 #: HTTP status of refusals, the first class that fits (RFC 9110, chapter 15.5).
 REFUSAL_STATUS: tuple[tuple[type[Refused], int], ...] = (
     (NotAllowed, 403),
@@ -149,6 +152,8 @@ class Page(Door):
     grok.baseclass()
 
     label: Any = ""
+    #: Which link of the head leads here, where it is not that of the object that is shown.
+    tab = ""
     layout = ViewPageTemplateFile("layout.pt")
 
     def __init__(self, context: Any, request: Any) -> None:

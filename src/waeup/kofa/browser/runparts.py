@@ -59,6 +59,8 @@ _TO_TAKE_BACK = {
     UNCHANGED: _("Would stay as they are"),
     FAILED: _("Would be left alone"),
 }
+#: The same of an export.
+_EXPORTED = {UNCHANGED: _("Exported"), FAILED: _("Keys that no object has")}
 #: Verbs for buttons, in the same order.
 _IMPORT_VERBS = {
     CREATED: _("create ${n}"),
@@ -197,6 +199,8 @@ class RunPart(DataCenterPage, FormPage):
     @property
     def outcomes(self) -> dict[str, Any]:
         """What rows have become, or would become, in words."""
+        if self.shown.kind == "export":
+            return _EXPORTED
         if self.shown.undoes is not None:
             return _TO_TAKE_BACK if self.is_to_do else _TAKEN_BACK
         return _TO_DO if self.is_to_do else _DONE
@@ -205,16 +209,22 @@ class RunPart(DataCenterPage, FormPage):
     def totals(self) -> list[Total]:
         """The numbers of rows by outcome, without those that are of no interest."""
         report = self.shown.report
+        is_export = self.shown.kind == "export"
         totals = [Total("total", _("Rows"), report.total, self.rows_link(ALL))]
+        if is_export:
+            # Keys that no object has are no rows.
+            totals = []
         for name, title in self.outcomes.items():
             number = getattr(report, name)
-            if number or name == FAILED:
+            if number or name == (UNCHANGED if is_export else FAILED):
                 totals.append(Total(name, title, number, self.rows_link(name) if number else None))
         return totals
 
     @property
     def reasons_title(self) -> Any:
         """What the list of reasons is about."""
+        if self.shown.kind == "export":
+            return _("Keys that no object has")
         if self.shown.undoes is not None:
             return (
                 _("Why rows would be left alone")

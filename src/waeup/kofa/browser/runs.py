@@ -10,7 +10,14 @@ from zope.i18n import translate
 from waeup.kofa.browser.datacenter import DataCenterPage
 from waeup.kofa.browser.page import Crumb, Door, status_of
 from waeup.kofa.browser.runparts import RunPart, live_texts
-from waeup.kofa.browser.words import is_preview, kind_title, mode_title, percent, state_title
+from waeup.kofa.browser.words import (
+    is_preview,
+    kind_title,
+    mode_title,
+    percent,
+    size_text,
+    state_title,
+)
 from waeup.kofa.errors import Refused
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.interfaces import IDataCenter
@@ -24,17 +31,19 @@ _RESULTS = {
     "import": _("Result of the import"),
     "check": _("Result of the check"),
     "undo": _("Result of the undo"),
+    "export": _("Result of the export"),
 }
 #: Headings for the others.
 _TITLES = {
     "import": _("Import of ${file}"),
     "check": _("Check of ${file}"),
     "undo": _("Undo of the import of ${file}"),
+    "export": _("Export as ${file}"),
 }
 
 
 class Runs(DataCenterPage):
-    """The runs of kinds that the person may import, the newest first."""
+    """The runs of kinds that the person may import, and exports, the newest first."""
 
     grok.name("runs")
     grok.require("waeup.manageDataCenter")
@@ -53,6 +62,12 @@ class Runs(DataCenterPage):
         """Return the address of the page of a run."""
         return self.link("run", id=run.id)
 
+    def title_of_kind(self, run: RunInfo) -> str:
+        """Return what people call what a run imports or exports."""
+        if run.kind == "export":
+            return self.exporter_title(run.processor)
+        return self.known.get(run.processor, run.processor)
+
     def state_text(self, run: RunInfo) -> str:
         """Say how a run is."""
         text = self.words(state_title(run))
@@ -61,6 +76,8 @@ class Runs(DataCenterPage):
     def totals_text(self, run: RunInfo) -> str:
         """Say how many rows were worked on, and how many of them failed or would."""
         report = run.report
+        if run.kind == "export":
+            return self.number(run.rows)
         if not report.failed:
             return self.number(report.total)
         text = _("${n}; would fail: ${f}") if run.kind == "check" else _("${n}; failed: ${f}")
@@ -82,7 +99,9 @@ class RunPage(RunPart):
         "preview_undo": "preview_undo",
         "undo": "undo",
         "select": "begin_import",
+        "discard": "discard",
     }
+    size_text = staticmethod(size_text)
 
     @property
     def label(self) -> Any:
@@ -96,8 +115,15 @@ class RunPage(RunPart):
 
     @property
     def crumbs(self) -> list[Crumb]:
-        """See `Page`; the list of runs is on the way."""
+        """See `Page`; the list of runs, or of exports, is on the way."""
+        if self.shown.kind == "export":
+            return [*super().crumbs, Crumb(_("Exports"), self.link("export"))]
         return [*super().crumbs, Crumb(_("Runs"), self.link("runs"))]
+
+    @property
+    def tab(self) -> str:  # type: ignore[override]
+        """See `Page`."""
+        return "exports" if self.shown.kind == "export" else ""
 
     @property
     def way(self) -> dict[str, str]:
@@ -131,6 +157,10 @@ class RunPage(RunPart):
         if not self.operations.run(self.field("id")).is_active:
             self.operations.resume(self.field("id"))
         self.redirect(self.address)
+
+    def discard(self) -> None:
+        """Forget an export and what it gave."""
+        self.discard_export(self.field("id"))
 
     def preview_undo(self) -> None:
         """Find out what taking the import back would do."""

@@ -1,4 +1,4 @@
-"""Words for what the data center does: modes, and runs in their kinds and states."""
+"""Words for what the data center does: modes, files, and runs in their kinds and states."""
 
 from typing import Any, NamedTuple
 
@@ -30,7 +30,20 @@ MODES = (
 )
 _MODE_TITLES = {mode.name: mode.title for mode in MODES}
 
-_KINDS = {"import": _("Import"), "check": _("Check"), "undo": _("Undo")}
+#: Formats of exports, and ways to pack them, the usual one first.
+FORMAT_TITLES = {
+    "csv": _("CSV (text, commas)"),
+    "tsv": _("TSV (text, tabs)"),
+    "xlsx": _("Workbook (XLSX)"),
+}
+PACKING_TITLES = {"": _("not packed"), "gzip": _("packed (.gz)"), "zip": _("packed (.zip)")}
+
+_KINDS = {
+    "import": _("Import"),
+    "check": _("Check"),
+    "undo": _("Undo"),
+    "export": _("Export"),
+}
 _STATES = {
     "queued": _("Waiting"),
     "running": _("Running"),
@@ -90,6 +103,15 @@ def percent(run: RunInfo) -> int:
     """Return how much of a run is done; 100 is said only when all rows are."""
     share = int(run.fraction * 100)
     return min(share, 99) if run.state == "running" else share
+
+
+def size_text(size: int) -> str:
+    """Return a number of bytes as people read it."""
+    if size < 1000:
+        return f"{size} bytes"
+    if size < 1_000_000:
+        return f"{size / 1000:.1f} kB"
+    return f"{size / 1_000_000:,.1f} MB"
 
 
 def duration(seconds: float) -> Any:

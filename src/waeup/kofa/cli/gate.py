@@ -2,8 +2,9 @@
 
 The publisher knows more ways in than the portal needs: addresses that change the host of links
 or lead to the site's utilities, XML-RPC, WebDAV, basic authentication.  They end here, before
-anything of the request is parsed.  What passes is a page or a static file by GET or HEAD, or a
-form by POST.  Every answer, of the portal and of the gate, leaves with the same safe headers.
+anything of the request is parsed.  What passes is a page or a static file by GET or HEAD, a
+form by POST, or the file of a person who has logged in by PUT to the upload page.  Every answer,
+of the portal and of the gate, leaves with the same safe headers.
 """
 
 import logging
@@ -12,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from waeup.kofa.browser.page import SECURITY_HEADERS
+from waeup.kofa.browser.page import FORM_LIMIT, SECURITY_HEADERS
 
 Environment = dict[str, Any]
 Headers = list[tuple[str, str]]
@@ -20,13 +21,15 @@ StartResponse = Callable[..., Any]
 Application = Callable[[Environment, StartResponse], Iterable[bytes]]
 
 #: Largest request in bytes that is not an upload; the longest form has a thousand columns.
-SMALL_REQUEST = 1024 * 1024
+SMALL_REQUEST = FORM_LIMIT
 #: End of the only path that takes more.
 UPLOAD = "/datacenter/upload"
 
 _METHODS = ("GET", "HEAD", "POST")
 _MULTIPART = "multipart/form-data"
 _FORMS = ("application/x-www-form-urlencoded", _MULTIPART)
+# What the script of the upload page sends a file as.
+_PUT, _FILE = "PUT", "application/octet-stream"
 _ABSOLUTE_URL = ("absolute_url", "@@absolute_url")
 # What zope.publisher would make a log-in, a character set or a file name of.
 _AUTHORIZATION = ("HTTP_AUTHORIZATION", "HTTP_CGI_AUTHORIZATION")
@@ -53,12 +56,21 @@ METHOD_NOT_ALLOWED = Refusal(
 TOO_LARGE = Refusal(
     "413 Content Too Large",
     "A form can have 1 MB. Only the upload page of the data center takes more, and only from "
-    "people who have logged in: log in again, and repeat the upload.",
+    "people who have logged in: log in again, and repeat the upload. A list of keys for an export "
+    "that is longer is for the command `kofactl export --keys`.",
 )
 UNSUPPORTED_TYPE = Refusal(
     "415 Unsupported Media Type",
     f"Send a form: {' or '.join(_FORMS)}.",
     (("Accept-Post", ", ".join(_FORMS)),),
+)
+UNSUPPORTED_FILE = Refusal(
+    "415 Unsupported Media Type",
+    f"Send the file itself: {_FILE}.",
+)
+NOT_LOGGED_IN = Refusal(
+    "403 Forbidden",
+    "Only people who have logged in can bring files: log in again, and repeat the upload.",
 )
 FAILED = Refusal(
     "500 Internal Server Error",
@@ -70,7 +82,7 @@ class Gate:
     """The filter around `application`, the portal as a WSGI application.
 
     `is_logged_in` tells of an environment whether its cookies are those of a person who has
-    logged in.  It is asked only for requests that are larger than `SMALL_REQUEST`.
+    logged in.  It is asked only for requests that are larger than `SMALL_REQUEST`, or by PUT.
     """
 
     def __init__(
@@ -99,7 +111,7 @@ class Gate:
     def _refusal(self, environment: Environment) -> Refusal | None:
         """Return why a request does not pass, or None."""
         method = environment["REQUEST_METHOD"]
-        if method not in _METHODS:
+        if method not in (*_METHODS, _PUT):
             return METHOD_NOT_ALLOWED
         try:
             path = environment.get("PATH_INFO", "").encode("latin-1").decode("utf-8")
@@ -110,6 +122,8 @@ class Gate:
         if not _is_way(path.split("/")):
             return NOT_FOUND
         content_type = environment.get("CONTENT_TYPE", "")
+        if method == _PUT:
+            return self._refusal_of_file(environment, path, content_type)
         if _length(environment) > SMALL_REQUEST and not (
             is_upload(method, path, content_type) and self._is_logged_in(environment)
         ):
@@ -118,10 +132,23 @@ class Gate:
             return UNSUPPORTED_TYPE
         return None
 
+    def _refusal_of_file(
+        self, environment: Environment, path: str, content_type: str
+    ) -> Refusal | None:
+        """Return why a file that is sent by PUT does not pass, or None."""
+        if not path.endswith(UPLOAD):
+            return METHOD_NOT_ALLOWED
+        if not is_upload(_PUT, path, content_type):
+            return UNSUPPORTED_FILE
+        return None if self._is_logged_in(environment) else NOT_LOGGED_IN
+
 
 def is_upload(method: str, path: str, content_type: str) -> bool:
     """Tell whether a request is sent by the upload page, and thus may be large."""
-    return method == "POST" and path.endswith(UPLOAD) and _media_type(content_type) == _MULTIPART
+    return path.endswith(UPLOAD) and (method, _media_type(content_type)) in (
+        ("POST", _MULTIPART),
+        (_PUT, _FILE),
+    )
 
 
 def secured(headers: Headers) -> Headers:
@@ -174,6 +201,11 @@ def _cleaned(environment: Environment) -> Environment:
     if cleaned["REQUEST_METHOD"] == "HEAD":
         # The publisher would answer HEAD for some pages only.
         cleaned["REQUEST_METHOD"] = "GET"
+        # Only GET knows parts of a file.
+        cleaned.pop("HTTP_RANGE", None)
+    if cleaned["REQUEST_METHOD"] == _PUT:
+        # The publisher knows the type in this form only.
+        cleaned["CONTENT_TYPE"] = _FILE
     if cleaned.get("wsgi.url_scheme") == "https":
         # zope.publisher looks for the word of an old server.
         cleaned["HTTPS"] = "on"

@@ -48,6 +48,24 @@ document.addEventListener("submit", (event) => {
   button.classList.add("busy");
 });
 
+// Puts what the portal shows now into the place of `old`, a part of a page on which there are others.
+async function renew(old) {
+  let part = null;
+  try {
+    const answer = await fetch(old.dataset.part, { cache: "no-store", redirect: "manual" });
+    if (answer.ok) part = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(old.id);
+  } catch {
+    // The page as a whole will tell what is wrong.
+  }
+  if (!part) return window.location.replace(old.dataset.part);
+  const hadFocus = old.contains(document.activeElement);
+  old.replaceWith(document.adoptNode(part));
+  if (part.dataset.status) watchRun(part);
+  if (hadFocus) part.querySelector("a.button, button").focus();
+  const said = ["name", "live=said"].map((mark) => part.querySelector(`[data-${mark}]`).textContent);
+  document.getElementById(part.dataset.told).textContent = said.join(": ");
+}
+
 // Tells how far the run of `place` is, again and again; when it is over, its page shows what came of it.
 function watchRun(place) {
   const link = place.querySelector("[data-look]");
@@ -80,7 +98,7 @@ function watchRun(place) {
       link.hidden = false;
       return again(5000);
     }
-    if (!run.is_active) return window.location.replace(place.dataset.page);
+    if (!run.is_active) return place.dataset.part ? renew(place) : window.location.replace(place.dataset.page);
     show(run);
     return again(1000);
   }

@@ -148,12 +148,12 @@ class EveryViewTest(SafetyTestCase):
                     self.assertIn(f'for="{name[1]}"', browser.contents, address)
 
     def names(self) -> dict[str, str]:
-        """Return what an address may have to name: a draft, and a run."""
+        """Return what an address may have to name: a draft, a run, and an exporter."""
         draft, runs = self.draft("officer"), self.site["datacenter"].runs
         order = Order("import", "list.csv", "", "facultyprocessor", "create", "officer")
         run = next(iter(runs), None) or runs.add(Run(order, "academic"))
         transaction.commit()
-        return {"draft": draft, "id": run.id}
+        return {"draft": draft, "id": run.id, "exporter": "faculties"}
 
     def draft(self, owner: str) -> str:
         """Return the id of a draft that has done all steps."""
