@@ -50,6 +50,8 @@ def compile_row(names: Sequence[str], renders: Sequence[Render]) -> Callable[[An
 
     An attribute that an object does not have is None.
     """
+    if not names:
+        return lambda obj: []
     # With two names at least it returns a tuple.
     get_all = attrgetter(*names, "__class__")
 

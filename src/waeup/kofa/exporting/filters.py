@@ -15,7 +15,7 @@ from zope.interface import Interface
 from zope.interface.interface import InterfaceClass
 from zope.schema import getFields, getFieldsInOrder
 
-from waeup.kofa.conversion import IGNORED, converter_for, plan_fields
+from waeup.kofa.conversion import IGNORED, FormattedDate, converter_for, plan_fields
 from waeup.kofa.conversion.wording import listing
 from waeup.kofa.errors import MappingError, Refused
 from waeup.kofa.importing.hooks import row_error
@@ -109,12 +109,12 @@ def has_cells(field: Any) -> bool:
     return True
 
 
-class Day(schema.Date):
+class Day(FormattedDate):
     """A filter for the day in a column: that day or, by its class, one that is not earlier, ..."""
 
-    def __init__(self, column: str, **kw: Any) -> None:
+    def __init__(self, column: str, date_format: str = "%Y-%m-%d", **kw: Any) -> None:
         self.column = column
-        super().__init__(**kw)
+        super().__init__(date_format, **kw)
 
     def passes(self, day: date, wanted: date) -> bool:
         """Tell whether an object with `day` in the column is asked for."""
@@ -143,9 +143,11 @@ def _filters_of(column: str, field: Any) -> Iterator[Any]:
     if isinstance(field, schema.Password):
         return
     if isinstance(field, _DAYS):
-        yield _filter(Day(column), column, title)
-        yield _filter(FirstDay(column), column + FROM, f"{title}: first day")
-        yield _filter(LastDay(column), column + TO, f"{title}: last day")
+        # People write it as in a cell.
+        form = field.date_format if isinstance(field, FormattedDate) else "%Y-%m-%d"
+        yield _filter(Day(column, form), column, title)
+        yield _filter(FirstDay(column, form), column + FROM, f"{title}: first day")
+        yield _filter(LastDay(column, form), column + TO, f"{title}: last day")
         return
     if isinstance(field, _LISTS):
         field = field.value_type
