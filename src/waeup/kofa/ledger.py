@@ -154,8 +154,7 @@ class Ledger(Persistent):
             self._drafts.pop(id, None)
 
     def _drop(self, is_needless: Callable[[Draft], bool]) -> None:
-        drafts = [draft for draft in self._drafts.values() if draft is not None]
-        for draft in drafts:
+        for draft in self.drafts():
             if is_needless(draft):
                 del self._drafts[draft.id]
 
@@ -189,6 +188,10 @@ class Ledger(Persistent):
         self._distributions.pop(distribution.id, None)
 
     # -- rows of removed objects ----------------------------------------------
+
+    def drafts(self) -> list[Draft]:
+        """Return all drafts."""
+        return [draft for draft in self._drafts.values() if draft is not None]
 
     def expect_rows(self, id: str, date: str) -> None:
         """Record, with the removals, that the rows in the work folder `id` are to be kept."""

@@ -131,41 +131,6 @@ class DataCenterPage(Page):
         self.redirect(self.link("import2", draft=draft.id))
 
 
-class Index(DataCenterPage, FormPage):
-    """The pending files, each with its next step.
-
-    With names of files (``?remove=a.csv&remove=b.csv``) it asks whether they are to be deleted.
-    """
-
-    grok.name("index")
-    grok.require("waeup.manageDataCenter")
-
-    label = _("Data Center")
-    buttons = {"select": "begin_import", "ask": "ask", "confirmed": "remove", "cancel": "leave"}
-
-    def prepare(self) -> None:
-        """List the pending files, and those among them that are to be deleted."""
-        self.files = self.operations.pending_files()
-        self.holders = self.holders_of(self.files)
-        self.selected = frozenset(self.fields("val_id"))
-        asked = frozenset(self.fields("remove"))
-        self.to_remove = [file.name for file in self.files if file.name in asked]
-
-    def ask(self) -> None:
-        """Lead to the question whether the selected files are really to be deleted."""
-        names = self.fields("val_id")
-        if names:
-            self.redirect(f"{self.url(self.context)}?{urlencode({'remove': names}, doseq=True)}")
-        else:
-            self.say(_("No item selected."), "danger")
-
-    def remove(self) -> None:
-        """Delete the files that were asked about."""
-        deleted = self.operations.delete(self.fields("remove"))
-        self.flash(_("Successfully deleted: ${names}", mapping={"names": ", ".join(deleted)}))
-        self.leave()
-
-
 class Processed(DataCenterPage):
     """The files with the rows that were imported."""
 

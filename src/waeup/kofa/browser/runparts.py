@@ -129,6 +129,16 @@ def live_texts(run: RunInfo) -> dict[str, Any]:
     return texts
 
 
+def outcomes_of(run: RunInfo) -> dict[str, Any]:
+    """Return what rows of a run have become, or would become, in words."""
+    if run.kind == "export":
+        return _EXPORTED
+    is_to_do = run.kind == "check"
+    if run.undoes is not None:
+        return _TO_TAKE_BACK if is_to_do else _TAKEN_BACK
+    return _TO_DO if is_to_do else _DONE
+
+
 class RunPart(DataCenterPage, FormPage):
     """A page that shows a run, `shown`; `way` is what its address says besides the view."""
 
@@ -199,11 +209,7 @@ class RunPart(DataCenterPage, FormPage):
     @property
     def outcomes(self) -> dict[str, Any]:
         """What rows have become, or would become, in words."""
-        if self.shown.kind == "export":
-            return _EXPORTED
-        if self.shown.undoes is not None:
-            return _TO_TAKE_BACK if self.is_to_do else _TAKEN_BACK
-        return _TO_DO if self.is_to_do else _DONE
+        return outcomes_of(self.shown)
 
     @property
     def totals(self) -> list[Total]:

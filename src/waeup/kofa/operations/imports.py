@@ -169,6 +169,12 @@ class ImportOperations(FileOperations):
         self._refuse_secrets(draft.processor, draft.constants, draft.values)
         return draft
 
+    def prepared(self) -> dict[str, str]:
+        """Return the processors that were chosen last for files, by the names of these."""
+        self._require(MANAGE)
+        drafts = sorted(self.datacenter.ledger.drafts(), key=lambda draft: draft.date)
+        return {draft.filename: draft.processor for draft in drafts if draft.processor}
+
     def drop_draft(self, id: str) -> None:
         """Forget a draft of the person."""
         self.draft(id)
