@@ -20,6 +20,8 @@ from waeup.kofa.mappings import Mappings
 
 #: How long a draft is kept.
 DRAFT_AGE = timedelta(days=30)
+#: How long it is known under which token a file was sent.
+TOKEN_AGE = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,10 @@ def _new_tree() -> OOBTree:
 _KEEPER = ""
 
 
+def _token_key(owner: str, token: str) -> str:
+    return f"{token} {owner}"
+
+
 class Ledger(Persistent):
     """Entries of files, drafts of imports, and distributions that are not done.
 
@@ -88,6 +94,7 @@ class Ledger(Persistent):
 
     # Databases of before have none.
     _rows: OOBTree | None = None
+    _received: OOBTree | None = None
     _mappings: Mappings | None = None
 
     def __init__(self) -> None:
@@ -97,6 +104,7 @@ class Ledger(Persistent):
         self._distributions = _new_tree()
         self._rows = _new_tree()
         self._mappings = Mappings()
+        self._received = _new_tree()
 
     # -- files ----------------------------------------------------------------
 
@@ -128,6 +136,25 @@ class Ledger(Persistent):
     def needs(self, name: str) -> tuple[str, ...]:
         """Return the permissions that a file needs, besides that of the data center."""
         return self._needs.get(name) or ()
+
+    def receive(self, token: str, entry: FileEntry) -> None:
+        """Remember what was stored for `token`, by which its sender will know it.
+
+        Of two requests with the same token at the same time one has a conflict.
+        """
+        if self._received is None:
+            self._received = _new_tree()
+        for key, old in list(self._received.items()):
+            if old is not None and old.owner == entry.owner and old.date < entry.date - TOKEN_AGE:
+                del self._received[key]
+        self._received[_token_key(entry.owner, token)] = entry
+
+    def received(self, owner: str, token: str) -> FileEntry | None:
+        """Return the entry that a file of `owner` got which was sent under `token`, or None.
+
+        The file may be gone by now.
+        """
+        return None if self._received is None else self._received.get(_token_key(owner, token))
 
     # -- drafts ---------------------------------------------------------------
 

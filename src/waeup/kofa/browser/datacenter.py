@@ -1,4 +1,4 @@
-"""The data center's own pages: what waits, what is finished, and bringing new files."""
+"""The data center's own pages: what waits, and what is finished."""
 
 from collections.abc import Iterable
 from functools import cached_property
@@ -8,13 +8,12 @@ from urllib.parse import urlencode
 import grok
 from zope.i18n import translate
 
-from waeup.kofa.browser.page import Crumb, FormPage, Page, status_of
+from waeup.kofa.browser.page import Crumb, Page
 from waeup.kofa.browser.words import FORMAT_TITLES, PACKING_TITLES, holding_text
-from waeup.kofa.errors import NoSuchItem, Refused
+from waeup.kofa.errors import NoSuchItem
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.interfaces import DELETION_MARKER, IDataCenter
-from waeup.kofa.operations import ExporterInfo, RunInfo, StoredFile
-from waeup.kofa.spool import EXTENSIONS
+from waeup.kofa.operations import ExporterInfo, FormerImport, RunInfo, StoredFile
 
 
 class Held(NamedTuple):
@@ -50,6 +49,16 @@ class DataCenterPage(Page):
             for name, run in runs.items()
             if run is not None
         }
+
+    def former_text(self, former: FormerImport) -> str:
+        """Say that a content was imported before, when, and by whom."""
+        mapping = {"date": former.date_text, "user": former.user}
+        text = _("This is the file that was imported on ${date} by ${user}.", mapping=mapping)
+        return self.words(text)
+
+    def former_link(self, former: FormerImport) -> str | None:
+        """Return the address of the run of a former import, for who may see it."""
+        return self.link("run", id=former.run) if former.run else None
 
     def time(self, moment: Any) -> str:
         """Return a moment as it is shown, in the time of the server."""
@@ -142,51 +151,3 @@ class Processed(DataCenterPage):
     def update(self) -> None:
         """List the finished files."""
         self.files = self.operations.finished_files()
-
-
-class Upload(DataCenterPage, FormPage):
-    """Takes files."""
-
-    grok.name("upload")
-    grok.require("waeup.manageDataCenter")
-
-    label = _("Upload portal data")
-    buttons = {"SUBMIT": "upload", "CANCEL": "leave"}
-    accepted = ",".join(EXTENSIONS)
-
-    def prepare(self) -> None:
-        """Offer templates of the kinds of objects, and tell the limit of bytes."""
-        self.processors = self.operations.processors()
-        self.limit = self.operations.upload_limit()
-
-    def upload(self) -> None:
-        """Take each file for itself: one that is refused does not keep the others out."""
-        uploads = self._uploads()
-        if not uploads:
-            self.say(_("No file selected."), "danger")
-        stored = [name for name in map(self._take, uploads) if name]
-        if stored:
-            said = _("Successfully uploaded: ${names}", mapping={"names": ", ".join(stored)})
-            (self.flash if len(stored) == len(uploads) else self.say)(said)
-        if stored and len(stored) == len(uploads):
-            self.leave()
-
-    def _take(self, upload: Any) -> str | None:
-        """Store one file and return its name; or say why not and return None."""
-        try:
-            stored = self.operations.upload(
-                upload.filename, upload, replace=self.field("replace") == "yes"
-            )
-        except Refused as refusal:
-            self.response.setStatus(status_of(refusal))
-            self.say(f"{upload.filename}: {refusal}", "danger")
-            return None
-        if stored.notice:
-            self.flash(f"{stored.name}: {stored.notice}", "warning")
-        return stored.name
-
-    def _uploads(self) -> list[Any]:
-        """Return what the form sent as files."""
-        sent = self.request.form.get("uploadfile", [])
-        sent = sent if isinstance(sent, list | tuple) else [sent]
-        return [upload for upload in sent if hasattr(upload, "filename")]

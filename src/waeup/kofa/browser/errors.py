@@ -121,7 +121,8 @@ class UnauthorizedPage(ErrorPage):
     def update(self) -> None:
         """Lead to the log-in page, or tell which roles would do."""
         super().update()
-        if self.person is None:
+        # A script that sends a file would follow, and send it to the log-in page.
+        if self.person is None and self.request.method != "PUT":
             auth = getUtility(IAuthentication)
             auth.unauthorized(self.request.principal.id, self.request)
 

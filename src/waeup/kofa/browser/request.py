@@ -6,6 +6,7 @@ says, since the gate in front of the portal has read that and nothing else.
 """
 
 from collections.abc import Iterable
+from urllib.parse import parse_qsl
 
 import grok
 from zope.app.publication.interfaces import IBrowserRequestFactory
@@ -20,19 +21,30 @@ class Request(BrowserRequest):
     __slots__ = ("__provides__",)
 
     def processInputs(self) -> None:
-        """Read the form.
+        """Read the form; that of a file that is sent by PUT is the query of the address.
 
         Raises `BadRequest` for what no browser sends from our pages: wrong multipart, unknown
         character sets, values that do not fit their field's suffix.
         """
         try:
-            super().processInputs()
+            if self.method == "PUT":
+                self.form.update(_query_of(self._environ.get("QUERY_STRING", "")))
+            else:
+                super().processInputs()
         except (ValueError, TypeError, LookupError, AttributeError) as error:
             raise BadRequest(str(error)) from error
 
     def setPathSuffix(self, steps: Iterable[str]) -> None:
         """Raise `BadRequest`: a field's name (``x:method``, ``x:action``) is no path."""
         raise BadRequest("A field of the form names a method.")
+
+
+def _query_of(text: str) -> dict[str, str]:
+    """Return the fields of a query; raises `ValueError` for no UTF-8, and a field twice."""
+    pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=10)
+    if len(pairs) > len(dict(pairs)):
+        raise ValueError("A field is there twice.")
+    return dict(pairs)
 
 
 grok.global_utility(Request, provides=IBrowserRequestFactory, direct=True)

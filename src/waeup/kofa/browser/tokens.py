@@ -12,6 +12,8 @@ from zope.session.interfaces import IClientIdManager
 
 #: Name of the hidden field.
 TOKEN_FIELD = "form_token"  # noqa: S105  (the name of a field, not a secret)
+#: Name of the header in which a script sends it; no other site can make a browser send one.
+TOKEN_HEADER = "X-Form-Token"  # noqa: S105  (the name of a header)
 
 
 def token_for(request: Any) -> str:
@@ -20,13 +22,19 @@ def token_for(request: Any) -> str:
 
 
 def is_valid(request: Any) -> bool:
-    """Tell whether the form of this request carries the token of its session.
+    """Tell whether the form of this request carries the token of its session."""
+    return _is_of_session(request, request.form.get(TOKEN_FIELD))
 
-    The comparison takes the same time whatever was sent.
-    """
+
+def is_valid_in_header(request: Any) -> bool:
+    """Tell the same of a request that a script has made, by its header."""
+    return _is_of_session(request, request.getHeader(TOKEN_HEADER))
+
+
+def _is_of_session(request: Any, sent: Any) -> bool:
+    """Tell whether `sent` is the token; that takes the same time whatever it is."""
     if getUtility(IClientIdManager).getRequestId(request) is None:
         return False
-    sent = request.form.get(TOKEN_FIELD)
     return isinstance(sent, str) and hmac.compare_digest(
         sent.encode("utf-8", "replace"), token_for(request).encode()
     )

@@ -11,7 +11,7 @@ from BTrees.OOBTree import OOBTree
 from persistent import Persistent
 
 from waeup.kofa.errors import NoSuchItem, WrongState
-from waeup.kofa.jobs.record import CHECK, DISTRIBUTING, QUEUED, RUNNING, Run
+from waeup.kofa.jobs.record import CHECK, DISTRIBUTING, IMPORT, QUEUED, RUNNING, Run
 
 # A BTree that is empty before or after a change cannot be merged with the change of
 # somebody else: one key that is no id stays in it.
@@ -25,11 +25,16 @@ def _place(run: Run) -> tuple[float, str]:
     return -run.queued.timestamp(), run.id
 
 
+def _is_import_of(run: Run, digest: str) -> bool:
+    return run.order.kind == IMPORT and run.order.digest == digest
+
+
 class Runs(Persistent):
     """All runs of a data center, which of them hold a file, and which a scope."""
 
     # Databases of before have none.
     _newest: OOBTree | None = None
+    _contents: OOBTree | None = None
 
     def __init__(self) -> None:
         self._runs = OOBTree({_KEEPER: None})
@@ -39,13 +44,19 @@ class Runs(Persistent):
         # Changes with each beginning and end; two at the same time are no conflict.
         self._changes = Length()
         self._newest = OOBTree({_LAST: None})
+        self._contents = OOBTree({_KEEPER: ()})
 
     def upgrade(self) -> bool:
         """Make what databases of before do not have; tell whether anything was made."""
-        if self._newest is not None:
+        if self._newest is not None and self._contents is not None:
             return False
-        self._newest = OOBTree({_LAST: None})
-        self._newest.update({_place(run): run for run in self})
+        if self._newest is None:
+            self._newest = OOBTree({_LAST: None})
+            self._newest.update({_place(run): run for run in self})
+        if self._contents is None:
+            self._contents = OOBTree({_KEEPER: ()})
+            for run in sorted(self, key=_place, reverse=True):
+                self._enter_content(run)
         return True
 
     def add(self, run: Run) -> Run:
@@ -59,7 +70,9 @@ class Runs(Persistent):
             raise WrongState(busy_text(holder))
         self._runs[run.id] = run
         self.upgrade()
+        assert self._newest is not None
         self._newest[_place(run)] = run
+        self._enter_content(run)
         self.activate(run)
         return run
 
@@ -104,6 +117,31 @@ class Runs(Persistent):
             return iter(sorted(self, key=_place))
         return (run for run in self._newest.values() if run is not None)
 
+    def imports_of(self, digest: str) -> list[Run]:
+        """Return the imports of the content with this SHA-256, the newest first."""
+        if self._contents is None:
+            return [run for run in self.newest() if _is_import_of(run, digest)]
+        found = (self.find(id) for id in reversed(self._contents.get(digest, ())))
+        return [run for run in found if run is not None]
+
+    def _enter_content(self, run: Run) -> None:
+        """Let `imports_of` find a run."""
+        digest = run.order.digest
+        if self._contents is not None and _is_import_of(run, digest):
+            others = (id for id in self._contents.get(digest, ()) if id != run.id)
+            self._contents[digest] = (*others, run.id)
+
+    def _leave_content(self, run: Run) -> None:
+        """Let `imports_of` find a run no more."""
+        digest = run.order.digest
+        if self._contents is None or not _is_import_of(run, digest):
+            return
+        others = tuple(id for id in self._contents.get(digest, ()) if id != run.id)
+        if others:
+            self._contents[digest] = others
+        else:
+            self._contents.pop(digest, None)
+
     def active(self) -> list[Run]:
         """Return the runs that are worked on, or are going to be, in the order of their orders."""
         found = [run for run in list(self._active.values()) if run is not None and run.is_active]
@@ -114,6 +152,7 @@ class Runs(Persistent):
         self._runs.pop(run.id, None)
         if self._newest is not None:
             self._newest.pop(_place(run), None)
+        self._leave_content(run)
         if self._files.get(run.order.file) == run.id:
             self._files.pop(run.order.file)
 

@@ -1,8 +1,10 @@
 """Operations on files: they come in, are listed and looked at, and go."""
 
+import hashlib
 import os
+import re
 from collections.abc import Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace as replaced
 from datetime import datetime, timezone
 from functools import partial
@@ -14,10 +16,12 @@ from waeup.kofa import removals, spool
 from waeup.kofa.datacenter import PENDING_SUFFIXES, DataCenterFile
 from waeup.kofa.errors import InvalidName, NoSuchItem, Refused, TableError, TooLarge, WrongState
 from waeup.kofa.importing.canonical import PlainTable, made, plain_table, sweep
+from waeup.kofa.importing.corrections import secret_columns
 from waeup.kofa.importing.preview import Preview, first_lines, look_at, read_names
 from waeup.kofa.importing.reading import AS_FOUND, limits
-from waeup.kofa.interfaces import IDataCenterConfig
+from waeup.kofa.interfaces import IBatchProcessor, IDataCenterConfig
 from waeup.kofa.jobs.job import checks_of, remove_folders
+from waeup.kofa.jobs.record import FINISHED, Run
 from waeup.kofa.jobs.registry import busy_text
 from waeup.kofa.ledger import FileEntry
 from waeup.kofa.operations.acting import MANAGE, Acting
@@ -25,9 +29,9 @@ from waeup.kofa.operations.contents import (
     check_table,
     container_digest,
     needs_of,
-    secret_columns,
 )
-from waeup.kofa.operations.values import StoredFile
+from waeup.kofa.operations.values import FormerImport, StoredFile
+from waeup.kofa.spool.disk import CHUNK
 from waeup.kofa.spool.names import TEXT_EXTENSIONS
 from waeup.kofa.tabular import EmptyTable
 from waeup.kofa.tabular.options import ReadOptions
@@ -37,6 +41,8 @@ from waeup.kofa.transactional import on_abort, on_commit
 UPLOAD_LIMIT = 200 * 1024 * 1024
 #: Folders whose files can be fetched; ``''`` is that of the pending files.
 OPEN_FOLDERS = ("", "finished", "unfinished", *removals.FOLDERS)
+
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{16,64}")
 
 
 class _Checked:
@@ -70,7 +76,9 @@ class FileOperations(Acting):
         config = queryUtility(IDataCenterConfig, default={})
         return config.get("upload_limit", UPLOAD_LIMIT)
 
-    def upload(self, filename: str, stream: BinaryIO, *, replace: bool = False) -> spool.Upload:
+    def upload(
+        self, filename: str, stream: BinaryIO, *, replace: bool = False, token: str = ""
+    ) -> spool.Upload:
         """Store a table that came from outside, and say what was stored.
 
         `stream` is read to its end, or to the configured limit.  A name that exists
@@ -78,9 +86,17 @@ class FileOperations(Acting):
         When the transaction aborts, the file is taken back, and what it has replaced
         comes back.  A file that only a person can say how to read is stored; its
         `notice` tells what is not clear.
+
+        A request that is repeated, since its answer was lost, has the `token` of the first time:
+        then what was stored is told, and nothing is stored again.  Raises `WrongState` when
+        another file was sent under this token.
         """
         self._require(MANAGE)
         storage, checked = self.datacenter.storage, _Checked()
+        if token:
+            known = self._received(token)
+            if known is not None:
+                return self._told_again(known, filename, stream)
 
         def check(path: str) -> None:
             checked.digest = container_digest(path)
@@ -110,19 +126,33 @@ class FileOperations(Acting):
         on_commit(intake.finish)
         on_commit(partial(remove_folders, storage, checks))
         ledger = self.datacenter.ledger
-        ledger.enter(
-            FileEntry(
-                name=upload.name,
-                owner=self.principal.id,
-                original=upload.original,
-                size=upload.size,
-                digest=upload.digest,
-                date=datetime.now(timezone.utc),
-            )
+        entry = FileEntry(
+            name=upload.name,
+            owner=self.principal.id,
+            original=upload.original,
+            size=upload.size,
+            digest=upload.digest,
+            date=datetime.now(timezone.utc),
         )
+        ledger.enter(entry)
+        if token:
+            ledger.receive(token, entry)
         ledger.restrict(upload.name, needs_of(storage, upload.path))
         self._log("uploaded: %s", upload.name)
         return upload
+
+    def imported_before(self, digest: str) -> FormerImport | None:
+        """Return the last finished import of the content with this SHA-256, or None.
+
+        An import that was taken back, or whose run is forgotten, does not count.
+        """
+        self._require(MANAGE)
+        for run in self.datacenter.runs.imports_of(digest):
+            if run.state == FINISHED:
+                id = run.id if self._may_see_rows(run) else ""
+                date = run.ended or run.queued
+                return FormerImport(id, run.order.file, run.order.user, date)
+        return None
 
     def delete(self, names: Iterable[str]) -> list[str]:
         """Delete pending files when the transaction commits; all or none.
@@ -192,6 +222,39 @@ class FileOperations(Acting):
         self._require(MANAGE)
         return first_lines(self._source(self._existing(name), options), options, secret_columns)
 
+    def _received(self, token: str) -> FileEntry | None:
+        """Return what was stored under a token of the person, or None."""
+        if not _TOKEN.fullmatch(token):
+            raise Refused(
+                f"{token[:80]!r} is no token of an upload: it has 16 to 64 letters, digits, "
+                "hyphens or underscores. Choose such a one at random for each file."
+            )
+        entry: FileEntry | None = self.datacenter.ledger.received(self.principal.id, token)
+        return entry
+
+    def _told_again(self, known: FileEntry, filename: str, stream: BinaryIO) -> spool.Upload:
+        """Say what has become of an upload that is sent once more."""
+        size, sha = 0, hashlib.sha256()
+        while size <= known.size and (data := stream.read(CHUNK)):
+            size += len(data)
+            sha.update(data)
+        if (filename, size, sha.hexdigest()) != (known.original, known.size, known.digest):
+            raise WrongState(
+                f"What was sent is not what is stored as {known.name} already. Send {filename} as "
+                "a new upload."
+            )
+        path, notice = os.path.join(self.datacenter.storage, known.name), ""
+        # It may have been imported meanwhile.
+        with suppress(Refused, FileNotFoundError):
+            notice = check_table(self.datacenter.storage, path, container_digest(path))
+        return spool.Upload(known.name, path, size, known.digest, filename, notice)
+
+    def _may_see_rows(self, run: Run) -> bool:
+        """Tell whether the person may see the rows that a run is about."""
+        processor = queryUtility(IBatchProcessor, name=run.order.processor)
+        needs = () if run.order.user == self.principal.id else run.needs
+        return processor is not None and all(map(self.may, {processor.permission, *needs}))
+
     def _header(self, name: str, options: ReadOptions) -> tuple[str, ...]:
         """Return the names of the columns of a pending file."""
         self._require(MANAGE)
@@ -259,7 +322,12 @@ class FileOperations(Acting):
             owner=entry.owner if entry is not None else "",
             _lines=partial(self._lines_of, file.context, entry),
             run=None if entry is None else entry.run,
+            former=None if folder or entry is None else self._former(file, entry),
         )
+
+    def _former(self, file: DataCenterFile, entry: FileEntry) -> FormerImport | None:
+        """Return the former import of a pending file, unless it was changed on the disk."""
+        return self.imported_before(entry.digest) if entry.size == file.bytes else None
 
     def _lines_of(self, path: str, entry: FileEntry | None) -> int | None:
         if path.endswith(TEXT_EXTENSIONS) or not path.endswith(spool.EXTENSIONS):

@@ -9,11 +9,31 @@ from waeup.kofa.importing.report import Report
 
 
 @dataclass(frozen=True)
+class FormerImport:
+    """A finished import of the same content.
+
+    `run` is the id of the run, ``''`` for who may not see it; `file` is what the file was called
+    then, `user` who had it imported, `date` (UTC) when that was done.
+    """
+
+    run: str
+    file: str
+    user: str
+    date: datetime
+
+    @property
+    def date_text(self) -> str:
+        """The day in local time, as ``YYYY-MM-DD``."""
+        return self.date.astimezone().strftime("%Y-%m-%d")
+
+
+@dataclass(frozen=True)
 class StoredFile:
     """A file as it is shown to people.
 
     `size` counts bytes, `date` is in local time, `owner` is a user id or ``''``.  `run` is
-    the id of the import whose failed rows these are, or None.
+    the id of the import whose failed rows these are, or None.  `former` tells of a pending file
+    when its content was imported already.
     """
 
     name: str
@@ -24,6 +44,7 @@ class StoredFile:
     owner: str
     _lines: Callable[[], int | None]
     run: str | None = None
+    former: FormerImport | None = None
 
     @property
     def lines(self) -> int | None:

@@ -1,0 +1,182 @@
+"""Bringing files: by a form, from the clipboard, and by the script of the page, one by one.
+
+The script sends each file as the body of a PUT, with its name in the address, and asks again when
+no answer comes; a token for each file tells the portal that it is the same one.  Everything else
+works without the script, too.
+"""
+
+import io
+import json
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, BinaryIO, NamedTuple, cast
+
+import grok
+import transaction
+
+from waeup.kofa.browser import tokens
+from waeup.kofa.browser.datacenter import DataCenterPage
+from waeup.kofa.browser.page import FormPage, status_of
+from waeup.kofa.errors import NameTaken, Refused, TooLarge
+from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.spool import EXTENSIONS, Upload
+from waeup.kofa.spool.names import TEXT_EXTENSIONS
+
+
+class Sent(NamedTuple):
+    """A file as the browser has sent it; `stream` gives its bytes."""
+
+    name: str
+    stream: Any
+
+
+class UploadPage(DataCenterPage, FormPage):
+    """Takes files."""
+
+    grok.name("upload")
+    grok.require("waeup.manageDataCenter")
+    grok.template("upload")
+
+    label = _("Upload portal data")
+    buttons = {"SUBMIT": "upload", "PASTE": "paste", "CANCEL": "leave"}
+    accepted = ",".join(EXTENSIONS)
+
+    def answer(self) -> Any:
+        """Return the page, or what became of a file for the script that has sent it."""
+        return self._answer_script() if self.request.method == "PUT" else super().answer()
+
+    def prepare(self) -> None:
+        """Offer templates of the kinds of objects, and tell the limit of bytes."""
+        self.processors = self.operations.processors()
+        self.limit = self.operations.upload_limit()
+
+    # -- the forms -----------------------------------------------------------------
+
+    def upload(self) -> None:
+        """Take the files that were chosen."""
+        sent = self.request.form.get("uploadfile", [])
+        sent = sent if isinstance(sent, list | tuple) else [sent]
+        files = [Sent(each.filename, each) for each in sent if hasattr(each, "filename")]
+        if not files:
+            self.say(_("No file selected."), "danger")
+        self._take_all(files)
+
+    def paste(self) -> None:
+        """Take a table that was copied from somewhere else."""
+        text = self.field("table")
+        if not text.strip():
+            self.say(_("Nothing was pasted. Copy the cells of a table, and paste them."), "danger")
+            return
+        name = self.field("pastename").strip() or self.pasted_name
+        if not name.lower().endswith(TEXT_EXTENSIONS):
+            name += ".tsv"
+        if not text.endswith("\n"):
+            text += "\r\n"
+        self._take_all([Sent(name, io.BytesIO(text.encode("utf-8", "replace")))])
+
+    @property
+    def pasted_name(self) -> str:
+        """The name that a pasted table gets when nobody chooses another one."""
+        return f"pasted-{datetime.now().astimezone():%Y-%m-%d}.tsv"
+
+    def _take_all(self, files: Iterable[Sent]) -> None:
+        """Take each file for itself: one that is refused does not keep the others out."""
+        stored = [self._take(file) for file in files]
+        names = [name for name in stored if name]
+        if names:
+            said = _("Successfully uploaded: ${names}", mapping={"names": ", ".join(names)})
+            (self.flash if all(stored) else self.say)(said)
+        if names and all(stored):
+            self.leave()
+
+    def _take(self, file: Sent) -> str | None:
+        """Store one file and return its name; or say why not and return None."""
+        try:
+            stored = self.operations.upload(
+                file.name, file.stream, replace=self.field("replace") == "yes"
+            )
+        except Refused as refusal:
+            self.response.setStatus(status_of(refusal))
+            self.say(f"{file.name}: {refusal}", "danger")
+            return None
+        if stored.notice:
+            self.flash(f"{stored.name}: {stored.notice}", "warning")
+        former = self.operations.imported_before(stored.digest)
+        if former is not None:
+            self.flash(f"{stored.name}: {self.former_text(former)}", "warning")
+        return stored.name
+
+    # -- the script ----------------------------------------------------------------
+
+    def _answer_script(self) -> str:
+        """Take one file; return JSON, a refusal with its status."""
+        self.set_security_headers()
+        self.response.setHeader("Content-Type", "application/json")
+        self.response.setHeader("Cache-Control", "no-store")
+        if not tokens.is_valid_in_header(self.request):
+            self.response.setStatus(403)
+            error = _("This page is out of date, so nothing was stored. Load it again.")
+            return json.dumps({"error": self.words(error), "code": "form_token"})
+        try:
+            stored = self._receive()
+        except Refused as refusal:
+            # A refusal promises that nothing was changed; this keeps the promise.
+            transaction.abort()
+            self.response.setStatus(status_of(refusal))
+            code = "taken" if isinstance(refusal, NameTaken) else ""
+            return json.dumps({"error": str(refusal), "code": code})
+        return json.dumps(self._told(stored))
+
+    def _receive(self) -> Upload:
+        """Store the body of the request."""
+        name, token = self.field("name"), self.field("token")
+        if not token:
+            raise Refused("A file that is sent by PUT needs a token: ?name=...&token=...")
+        length, limit = (
+            self.request.getHeader("Content-Length", ""),
+            self.operations.upload_limit(),
+        )
+        if length and int(length) > limit:
+            # The operation would read as far as the limit.
+            raise TooLarge(
+                f"{name} has {int(length):,} bytes, and the limit of this data center is "
+                f"{limit:,}. Split the file, or have the limit raised."
+            )
+        body = _Body(self.request.bodyStream, int(length) if length else None)
+        replace = self.field("replace") == "yes"
+        stream = cast(BinaryIO, body)
+        return self.operations.upload(name, stream, replace=replace, token=token)
+
+    def _told(self, stored: Upload) -> dict[str, Any]:
+        former = self.operations.imported_before(stored.digest)
+        return {
+            "name": stored.name,
+            "size": stored.size,
+            "digest": stored.digest,
+            "notice": stored.notice,
+            "former": "" if former is None else self.former_text(former),
+            "former_link": None if former is None else self.former_link(former),
+            "link": self.link("import1"),
+        }
+
+
+class _Body(io.RawIOBase):
+    """The body of a request: as many bytes as were announced, or all if nothing was.
+
+    Raises `Refused` at an early end: the line is broken, and the file is not whole.
+    """
+
+    def __init__(self, stream: Any, length: int | None) -> None:
+        self._stream = stream
+        self._left = length
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next bytes, at most `size` of them; none at the end."""
+        if self._left is not None:
+            size = min(size, self._left) if size >= 0 else self._left
+        data: bytes = self._stream.read(size) if size else b""
+        if self._left is not None:
+            if not data and size:
+                raise Refused("Only a part of the file has arrived. Send it again.")
+            self._left -= len(data)
+        return data
