@@ -28,7 +28,7 @@ LISTED = 100
 #: So many filters, or columns, are folded away.
 MANY = 20
 #: Bytes of a file with keys: the other fields of the form need room, too.
-KEYS_LIMIT = FORM_LIMIT - 128 * 1024
+KEYS_LIMIT = FORM_LIMIT - 124 * 1024
 
 
 class Asked(NamedTuple):

@@ -205,7 +205,7 @@ class OrderTest(ExportsTestCase):
 
     def test_a_list_that_is_too_large_is_told_before_and_by_the_gate(self) -> None:
         self.browser.open(CONFIG + "faculties")
-        self.assertIn(f'data-limit="{exports_views.KEYS_LIMIT}"', self.page)
+        self.assertIn(f'data-keys-limit="{exports_views.KEYS_LIMIT}"', self.page)
         self.assertLess(exports_views.KEYS_LIMIT, FORM_LIMIT)
         for text in (self.page, TOO_LARGE.text):
             self.assertIn("kofactl export --keys", text)
