@@ -60,8 +60,10 @@ class Mappings(Persistent):
     """What is remembered, by processor; and saved mappings, by processor and name."""
 
     def __init__(self) -> None:
-        self._memories = OOBTree()
-        self._saved = OOBTree()
+        # A BTree that is empty before or after a change cannot be merged with the change of
+        # somebody else: one key that is no name stays in each.
+        self._memories = OOBTree({"": None})
+        self._saved = OOBTree({("", ""): None})
 
     def memory(self, processor: str) -> Memory:
         """Return what is remembered of a processor, for reading."""
@@ -81,7 +83,11 @@ class Mappings(Persistent):
 
     def saved(self, processor: str) -> list[SavedMapping]:
         """Return the saved mappings of a processor, by name."""
-        return [saved for (owner, _), saved in self._saved.items() if owner == processor]
+        return [
+            saved
+            for (owner, _), saved in self._saved.items()
+            if owner == processor and saved is not None
+        ]
 
     def find(self, processor: str, name: str) -> SavedMapping:
         """Return a saved mapping; raises `NoSuchItem`."""
@@ -96,12 +102,13 @@ class Mappings(Persistent):
     def save(self, mapping: SavedMapping, *, replace: bool = False) -> None:
         """Keep a mapping; raises `NameTaken`, unless it is to `replace` another one."""
         key = (mapping.processor, mapping.name)
-        if key in self._saved and not replace:
+        is_new = key not in self._saved
+        if not (is_new or replace):
             raise NameTaken(
                 f"There is a mapping {mapping.name!r} of {mapping.processor} already. Choose "
                 "another name, or confirm that it is to be replaced."
             )
-        if key not in self._saved and len(self.saved(mapping.processor)) >= MOST_SAVED:
+        if is_new and len(self.saved(mapping.processor)) >= MOST_SAVED:
             raise Refused(
                 f"{mapping.processor} has {MOST_SAVED} saved mappings; there may not be more. "
                 "Delete some that nobody needs."

@@ -14,7 +14,19 @@ from pathlib import Path
 
 import click
 
-from waeup.kofa.cli import exports, files, imports, kinds, logs, preview, run, runs, storage, users
+from waeup.kofa.cli import (
+    exports,
+    files,
+    imports,
+    kinds,
+    logs,
+    mappings,
+    preview,
+    run,
+    runs,
+    storage,
+    users,
+)
 from waeup.kofa.cli.following import Cancelled, Unfinished
 from waeup.kofa.cli.screen import complain
 from waeup.kofa.cli.settings import Settings, common_options
@@ -71,6 +83,7 @@ for command in (
     logs.logs,
     kinds.processors,
     kinds.template,
+    mappings.mappings,
     storage.storage,
     users.users,
 ):

@@ -15,10 +15,10 @@ from waeup.kofa.cli.files import put_file
 from waeup.kofa.cli.following import Cancelled
 from waeup.kofa.cli.preview import Command, reading_options
 from waeup.kofa.cli.telling import ways
-from waeup.kofa.errors import FatalCSVError, NoSuchItem, Refused, WrongState
+from waeup.kofa.errors import FatalCSVError, MappingError, NoSuchItem, Refused, WrongState
 
 if TYPE_CHECKING:
-    from waeup.kofa.conversion import Mapping
+    from waeup.kofa.conversion import FittedMapping, Mapping, Values
     from waeup.kofa.operations import Operations, RunInfo
     from waeup.kofa.tabular.options import ReadOptions
 
@@ -46,6 +46,23 @@ class Pair(click.ParamType):
         return left, right
 
 
+class Replacement(click.ParamType):
+    """``FIELD:TEXT=TOKEN`` on the command line, as three texts."""
+
+    name = "FIELD:TEXT=TOKEN"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str, str]:
+        """See `click.ParamType`."""
+        field, _, pair = value.partition(":")
+        # A text may hold anything; a token is what somebody has chosen.
+        text, equals, token = pair.rpartition("=")
+        if not field or not text or not equals:
+            self.fail(f"{value!r} is not of the form {self.name}.", param, ctx)
+        return field, text, token
+
+
 @dataclass(frozen=True)
 class Demand:
     """What the options say: what the rows of a table are, and how it is read."""
@@ -54,6 +71,8 @@ class Demand:
     mode: str
     assigned: Sequence[tuple[str, str]]
     constants: Sequence[tuple[str, str]]
+    replaced: Sequence[tuple[str, str, str]]
+    saved: str | None
     ignored: Sequence[str]
     ignore_rest: bool
     skip_unchanged: bool
@@ -72,6 +91,9 @@ class Demand:
         for option, pairs in (("--map", self.assigned), ("--set", self.constants)):
             for left, right in pairs:
                 words += [option, f"{left}={right}"]
+        for field, text, token in self.replaced:
+            words += ["--value", f"{field}:{text}={token}"]
+        words += [] if self.saved is None else ["--mapping", self.saved]
         for column in self.ignored:
             words += ["--ignore", column]
         for option, is_given in (
@@ -106,6 +128,19 @@ def demand_options(command: Command) -> Command:
         ),
         click.option(
             "--ignore", "ignored", metavar="COLUMN", multiple=True, help="A column to leave out."
+        ),
+        click.option(
+            "--mapping",
+            "saved",
+            metavar="NAME",
+            help="A saved mapping; other options come before what it says.",
+        ),
+        click.option(
+            "--value",
+            "replaced",
+            type=Replacement(),
+            multiple=True,
+            help="What a text in the column of a field stands for. May be repeated.",
         ),
         click.option(
             "--set",
@@ -159,6 +194,17 @@ class Prepared(NamedTuple):
             **more,
         )
 
+    def save(self, operations: "Operations", name: str) -> None:
+        """Keep the mapping under a name."""
+        header = operations.preview(self.name, 0, self.demand.options).header
+        operations.save_mapping(
+            name,
+            self.demand.processor,
+            tuple(zip(header, self.mapping.columns, strict=True)),
+            constants=self.mapping.constants,
+            values=self.mapping.values,
+        )
+
 
 @contextmanager
 def prepared(operations: "Operations", file: str, demand: Demand) -> Iterator[Prepared]:
@@ -186,13 +232,21 @@ def _mapping(
 ) -> "Mapping":
     """Return which column fills which field; what does not fit is refused with the options."""
     try:
+        choice = _Choice(
+            _once("--map", demand.assigned), set(demand.ignored), constants, demand.replaced
+        )
+        if demand.saved is not None:
+            choice.complete(
+                operations.use_mapping(demand.saved, demand.processor, name, demand.options)
+            )
         mapping = operations.make_mapping(
             name,
             demand.processor,
             demand.mode,
-            assign=_once("--map", demand.assigned),
-            ignore=demand.ignored,
-            constants=constants,
+            assign=choice.assign,
+            ignore=choice.ignore,
+            constants=choice.constants,
+            values=choice.values,
             ignore_rest=demand.ignore_rest,
             options=demand.options,
         )
@@ -201,8 +255,61 @@ def _mapping(
     except FatalCSVError as reason:
         raise FatalCSVError(
             f"{file}: {reason} What fills the fields is said by --map COLUMN=FIELD and "
-            "--set FIELD=VALUE; --ignore COLUMN leaves a column out."
+            "--set FIELD=VALUE; --ignore COLUMN leaves a column out. `kofactl preview --processor "
+            f"{demand.processor}` proposes a mapping."
         )
+
+
+class _Choice:
+    """What was chosen for columns, fields and texts, by names."""
+
+    def __init__(
+        self,
+        assign: dict[str, str],
+        ignore: set[str],
+        constants: dict[str, str],
+        replaced: Sequence[tuple[str, str, str]],
+    ) -> None:
+        self.assign = assign
+        self.ignore = ignore
+        self.constants = constants
+        self._tokens: dict[tuple[str, str], str] = {}
+        for field, cell, token in replaced:
+            text = cell.strip()
+            if self._tokens.setdefault((field, text), token) != token:
+                raise Refused(f"--value names {text!r} of {field} twice. Give it once.")
+
+    @property
+    def values(self) -> "Values":
+        """Which texts stand for others, as a `Mapping` has it."""
+        return tuple((field, ((text, token),)) for (field, text), token in self._tokens.items())
+
+    def complete(self, saved: "FittedMapping") -> None:
+        """Add what a saved mapping says of columns and fields about which nothing is said yet.
+
+        Raises `MappingError` when the table lacks a column that it needs.
+        """
+        chosen = {*self.assign.values(), *self.constants}
+        missing = [name for name, field in saved.missing if field not in chosen]
+        if missing:
+            raise MappingError(
+                f"The mapping needs columns that are not there: {', '.join(map(repr, missing))}."
+            )
+        for column, field in zip(saved.header, saved.mapping.columns, strict=True):
+            if column in self.assign or column in self.ignore or column in saved.new:
+                continue
+            if field is None or field in chosen:
+                self.ignore.add(column)
+            else:
+                self.assign[column] = field
+        filled = {*self.assign.values(), *self.constants}
+        for field, text in saved.mapping.constants:
+            if field not in filled:
+                self.constants[field] = text
+        for field, pairs in saved.mapping.values:
+            for text, token in pairs:
+                if field in self.assign.values():
+                    self._tokens.setdefault((field, text), token)
 
 
 def _once(option: str, pairs: Sequence[tuple[str, str]]) -> dict[str, str]:

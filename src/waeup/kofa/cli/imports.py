@@ -86,12 +86,19 @@ def import_(
     show_default=True,
     help="Rows to show, of those that fail, change something, or are double.",
 )
+@click.option("--save-mapping", metavar="NAME", help="Keep what fills the fields under this name.")
 @common_options
 @pass_settings
-def check(settings: Settings, file: str, demand: Demand, rows: int) -> int:
+def check(
+    settings: Settings, file: str, demand: Demand, rows: int, save_mapping: str | None
+) -> int:
     """Tell what an import would do, row by row; nothing of it is done.
 
     FILE and options are those of `import`. A path is put first, and stays in the data center.
+
+    With --save-mapping all that is said by --map, --ignore, --set and --value, or found by the
+    names of the columns, is kept, for all who may import such objects; --mapping uses it for
+    other files. `kofactl mappings` lists what was saved.
 
     The exit code is 1 when rows would fail. An import with --check and the number of the check
     keeps to it: a row that turns out otherwise by then is pending, and says so.
@@ -106,6 +113,8 @@ def check(settings: Settings, file: str, demand: Demand, rows: int) -> int:
         session(settings, write=True) as operations,
         prepared(operations, file, demand) as wanted,
     ):
+        if save_mapping is not None:
+            wanted.save(operations, save_mapping)
         run = _check(operations, wanted)
         notable = operations.check_rows(run.id, notable=True, limit=rows + 1)
     return tell_check(settings, run, notable, rows, demand.command(wanted.name, "--check", run.id))

@@ -1,23 +1,36 @@
 """``kofactl preview``: how a table is read, and what is wrong with it."""
 
 import os
+import shlex
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
 from waeup.kofa.cli.instance import Instance
 from waeup.kofa.cli.screen import say, say_json, show_table
 from waeup.kofa.cli.settings import Settings, common_options, pass_settings
-from waeup.kofa.errors import NoSuchItem, Refused, TableError
+from waeup.kofa.errors import MappingError, NoSuchItem, Refused, TableError
 
 if TYPE_CHECKING:
     from waeup.kofa.importing.preview import Preview
+    from waeup.kofa.operations import ProcessorInfo, ProposedColumn
     from waeup.kofa.tabular.options import ReadOptions
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+#: Why a field is proposed, in words.
+REASONS = {
+    "same": "same name",
+    "loose": "same name but for case and blanks",
+    "remembered": "as in the last import",
+    "title": "title of the field",
+    "similar": "similar name",
+}
+#: Reasons for which `import` asks for no confirmation.
+_CERTAIN = ("same", "loose")
 
 #: Some rows have a problem.
 DAMAGED = 1
@@ -52,14 +65,34 @@ def reading_options(command: Command) -> Command:
 @click.option(
     "--rows", type=click.IntRange(0, 100), default=3, show_default=True, help="Rows to show."
 )
+@click.option("--processor", "-p", help="Propose which column fills which field of this kind.")
+@click.option(
+    "--mode",
+    "-m",
+    type=click.Choice(("create", "update", "remove", "upsert")),
+    default="create",
+    show_default=True,
+    help="What the import is to do, for --processor.",
+)
 @reading_options
 @common_options
 @pass_settings
-def preview(settings: Settings, file: str, rows: int, **reading: str | None) -> int:
+def preview(
+    settings: Settings,
+    file: str,
+    rows: int,
+    processor: str | None,
+    mode: str,
+    **reading: str | None,
+) -> int:
     """Show how a file is read: what was found, its first rows, and what is wrong with any row.
 
     FILE is the name of a stored file or a path, as for `import`. What a path leads to is not
     stored, and needs no portal.
+
+    With --processor it is proposed which column fills which field, with a confidence and the
+    reason for it. What is more than another way to write the name of a field is a guess: `import`
+    takes it only when --map says so. Such options are shown. This needs a portal.
 
     What is found can be replaced by the options. The exit code is 1 when rows have problems; those
     would stay pending.
@@ -68,6 +101,7 @@ def preview(settings: Settings, file: str, rows: int, **reading: str | None) -> 
     kofactl preview students_admin.csv
     kofactl preview ./scores.xlsx --sheet "Term 2" --rows 10
     kofactl preview old.txt --encoding cp1252 --delimiter tab
+    kofactl preview ./list.csv --processor studentprocessor --mode update
     """
     from waeup.kofa.tabular import UnclearTable
     from waeup.kofa.tabular.options import ReadOptions
@@ -77,10 +111,12 @@ def preview(settings: Settings, file: str, rows: int, **reading: str | None) -> 
         seen = _look(settings, file, rows, options)
     except UnclearTable as unclear:
         raise TableError(f"{unclear} {_HINT}")
+    proposed = None if processor is None else _proposals(settings, seen, processor, mode)
     if settings.json:
-        say_json(as_dict(seen))
+        more = {} if proposed is None else {"proposals": list(map(asdict, proposed.columns))}
+        say_json({**as_dict(seen), **more})
     else:
-        _show(seen)
+        _show(seen, proposed)
     return DAMAGED if seen.damaged else 0
 
 
@@ -110,6 +146,28 @@ def _look(settings: Settings, file: str, rows: int, options: "ReadOptions") -> "
         return look_at(source, path.name, rows, options, limits())
 
 
+class _Proposed(NamedTuple):
+    """What is proposed, and the fields that must be filled and are not."""
+
+    columns: "tuple[ProposedColumn, ...]"
+    missing: list[str]
+
+
+def _proposals(settings: Settings, seen: "Preview", processor: str, mode: str) -> _Proposed:
+    """Return which column may fill which field."""
+    from waeup.kofa.cli.session import session
+
+    with session(settings) as operations:
+        info: ProcessorInfo = operations.processor(processor)
+        if mode not in info.modes:
+            raise MappingError(
+                f"{info.title} has no mode {mode!r}. It has: {', '.join(info.modes)}."
+            )
+        columns = operations.propose_columns(seen, processor, mode)
+    filled = {column.field for column in columns}
+    return _Proposed(columns, [name for name in info.required[mode] if name not in filled])
+
+
 def as_dict(seen: "Preview") -> dict[str, Any]:
     """Return a preview as plain data."""
     data = asdict(seen)
@@ -124,7 +182,7 @@ def as_dict(seen: "Preview") -> dict[str, Any]:
     return {**data, "damaged": seen.damaged}
 
 
-def _show(seen: "Preview") -> None:
+def _show(seen: "Preview", proposed: _Proposed | None = None) -> None:
     """Tell a person what was found."""
     say(f"{seen.name}: {seen.rows:,} rows, {len(seen.header):,} columns")
     for what, found in _facts(seen):
@@ -136,6 +194,8 @@ def _show(seen: "Preview") -> None:
         ((column, *(row[at] for row in seen.samples)) for at, column in enumerate(seen.header)),
     )
     say()
+    if proposed is not None:
+        _show_proposals(proposed)
     if seen.is_guess:
         say(
             f"The encoding {seen.encoding} is a guess. Compare the names: if some are wrong, "
@@ -156,6 +216,35 @@ def _show(seen: "Preview") -> None:
         if finding.rows > len(finding.examples):
             say(f"    and {finding.rows - len(finding.examples):,} more")
     say(_HINT)
+
+
+def _show_proposals(proposed: _Proposed) -> None:
+    """Tell a person which column may fill which field."""
+    show_table(
+        ("Column", "Field", "Certain", "Why"),
+        (
+            (
+                column.column,
+                column.field or ("(left out)" if column.reason else "(none)"),
+                f"{column.confidence:.0%}" if column.reason else "",
+                REASONS.get(column.reason, ""),
+            )
+            for column in proposed.columns
+        ),
+    )
+    say()
+    options: list[str] = []
+    for column in proposed.columns:
+        if column.reason and column.reason not in _CERTAIN:
+            options += (
+                ["--ignore", column.column]
+                if column.field is None
+                else ["--map", f"{column.column}={column.field}"]
+            )
+    if options:
+        say(f"If that is right, say so to `import`: {shlex.join(options)}")
+    if proposed.missing:
+        say(f"Nothing fills yet what must be filled: {', '.join(proposed.missing)}.")
 
 
 def _facts(seen: "Preview") -> list[tuple[str, str]]:

@@ -51,7 +51,7 @@ class SavedMapping:
                 self.values,
             ),
             tuple(header),
-            tuple(name for name, field in self.columns if field and name not in used),
+            tuple((name, field) for name, field in self.columns if field and name not in used),
             tuple(
                 name
                 for name in header
@@ -64,13 +64,13 @@ class SavedMapping:
 class FittedMapping:
     """A saved mapping as it fits the columns of a table.
 
-    `missing` are the columns that it fills fields from and that the table does not have, `new`
+    `missing` are the columns that it needs and the table does not have, with their fields; `new`
     are those of the table that it says nothing about; they fill nothing.
     """
 
     mapping: Mapping
     header: tuple[str, ...]
-    missing: tuple[str, ...] = ()
+    missing: tuple[tuple[str, str], ...] = ()
     new: tuple[str, ...] = ()
 
 

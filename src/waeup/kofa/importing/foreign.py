@@ -9,6 +9,8 @@ from itertools import islice
 from typing import NamedTuple
 
 from waeup.kofa.conversion import FieldPlan
+from waeup.kofa.conversion.cells import MARKERS
+from waeup.kofa.importing.corrections import Correction
 from waeup.kofa.importing.hooks import UPDATE, UPSERT, row_error
 from waeup.kofa.importing.reading import open_source
 from waeup.kofa.tabular.options import ReadOptions
@@ -38,11 +40,17 @@ class Foreign(NamedTuple):
 
 
 def foreign_texts(
-    path: str, options: ReadOptions, name: str, plans: Mapping[int, FieldPlan], mode: str
+    path: str,
+    options: ReadOptions,
+    name: str,
+    plans: Mapping[int, FieldPlan],
+    mode: str,
+    corrections: Mapping[int, Correction] | None = None,
 ) -> Foreign:
     """Look for texts that are not allowed in columns of the table at `path`.
 
-    `plans` are those of the fields that the columns fill, by position.  Damaged rows are passed
+    `plans` are those of the fields that the columns fill, by position, `corrections` say which
+    rows are read otherwise than they stand in the table, by number.  Damaged rows are passed
     over, and no more than `MOST_ROWS` are read.  `name` is what messages call the table.  Raises
     `TableError`.
     """
@@ -52,6 +60,9 @@ def foreign_texts(
         source = iter(table)
         for row in islice(source, MOST_ROWS):
             rows += 1
+            correction = corrections.get(row.number) if corrections else None
+            if correction is not None:
+                row = correction.applied(row, len(table.header))
             if row.problem is None:
                 for column in columns:
                     column.look_at(row.values)
@@ -73,7 +84,8 @@ class _Column:
         self.is_full = False
         self._convert = plan.convert
         self._mode = mode
-        self._allowed: set[str] = {""}
+        # What has a meaning of its own cannot stand for something else.
+        self._allowed = set(MARKERS)
 
     def look_at(self, cells: tuple[str, ...] | list[str]) -> None:
         """Count the text of a row, unless it is allowed."""
