@@ -15,6 +15,7 @@ from persistent import Persistent
 
 from waeup.kofa.conversion import Values
 from waeup.kofa.errors import NoSuchItem
+from waeup.kofa.importing.corrections import Corrections
 from waeup.kofa.importing.distribution import Distribution
 from waeup.kofa.mappings import Mappings
 
@@ -52,9 +53,11 @@ class Draft(Persistent):
     which texts stand for others (as in `waeup.kofa.conversion.Mapping`).
     `skip_unchanged` leaves objects alone that have all values already.
     `check` and `run` are the ids of its check and of its import, if they were ordered.  A draft
-    that was run outlives its file.
+    that was run outlives its file.  `corrections` are those of its rows.
     """
 
+    # Drafts of before have none.
+    _corrections: Corrections | None = None
     reading: dict[str, Any] = {}
     processor: str | None = None
     mode: str | None = None
@@ -71,6 +74,18 @@ class Draft(Persistent):
         self.digest = digest
         self.owner = owner
         self.date = date
+        self._corrections = Corrections()
+
+    @property
+    def corrections(self) -> Corrections:
+        """What is read in place of cells of the file; see `corrections_to_change`."""
+        return Corrections() if self._corrections is None else self._corrections
+
+    def corrections_to_change(self) -> Corrections:
+        """Return what is read in place of cells of the file, made if need be."""
+        if self._corrections is None:
+            self._corrections = Corrections()
+        return self._corrections
 
 
 def _new_tree() -> OOBTree:

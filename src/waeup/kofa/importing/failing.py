@@ -8,7 +8,7 @@ kept, too; of no other row is anything kept.  Secrets are kept as hashes, or not
 import json
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from waeup.kofa.conversion import unguard
@@ -166,7 +166,7 @@ class FailingWriter:
         )
         if not has_failed:
             return
-        found = self._problems(result)
+        found = problems_of(result, self._positions)
         if is_damaged and not result.is_corrected and row.problem is not None:
             kinds = [row.problem.code.replace("-", " ").capitalize()]
         else:
@@ -191,31 +191,6 @@ class FailingWriter:
                 # What the engine has made of it is no secret any more.
                 cells[at] = "" if field is None else result.cells.get(field, "")
         return cells
-
-    def _problems(self, result: RowResult) -> list[RowProblem]:
-        reason = result.reason or ""
-        pairs = [_named(*error) for error in result.errors]
-        if not pairs:
-            pairs = self._pairs_in(reason)
-            rest = "" if pairs else reason
-        else:
-            # What is left concerns the row: an invariant, or what a site says in its own words.
-            rest = reason
-            for field, message in result.errors:
-                rest = rest.replace(f"{field}: {message}", "", 1)
-            rest = rest.strip("; ")
-        found = [RowProblem(field, self._positions.get(field), text) for field, text in pairs]
-        return [*found, *([RowProblem("", None, rest)] if rest else [])]
-
-    def _pairs_in(self, reason: str) -> list[tuple[str, str]]:
-        """Return what a reason says about single fields, if it says nothing else."""
-        pairs = []
-        for part in reason.split("; "):
-            match = _FIELD.fullmatch(part)
-            if match is None or not {match[1], match[2]} & self._positions.keys():
-                return []
-            pairs.append(_named(match[1], match[2]))
-        return pairs
 
     def _kind(self, problem: RowProblem, result: RowResult) -> str:
         if problem.field:
@@ -290,6 +265,37 @@ class FailingReader:
         )
         for number, is_damaged, text in self._database.execute(query, (position, group)):
             yield number, bool(is_damaged), text or ""
+
+
+def problems_of(result: RowResult, positions: Mapping[str, int]) -> list[RowProblem]:
+    """Return what is wrong with a row; `positions` tells the column that fills a field."""
+    reason = result.reason or ""
+    if result.errors:
+        pairs = [_named(*error) for error in result.errors]
+        # What is left concerns the row: an invariant, or what a site says in its own words.
+        rest = reason
+        for field, message in result.errors:
+            rest = rest.replace(f"{field}: {message}", "", 1)
+        rest = rest.strip("; ")
+    else:
+        pairs = _pairs_in(reason, positions)
+        rest = "" if pairs else reason
+    found = [RowProblem(field, positions.get(field), text) for field, text in pairs]
+    return [*found, *([RowProblem("", None, rest)] if rest else [])]
+
+
+def _pairs_in(reason: str, fields: Container[str]) -> list[tuple[str, str]]:
+    """Return what a reason says about single fields, if it says nothing else."""
+    pairs = []
+    for part in reason.split("; "):
+        match = _FIELD.fullmatch(part)
+        if match is None:
+            return []
+        field, message = _named(match[1], match[2])
+        if field not in fields:
+            return []
+        pairs.append((field, message))
+    return pairs
 
 
 def kind_of(message: str, texts: Iterable[str]) -> str:

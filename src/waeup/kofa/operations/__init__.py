@@ -8,6 +8,7 @@ belong to the doors, but for runs, which have their own (`waeup.kofa.jobs`).
 from waeup.kofa.importing.preview import Preview
 from waeup.kofa.operations.exports import ExportOperations
 from waeup.kofa.operations.files import FileOperations
+from waeup.kofa.operations.mending import MendingOperations
 from waeup.kofa.operations.people import PeopleOperations
 from waeup.kofa.operations.settings import SettingsOperations
 from waeup.kofa.operations.values import (
@@ -41,7 +42,9 @@ __all__ = [
 ]
 
 
-class Operations(ExportOperations, SettingsOperations, PeopleOperations, FileOperations):
+class Operations(
+    MendingOperations, ExportOperations, SettingsOperations, PeopleOperations, FileOperations
+):
     """The operations of one person in one portal.
 
     `site` is the portal, `principal` the person.  Each method raises `NotAllowed`

@@ -82,16 +82,6 @@ def needs_of(storage: str, path: str) -> set[str]:
     return {*_needs_of_file(storage, path, limits(), state)}
 
 
-def secret_columns(header: tuple[str, ...]) -> set[int]:
-    """Return the positions of columns that look like passwords of some kind."""
-    return {
-        position
-        for _, processor in getUtilitiesFor(IBatchProcessor)
-        for position, field in enumerate(propose(header, _secret_fields(processor)))
-        if field is not None
-    }
-
-
 @lru_cache(maxsize=256)
 def _needs_of_file(
     storage: str, path: str, limits: Limits, state: tuple[int, ...]

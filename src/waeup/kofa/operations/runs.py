@@ -21,7 +21,8 @@ from waeup.kofa.conversion import Mapping
 from waeup.kofa.errors import ConfirmationNeeded, MappingError, NoSuchItem, WrongState
 from waeup.kofa.exporting import Wish
 from waeup.kofa.importing.checking import CheckedRow, CheckReader
-from waeup.kofa.importing.hooks import CREATE, REMOVE
+from waeup.kofa.importing.corrections import Corrections
+from waeup.kofa.importing.hooks import CREATE, REMOVE, overridden
 from waeup.kofa.importing.reading import AS_FOUND
 from waeup.kofa.interfaces import IBatchProcessor, IDataCenterConfig
 from waeup.kofa.jobs.exports import has_result, kept_time, result_of
@@ -75,6 +76,7 @@ class RunOperations(MappingOperations):
         options: ReadOptions = AS_FOUND,
         skip_unchanged: bool = False,
         check: str | None = None,
+        draft: str | None = None,
         yes_remove: int = 0,
         yes_change: int = 0,
     ) -> RunInfo:
@@ -89,13 +91,16 @@ class RunOperations(MappingOperations):
         when the file belongs to another run, and what `check` raises.
         """
         order = replace(
+        order = self._order(IMPORT, name, processor, mode, mapping, digest, options)
+        corrections = self._corrections_for(order, draft)
             self._order(IMPORT, name, processor, mode, mapping, digest, options),
             skip_unchanged=skip_unchanged,
             check=check,
         )
+            corrections="" if corrections is None else corrections.digest(),
         checked = None if check is None else self._fitting_check(order, check)
         self._require_confirmation(order, checked, yes_remove, yes_change)
-        info = self._start(order, self._needs(name))
+        info = self._start(order, self._needs(name), corrections)
         self._remember(order, self._header(name, options))
         return info
 
@@ -110,10 +115,17 @@ class RunOperations(MappingOperations):
         options: ReadOptions = AS_FOUND,
         skip_unchanged: bool = False,
     ) -> RunInfo:
+        draft: str | None = None,
         """Order a check of an import: what it would do, row by row; nothing of it stays."""
         order = self._order(CHECK, name, processor, mode, mapping, digest, options)
-        order = replace(order, skip_unchanged=skip_unchanged, takes_file=False)
-        return self._start(order, self._needs(name))
+        corrections = self._corrections_for(order, draft)
+        order = replace(
+            order,
+            skip_unchanged=skip_unchanged,
+            takes_file=False,
+            corrections="" if corrections is None else corrections.digest(),
+        )
+        return self._start(order, self._needs(name), corrections)
 
     def start_undo(self, id: str, *, check: bool = False) -> RunInfo:
         """Order that an import is taken back; with `check` only what that would do.
@@ -380,10 +392,41 @@ class RunOperations(MappingOperations):
             *needs_of(storage, os.path.join(storage, name)),
         }
 
-    def _start(self, order: Order, needs: Iterable[str]) -> RunInfo:
+    def _corrections_for(self, order: Order, draft: str | None) -> Corrections | None:
+        """Return what a run of a draft reads in place of cells of the file, if anything.
+
+        Raises `MappingError` when that was said about other content.
+        """
+        if draft is None:
+            return None
+        prepared = self.draft(draft)
+        if not len(prepared.corrections):
+            return None
+        if (prepared.filename, prepared.digest, prepared.reading) != (
+            order.file,
+            order.digest,
+            order.reading,
+        ):
+            raise MappingError(
+                f"The rows that were corrected are not those of {order.file} as it is now, and as "
+                "it is read. Choose the file again."
+            )
+        processor = getUtility(IBatchProcessor, name=order.processor)
+        if overridden(processor, "doImport"):
+            raise MappingError(
+                f"{processor.name} imports whole tables, thus no row can be corrected. Take the "
+                "corrections back, and correct the file."
+            )
+        return prepared.corrections.copy()
+
+    def _start(
+        self, order: Order, needs: Iterable[str], corrections: Corrections | None = None
+    ) -> RunInfo:
         self._require(MAY_IMPORT)
         scope = getUtility(IBatchProcessor, name=order.processor).scope
-        run = self._runs.add(Run(order, scope, needs))
+        run = Run(order, scope, needs)
+        run.corrections = corrections
+        self._runs.add(run)
         self._ring(run)
         return self._info(run)
 
@@ -402,8 +445,8 @@ class RunOperations(MappingOperations):
             )
         if check.order.undoes is not None or not check.order.is_same_import(order):
             raise MappingError(
-                f"Since the check, {order.file}, its mapping, or what is to be done has changed. "
-                "Check it again."
+                f"Since the check, {order.file}, its mapping, its corrections, or what is to be "
+                "done has changed. Check it again."
             )
         return check
 

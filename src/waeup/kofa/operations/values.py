@@ -251,3 +251,83 @@ class RunInfo:
     def title(self) -> str:
         """What it does, in words."""
         return f"{self.kind} of {self.file}"
+
+
+@dataclass(frozen=True)
+class CellInfo:
+    """A cell of a row that a check has found failing.
+
+    It stands at `position`, in the column `name`, which fills `field` (None: ignored; a cell
+    beyond the columns has no name).  `text` is what stands in the file, `corrected` what is read
+    in its place, or None, and `message` says what the check has found wrong with it.  Of a
+    `secret` neither text is shown.
+    """
+
+    position: int
+    name: str
+    field: str | None
+    text: str
+    corrected: str | None
+    message: str
+    secret: bool
+
+
+@dataclass(frozen=True)
+class FailingRow:
+    """A row that a check has found failing, or one that was corrected.
+
+    `number` counts source rows, `line` is the physical line.  `messages` say what is wrong with
+    the row as a whole.  The cells of one that `is_damaged` cannot be trusted: who corrects it
+    gives all of them; `raw` is its text, unless that may show secrets.
+    """
+
+    number: int
+    line: int
+    cells: tuple[CellInfo, ...]
+    messages: tuple[str, ...]
+    is_damaged: bool
+    raw: str | None
+    is_corrected: bool
+
+
+@dataclass(frozen=True)
+class LikeCell:
+    """A text that `rows` of a group have in a column."""
+
+    text: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class RowVerdict:
+    """What would become of a single row.
+
+    `outcome` is one of those of a check, or ``blank`` for a row that would be passed over.
+    `errors` are pairs of the position of a cell and what is wrong with it, `messages` what is
+    wrong with the row as a whole.  `same_as` is the number of another row of the file that
+    means the same object.
+    """
+
+    outcome: str
+    errors: tuple[tuple[int, str], ...]
+    messages: tuple[str, ...]
+    same_as: int | None
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether the row would not fail."""
+        return self.outcome != "failed"
+
+
+@dataclass(frozen=True)
+class CorrectedText:
+    """A cell that was corrected: of the row `number`, in the column `name` at `position`.
+
+    Of a password, neither text is shown.
+    """
+
+    number: int
+    position: int
+    name: str
+    old: str
+    new: str
