@@ -190,6 +190,10 @@ class Ledger(Persistent):
             )
         return draft
 
+    def drafts(self) -> list[Draft]:
+        """Return all drafts."""
+        return [draft for draft in self._drafts.values() if draft is not None]
+
     def drop_draft(self, id: str) -> None:
         """Forget a draft."""
         if id != _KEEPER:
@@ -230,10 +234,6 @@ class Ledger(Persistent):
         self._distributions.pop(distribution.id, None)
 
     # -- rows of removed objects ----------------------------------------------
-
-    def drafts(self) -> list[Draft]:
-        """Return all drafts."""
-        return [draft for draft in self._drafts.values() if draft is not None]
 
     def expect_rows(self, id: str, date: str) -> None:
         """Record, with the removals, that the rows in the work folder `id` are to be kept."""

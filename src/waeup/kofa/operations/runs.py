@@ -85,19 +85,20 @@ class RunOperations(MappingOperations):
         `digest` is the SHA-256 of the content that the mapping was made for: an import of other
         content is refused (default: the content of this moment).  `options` say how the file is
         read, as in `preview`.  `check` is the id of a check of the same import: rows that turn
-        out otherwise fail.  `yes_remove` and `yes_change` confirm numbers of objects.
+        out otherwise fail.  `draft` is the id of a draft of the person: rows are read as they were
+        corrected there.  `yes_remove` and `yes_change` confirm numbers of objects.
 
         Raises `ConfirmationNeeded` when more objects would be removed or changed, `WrongState`
         when the file belongs to another run, and what `check` raises.
         """
-        order = replace(
         order = self._order(IMPORT, name, processor, mode, mapping, digest, options)
         corrections = self._corrections_for(order, draft)
-            self._order(IMPORT, name, processor, mode, mapping, digest, options),
+        order = replace(
+            order,
             skip_unchanged=skip_unchanged,
             check=check,
-        )
             corrections="" if corrections is None else corrections.digest(),
+        )
         checked = None if check is None else self._fitting_check(order, check)
         self._require_confirmation(order, checked, yes_remove, yes_change)
         info = self._start(order, self._needs(name), corrections)
@@ -114,9 +115,12 @@ class RunOperations(MappingOperations):
         digest: str | None = None,
         options: ReadOptions = AS_FOUND,
         skip_unchanged: bool = False,
-    ) -> RunInfo:
         draft: str | None = None,
-        """Order a check of an import: what it would do, row by row; nothing of it stays."""
+    ) -> RunInfo:
+        """Order a check of an import: what it would do, row by row; nothing of it stays.
+
+        `draft` is as for an import.
+        """
         order = self._order(CHECK, name, processor, mode, mapping, digest, options)
         corrections = self._corrections_for(order, draft)
         order = replace(
@@ -322,14 +326,6 @@ class RunOperations(MappingOperations):
         if run.order.user != self.principal.id:
             self._require(ALL_EXPORTS)
 
-    def _may_see(self, run: Run) -> bool:
-        return self._may_see_each()(run)
-
-    def _may_see_each(self) -> Callable[[Run], bool]:
-        """Return what tells of runs whether the person may see them; each right is asked once."""
-        may = cache(self.may)
-
-        def may_see(run: Run) -> bool:
     def _seen(
         self, kinds: Collection[str], since: datetime | None, is_over: bool
     ) -> Iterator[Run]:
@@ -341,6 +337,14 @@ class RunOperations(MappingOperations):
             if run.order.kind in kinds and not (is_over and run.is_active) and may_see(run):
                 yield run
 
+    def _may_see(self, run: Run) -> bool:
+        return self._may_see_each()(run)
+
+    def _may_see_each(self) -> Callable[[Run], bool]:
+        """Return what tells of runs whether the person may see them; each right is asked once."""
+        may = cache(self.may)
+
+        def may_see(run: Run) -> bool:
             is_own = run.order.user == self.principal.id
             if run.order.kind == EXPORT:
                 general = () if is_own else (ALL_EXPORTS,)
