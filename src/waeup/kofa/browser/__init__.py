@@ -2,5 +2,5 @@
 
 A view reads a form, calls one operation, says what happened, and redirects.
 `page` is what all views have in common; the other modules follow the officer's
-way: `login`, `start`, `datacenter`, `importing`, `downloads`, `errors`.
+way: `login`, `start`, `datacenter`, `importing`, `exports`, `downloads`, `errors`.
 """

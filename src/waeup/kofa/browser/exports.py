@@ -61,7 +61,7 @@ class Exports(DataCenterPage, FormPage):
 
     def prepare(self) -> None:
         """List both."""
-        self.exporters = self.operations.exporters()
+        self.exporters = list(self.known_exporters.values())
         self.ordered = self.operations.exports(LISTED)
 
     def status_text(self, run: RunInfo) -> str:
@@ -113,7 +113,7 @@ class ExportConfig(DataCenterPage, FormPage):
     def exporter(self) -> ExporterInfo:
         """What is to be exported; raises `NoSuchItem`."""
         name = self.field("exporter")
-        found = next((info for info in self.operations.exporters() if info.name == name), None)
+        found = self.known_exporters.get(name)
         if found is None:
             raise NoSuchItem(
                 f"There is no exporter {name!r} that you may use. Choose one from the page with "
@@ -156,7 +156,7 @@ class ExportConfig(DataCenterPage, FormPage):
         try:
             run = self.operations.start_export(self._wish())
         except Refused:
-            if self._keys_file is not None:
+            if self._keys_files:
                 self.say(
                     _("Choose the file with keys again: a browser does not keep it."), "warning"
                 )
@@ -193,19 +193,24 @@ class ExportConfig(DataCenterPage, FormPage):
 
     def _keys(self) -> tuple[str, ...] | None:
         """Return the keys that were typed or sent, or None when all objects are wanted."""
-        typed, file = self.field("keys"), self._keys_file
-        if file is None and not typed.strip():
+        typed, files = self.field("keys"), self._keys_files
+        if self.field("keysfile"):
+            # Without it all objects would be exported.
+            raise Refused("The table with the keys did not arrive as a file. Choose it again.")
+        if not files and not typed.strip():
             return None
-        sent: tuple[str, ...] = ()
-        if file is not None:
-            sent = self.operations.export_keys(self.exporter.name, file.filename, file)
-        return tuple(dict.fromkeys((*keys_of_text(typed), *sent)))
+        keys = dict.fromkeys(keys_of_text(typed))
+        for file in files:
+            name = file.filename
+            keys.update(dict.fromkeys(self.operations.export_keys(self.exporter.name, name, file)))
+        return tuple(keys)
 
     @property
-    def _keys_file(self) -> Any:
-        """The file with keys, or None."""
-        file = self.request.form.get("keysfile")
-        return file if getattr(file, "filename", "") else None
+    def _keys_files(self) -> list[Any]:
+        """The files with keys; a browser sends one at most."""
+        sent = self.request.form.get("keysfile", [])
+        sent = sent if isinstance(sent, list | tuple) else [sent]
+        return [file for file in sent if getattr(file, "filename", "")]
 
     def _asked(self, info: FilterInfo, names: set[str]) -> Asked:
         """Return how a filter is shown; `names` are those of all."""

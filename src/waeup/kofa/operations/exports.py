@@ -18,6 +18,7 @@ from waeup.kofa.jobs.job import EXPORT_PERMISSION, PREFIX, remove_folders
 from waeup.kofa.jobs.record import EXPORT, Order, Run
 from waeup.kofa.operations.runs import RunOperations
 from waeup.kofa.operations.values import ExporterInfo, FilterInfo, RunInfo
+from waeup.kofa.spool import EXTENSIONS
 from waeup.kofa.spool.disk import CHUNK
 from waeup.kofa.transactional import on_commit
 
@@ -204,12 +205,14 @@ def _terms(vocabulary: Any) -> Iterable[tuple[str, str]]:
 
 
 def _extension(name: str) -> str:
-    """Return the extension of a name, that of a packed file with the one before."""
+    """Return the extension of a name, that of a packed file with the one before.
+
+    One that no table has is left out: it can be anything that a browser sends.
+    """
     base = os.path.basename(name.replace("\\", "/")).lower()
     stem, extension = os.path.splitext(base)
-    if extension == ".gz":
-        return os.path.splitext(stem)[1] + extension
-    return extension
+    inner = os.path.splitext(stem)[1] if extension == ".gz" else ""
+    return "".join(each for each in (inner, extension) if each in EXTENSIONS)
 
 
 def _ending(run: Run) -> str:

@@ -111,6 +111,25 @@ class ExportTest(ChromiumTestCase):
         self.assertEqual(self.window.current_url, address)
         self.assertEqual(self.find("button[name=start]").text, "Start the export")
 
+    def test_what_fingers_touch_has_room(self) -> None:
+        self.choose("faculties")
+        self.find("#keys").send_keys("LAW MED")
+        self.press("start")
+        self.gate.release()
+        self.wait_for("Keys that no object has")
+        form = str(self.find("a[href$='exporter=users']").get_attribute("href"))
+        for address in (self.window.current_url, form):
+            self.window.get(address)
+            for width in (1280, 390):
+                self.window.set_window_size(width, 900)
+                found = self.window.find_elements(
+                    By.CSS_SELECTOR, "main a, main summary, main input:not([type=hidden])"
+                )
+                for element in found:
+                    with self.subTest(address=address, width=width, element=element.text):
+                        self.assertGreaterEqual(element.size["height"], 24)
+                        self.assertGreaterEqual(element.size["width"], 24)
+
     def choose(self, exporter: str) -> None:
         """Go to the form of an exporter."""
         self.leave_by(self.find(f"a[href$='exporter={exporter}']"))

@@ -131,6 +131,10 @@ class MethodTests(GateTestCase):
         self.assertTrue(self.portal.body.closed)
         self.assertEqual((self.ask("/++x", method="HEAD"), self.body), ("404", b""))
 
+    def test_only_get_knows_parts(self) -> None:
+        self.assertIn("HTTP_RANGE", self.cleaned(HTTP_RANGE="bytes=1-"))
+        self.assertNotIn("HTTP_RANGE", self.cleaned(method="HEAD", HTTP_RANGE="bytes=1-"))
+
 
 class SizeTests(GateTestCase):
     """Requests that are larger than a form."""
