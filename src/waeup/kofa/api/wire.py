@@ -25,18 +25,24 @@ from waeup.kofa.conversion import FittedMapping, Mapping, SavedMapping
 from waeup.kofa.errors import Fault, KofaError, NotUnderstood
 from waeup.kofa.exporting import Wish
 from waeup.kofa.importing.checking import CheckedRow
+from waeup.kofa.importing.failing import ProblemGroup
 from waeup.kofa.importing.preview import Preview
 from waeup.kofa.importing.report import Report
 from waeup.kofa.jobs import Finding as Found
 from waeup.kofa.operations.values import (
+    CellInfo,
     ChoiceColumn,
+    CorrectedText,
     ExporterInfo,
+    FailingRow,
     FieldInfo,
     FilterInfo,
     ForeignText,
     FormerImport,
+    LikeCell,
     ProcessorInfo,
     ProposedColumn,
+    RowVerdict,
     RunInfo,
     StoredFile,
     UserInfo,
@@ -48,10 +54,13 @@ from waeup.kofa.tabular.survey import Example, Finding
 
 #: Data classes and named tuples that are sent.
 VALUES: tuple[type, ...] = (
+    CellInfo,
     CheckedRow,
     ChoiceColumn,
+    CorrectedText,
     Example,
     ExporterInfo,
+    FailingRow,
     FieldInfo,
     FilterInfo,
     Finding,
@@ -59,12 +68,15 @@ VALUES: tuple[type, ...] = (
     ForeignText,
     FormerImport,
     Found,
+    LikeCell,
     Mapping,
     Preview,
+    ProblemGroup,
     ProcessorInfo,
     ProposedColumn,
     ReadOptions,
     Report,
+    RowVerdict,
     RunInfo,
     SavedMapping,
     StoredFile,

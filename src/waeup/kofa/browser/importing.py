@@ -324,6 +324,7 @@ class Import4(DraftStep, RunPart):
             "digest": self.draft.digest,
             "options": self.options,
             "skip_unchanged": self.is_skipping,
+            "draft": self.draft.id,
         }
 
     def _amount(self, name: str) -> int:

@@ -69,11 +69,13 @@ def tell_end(settings: Settings, run: "RunInfo") -> int:
         say_json({"run": run.id, "state": run.state, **_plain_report(report)})
     elif run.kind == "check":
         say(f"{run.file}: {report.total:,} rows: {summary(run)}. Nothing was changed.")
+        _tell_corrected(report)
         _tell_reasons(report)
         if run.undoes is not None:
             say(f"To take it back: kofactl undo {run.undoes}")
     else:
         say(f"{run.file}: {report.total:,} rows in {report.seconds:.1f} s: {summary(run)}.")
+        _tell_corrected(report)
         _tell_reasons(report)
         _tell_files(run)
         if "undo" in run.actions:
@@ -129,6 +131,7 @@ def tell_run(run: "RunInfo", *, is_attended: bool) -> None:
         say(f"{run.report.total:,} rows: {summary(run)}.")
     elif run.rows:
         say(f"{run.rows:,} rows, {run.failed:,} of them failed.")
+    _tell_corrected(run.report)
     _tell_reasons(run.report)
     _tell_files(run)
     for text, other in (
@@ -184,6 +187,11 @@ def plain_run(run: "RunInfo") -> dict[str, Any]:
 
 def _plain_report(report: "Report") -> dict[str, Any]:
     return {**report.as_dict(), "seconds": round(report.seconds, 3)}
+
+
+def _tell_corrected(report: "Report") -> None:
+    if report.corrected:
+        say(f"Rows that were corrected before: {report.corrected:,}. The file stays as it was.")
 
 
 def _tell_reasons(report: "Report") -> None:
