@@ -16,6 +16,7 @@ from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
 from waitress.server import create_server
 from waitress.task import ErrorTask
+from waitress.utilities import RequestEntityTooLarge
 from waitress.wasyncore import ExitNow, close_all
 
 from waeup.kofa.cli import gate
@@ -149,6 +150,7 @@ class _Parser(HTTPRequestParser):
     """Refuses what is too large when its headers have come; the gate then asks who sends it."""
 
     adj: Any
+    is_form = False
 
     def parse_header(self, header_plus: bytes) -> None:
         """See `HTTPRequestParser`; the limit depends on the address."""
@@ -159,13 +161,17 @@ class _Parser(HTTPRequestParser):
             # waitress refuses what reaches its limit, the gate what exceeds it.
             small.max_request_body_size = min(gate.SMALL_REQUEST + 1, small.max_request_body_size)
             self.adj = small
+            self.is_form = True
 
 
 class _ErrorTask(ErrorTask):
     """Answers what cannot be parsed; it never comes to the gate."""
 
     def execute(self) -> None:
-        """See `ErrorTask`."""
+        """See `ErrorTask`; who has sent too large a form is told what can be done."""
+        error = self.request.error
+        if isinstance(error, RequestEntityTooLarge) and self.request.is_form:
+            error.body = gate.TOO_LARGE.text
         self.response_headers.extend(gate.secured([]))
         super().execute()
 

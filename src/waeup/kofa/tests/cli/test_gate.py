@@ -2,6 +2,7 @@
 
 import http.client
 import io
+import json
 import socket
 import unittest
 from contextlib import closing
@@ -17,6 +18,7 @@ from waeup.kofa.tests.cli.test_run import PASSWORD
 
 FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data; boundary=x"
+FILE = "application/octet-stream"
 UPLOAD = "/kofa/datacenter/upload"
 
 
@@ -123,6 +125,25 @@ class MethodTests(GateTestCase):
         for kind in ("text/xml", "application/json", "multipart/mixed", "", "text/x;" + FORM):
             self.assertEqual(self.ask(method="POST", CONTENT_TYPE=kind), "415", kind)
 
+    def test_a_file_is_put_on_the_upload_page_by_who_has_logged_in(self) -> None:
+        self.assertEqual(self.ask(UPLOAD, "PUT", CONTENT_TYPE=FILE), "403")
+        self.logged_in = True
+        for kind in (FILE, "Application/Octet-Stream", f"{FILE}; x=y"):
+            self.assertEqual(self.ask(UPLOAD, "PUT", CONTENT_TYPE=kind), "200", kind)
+            assert self.portal.seen is not None
+            self.assertEqual(self.portal.seen["CONTENT_TYPE"], FILE)
+        for kind in ("", FORM, MULTIPART, "text/csv", "application/octet-streams"):
+            self.assertEqual(self.ask(UPLOAD, "PUT", CONTENT_TYPE=kind), "415", kind)
+        self.assertNotIn("Accept-Post", self.headers)
+        for path in ("/kofa", "/kofa/datacenter", f"{UPLOAD}/x", "/kofa/login"):
+            self.assertEqual(self.ask(path, "PUT", CONTENT_TYPE=FILE), "405", path)
+        for path in ("/++etc++site/datacenter/upload", "/kofa/\0/datacenter/upload"):
+            self.assertEqual(self.ask(path, "PUT", CONTENT_TYPE=FILE), "404", path)
+
+    def test_a_file_is_no_form(self) -> None:
+        self.logged_in = True
+        self.assertEqual(self.ask(UPLOAD, "POST", CONTENT_TYPE=FILE), "415")
+
     def test_head_is_get_without_a_body(self) -> None:
         self.assertEqual(self.ask(method="HEAD"), "200")
         assert self.portal.seen is not None
@@ -153,6 +174,11 @@ class SizeTests(GateTestCase):
         self.logged_in = True
         self.assertEqual(self.send(SMALL_REQUEST + 1), "200")
 
+    def test_so_may_a_file(self) -> None:
+        self.assertEqual(self.send(SMALL_REQUEST + 1, method="PUT", CONTENT_TYPE=FILE), "403")
+        self.logged_in = True
+        self.assertEqual(self.send(SMALL_REQUEST + 1, method="PUT", CONTENT_TYPE=FILE), "200")
+
     def test_only_an_upload_may_be_larger(self) -> None:
         self.logged_in = True
         for other in (
@@ -160,6 +186,7 @@ class SizeTests(GateTestCase):
             {"path": f"{UPLOAD}/x"},
             {"CONTENT_TYPE": FORM},
             {"method": "GET"},
+            {"CONTENT_TYPE": FILE},
         ):
             self.assertEqual(self.send(SMALL_REQUEST + 1, **other), "413", other)
 
@@ -253,16 +280,23 @@ class RunningTests(unittest.TestCase):
             password = PASSWORD.search("\n".join(portal.said))
             assert password is not None
             address = urlsplit(portal.url).netloc
-            for path, kind in (("/kofa/login", MULTIPART), (UPLOAD, FORM)):
+            for method, path, kind in (
+                ("POST", "/kofa/login", MULTIPART),
+                ("POST", UPLOAD, FORM),
+                ("POST", UPLOAD, FILE),
+                ("PUT", "/kofa/login", FILE),
+                ("PUT", UPLOAD, MULTIPART),
+            ):
                 # Announced, and never sent: the answer comes all the same.
                 with closing(http.client.HTTPConnection(address, timeout=60)) as connection:
-                    connection.putrequest("POST", path)
+                    connection.putrequest(method, path)
                     connection.putheader("Content-Length", str(2 * SMALL_REQUEST))
                     connection.putheader("Content-Type", kind)
                     connection.endheaders()
                     with connection.getresponse() as answer:
                         self.assertEqual(answer.status, 413, path)
                         self.assertEqual(answer.headers["X-Content-Type-Options"], "nosniff")
+                        self.assertIn(b"A form can have 1 MB.", answer.read())
             content = b"code,title\n" + b"".join(b"F%06d,Faculty\n" % n for n in range(120_000))
             self.assertGreater(len(content), SMALL_REQUEST)
             client = Client(portal.url)
@@ -273,6 +307,37 @@ class RunningTests(unittest.TestCase):
             page = client.upload(UPLOAD, "many.csv", content)
             self.assertEqual((page.status, page.url), (200, f"{client.portal}/kofa/datacenter"))
             self.assertIn("many_admin.csv", page.text)
+
+    def test_a_file_is_put_up_to_the_limit(self) -> None:
+        def table(size: int) -> bytes:
+            return b"code,title\n" + b"F,%s\n" % (b"x" * 1000) * (size // 1003)
+
+        with running("--max-upload", "2") as portal:
+            password = PASSWORD.search("\n".join(portal.said))
+            assert password is not None
+            client = Client(portal.url)
+            client.get("/kofa/login")
+            fields = {"name": "many.csv", "token": "a-token-of-a-test"}
+            page = client.put(UPLOAD, b"code,title\nA,B\n", **fields)
+            self.assertEqual(page.status, 403)
+            self.assertIn("log in again", page.text)
+            client.log_in("admin", password[1])
+            client.get(UPLOAD)
+            large, too_large = table(3 * SMALL_REQUEST // 2), table(3 * SMALL_REQUEST)
+            page = client.put(UPLOAD, large, **fields)
+            self.assertEqual(page.status, 200, page.text)
+            self.assertEqual(json.loads(page.text)["name"], "many_admin.csv")
+            # In chunks, and known by its token.
+            page = client.put(UPLOAD, iter([large[:1000], large[1000:]]), **fields)
+            self.assertEqual(json.loads(page.text)["size"], len(large))
+            fields["token"] += "-2"
+            for content in (too_large, iter([too_large[:1000], too_large[1000:]])):
+                page = client.put(UPLOAD, content, **fields)
+                self.assertEqual(page.status, 413, page.text)
+                self.assertIn("the limit of this data center", json.loads(page.text)["error"])
+        self.assertEqual(
+            sorted(path.name for path in Path("var/datacenter").glob("*.csv")), ["many_admin.csv"]
+        )
 
     def test_what_is_no_request_gets_safe_headers_too(self) -> None:
         with running() as portal:
