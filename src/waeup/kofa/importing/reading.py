@@ -48,7 +48,9 @@ def open_source(path: str, options: ReadOptions = AS_FOUND, name: str | None = N
     if replace(options, sheet=None) in (AS_FOUND, OF_WORKBOOK):
         dialect = dialect_of_export(path)
         if dialect is not None:
-            return open_table(path, dialect=dialect, own=True, limits=limits(), name=name)
+            return open_table(
+                path, dialect=dialect, own=True, quoted=True, limits=limits(), name=name
+            )
     return options.open(path, limits=limits(), name=name)
 
 

@@ -194,7 +194,8 @@ class CarefulReader:
         if self._grammar.is_unclear(text):
             return problem(UNCLEAR_ESCAPE, line)
         if layout.profile is None:
-            return None
+            is_bare = layout.is_exported and layout.lacks_quotes(text)
+            return problem(OTHER_QUOTES, line) if is_bare else None
         if not text.isascii():
             if not layout.certain:
                 return problem(UNCERTAIN_ENCODING, line, detail=layout.encoding)

@@ -56,6 +56,8 @@ class Neighbours:
         """Take the next record, and settle those before it as far as they can be."""
         if self._profile is not None and self._held and not self._is_adjacent(entry):
             entry = self._join_over_gap(entry)
+        if self._layout.is_exported and self._held and self._is_rest(entry):
+            self._held[-1] = _broken(self._held[-1])
         if self._profile is None or not self._is_adjacent(entry):
             return self._hold(entry)
         before = self._held[-1]
@@ -93,7 +95,20 @@ class Neighbours:
         held = self.release()
         if held and self._profile is not None and self._may_be_cut(held[-1]):
             held[-1] = held[-1]._replace(problem=problem(CUT_OFF, held[-1].line))
+        if held and self._layout.is_exported and not held[-1].raw.endswith("\n"):
+            held[-1] = held[-1]._replace(problem=problem(CUT_OFF, held[-1].line))
         return held
+
+    def _is_rest(self, entry: Entry) -> bool:
+        """Tell whether a damaged record of an export is the rest of the row in front of it."""
+        quote = self._layout.grammar.dialect.quote
+        before = self._held[-1]
+        return (
+            entry.problem is not None
+            and before.problem is None
+            and self._is_adjacent(entry)
+            and not entry.raw.startswith(quote)
+        )
 
     def _hold(self, entry: Entry) -> list[Entry]:
         settled = self.release()

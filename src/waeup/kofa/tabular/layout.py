@@ -100,6 +100,11 @@ class Layout:
     quotes_all: bool = False
 
     @property
+    def is_exported(self) -> bool:
+        """Whether a program has written each cell in quotes and each row with a line end."""
+        return self.quotes_all and self.profile is None
+
+    @property
     def width(self) -> int:
         """Number of cells of a row."""
         return len(self.header)
@@ -172,6 +177,11 @@ class Layout:
             return False
         written = [cell.lstrip()[:1] for cell in self.grammar.written_cells(text)]
         return any(first not in ("", quote) for first in written)
+
+    def lacks_quotes(self, text: str) -> bool:
+        """Tell whether a cell of a row is not quoted, be it empty."""
+        quote = self.grammar.dialect.quote
+        return any(cell[:1] != quote for cell in self.grammar.written_cells(text))
 
     def repeats_header(self, cells: tuple[str, ...], text: str) -> bool:
         """Tell whether a row is the header again.

@@ -70,6 +70,7 @@ def open_table(
     limits: Limits | None = None,
     rows_required: bool = True,
     own: bool = False,
+    quoted: bool = False,
 ) -> Table:
     """Open the table at `path` and read its header.
 
@@ -77,7 +78,8 @@ def open_table(
     both is given, the rest beside `delimiter` and `quote`), and the physical line
     that holds the names, `header_line`.  `name` is what messages call the table
     (default: the file's name).  Rows are read lazily.  An `own` table was written by
-    `TableWriter`: nothing is guessed or doubted.
+    `TableWriter`: nothing is guessed or doubted.  One that is `quoted`, too, is an export: a cell
+    without quotes, and a last row without line end, are damaged.
 
     Raises `EmptyTable` when there is no header, `UnclearTable` when it is damaged or
     doubtful, so that a person has to name its line, `TableError` for what is no table or
@@ -96,7 +98,7 @@ def open_table(
         Dialect(delimiter, "'" if delimiter == '"' else '"').check()
     elif quote is not None:
         Dialect(";" if quote == "," else ",", quote).check()
-    given = _Given(encoding, dialect, delimiter, quote, header_line, own)
+    given = _Given(encoding, dialect, delimiter, quote, header_line, own, quoted)
     return Table(path, name or os.path.basename(path), given, limits or Limits(), rows_required)
 
 
@@ -109,6 +111,7 @@ class _Given(NamedTuple):
     quote: str | None
     header_line: int | None
     own: bool
+    quoted: bool
 
 
 def check_header(header: Sequence[str], name: str = "The table") -> None:
@@ -230,7 +233,7 @@ class Table:
             None if given.own else heading.profile,
             self.encoding,
             self.confidence >= CERTAIN,
-            not given.own and quotes_all(self._header_text, records, sample, grammar),
+            given.quoted if given.own else quotes_all(self._header_text, records, sample, grammar),
         )
 
     def _read_sample(self) -> None:
