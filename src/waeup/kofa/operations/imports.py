@@ -11,6 +11,7 @@ from zope.schema import getFields
 from zope.schema.interfaces import IPassword
 
 from waeup.kofa.conversion import Mapping, Values, explain, propose
+from waeup.kofa.conversion.mapping import sorted_values
 from waeup.kofa.errors import MappingError, NoSuchItem, NotAllowed
 from waeup.kofa.exporting.templates import template
 from waeup.kofa.importing.plan import check_replacements, secret_names
@@ -165,7 +166,7 @@ class ImportOperations(FileOperations):
         for name, value in changes.items():
             if not hasattr(type(draft), name):
                 raise TypeError(f"a draft has no attribute {name!r} that can be changed")
-            setattr(draft, name, value)
+            setattr(draft, name, sorted_values(value) if name == "values" else value)
         self._refuse_secrets(draft.processor, draft.constants, draft.values)
         return draft
 

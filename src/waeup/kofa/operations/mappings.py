@@ -1,6 +1,6 @@
 """Operations on mappings: what columns and texts may mean, and mappings with a name."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 
 from zope import schema
@@ -23,7 +23,7 @@ from waeup.kofa.conversion.guessing import CONFIDENCE, REMEMBERED
 from waeup.kofa.conversion.saved import check_mapping_name
 from waeup.kofa.errors import MappingError
 from waeup.kofa.importing.foreign import Foreign, foreign_texts
-from waeup.kofa.importing.hooks import REMOVE
+from waeup.kofa.importing.hooks import REMOVE, UPDATE, row_error
 from waeup.kofa.importing.plan import secret_names
 from waeup.kofa.importing.preview import HIDDEN, Preview
 from waeup.kofa.importing.reading import AS_FOUND
@@ -72,28 +72,37 @@ class MappingOperations(ImportOperations):
 
     # -- what texts may mean ----------------------------------------------------------
 
-    def choice_values(self, id: str) -> tuple[ChoiceColumn, ...]:
+    def choice_values(
+        self, id: str, columns: Sequence[str | None] | None = None
+    ) -> tuple[ChoiceColumn, ...]:
         """Return the columns of a draft that fill choices, with the texts that are not allowed.
 
-        Of each text the closest allowed value is proposed, unless one was chosen the last time.
-        The file is read once, as far as `ChoiceColumn` says.  Raises what `preview` raises.
+        `columns` are the fields of columns in place of those of the draft.  Of each text the closest allowed value is proposed, unless one was chosen the last time.
+        The file is read once, with the corrections of its rows, as far as `ChoiceColumn` says.
+        Raises what `preview` raises.
         """
         draft = self.draft(id)
-        if draft.processor is None or draft.columns is None:
+        columns = draft.columns if columns is None else columns
+        if draft.processor is None or columns is None:
             raise MappingError("Say first what fills the fields: no column has one yet.")
         processor, options = self._processor(draft.processor), ReadOptions(**draft.reading)
         header = self._header(draft.filename, options)
         fields = getFields(processor.iface)
         plans = {
             at: FieldPlan(fields[name], self.site)
-            for at, name in enumerate(draft.columns[: len(header)])
+            for at, name in enumerate(columns[: len(header)])
             if name is not None and isinstance(fields.get(name), (schema.Choice, schema.Bool))
         }
         if not plans:
             return ()
         source = self._source(self._existing(draft.filename), options)
         found = foreign_texts(
-            source.path, source.reading(options), draft.filename, plans, draft.mode or ""
+            source.path,
+            source.reading(options),
+            draft.filename,
+            plans,
+            draft.mode or "",
+            dict(draft.corrections),
         )
         decided = {field: dict(pairs) for field, pairs in draft.values}
         remembered = self.datacenter.ledger.mappings.memory(draft.processor).values
@@ -219,9 +228,9 @@ def _choice_column(
     for text, count in found.texts[at]:
         token = remembered.get(text.casefold())
         guess = (
-            guesser.guess(text)
-            if token is None
-            else Guess(token, CONFIDENCE[REMEMBERED], REMEMBERED)
+            Guess(token, CONFIDENCE[REMEMBERED], REMEMBERED)
+            if token is not None and _is_allowed(plan, token)
+            else guesser.guess(text)
         )
         texts.append(ForeignText(text, count, decided.get(text), *guess))
     return ChoiceColumn(
@@ -233,3 +242,13 @@ def _choice_column(
         found.is_whole,
         at in found.more,
     )
+
+
+def _is_allowed(plan: FieldPlan, token: str) -> bool:
+    """Tell whether a token can be imported still; vocabularies change."""
+    try:
+        plan.convert(token, UPDATE, True)
+    except Exception as exc:
+        row_error(exc)
+        return False
+    return True

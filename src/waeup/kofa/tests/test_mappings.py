@@ -16,6 +16,7 @@ from waeup.kofa.errors import (
     NotAllowed,
     Refused,
 )
+from waeup.kofa.importing.corrections import CorrectedCell, Correction
 from waeup.kofa.ledger import Ledger
 from waeup.kofa.tests.functional import import_file
 from waeup.kofa.tests.test_operations import OperationsTestCase
@@ -227,6 +228,26 @@ class Choices(StudentsCase):
         (column,) = self.operations.choice_values(self.draft("t_boss.csv").id)
         (text,) = (text for text in column.texts if text.text == "w")
         self.assertEqual((text.token, text.proposed, text.reason), (None, "f", "remembered"))
+
+    def test_what_is_not_allowed_any_more_is_not_proposed(self):
+        store = self.site["datacenter"].ledger.mappings_to_change()
+        store.remember("studentprocessor", (), (("sex", (("W", "x"), ("Mal", "x"))),))
+        (column,) = self.operations.choice_values(self.draft().id)
+        found = {text.text: (text.proposed, text.reason) for text in column.texts}
+        self.assertEqual(found, {"W": (None, ""), "Mal": ("m", "similar")})
+
+    def test_a_draft_keeps_values_in_their_one_form(self):
+        draft = self.draft(values=(("sex", ((" W ", "f"), ("M", "m"))), ("level", ())))
+        self.assertEqual(draft.values, (("sex", (("M", "m"), ("W", "f"))),))
+        with self.assertRaisesRegex(MappingError, "say only one of both"):
+            self.draft(values=(("sex", (("W", "f"), ("W", "m"))),))
+
+    def test_corrected_cells_are_read(self):
+        draft = self.draft()
+        cell = CorrectedCell(3, "W", "w")
+        draft.corrections_to_change().keep(1, Correction((cell,)), ())
+        (column,) = self.operations.choice_values(draft.id)
+        self.assertEqual({text.text for text in column.texts}, {"w", "Mal"})
 
     def test_the_check_of_other_values_is_one_of_another_import(self):
         args = ("s_boss.csv", "studentprocessor", "create")
