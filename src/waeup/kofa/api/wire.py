@@ -103,8 +103,15 @@ def _uncounted() -> int | None:
     )
 
 
+def _unsought() -> FormerImport | None:
+    raise Fault(
+        "The running portal does not say of listed files whether they were imported before. Ask "
+        "it for a single content (`imported_before`)."
+    )
+
+
 #: What takes the place of a field that is not sent.
-NOT_SENT: dict[type, dict[str, Any]] = {StoredFile: {"_lines": _uncounted}}
+NOT_SENT: dict[type, dict[str, Any]] = {StoredFile: {"_lines": _uncounted, "_former": _unsought}}
 
 # There are several classes of some names.
 _NAMES = {

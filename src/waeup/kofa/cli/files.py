@@ -11,7 +11,7 @@ from waeup.kofa.cli.settings import Settings, common_options, pass_settings
 from waeup.kofa.errors import NoSuchItem
 
 if TYPE_CHECKING:
-    from waeup.kofa.operations import Operations
+    from waeup.kofa.operations import FormerImport, Operations
 
 
 def put_file(operations: "Operations", path: Path, *, replace: bool = False) -> Any:
@@ -41,7 +41,7 @@ def put(settings: Settings, paths: Sequence[Path], replace: bool) -> None:
 
     A file is stored under its name and the user's, as list_admin.csv; a mended *.pending.csv keeps
     its name. What is no table, such as an empty file, is refused, and the files behind it are not
-    stored either.
+    stored either. It is told when the same content was imported before.
 
     \b
     kofactl put students.csv courses.csv
@@ -55,12 +55,15 @@ def put(settings: Settings, paths: Sequence[Path], replace: bool) -> None:
     with session(settings, write=True) as operations:
         for path in paths:
             upload = put_file(operations, path, replace=replace)
+            former = operations.imported_before(upload.digest)
             transaction.commit()
-            stored.append(upload)
+            stored.append((upload, former))
             if not settings.json:
                 say(f"{path} is stored as {upload.name} ({upload.size:,} bytes).")
                 if upload.notice:
                     say(f"Before it can be imported: {upload.notice}")
+                if former is not None:
+                    say(_former_text(former))
     if settings.json:
         say_json(
             [
@@ -70,10 +73,27 @@ def put(settings: Settings, paths: Sequence[Path], replace: bool) -> None:
                     "size": u.size,
                     "digest": u.digest,
                     "notice": u.notice,
+                    "former": None if former is None else _former_values(former),
                 }
-                for u in stored
+                for u, former in stored
             ]
         )
+
+
+def _former_text(former: "FormerImport") -> str:
+    """Say that a content was imported before."""
+    text = f"This is the file that was imported on {former.date_text} by {former.user}"
+    return f"{text}: `kofactl runs {former.run}`." if former.run else f"{text}."
+
+
+def _former_values(former: "FormerImport") -> dict[str, Any]:
+    """Return the same for programs."""
+    return {
+        "run": former.run or None,
+        "file": former.file,
+        "user": former.user,
+        "date": former.date.isoformat(),
+    }
 
 
 @click.command(short_help="List files.")

@@ -321,13 +321,15 @@ class FileOperations(Acting):
             date=datetime.fromtimestamp(file.getTimeStamp()).astimezone(),
             owner=entry.owner if entry is not None else "",
             _lines=partial(self._lines_of, file.context, entry),
+            _former=partial(self._former_of, file, None if folder else entry),
             run=None if entry is None else entry.run,
-            former=None if folder or entry is None else self._former(file, entry),
         )
 
-    def _former(self, file: DataCenterFile, entry: FileEntry) -> FormerImport | None:
+    def _former_of(self, file: DataCenterFile, entry: FileEntry | None) -> FormerImport | None:
         """Return the former import of a pending file, unless it was changed on the disk."""
-        return self.imported_before(entry.digest) if entry.size == file.bytes else None
+        if entry is None or entry.size != file.bytes:
+            return None
+        return self.imported_before(entry.digest)
 
     def _lines_of(self, path: str, entry: FileEntry | None) -> int | None:
         if path.endswith(TEXT_EXTENSIONS) or not path.endswith(spool.EXTENSIONS):

@@ -32,8 +32,7 @@ class StoredFile:
     """A file as it is shown to people.
 
     `size` counts bytes, `date` is in local time, `owner` is a user id or ``''``.  `run` is
-    the id of the import whose failed rows these are, or None.  `former` tells of a pending file
-    when its content was imported already.
+    the id of the import whose failed rows these are, or None.
     """
 
     name: str
@@ -43,8 +42,8 @@ class StoredFile:
     date: datetime
     owner: str
     _lines: Callable[[], int | None]
+    _former: Callable[[], FormerImport | None]
     run: str | None = None
-    former: FormerImport | None = None
 
     @property
     def lines(self) -> int | None:
@@ -53,6 +52,11 @@ class StoredFile:
         None for a container of which no text has been made yet.
         """
         return self._lines()
+
+    @property
+    def former(self) -> FormerImport | None:
+        """The last import of the content of a pending file, if there was one already."""
+        return self._former()
 
     @property
     def datasets(self) -> str:

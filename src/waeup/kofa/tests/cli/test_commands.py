@@ -58,6 +58,7 @@ class FileTests(PortalCase):
                     "size": len(FACULTIES),
                     "digest": mock.ANY,
                     "notice": "",
+                    "former": None,
                 }
             ],
         )
@@ -73,6 +74,24 @@ class FileTests(PortalCase):
                 "owner": "admin",
             },
         )
+
+    def test_put_tells_that_a_content_was_imported_before(self) -> None:
+        self.import_faculties()
+        path = self.file("again.csv", FACULTIES)
+        self.assertRegex(
+            kofactl("put", path).out,
+            r"\nThis is the file that was imported on \d{4}-\d\d-\d\d by admin: "
+            r"`kofactl runs [0-9a-f]{16}`\.\n$",
+        )
+        (told,) = self.ask("put", path)
+        former = {
+            "run": mock.ANY,
+            "file": "faculties_admin.csv",
+            "user": "admin",
+            "date": mock.ANY,
+        }
+        self.assertEqual(told["former"], former)
+        self.assertEqual(self.ask("runs", told["former"]["run"])["state"], "finished")
 
     def test_ls_reads_no_file_unless_lines_are_asked_for(self) -> None:
         kofactl("put", self.file("a.csv", FACULTIES))
