@@ -18,7 +18,7 @@ from waeup.kofa.browser.datacenter import DataCenterPage
 from waeup.kofa.browser.page import FormPage
 from waeup.kofa.browser.paging import paged
 from waeup.kofa.browser.runparts import live_texts, outcomes_of
-from waeup.kofa.browser.words import kind_title, mode_title, state_title
+from waeup.kofa.browser.words import kind_title, mode_title, state_look, state_title
 from waeup.kofa.errors import NoSuchItem, NotAllowed
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.operations import RunInfo, StoredFile
@@ -62,9 +62,6 @@ ORDERS = (
     Order("-owner", _("by owner, from the end")),
 )
 
-#: How the state of a run looks.
-_LOOKS = {"finished": "good", "stopped": "bad", "cancelled": "warn", "running": "info"}
-
 
 class Index(DataCenterPage, FormPage):
     """Files and runs, each with its next step.
@@ -93,6 +90,7 @@ class Index(DataCenterPage, FormPage):
     back_label = _("Pages of files that came back")
     kind_title = staticmethod(kind_title)
     mode_title = staticmethod(mode_title)
+    state_look = staticmethod(state_look)
     live_texts = staticmethod(live_texts)
 
     #: The ways to the other pages of a list.
@@ -208,11 +206,6 @@ class Index(DataCenterPage, FormPage):
         if run.state == "finished" and run.report.failed and run.kind != "export":
             return _("Finished, rows failed")
         return state_title(run)
-
-    def look(self, run: RunInfo) -> str:
-        """Return how the state of a run looks."""
-        has_failed = run.state == "finished" and run.report.failed
-        return "warn" if has_failed else _LOOKS.get(run.state, "calm")
 
     def totals(self, run: RunInfo) -> str:
         """Say in numbers what has become of the rows of a run."""

@@ -16,6 +16,7 @@ from waeup.kofa.browser.words import (
     mode_title,
     percent,
     size_text,
+    state_look,
     state_title,
 )
 from waeup.kofa.errors import Refused
@@ -51,6 +52,7 @@ class Runs(DataCenterPage):
     label = _("Runs")
     limit = LISTED
     kind_title = staticmethod(kind_title)
+    state_look = staticmethod(state_look)
     mode_title = staticmethod(mode_title)
 
     def update(self) -> None:

@@ -53,6 +53,13 @@ _STATES = {
     "cancelled": _("Cancelled"),
     "undone": _("Taken back"),
 }
+_LOOKS = {
+    "running": "info",
+    "distributing": "info",
+    "finished": "good",
+    "stopped": "bad",
+    "cancelled": "warn",
+}
 #: What a run does to a file that it has for itself; the first text for an import.
 _HOLDING = {
     "queued": (_("Waits for its import"), _("Its import waits to be taken back")),
@@ -86,6 +93,13 @@ def state_title(run: RunInfo) -> Any:
     if run.is_active and run.is_cancelling:
         return _("Being cancelled")
     return _STATES[run.state]
+
+
+def state_look(run: RunInfo) -> str:
+    """Return how the state of a run looks: ``good``, ``warn``, ``bad``, ``info`` or ``calm``."""
+    if run.state == "finished" and run.report.failed:
+        return "warn"
+    return _LOOKS.get(run.state, "calm")
 
 
 def is_preview(run: RunInfo) -> bool:

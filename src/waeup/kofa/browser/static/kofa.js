@@ -34,6 +34,44 @@ async function renew(old) {
   document.getElementById(part.dataset.told).textContent = said.join(": ");
 }
 
+// Whether somebody has just entered something into `part`, or is about to.
+function isTouched(part) {
+  return Array.from(part.querySelectorAll("input:not([type=hidden]), select")).some((field) => {
+    if (field === document.activeElement) return true;
+    return field.type === "checkbox" ? field.checked !== field.defaultChecked : "defaultValue" in field && field.value !== field.defaultValue;
+  });
+}
+
+// Puts what the portal shows now into the place of the part that the run of `place` is told in.
+async function renewAll(place, run) {
+  const old = document.getElementById(place.dataset.whole);
+  const name = place.querySelector("[data-name]").textContent;
+  const said = run.texts ? run.texts.said : "";
+  const tellAll = () => (document.getElementById(place.dataset.told).textContent = `${name}: ${said}`);
+  if (said && isTouched(old)) {
+    place.querySelector("[data-live=said]").textContent = said;
+    place.querySelector("[data-look]").hidden = false;
+    return tellAll();
+  }
+  let part = null;
+  try {
+    const answer = await fetch(place.dataset.page, { cache: "no-store", redirect: "manual" });
+    if (answer.ok) part = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(old.id);
+  } catch {
+    // The page as a whole will tell what is wrong.
+  }
+  if (!part) return window.location.replace(place.dataset.page);
+  const focused = old.contains(document.activeElement) ? document.activeElement : null;
+  old.replaceWith(document.adoptNode(part));
+  part.querySelectorAll("[data-status]").forEach(watchRun);
+  if (focused) {
+    const isSame = (other) => ["name", "value", "href"].every((mark) => other[mark] === focused[mark]);
+    const same = Array.from(part.querySelectorAll(focused.tagName)).find(isSame);
+    (same || part.querySelector("section")).focus();
+  }
+  return tellAll();
+}
+
 // Tells how far the run of `place` is, again and again; when it is over, its page shows what came of it.
 function watchRun(place) {
   const link = place.querySelector("[data-look]");
@@ -54,6 +92,7 @@ function watchRun(place) {
   }
 
   async function look() {
+    if (!place.isConnected) return;
     if (document.hidden) return again(1000);
     let run;
     try {
@@ -66,6 +105,7 @@ function watchRun(place) {
       link.hidden = false;
       return again(5000);
     }
+    if (!run.is_active && place.dataset.whole) return renewAll(place, run);
     if (!run.is_active) return place.dataset.part ? renew(place) : window.location.replace(place.dataset.page);
     show(run);
     return again(1000);
