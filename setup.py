@@ -53,7 +53,9 @@ INSTALL_REQUIRES = [
 
 TEST_REQUIRES = [
     "hypothesis",
+    "axe-playwright-python",  # axe-core, which checks pages for what bars people
     "selenium",
+    "pillow",  # pictures for the manual
     "WebTest",
     "ZEO",  # two processes on one database
     "xlwt",  # workbooks of before 2007

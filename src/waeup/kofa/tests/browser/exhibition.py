@@ -1,0 +1,122 @@
+"""A portal with something of everything: for pictures, and for tests that look at all pages."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from io import BytesIO
+from typing import Any, NamedTuple
+
+import transaction
+from zope.authentication.interfaces import IAuthentication
+from zope.component import getUtility
+from zope.security.management import endInteraction, newInteraction
+
+from waeup.kofa.conversion import Mapping
+from waeup.kofa.jobs import Participation
+from waeup.kofa.operations import Operations
+from waeup.kofa.tests.functional import FunctionalLayer
+
+PROCESSOR = "facultyprocessor"
+MAPPING = Mapping(("code", "title"))
+#: When the files were brought.
+DATE = datetime(2026, 9, 14, 9, 30, tzinfo=timezone.utc)
+
+#: An import of which half the rows fail.
+FACULTIES = (
+    "code,title\nSCI,Sciences\nART,Arts\nSCI,Science\nLAW,Law\nLAW,Laws\nMED,Medicine\nX,\n"
+    "ENG,Engineering\n"
+)
+MORE = "code,title\nAGR,Agriculture\nEDU,Education\n"
+WRONG = "code,title\nTEC,Technics\n"
+WAITING = "code,title\n" + "".join(f"W{number},Waiting {number}\n" for number in range(48))
+#: A table with a damaged row, a column that nobody knows, and an object that is there already.
+MIXED = "Code,Title,remark\nSCI,Sciences,x\nPHY,Physics,y\nBAD,Bad\nMAT,Mathematics,z\n"
+#: A table that does not say how it is to be read.
+UNCLEAR = "code,title,x\nA,B\nC,D\nE,F\n"
+
+
+class Exhibits(NamedTuple):
+    """What is there: ids of runs, and names of files."""
+
+    failed: str
+    done: str
+    undone: str
+    undo: str
+    preview: str
+    stopped: str
+    running: str
+    queued: str
+    export: str
+    mixed: str
+    unclear: str
+
+
+@contextmanager
+def acting_as(user: str) -> Iterator[Operations]:
+    """Give what a person can do."""
+    site = FunctionalLayer.getRootFolder()["app"]
+    principal = getUtility(IAuthentication).getPrincipal(user)
+    newInteraction(Participation(principal))
+    try:
+        yield Operations(site, principal)
+    finally:
+        endInteraction()
+
+
+def furnish(user: str, files: int = 30) -> Exhibits:
+    """Let `user` have brought files, imported some, taken one back; and more is under way."""
+    with acting_as(user) as operations:
+        site = operations.site
+
+        def put(name: str, text: str) -> str:
+            stored = operations.upload(name, BytesIO(text.encode())).name
+            transaction.commit()
+            return stored
+
+        def order(name: str) -> str:
+            id = operations.start_import(name, PROCESSOR, "create", MAPPING).id
+            transaction.commit()
+            return id
+
+        def done(name: str, text: str) -> str:
+            id = order(put(name, text))
+            FunctionalLayer.work_off_runs()
+            return id
+
+        for number in range(files):
+            put(f"courses_{number:02}.csv", f"code,title\nC{number:02},Course {number}\n")
+        failed, more = done("faculties.csv", FACULTIES), done("more faculties.csv", MORE)
+        undone, stopped = done("wrong.csv", WRONG), order(put("halted.csv", WAITING))
+        run = site["datacenter"].runs.get(stopped)
+        run.move("stopped")
+        run.fault = "The disk is full. Make room, then let it go on."
+        site["datacenter"].runs.deactivate(run)
+        preview = operations.start_undo(more, check=True).id
+        undo = operations.start_undo(undone).id
+        from waeup.kofa.exporting import Wish
+
+        export = operations.start_export(Wish("faculties")).id
+        transaction.commit()
+        FunctionalLayer.work_off_runs()
+        mixed, unclear = put("departments.csv", MIXED), put("unclear.csv", UNCLEAR)
+        running, queued = order(put("new students.csv", WAITING)), order(put("late.csv", MORE))
+        run = site["datacenter"].runs.get(running)
+        run.move("running")
+        run.progress.tell(4300, 12, 0.43, 1450.0)
+        transaction.commit()
+        date(site)
+        return Exhibits(
+            failed, more, undone, undo, preview, stopped, running, queued, export, mixed, unclear
+        )
+
+
+def date(site: Any) -> None:
+    """Give all files times that do not change from one exhibition to the next."""
+    storage = site["datacenter"].storage
+    for folder in ("", "finished", "unfinished"):
+        path = os.path.join(storage, folder)
+        for at, name in enumerate(sorted(os.listdir(path))):
+            file = os.path.join(path, name)
+            if os.path.isfile(file):
+                os.utime(file, (DATE.timestamp() + 60 * at,) * 2)

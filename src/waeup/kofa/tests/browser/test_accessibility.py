@@ -1,0 +1,177 @@
+"""No page bars anybody: all of them, light and dark, on a phone and on a desk."""
+
+import logging
+from collections.abc import Callable
+from unittest import mock
+
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.select import Select
+
+from waeup.kofa.operations import Operations
+from waeup.kofa.tests.browser.axe import TAGS, violations
+from waeup.kofa.tests.browser.exhibition import Exhibits, furnish
+from waeup.kofa.tests.browser.test_chromium import ChromiumTestCase
+from waeup.kofa.tests.functional import FunctionalLayer
+
+WIDTHS = (400, 1200)
+SCHEMES = ("light", "dark")
+ROLES = ("waeup.ImportManager", "waeup.ExportManager")
+
+
+class AccessibilityTest(ChromiumTestCase):
+    """axe-core finds nothing against WCAG 2, levels A and AA; no page is wider than the screen."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        FunctionalLayer.add_user("ann", *ROLES)
+
+    def enter(self) -> None:
+        """Log in as somebody who may do everything with data."""
+        self.window.get(f"{self.address}/app/login")
+        self.find("#login").send_keys("ann")
+        self.find("#password").send_keys("pw of ann")
+        self.press("SUBMIT")
+
+    def go(self, address: str) -> None:
+        """Show a page of the data center."""
+        self.window.get(f"{self.address}/app/datacenter{address}")
+
+    def look(self, name: str) -> None:
+        """Hold the page that is shown to the rules, in all its looks."""
+        for scheme in SCHEMES:
+            features = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}
+            self.window.execute_cdp_cmd(
+                "Emulation.setEmulatedMedia",
+                {"features": [{"name": key, "value": text} for key, text in features.items()]},
+            )
+            for width in WIDTHS:
+                with self.subTest(name, scheme=scheme, width=width):
+                    self.window.execute_cdp_cmd(
+                        "Emulation.setDeviceMetricsOverride",
+                        {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False},
+                    )
+                    self.assertEqual(violations(self.window), [])
+                    self.assertLessEqual(self.width(), width)
+        self.window.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+    def visit(self, pages: dict[str, str]) -> None:
+        """Look at pages of the data center, by name and address."""
+        for name, address in pages.items():
+            self.go(address)
+            self.look(name)
+
+    def test_the_checker_finds_what_is_wrong(self) -> None:
+        self.window.get(f"{self.address}/app/login")
+        self.assertEqual(violations(self.window), [])
+        self.window.execute_script(
+            "document.querySelector('label').remove(); document.documentElement.lang = '';"
+            "document.querySelector('h1').style.color = '#ddd';"
+        )
+        found = {line.partition(":")[0] for line in violations(self.window)}
+        self.assertEqual(found, {"label", "html-has-lang", "color-contrast"})
+        self.assertIn("wcag2aa", TAGS)
+
+    def test_pages_for_everybody(self) -> None:
+        self.window.get(f"{self.address}/app/login")
+        self.look("log in")
+        self.find("#login").send_keys("ann")
+        self.find("#password").send_keys("wrong")
+        self.press("SUBMIT")
+        self.look("log in, refused")
+        self.enter()
+        self.look("start")
+        self.window.get(f"{self.address}/app/logout")
+        self.look("log out")
+        logging.getLogger("SiteError").setLevel(logging.CRITICAL)
+        self.addCleanup(logging.getLogger("SiteError").setLevel, logging.NOTSET)
+        self.window.get(f"{self.address}/app/nothing")
+        self.look("not found")
+        self.window.get(f"{self.address}/app/skeleton?name=nothing")
+        self.look("refused")
+        with mock.patch.object(Operations, "pending_files", side_effect=ZeroDivisionError):
+            self.go("")
+            self.assertIn("Something went wrong", self.text)
+            self.look("unexpected")
+
+    def test_pages_without_anything(self) -> None:
+        self.enter()
+        self.visit(
+            {
+                "home": "",
+                "upload": "/upload",
+                "processed": "/processed",
+                "runs": "/runs",
+                "choose a file": "/import1",
+                "exports": "/export",
+                "export": "/exportconfig?exporter=students",
+            }
+        )
+
+    def test_pages_with_something_of_everything(self) -> None:
+        there = furnish("ann")
+        self.enter()
+        self.visit(
+            {
+                "home": "",
+                "home, another page": "?page=2&sort=-size",
+                "home, search": "?q=courses_1",
+                "home, nothing found": "?q=nothing",
+                "home, question": "?remove=courses_01_ann.csv&remove=courses_02_ann.csv",
+                "upload": "/upload",
+                "processed": "/processed",
+                "runs": "/runs",
+                "choose a file": "/import1",
+                "exports": "/export",
+                **{
+                    f"run, {name}": f"/run?id={getattr(there, name)}"
+                    for name in Exhibits._fields
+                    if name not in ("mixed", "unclear")
+                },
+                "refused": "/run?id=nothing",
+            }
+        )
+        self.go("")
+        self.press_with(lambda: self.press_in("#waiting", "ask"), "home, nothing selected")
+        self.go("/upload")
+        self.find("#paste summary").click()
+        self.look("upload, paste")
+
+    def test_the_steps_of_an_import(self) -> None:
+        there = furnish("ann", files=0)
+        self.enter()
+        self.choose(there.unclear)
+        self.look("step 2, unclear")
+        self.choose(there.mixed)
+        self.look("step 2")
+        self.press_with(lambda: self.press("proceed"), "step 2, nothing chosen")
+        Select(self.find("#importer")).select_by_value("facultyprocessor")
+        self.press("proceed")
+        self.look("step 3")
+        fields = self.window.find_elements(By.CSS_SELECTOR, "select[name=headerfield]")
+        Select(fields[0]).select_by_index(0)
+        self.press_with(lambda: self.press("proceed"), "step 3, something missing")
+        self.press("reset")
+        self.press("proceed")
+        self.look("step 4")
+        address = self.window.current_url
+        self.press("check")
+        self.look("step 4, checking")
+        FunctionalLayer.work_off_runs()
+        self.window.get(address)
+        self.assertIn("Would be created", self.text)
+        self.look("step 4, checked")
+
+    def press_with(self, press: Callable[[], None], name: str) -> None:
+        """Press a button, and look at the page with the message that it gives."""
+        press()
+        self.assertTrue(self.window.find_elements(By.CSS_SELECTOR, ".alert"), name)
+        self.look(name)
+
+    def press_in(self, part: str, button: str) -> None:
+        """Press a button in a part of the page."""
+        self.leave_by(self.find(f"{part} button[name={button}]"))
+
+    def choose(self, name: str) -> None:
+        """Begin the import of a file."""
+        self.go("")
+        self.leave_by(self.find(f"button[name=select][value='{name}']"))
