@@ -173,7 +173,8 @@ class Life:
     """An import: the file `name` of `content`, which goes through `processor` in `mode`.
 
     `columns` are the fields.  With `checked` the file is checked before, and the run keeps to
-    that.  One that leaves no undo records is not `undoable`.  `files` lie in the storage in the
+    that.  One that is `corrected` is checked, too, and texts are read by number of the row and
+    position.  One that leaves no undo records is not `undoable`.  `files` lie in the storage in the
     beginning; when `name` is one of them, nothing is put.
     """
 
@@ -186,6 +187,7 @@ class Life:
     checked: bool = False
     rows: int = 3
     undoable: bool = True
+    corrected: dict[int, dict[int, str]] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -261,7 +263,8 @@ class Lives:
         if check is not None:
             # The rows of the check are kept, as long as somebody may ask for them.
             folder = f".work/run-{check}"
-            for name in (f"{folder}/rows.sqlite", folder, ".work"):
+            kept = (f"{folder}/rows.sqlite", f"{folder}/failing.csv")
+            for name in (*kept, folder, ".work"):
                 if not any(other.startswith(f"{name}/") for other in files):
                     files.pop(name, None)
         return Stage(self.portal.objects(db), files, entries, report)
@@ -292,10 +295,27 @@ class Lives:
             if id is None:
                 id = self.portal.operations(lambda o: o.start_check(*arguments), db=db).id
             check, _state = self._lead(db, CHECK, (FINISHED,))
-        self.portal.operations(
-            lambda o: o.start_import(*arguments, check=check, yes_remove=10**6, yes_change=10**6),
-            db=db,
-        )
+
+        def order(operations: Any) -> None:
+            draft = self._corrected(operations, check) if life.corrected else None
+            operations.start_import(
+                *arguments,
+                # The check was one of the rows as they were.
+                check=None if life.corrected else check,
+                draft=draft,
+                yes_remove=10**6,
+                yes_change=10**6,
+            )
+
+        self.portal.operations(order, db=db)
+
+    def _corrected(self, operations: Any, check: str | None) -> str:
+        """Correct rows in a draft, as an officer does; return its id."""
+        draft: str = operations.new_draft(self.life.stored).id
+        operations.save_draft(draft, check=check)
+        for number, texts in self.life.corrected.items():
+            operations.correct(draft, number, texts)
+        return draft
 
     def _lead(self, db: Any, kind: str, ends: tuple[str, ...]) -> tuple[str, str]:
         """Lead a run to its end; return its id and state."""
