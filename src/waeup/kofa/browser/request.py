@@ -18,7 +18,25 @@ class Request(BrowserRequest):
     """A browser's request."""
 
     # A slot of each class: zope.interface writes interfaces to classes and to requests.
-    __slots__ = ("__provides__",)
+    __slots__ = ("__provides__", "_is_handed_on", "_is_repeated")
+
+    def retry(self) -> "Request":
+        """Return a request for another attempt; it reads what this one has kept of the body."""
+        again: Request = super().retry()
+        self._is_handed_on = again._is_repeated = True
+        return again
+
+    def close(self) -> None:
+        """Close what was kept of a long body, unless another request reads it."""
+        body = self._body_instream
+        super().close()
+        if body is None:
+            return
+        if not getattr(self, "_is_handed_on", False):
+            body.cacheStream.close()
+        if getattr(self, "_is_repeated", False):
+            # That of the first request is the server's.
+            body.stream.close()
 
     def processInputs(self) -> None:
         """Read the form; that of a file that is sent by PUT is the query of the address.

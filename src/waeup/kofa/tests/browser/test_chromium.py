@@ -131,8 +131,7 @@ class WalkTest(ChromiumTestCase):
 
         self.follow("Upload data")
         self.find("#uploadfile").send_keys(str(self.table))
-        self.press("SUBMIT")
-        self.assertIn("Successfully uploaded: faculties_officer.csv", self.text)
+        self.wait_for("Stored as faculties_officer.csv.")
 
         self.press("select")
         Select(self.find("#importer")).select_by_visible_text("Faculty Processor")
@@ -281,43 +280,6 @@ class ReadingTest(ChromiumTestCase):
         self.assertTrue(self.find("#sheet").is_displayed())
         self.assertEqual(self.width(), 390)
         self.assertEqual(self.complaints(), [])
-
-
-class LimitTest(ChromiumTestCase):
-    """A file that is too large is told before it is sent."""
-
-    def test_a_file_over_the_limit_is_named_and_not_sent(self) -> None:
-        with mock.patch.dict(FunctionalLayer._config, upload_limit=len(TABLE) - 1):
-            self.enter()
-            self.follow("Upload data")
-            self.find("#uploadfile").send_keys(str(self.table))
-            self.assert_told("faculties.csv has 1 kB, and the data center takes files of up to")
-            address = self.window.current_url
-            self.find("button[name=SUBMIT]").click()
-            self.assertEqual(self.window.current_url, address)
-            self.assertEqual(self.find("button[name=SUBMIT]").text, "Upload")
-            self.press("CANCEL")
-            self.assertIn("No files are waiting.", self.text)
-
-    def test_files_that_are_too_large_together_are_not_sent(self) -> None:
-        other = self.table.with_name("other.csv")
-        other.write_text(TABLE, encoding="utf-8")
-        with mock.patch.dict(FunctionalLayer._config, upload_limit=2 * len(TABLE) - 1):
-            self.enter()
-            self.follow("Upload data")
-            self.find("#uploadfile").send_keys(f"{self.table}\n{other}")
-            self.assert_told("The chosen files have 1 kB together")
-            self.find("#uploadfile").clear()
-            self.find("#uploadfile").send_keys(str(self.table))
-            self.assertFalse(self.find("#limit-message").is_displayed())
-            self.press("SUBMIT")
-            self.assertIn("Successfully uploaded: faculties_officer.csv", self.text)
-
-    def assert_told(self, words: str) -> None:
-        """Fail unless the message of the form has these words and can be seen."""
-        message = self.find("#limit-message")
-        self.assertTrue(message.is_displayed())
-        self.assertIn(words, message.text)
 
 
 class TouchTest(ChromiumTestCase):
