@@ -50,7 +50,8 @@ class Draft(Persistent):
     `digest` is the SHA-256 of the file that was looked at, `reading` what was said about
     how to read it, as `ReadOptions.as_dict` gives it.  `columns` gives the
     field of each column (None: ignored), `constants` are pairs of field and text, `values`
-    which texts stand for others (as in `waeup.kofa.conversion.Mapping`).
+    which texts stand for others (as in `waeup.kofa.conversion.Mapping`).  `left_alone` are pairs
+    of a field and a text that stands for nothing else, whatever is proposed for it.
     `skip_unchanged` leaves objects alone that have all values already.
     `check` and `run` are the ids of its check and of its import, if they were ordered.  A draft
     that was run outlives its file.  `corrections` are those of its rows.
@@ -64,6 +65,7 @@ class Draft(Persistent):
     columns: tuple[str | None, ...] | None = None
     constants: tuple[tuple[str, str], ...] = ()
     values: Values = ()
+    left_alone: tuple[tuple[str, str], ...] = ()
     skip_unchanged: bool = False
     check: str | None = None
     run: str | None = None

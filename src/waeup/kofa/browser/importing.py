@@ -1,7 +1,6 @@
-"""The four steps of an import: choose a file, say what it is, map its columns, order it."""
+"""Steps of an import: choose a file, say what it is, order it; `mapping` has the one between."""
 
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 import grok
 import transaction
@@ -12,27 +11,8 @@ from waeup.kofa.browser.runparts import RunPart
 from waeup.kofa.browser.steps import DraftStep, ImportStep
 from waeup.kofa.browser.words import MODES, kind_title, state_title
 from waeup.kofa.conversion import Mapping
-from waeup.kofa.errors import ConfirmationNeeded, MappingError, Refused
+from waeup.kofa.errors import ConfirmationNeeded, MappingError
 from waeup.kofa.i18n import MessageFactory as _
-from waeup.kofa.interfaces import IGNORE_COLUMN
-
-#: Pairs of field and text; on its way from the form, the field may be ''.
-Constants = tuple[tuple[str, str], ...]
-
-
-class Column(NamedTuple):
-    """A column of the file as step 3 shows it: what it holds and the field it fills."""
-
-    header: str
-    samples: tuple[str, ...]
-    field: str | None
-
-
-class Constant(NamedTuple):
-    """A field that gets the same text in each row."""
-
-    field: str
-    text: str
 
 
 class Import1(ImportStep):
@@ -80,7 +60,7 @@ class Import2(Reading):
             )
         changes: dict[str, Any] = {"processor": processor, "mode": mode}
         if (processor, mode) != (self.draft.processor, self.draft.mode):
-            changes.update(columns=None, constants=(), values=())
+            changes.update(columns=None, constants=(), values=(), left_alone=())
         self.save(**changes)
         self.go(3)
 
@@ -88,140 +68,6 @@ class Import2(Reading):
         """Choose another file."""
         self.operations.drop_draft(self.draft.id)
         self.redirect(self.link("import1"))
-
-
-class Import3(DraftStep):
-    """Step 3: say which column fills which field, and what all rows have in common."""
-
-    grok.name("import3")
-    grok.require("waeup.manageDataCenter")
-
-    step = 3
-    needs = {"processor": 2}
-    ignore = IGNORE_COLUMN
-    buttons = {
-        "proceed": "proceed",
-        "update": "check",
-        "reset": "reset",
-        "back2": "back",
-        "cancel": "cancel",
-    }
-
-    def prepare(self) -> None:
-        """Show columns with their fields, constants for what is missing, and what is wrong."""
-        fields, constants = self._chosen()
-        self.columns = [
-            Column(
-                header,
-                tuple(row[at] for row in self.preview.samples),
-                fields[at] if at < len(fields) else None,
-            )
-            for at, header in enumerate(self.preview.header)
-        ]
-        self.constants = [
-            *(Constant(field, text) for field, text in constants),
-            *(Constant(field, "") for field in self._missing(fields, constants)),
-            Constant("", ""),
-        ]
-        self.complaints = self._complaints(fields, constants)
-        # What the kind asks for although all fields with a mark are there: one of several.
-        marked = ((field, "") for field in self._required)
-        self.demands = self._refusals((None,) * len(self.preview.header), marked)
-
-    def check(self) -> None:
-        """Keep the mapping, whether it fits already or not."""
-        columns, constants = self._chosen()
-        if self._orphans(constants):
-            self.response.setStatus(400)
-        else:
-            self.save(columns=columns, constants=constants)
-            self.go(3)
-
-    def reset(self) -> None:
-        """Go back to what the portal proposes."""
-        self.save(columns=None, constants=(), values=())
-        self.go(3)
-
-    def proceed(self) -> None:
-        """Keep the mapping and go on, if it fits."""
-        columns, constants = self._chosen()
-        if self._complaints(columns, constants):
-            self.response.setStatus(400)
-        else:
-            self.save(columns=columns, constants=constants)
-            self.go(4)
-
-    def back(self) -> None:
-        """Choose another processor."""
-        self.go(2)
-
-    def named(self, field: str) -> str:
-        """Return the name of a field, marked if it must be filled."""
-        return f"{field} *" if field in self._required else field
-
-    @property
-    def _required(self) -> list[str]:
-        return self.processor.required[self.draft.mode]
-
-    def _chosen(self) -> tuple[tuple[str | None, ...], Constants]:
-        """Return fields by column, and constants: from the form, the draft, or a proposal."""
-        if "headerfield" in self.request.form:
-            chosen = self.fields("headerfield")
-            columns = tuple(None if field in ("", self.ignore) else field for field in chosen)
-            pairs = zip(self.fields("constantfield"), self.fields("constant"), strict=False)
-            return columns, tuple((field, text) for field, text in pairs if text)
-        draft = self.draft
-        if draft.columns is not None:
-            return draft.columns, draft.constants
-        proposed = self.operations.propose_mapping(
-            draft.filename, draft.processor, draft.mode, self.options
-        )
-        return proposed.columns, proposed.constants
-
-    def _missing(self, columns: tuple[str | None, ...], constants: Constants) -> list[str]:
-        """Return the fields that must be filled, and that nothing fills."""
-        filled = {*columns, *(field for field, _text in constants)}
-        return [field for field in self._required if field not in filled]
-
-    def _orphans(self, constants: Constants) -> list[str]:
-        """Return the constant texts that no field was chosen for."""
-        return [text for field, text in constants if not field]
-
-    def _complaints(self, columns: tuple[str | None, ...], constants: Constants) -> list[str]:
-        """Return all that is wrong with a mapping."""
-        missing = self._missing(columns, constants)
-        complaints = [
-            _(
-                "Choose the field that '${text}' is to fill, or empty the line.",
-                mapping={"text": text},
-            )
-            for text in self._orphans(constants)
-        ]
-        if missing:
-            complaints.append(
-                _(
-                    "Not filled yet: ${fields}. Choose a column for each, or give it one text "
-                    "for all rows.",
-                    mapping={"fields": ", ".join(missing)},
-                )
-            )
-        # As if they were filled, so that the rest is told at the same time.
-        filled = (pair for pair in constants if pair[0])
-        return complaints + self._refusals(columns, (*filled, *((name, "") for name in missing)))
-
-    def _refusals(
-        self, columns: tuple[str | None, ...], constants: Iterable[tuple[str, str]]
-    ) -> list[str]:
-        """Return what the processor says against a mapping, if anything."""
-        draft = self.draft
-        try:
-            mapping = Mapping(columns, tuple(constants), draft.values)
-            self.operations.check(
-                draft.filename, draft.processor, draft.mode, mapping, self.options
-            )
-        except Refused as refusal:
-            return [str(refusal)]
-        return []
 
 
 class Import4(DraftStep, RunPart):

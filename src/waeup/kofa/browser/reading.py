@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import grok
 from zope.browserpage import ViewPageTemplateFile
 
-from waeup.kofa.browser.steps import DraftStep
+from waeup.kofa.browser.parts import PartedStep
 from waeup.kofa.errors import TableError, TooLarge
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.tabular.options import ReadOptions, name_of
@@ -56,7 +56,7 @@ QUOTES = (Choice("double", _('Double quotes "')), Choice("single", _("Single quo
 FIELDS = ("encoding", "delimiter", "quote", "header_line", "sheet")
 
 
-class Reading(DraftStep):
+class Reading(PartedStep):
     """A step that shows how the file of the draft is read.
 
     Where the file cannot be read as it is, `unread` says why, and `seen` is None.
@@ -65,20 +65,54 @@ class Reading(DraftStep):
     grok.baseclass()
 
     unread: str = ""
+    #: What is wrong with what was said, by the field of the form.
+    wrong: dict[str, str] = {}
 
     separators = SEPARATORS
     quotes = QUOTES
 
-    #: What was found, what is wrong, the first rows, and the form.
+    #: The form, and what was found, what is wrong, and the first rows.
     show_reading = ViewPageTemplateFile("reading.pt")
+    show_found = ViewPageTemplateFile("found.pt")
 
     def read(self) -> None:
         """Keep what was said about the reading of the file, if it can be read like that."""
-        options = ReadOptions.of(**{name: self.field(name) for name in FIELDS})
-        self.operations.preview(self.draft.filename, options=options)
+        said = {name: self.field(name) for name in FIELDS}
+        at = ""
+        try:
+            for at in FIELDS:
+                ReadOptions.of(**{at: said[at]})
+            options = ReadOptions.of(**said)
+            now, before = options.as_dict(), self.options.as_dict()
+            changed = [name for name in FIELDS if now.get(name) != before.get(name)]
+            at = changed[0] if len(changed) == 1 else ""
+            self.operations.preview(self.draft.filename, options=options)
+        except (TableError, TooLarge) as refusal:
+            self.wrong = {at: str(refusal)}
+            raise
         if options != self.options:
-            self.save(reading=options.as_dict(), columns=None, constants=(), values=())
+            self.save(reading=now, columns=None, constants=(), values=(), left_alone=())
         self.go(2)
+
+    def show_parts(self) -> str:
+        """See `PartedStep`."""
+        return str(self.show_found())
+
+    @property
+    def told(self) -> str:
+        """What those hear who do not see that the table was read again."""
+        seen = self.seen
+        if seen is None:
+            return self.unread
+        told = _(
+            "Read again: ${columns} columns, ${rows} rows, ${damaged} of them with problems.",
+            mapping={
+                "columns": self.number(len(seen.header)),
+                "rows": self.number(seen.rows),
+                "damaged": self.number(seen.damaged),
+            },
+        )
+        return self.words(told)
 
     @cached_property
     def seen(self) -> Any:

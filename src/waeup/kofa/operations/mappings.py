@@ -77,8 +77,9 @@ class MappingOperations(ImportOperations):
     ) -> tuple[ChoiceColumn, ...]:
         """Return the columns of a draft that fill choices, with the texts that are not allowed.
 
-        `columns` are the fields of columns in place of those of the draft.  Of each text the closest allowed value is proposed, unless one was chosen the last time.
-        The file is read once, with the corrections of its rows, as far as `ChoiceColumn` says.
+        `columns` are the fields of columns in place of those of the draft.  Of each text the
+        closest allowed value is proposed, unless one was chosen the last time.  The file is read
+        once, with the corrections of its rows, as far as `ChoiceColumn` says.
         Raises what `preview` raises.
         """
         draft = self.draft(id)
