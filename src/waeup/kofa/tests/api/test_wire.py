@@ -17,7 +17,7 @@ from zope.i18nmessageid import MessageFactory
 
 from waeup.kofa import errors
 from waeup.kofa.api import wire
-from waeup.kofa.conversion import Mapping
+from waeup.kofa.conversion import Mapping, SavedMapping
 from waeup.kofa.errors import (
     ConversionError,
     DuplicationError,
@@ -29,7 +29,15 @@ from waeup.kofa.errors import (
 )
 from waeup.kofa.importing.preview import Preview
 from waeup.kofa.importing.report import Report
-from waeup.kofa.operations.values import FieldInfo, ProcessorInfo, StoredFile, UserInfo
+from waeup.kofa.operations.values import (
+    ChoiceColumn,
+    FieldInfo,
+    ForeignText,
+    ProcessorInfo,
+    ProposedColumn,
+    StoredFile,
+    UserInfo,
+)
 from waeup.kofa.tabular import EmptyTable, UnclearTable
 from waeup.kofa.tabular.options import ReadOptions
 from waeup.kofa.tabular.survey import Example, Finding
@@ -108,10 +116,17 @@ class Values(unittest.TestCase):
         self.assertIs(type(self.there(MessageFactory("waeup.kofa")("Faculty"))), str)
 
     def test_values_of_operations(self):
-        field = FieldInfo("code", "TextLine", "Code", True)
+        field = FieldInfo("code", "TextLine", "Code", True, choices=(("m", "male"),))
+        values = (("sex", (("W", "f"),)),)
+        now = datetime.now(timezone.utc)
+        saved = SavedMapping("x", "p", (("S", "sex"), ("N", None)), (), values, "ann", now)
         for value in (
             ProcessorInfo("p", "P", ("create",), (field,), {"create": ["code"]}, "waeup.x"),
-            Mapping(("code", None), (("level", "100"),)),
+            Mapping(("code", "sex", None), (("level", "100"),), values),
+            saved,
+            saved.fit(["S", "T"]),
+            ProposedColumn("Code", "code", 0.98, "loose", ("A",), "text in one line"),
+            ChoiceColumn("S", "sex", (ForeignText("W", 2, None, "f"),), (), 2, True, False),
             Report("a.csv", "p", "create", total=3, reasons=(("no", 2),)),
             Preview(
                 *("a.csv", ("code",), (("A",),), (2,), "utf-8", 1.0, ",", '"', None, "LF", 1),
