@@ -452,6 +452,20 @@ class Runs(MendingTestCase):
             [4, 5, 5],
         )
 
+    def test_the_results_are_those_of_a_file_that_was_edited(self):
+        self.mend()
+        corrected = self.imported()
+        titles = self.titles()
+        self.undone(corrected.id)
+        rows = ["FAC1,One", "FAC2,Two", "FAC3,Three", "FAC4,Four", "FAC5,Five", "FAC6,Six"]
+        self.put("edited.csv", "code,title", *rows, "FAC3,Seven")
+        edited = self.done("edited.csv")
+        self.assertEqual(self.titles(), titles)
+        tree = self.portal.tree()
+        for name in ("finished", "pending"):
+            one, other = (tree[getattr(run.report, name)] for run in (corrected, edited))
+            self.assertEqual(one, other)
+
     def test_failed_rows_keep_corrections_too(self):
         self.correct(2, {0: "FAC1"})
         self.correct(5, {0: "no code", 1: "Five"})
@@ -683,22 +697,25 @@ class Quick(MendingTestCase):
         )
     }
 
-    def test_many_rows_are_grouped_and_listed_quickly(self):
-        def look(operations):
-            began = time.perf_counter()
-            groups = operations.problem_groups(self.check)
-            rows = operations.failing_rows(self.check, groups[0].id, limit=50, draft=self.draft)
-            return time.perf_counter() - began, groups, rows
+    def test_many_rows_are_grouped_listed_and_corrected_quickly(self):
+        """Seconds are those of the processor, however busy others keep it."""
 
-        seconds, groups, rows = self.ask(look)
-        self.assertEqual(([group.rows for group in groups], len(rows)), ([2000], 50))
-        self.assertLess(seconds, 0.3)
+        def seconds(ask):
+            began = time.process_time()
+            answer = self.ask(ask)
+            return time.process_time() - began, answer
 
-        def try_one(operations):
-            began = time.perf_counter()
-            verdict = operations.check_row(self.draft, 1, {0: "F0"})
-            return time.perf_counter() - began, verdict
-
-        seconds, verdict = self.ask(try_one)
+        taken, groups = seconds(lambda o: o.problem_groups(self.check))
+        self.assertEqual([(group.rows, group.texts) for group in groups], [(2000, 2000)])
+        self.assertLess(taken, 0.15)
+        taken, rows = seconds(
+            lambda o: o.failing_rows(self.check, groups[0].id, limit=50, draft=self.draft)
+        )
+        self.assertEqual(len(rows), 50)
+        self.assertLess(taken, 0.15)
+        taken, cells = seconds(lambda o: o.like_cells(self.check, groups[0].id, 0))
+        self.assertEqual(len(cells), 100)
+        self.assertLess(taken, 0.3)
+        taken, verdict = seconds(lambda o: o.check_row(self.draft, 1, {0: "F0"}))
         self.assertEqual(verdict.outcome, "created")
-        self.assertLess(seconds, 0.3)
+        self.assertLess(taken, 0.3)
