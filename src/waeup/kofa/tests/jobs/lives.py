@@ -173,9 +173,9 @@ class Life:
     """An import: the file `name` of `content`, which goes through `processor` in `mode`.
 
     `columns` are the fields.  With `checked` the file is checked before, and the run keeps to
-    that.  One that is `corrected` is checked, too, and texts are read by number of the row and
-    position.  One that leaves no undo records is not `undoable`.  `files` lie in the storage in the
-    beginning; when `name` is one of them, nothing is put.
+    that.  One that is `corrected` (texts by number of the row and position) is checked, too; the
+    run then reads these.  One that leaves no undo records is not `undoable`.  `files` lie in the
+    storage in the beginning; when `name` is one of them, nothing is put.
     """
 
     title: str
