@@ -270,8 +270,16 @@ class DataCenterFile:
         status = os.stat(context)
         self.bytes = status.st_size
         self._mtime = status.st_mtime
-        self.size = self.getSize()
-        self.uploaddate = self.getDate()
+
+    @property
+    def size(self) -> str:
+        """See `IDataCenterFile`."""
+        return self.getSize()
+
+    @property
+    def uploaddate(self) -> str:
+        """See `IDataCenterFile`."""
+        return self.getDate()
 
     @property
     def lines(self) -> int:

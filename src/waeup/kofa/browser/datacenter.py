@@ -43,11 +43,10 @@ class DataCenterPage(Page):
 
     def holders_of(self, files: Iterable[StoredFile]) -> dict[str, Held]:
         """Return what is being done with those pending files that belong to runs, by name."""
-        runs = {file.name: self.operations.run_of(file.name) for file in files}
+        runs = self.operations.runs_of(file.name for file in files)
         return {
             name: Held(holding_text(run), self.link("run", id=run.id) if run.id else None)
             for name, run in runs.items()
-            if run is not None
         }
 
     def former_text(self, former: FormerImport) -> str:

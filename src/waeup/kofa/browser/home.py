@@ -19,7 +19,6 @@ from waeup.kofa.browser.page import FormPage
 from waeup.kofa.browser.paging import paged
 from waeup.kofa.browser.runparts import live_texts, outcomes_of
 from waeup.kofa.browser.words import kind_title, mode_title, state_look, state_title
-from waeup.kofa.errors import NoSuchItem, NotAllowed
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.operations import RunInfo, StoredFile
 
@@ -108,6 +107,7 @@ class Index(DataCenterPage, FormPage):
         self.waiting = paged(waiting, self.field("page"), WAITING)
         back = [file for file in found if file.run is not None]
         self.back = paged(back, self.field("back"), BACK)
+        self.sources = self.operations.known_runs(file.run for file in self.back.items)
         self.holders = self.holders_of([*self.waiting.items, *self.back.items])
         self.active = self.operations.active_runs(RUNS)
         since = datetime.now(timezone.utc) - LATELY
@@ -128,11 +128,19 @@ class Index(DataCenterPage, FormPage):
 
     def here(self, **changes: str) -> str:
         """Return the address of this page, but for what changes."""
+        said = dict(self._said(**changes))
+        return f"{self.url(self.context)}?{urlencode(said)}" if said else self.url(self.context)
+
+    @property
+    def said(self) -> list[tuple[str, str]]:
+        """What the address says; forms keep it, since what they send replaces it."""
+        return self._said()
+
+    def _said(self, **changes: str) -> list[tuple[str, str]]:
         data = {"q": self.field("q").strip(), "sort": self.sort}
         data.update({name: self.field(name) for name in ("page", "back")}, **changes)
         usual = {"sort": _NEWEST, "page": "1", "back": "1"}
-        said = {name: text for name, text in data.items() if text not in ("", usual.get(name))}
-        return f"{self.url(self.context)}?{urlencode(said)}" if said else self.url(self.context)
+        return [(name, text) for name, text in data.items() if text not in ("", usual.get(name))]
 
     def to_page(self, number: int) -> str:
         """Return the address of a page of the files that wait."""
@@ -179,11 +187,8 @@ class Index(DataCenterPage, FormPage):
         return self.known.get(self.prepared.get(file.name, ""), "")
 
     def source_of(self, file: StoredFile) -> RunInfo | None:
-        """Return the import that the rows of a file have failed in, if it may be seen."""
-        try:
-            return self.operations.run(file.run or "")
-        except (NoSuchItem, NotAllowed):
-            return None
+        """Return the import in which the rows of a file on this page have failed, if known."""
+        return self.sources.get(file.run or "")
 
     def reasons(self, run: RunInfo) -> tuple[tuple[str, int], ...]:
         """Return the most frequent reasons why rows of an import have failed."""
@@ -223,10 +228,10 @@ class Index(DataCenterPage, FormPage):
         name = self.field("mend")
         draft = self.operations.new_draft(name)
         self.operations.require_content(name)
-        file = next((file for file in self.operations.pending_files() if file.name == name), None)
-        run = None if file is None else self.source_of(file)
-        if run is not None and run.processor in self.known:
-            self.operations.save_draft(draft.id, processor=run.processor, mode=run.mode)
+        ids = [file.run for file in self.operations.pending_files() if file.name == name]
+        for run in self.operations.known_runs(filter(None, ids)).values():
+            if run.processor in self.known:
+                self.operations.save_draft(draft.id, processor=run.processor, mode=run.mode)
         self.redirect(self.link("import2", draft=draft.id))
 
     def cancel_run(self) -> None:

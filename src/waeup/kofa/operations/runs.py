@@ -255,15 +255,32 @@ class RunOperations(MappingOperations):
         Those who may not see the run are told what it does with the file, but nothing of its
         rows, nor its `id`, which is empty then.
         """
+        return self.runs_of([name]).get(name)
+
+    def runs_of(self, names: Iterable[str]) -> dict[str, RunInfo]:
+        """Return the runs that pending files belong to, by the names of those that do.
+
+        What is told of them is as in `run_of`.
+        """
         self._require(MANAGE)
-        run = self._runs.holder_of(name)
-        if run is None:
-            return None
-        info = self._info(run)
-        if self._may_see(run):
-            return info
-        report = replace(info.report, reasons=())
-        return replace(info, id="", fault="", report=report, actions=())
+        may_see, found = self._may_see_each(), {}
+        for name in names:
+            run = self._runs.holder_of(name)
+            if run is None:
+                continue
+            info = self._info(run)
+            if not may_see(run):
+                report = replace(info.report, reasons=())
+                info = replace(info, id="", fault="", report=report, actions=())
+            found[name] = info
+        return found
+
+    def known_runs(self, ids: Iterable[str]) -> dict[str, RunInfo]:
+        """Return those of some runs, by id, that are known still and that the person may see."""
+        self._require(MANAGE)
+        may_see = self._may_see_each()
+        found = ((id, self._runs.find(id)) for id in ids)
+        return {id: self._info(run) for id, run in found if run is not None and may_see(run)}
 
     def check_rows(
         self,

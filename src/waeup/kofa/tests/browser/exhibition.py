@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import transaction
 from zope.authentication.interfaces import IAuthentication
 from zope.component import getUtility
+from zope.component.hooks import site as site_set
 from zope.security.management import endInteraction, newInteraction
 
 from waeup.kofa.conversion import Mapping
@@ -56,12 +57,14 @@ class Exhibits(NamedTuple):
 def acting_as(user: str) -> Iterator[Operations]:
     """Give what a person can do."""
     site = FunctionalLayer.getRootFolder()["app"]
-    principal = getUtility(IAuthentication).getPrincipal(user)
-    newInteraction(Participation(principal))
-    try:
-        yield Operations(site, principal)
-    finally:
-        endInteraction()
+    # A request that was answered in this thread has left no site.
+    with site_set(site):
+        principal = getUtility(IAuthentication).getPrincipal(user)
+        newInteraction(Participation(principal))
+        try:
+            yield Operations(site, principal)
+        finally:
+            endInteraction()
 
 
 def furnish(user: str, files: int = 30) -> Exhibits:
