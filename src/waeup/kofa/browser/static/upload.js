@@ -16,6 +16,8 @@
   const STALLED = 60000;
 
   const uploads = [];
+  // Whether files go by the form after all, since something on the way lets no PUT pass.
+  let isPlain = false;
   let token = form.querySelector("[name=form_token]").value;
 
   function word(name, values = {}) {
@@ -161,7 +163,12 @@
         return this.end("refused", word("refused", { reason: answer.error }), buttons);
       }
       if ([401, 403].includes(request.status)) return this.end("broken", word("logged-out"), ["again"]);
-      if (request.status === 413) return this.refuseSize();
+      if ([405, 501].includes(request.status)) {
+        isPlain = true;
+        document.getElementById("drop-words").hidden = true;
+        document.getElementById("upload-button").hidden = false;
+        return this.end("broken", word("plain"));
+      }
       const status = `${request.status} ${request.statusText}`.trim();
       return this.end("broken", word("answered", { status }), ["again"]);
     }
@@ -257,10 +264,12 @@
   // -- ways in -----------------------------------------------------------------
 
   document.getElementById("drop-words").hidden = false;
+  input.setAttribute("aria-describedby", "drop-words upload-help");
   document.getElementById("paste-anywhere").hidden = false;
   document.getElementById("upload-button").hidden = true;
 
   input.addEventListener("change", () => {
+    if (isPlain) return;
     Array.from(input.files).forEach((file) => take(file));
     // The same file can be chosen once more.
     input.value = "";
@@ -268,10 +277,11 @@
 
   form.addEventListener("submit", (event) => {
     // Files go when they are chosen; only the way back is a button.
-    if (!event.submitter || !event.submitter.formNoValidate) event.preventDefault();
+    if (!isPlain && !(event.submitter && event.submitter.formNoValidate)) event.preventDefault();
   });
 
   pasteForm.addEventListener("submit", (event) => {
+    if (isPlain) return;
     event.preventDefault();
     const cells = document.getElementById("table");
     const text = cells.value;
@@ -281,6 +291,7 @@
   });
 
   document.addEventListener("paste", (event) => {
+    if (isPlain) return;
     if (event.target.closest && event.target.closest("input:not([type=file]), textarea, select")) return;
     const text = event.clipboardData.getData("text/plain");
     const files = Array.from(event.clipboardData.files);
@@ -292,7 +303,7 @@
     else files.forEach((file) => take(file));
   });
 
-  const hasFiles = (event) => event.dataTransfer && event.dataTransfer.types.includes("Files");
+  const hasFiles = (event) => !isPlain && event.dataTransfer && event.dataTransfer.types.includes("Files");
 
   document.addEventListener("dragover", (event) => {
     if (!hasFiles(event)) return;

@@ -16,6 +16,8 @@ from waeup.kofa.browser.uploading import UploadPage
 from waeup.kofa.tests.browser.test_chromium import TABLE, ChromiumTestCase
 from waeup.kofa.tests.functional import FunctionalLayer
 
+#: How the portal answers.
+ANSWER = WSGIPublisherApplication.__call__
 CELLS = "code\ttitle\nSCI\tSciences\nART\tArts"
 
 DROP = """
@@ -202,6 +204,14 @@ class BrokenLineTest(UploadTestCase):
         self.assertEqual(lost, ["/app/datacenter/upload"])
         self.assertEqual(self.names(), {"list_officer.csv"})
 
+    def test_where_no_put_passes_the_form_does_it(self) -> None:
+        with mock.patch.object(WSGIPublisherApplication, "__call__", no_put):
+            self.drop(("list.csv", TABLE))
+            self.wait_for("lets no file pass in this way")
+            self.find("#uploadfile").send_keys(str(self.table))
+            self.press("SUBMIT")
+        self.assertIn("Successfully uploaded: faculties_officer.csv", self.text)
+
     def test_it_goes_on_when_the_line_is_back(self) -> None:
         self.connection(offline=True)
         self.drop(("list.csv", TABLE))
@@ -305,16 +315,23 @@ class Falling:
         return self._function(*args)
 
 
+def no_put(application: Any, environment: Any, start_response: Any) -> Any:
+    """Answer as a proxy does that knows forms only."""
+    if environment["REQUEST_METHOD"] == "PUT":
+        start_response("405 Method Not Allowed", [("Content-Length", "0")])
+        return []
+    return ANSWER(application, environment, start_response)
+
+
 @contextmanager
 def answer_lost() -> Iterator[list[str]]:
     """Let the answer to the first PUT get lost after its work was done; gives its address."""
     lost: list[str] = []
-    answer = WSGIPublisherApplication.__call__
 
     def lose(application: Any, environment: Any, start_response: Any) -> Any:
         if environment["REQUEST_METHOD"] != "PUT" or lost:
-            return answer(application, environment, start_response)
-        answer(application, environment, lambda *args: None)
+            return ANSWER(application, environment, start_response)
+        ANSWER(application, environment, lambda *args: None)
         lost.append(environment["PATH_INFO"])
         start_response("502 Bad Gateway", [("Content-Length", "0")])
         return []
