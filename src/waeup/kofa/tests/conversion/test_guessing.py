@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from waeup.kofa.conversion import Guess, TokenGuesser, guess_columns, propose
-from waeup.kofa.conversion.guessing import CONFIDENCE, THRESHOLD, similarity
+from waeup.kofa.conversion.guessing import CONFIDENCE, THRESHOLD, similarity, words_of
 
 FIELDS = {
     "student_id": "Student Id",
@@ -96,13 +96,17 @@ class GuessColumnsTests(unittest.TestCase):
 
     def test_short_names_and_the_dates_of_removed_objects_are_never_similar(self):
         self.assertEqual(guess("sax"), [(None, "")])
-        self.assertEqual(similarity("sax", "sex"), 0)
+        self.assertEqual(similarity(words_of("sax"), words_of("sex")), 0)
         self.assertEqual(guess("del_date", fields={"dell_date": ""}), [(None, "")])
 
     def test_the_order_of_words_does_not_count(self):
-        self.assertEqual(similarity("Code of the Faculty", "the faculty of code"), 1)
-        self.assertGreater(similarity("faculty code", "Code, Faculty"), THRESHOLD)
-        self.assertLess(similarity("firstname", "lastname"), THRESHOLD)
+        self.assertEqual(
+            similarity(words_of("Code of the Faculty"), words_of("the faculty of code")), 1
+        )
+        self.assertGreater(
+            similarity(words_of("faculty code"), words_of("Code, Faculty")), THRESHOLD
+        )
+        self.assertLess(similarity(words_of("firstname"), words_of("lastname")), THRESHOLD)
 
     @given(
         st.lists(
