@@ -52,6 +52,8 @@ SEPARATORS = (
     Choice("space", _("Space")),
 )
 QUOTES = (Choice("double", _('Double quotes "')), Choice("single", _("Single quotes '")))
+#: First rows that are shown.
+ROWS = 8
 #: Fields of the form.
 FIELDS = ("encoding", "delimiter", "quote", "header_line", "sheet")
 
@@ -113,6 +115,11 @@ class Reading(PartedStep):
             },
         )
         return self.words(told)
+
+    @cached_property
+    def preview(self) -> Any:
+        """See `DraftStep`; here a person wants to see more of it than of single columns."""
+        return self.operations.preview(self.draft.filename, ROWS, self.options)
 
     @cached_property
     def seen(self) -> Any:

@@ -116,11 +116,12 @@ def _titled(names: set[str], free: set[str], fields: Dict[str, str]) -> dict[str
 
 def _similar(names: set[str], free: set[str], fields: Dict[str, str]) -> dict[str, Guess]:
     # Of all fields, the taken ones too: who means one of them does not mean the next best.
+    wanted = [(field, words_of(field), words_of(title)) for field, title in fields.items()]
     scores = {
         (name, field): score
-        for name in names
-        for field, title in fields.items()
-        if (score := max(similarity(name, field), similarity(name, title))) >= THRESHOLD - MARGIN
+        for name, words in ((name, words_of(name)) for name in names)
+        for field, *forms in wanted
+        if (score := max(similarity(words, form) for form in forms)) >= THRESHOLD - MARGIN
     }
     by_name: dict[str, list[float]] = defaultdict(list)
     by_field: dict[str, list[float]] = defaultdict(list)
@@ -142,22 +143,23 @@ def _stands_out(score: float, scores: list[float]) -> bool:
     return sum(other > score - MARGIN for other in scores) == 1
 
 
-def similarity(one: str, other: str) -> float:
-    """Return how similar two names are, from 0 to 1; the order of words does not count."""
-    letters = _letters(one), _letters(other)
+def similarity(one: list[str], other: list[str]) -> float:
+    """Return how similar the words of two names are, from 0 to 1; their order does not count."""
+    letters = "".join(one), "".join(other)
     if min(map(len, letters)) < SHORTEST:
         return 0.0
-    words = (" ".join(_words(one)), " ".join(_words(other)))
-    return max(fuzz.ratio(*letters), fuzz.token_sort_ratio(*words)) / 100
+    ordered = fuzz.token_sort_ratio(" ".join(one), " ".join(other))
+    return max(fuzz.ratio(*letters), ordered) / 100
 
 
-def _words(name: str) -> list[str]:
+def words_of(name: str) -> list[str]:
+    """Return the words of a name in lower case, short forms written out."""
     words = re.findall(r"[^\W_]+", name.casefold())
     return [_SHORT.get(word, word) for word in words]
 
 
 def _letters(name: str) -> str:
-    return "".join(_words(name))
+    return "".join(words_of(name))
 
 
 class TokenGuesser:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from waeup.kofa.errors import TableError
 from waeup.kofa.importing.canonical import PlainTable
-from waeup.kofa.importing.reading import AS_FOUND, open_source
+from waeup.kofa.importing.reading import AS_FOUND, limits, open_source
 from waeup.kofa.spool import count_lines
 from waeup.kofa.tabular import Dialect, Limits, Row, check_header
 from waeup.kofa.tabular.encodings import CERTAIN, detect_encoding
@@ -90,10 +90,21 @@ def read_names(
     secret_columns: SecretColumns = lambda header: set(),
 ) -> tuple[str, ...]:
     """Return the names of the columns; raises `TableError` when they cannot be used."""
-    with open_source(source.path, source.reading(options), name) as table:
+    state = _state_of(source.path)
+    names, line, above = _names(source.path, source.reading(options), limits(), name, state)
+    _check_above(names, line, above, name, secret_columns)
+    return names
+
+
+@lru_cache(maxsize=64)
+def _names(
+    path: str, options: ReadOptions, limits: Limits, name: str, state: tuple[int, ...]
+) -> tuple[tuple[str, ...], int, tuple[str, ...]]:
+    # A mapping is checked again and again while it is made.  The limits are those in force; they
+    # are here to tell apart what was read with others.
+    with open_source(path, options, name) as table:
         check_header(table.header, name)
-        _check_above(table.header, table.header_line, table.above, name, secret_columns)
-        return table.header
+        return table.header, table.header_line, table.above
 
 
 def look_at(
@@ -108,8 +119,7 @@ def look_at(
 
     `name` is what messages call it.  Raises `TableError` and `TooLarge`.
     """
-    status = os.stat(source.path)
-    state = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+    state = _state_of(source.path)
     seen = _see(source.path, source.reading(options), limits, name, state)
     _check_above(seen.header, seen.header_line, seen.above, name, secret_columns)
     hidden = secret_columns(seen.header)
@@ -155,6 +165,12 @@ def _check_above(
             f"Line {line:,} of {name} cannot be its header: the name of a password column stands"
             " above it. Name that line, or remove what stands above the table."
         )
+
+
+def _state_of(path: str) -> tuple[int, ...]:
+    """Return what tells the contents apart that a path may have had."""
+    status = os.stat(path)
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 def words_of(texts: Iterable[str]) -> tuple[str, ...]:
@@ -216,8 +232,7 @@ class _Seen(NamedTuple):
 def _see(
     path: str, options: ReadOptions, limits: Limits, name: str, state: tuple[int, ...]
 ) -> _Seen:
-    # All steps of an import show the same table.  The state tells the contents apart that a
-    # path may have had.
+    # All steps of an import show the same table.
     with options.open(path, limits=limits, name=name) as table:
         check_header(table.header, name)
         return _Seen(
