@@ -15,6 +15,7 @@ INSTALL_REQUIRES = [
     "grok >= 6",
     "grokcore.message",
     "grokcore.site",
+    "martian",
     "persistent",
     "python-calamine",
     "rapidfuzz",
@@ -52,10 +53,10 @@ INSTALL_REQUIRES = [
 ]
 
 TEST_REQUIRES = [
-    "hypothesis",
     "axe-playwright-python",  # axe-core, which checks pages for what bars people
-    "selenium",
+    "hypothesis",
     "pillow",  # pictures for the manual
+    "selenium",
     "WebTest",
     "ZEO",  # two processes on one database
     "xlwt",  # workbooks of before 2007

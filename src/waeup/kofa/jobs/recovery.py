@@ -20,8 +20,9 @@ from waeup.kofa.interfaces import IDataCenterConfig
 from waeup.kofa.jobs.apart import in_own_thread
 from waeup.kofa.jobs.connection import open_portal
 from waeup.kofa.jobs.distributing import complete
+from waeup.kofa.jobs.exports import has_result, kept_time
 from waeup.kofa.jobs.job import PREFIX, remove_folders
-from waeup.kofa.jobs.record import CHECK, IMPORT, STOPPED, UNDO, Run, utc_now
+from waeup.kofa.jobs.record import CHECK, EXPORT, IMPORT, STOPPED, UNDO, Run, utc_now
 from waeup.kofa.jobs.registry import Runs
 from waeup.kofa.ledger import FileEntry, Ledger
 from waeup.kofa.spool.disk import digest_of
@@ -79,9 +80,9 @@ def _upgrade(datacenter: Any) -> None:
     if not hasattr(datacenter, "runs"):
         datacenter.runs = Runs()
         transaction.commit()
-
     if datacenter.runs.upgrade():
         transaction.commit()
+
 
 def forget(db: Any, site_path: str) -> list[Finding]:
     """Forget undo records, checks and runs that are too old, in this thread."""
@@ -146,7 +147,7 @@ def _forget(datacenter: Any) -> Iterator[Finding]:
             run.undo_bytes = 0
             text = f"The import of {run.order.file} is older than {days} days, and kept for good."
             yield Finding("expired", text, True)
-        if age > timedelta(days=CHECK_DAYS if run.order.kind == CHECK else RUN_DAYS):
+        if age > _kept_for(run):
             datacenter.runs.drop(run)
             folders.append(PREFIX + run.id)
             yield Finding("expired", f"The run {run.id} was forgotten.", True)
@@ -156,6 +157,13 @@ def _forget(datacenter: Any) -> Iterator[Finding]:
             datacenter.ledger.forget_rows(id)
     transaction.commit()
     remove_folders(datacenter.storage, folders)
+
+
+def _kept_for(run: Run) -> timedelta:
+    """Return for how long a run is remembered after its end."""
+    if run.order.kind == EXPORT:
+        return kept_time()
+    return timedelta(days=CHECK_DAYS if run.order.kind == CHECK else RUN_DAYS)
 
 
 def _is_needed(datacenter: Any, undo: Run) -> bool:
@@ -192,6 +200,8 @@ def _tidy_up(datacenter: Any) -> Iterator[Finding]:
 
 
 def _needs_folder(datacenter: Any, run: Run) -> bool:
+    if run.order.kind == EXPORT:
+        return run.is_active or has_result(run)
     if run.order.kind != CHECK:
         return run.holds_file or run.is_active or run.can_resume
     if run.order.undoes is not None:
