@@ -166,6 +166,20 @@ class Seen(MendingTestCase):
         self.assertEqual([position for position, _message in verdict.errors], [0])
         self.assertEqual(self.tried(2, {0: "school", 1: "FAC2"}).outcome, "created")
 
+    def test_what_a_new_object_needs_is_a_problem_of_its_cell(self):
+        self.put(
+            "students.csv", "student_id,firstname,lastname,sex", "S1,Ann,<IGNORE>,f", "S2,Ben,B,m"
+        )
+        self.processor, self.mode = "studentprocessor", "upsert"
+        self.mapping = Mapping(("student_id", "firstname", "lastname", "sex"))
+        self.begin("students.csv")
+        self.assertEqual(self.groups(), [("lastname", "Required value is missing.", 1, 1)])
+        (row,) = self.rows()
+        self.assertEqual((row.cells[2].message, row.messages), ("Required value is missing.", ()))
+        verdict = self.tried(1, {2: ""})
+        self.assertEqual(verdict.errors, ((2, "Required value is missing."),))
+        self.assertEqual(self.tried(1, {2: "A"}).outcome, "created")
+
     def test_rows_of_a_group_page_by_page(self):
         (group, *_rest) = self.ask(lambda o: o.problem_groups(self.check))
         self.assertEqual([row.number for row in self.rows(group.id)], [2, 4, 6])
