@@ -90,6 +90,10 @@ def progress_bar(label: str) -> Iterator[Callable[["RunInfo"], None]]:
     Yields the function to call with the run now and then.
     """
 
+    if not sys.stderr.isatty():
+        yield lambda run: None
+        return
+
     def show(run: "RunInfo") -> None:
         text = f"{run.rows:,} rows, {run.failed:,} failed"
         if run.state == "queued":

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from hypothesis import HealthCheck, settings
 from zope.testrunner.runner import Runner
 
 TESTS = Path(__file__).parent
@@ -39,6 +40,12 @@ def be_strict() -> None:
     warnings.simplefilter("error")
     for message, category in TOLERATED:
         warnings.filterwarnings("ignore", message, category)
+
+
+def be_patient() -> None:
+    """Let properties take their time: how busy the machine is says nothing about the code."""
+    settings.register_profile("kofa", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("kofa")
 
 
 class LeakWatch:
@@ -87,6 +94,7 @@ def _whole_test(test: Any) -> str:
 def main(args: Sequence[str] | None = None) -> None:
     """Run the tests that `args` (default: the command line) select, and exit 0 or 1."""
     be_strict()
+    be_patient()
     # The empty string leaves the filters as they were just set; None would reset them.
     runner = Runner(DEFAULTS, list(sys.argv if args is None else args), warnings="")
     with LeakWatch() as watch:
