@@ -109,6 +109,7 @@ class FileOperations(Acting):
             limit=self.upload_limit(),
             check=check,
             replace=replace,
+            is_nobodys=self._is_nobodys,
         )
         checks: list[str] = []
         if replace:
@@ -248,6 +249,13 @@ class FileOperations(Acting):
         with suppress(Refused, FileNotFoundError):
             notice = check_table(self.datacenter.storage, path, container_digest(path))
         return spool.Upload(known.name, path, size, known.digest, filename, notice)
+
+    def _is_nobodys(self, name: str) -> bool:
+        """Tell whether a pending file was found by a recovery, and belongs to no run."""
+        entry = self.datacenter.ledger.entry(name)
+        # What has no entry may be on its way at this moment.
+        is_found = entry is not None and not entry.owner
+        return is_found and self.datacenter.runs.holder_of(name) is None
 
     def _may_see_rows(self, run: Run) -> bool:
         """Tell whether the person may see the rows that a run is about."""

@@ -8,10 +8,11 @@ import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import BinaryIO
 
 from waeup.kofa.errors import NameTaken, TooLarge
-from waeup.kofa.spool.disk import CHUNK, disk, faults, put, remove_file, stage
+from waeup.kofa.spool.disk import CHUNK, digest_of, disk, faults, put, remove_file, stage
 from waeup.kofa.spool.locks import claimed, storage_lock
 from waeup.kofa.spool.names import PENDING_SUFFIX, given_name, numbered, stored_name
 from waeup.kofa.spool.work import WorkFolder
@@ -43,7 +44,9 @@ class Intake:
     The name is made by `stored_name`; one that is in use gets a counter
     (``data_mgr-2.csv``).  A pending file keeps its name: it takes the place of the
     stored one only with `replace`.  `limit` is the highest number of bytes.  `check`
-    is called with the path of the complete file and may raise `Refused`.
+    is called with the path of the complete file and may raise `Refused`.  `is_nobodys` tells of
+    the name of a stored file whether nobody knows where it comes from: one with the same
+    content is what a killed attempt has left, and becomes the upload.
 
     Call `run`, and then either `finish` or `undo`.  What was replaced is kept until
     then; an intake whose process dies before that is taken as finished.
@@ -60,6 +63,7 @@ class Intake:
         limit: int | None = None,
         check: Callable[[str], None] | None = None,
         replace: bool = False,
+        is_nobodys: Callable[[str], bool] = lambda name: False,
     ) -> None:
         self.storage = storage
         self.filename = filename
@@ -67,6 +71,8 @@ class Intake:
         self._limit = limit
         self._check = check
         self._replace = replace
+        self._is_nobodys = is_nobodys
+        self._was_there = False
         self._is_pending = self.name.endswith(PENDING_SUFFIX)
         self._work: WorkFolder | None = None
         if self._is_pending and not replace:
@@ -87,7 +93,7 @@ class Intake:
                 if self._check is not None:
                     self._check(path)
                 with storage_lock(self.storage):
-                    self._place(path)
+                    self._place(path, digest)
                     disk.sync_folder(self.storage)
             except BaseException:
                 if os.path.exists(self._former):
@@ -109,6 +115,8 @@ class Intake:
 
         Raises `StorageFault` when the disk fails.
         """
+        if self._was_there:
+            return
         with faults(f"Taking back {self.name}"), storage_lock(self.storage):
             if self._work is None:
                 remove_file(self._target)
@@ -127,10 +135,12 @@ class Intake:
         assert self._work is not None
         return os.path.join(self._work.path, "former")
 
-    def _place(self, path: str) -> None:
+    def _place(self, path: str, digest: str) -> None:
         """Give the complete file at `path` its name."""
         if not self._is_pending:
-            self.name = _put_numbered(self.storage, path, self.name)
+            left = self._left_over(digest)
+            self._was_there = left is not None
+            self.name = left or _put_numbered(self.storage, path, self.name)
             return
         if not self._replace:
             _refuse_taken(self.storage, self.name)
@@ -140,6 +150,15 @@ class Intake:
                 disk.replace(path, self._target)
         else:
             put(path, self._target)
+
+    def _left_over(self, digest: str) -> str | None:
+        """Return the name of what a killed attempt to store the same has left, or None."""
+        free = free_name(self.storage, self.name)
+        for name in takewhile(lambda name: name != free, numbered(self.name)):
+            path = os.path.join(self.storage, name)
+            if self._is_nobodys(name) and os.path.isfile(path) and digest_of(path) == digest:
+                return name
+        return None
 
 
 def accept(

@@ -1,6 +1,7 @@
 """Files come in: from the clipboard, one by one from the script, and told when they are known."""
 
 import hashlib
+import io
 import json
 import threading
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from waeup.kofa.browser.request import Request
 from waeup.kofa.browser.uploading import UploadPage
 from waeup.kofa.cli.gate import Gate
 from waeup.kofa.conversion import Mapping
+from waeup.kofa.jobs import recover
 from waeup.kofa.ledger import TOKEN_AGE
 from waeup.kofa.operations import Operations
 from waeup.kofa.tests.browser.test_datacenter import INDEX, TABLE, PagesTestCase
@@ -366,6 +368,42 @@ class RepeatedTest(PutTestCase):
         self.assertEqual(len(self.names()), 1)
         self.assertEqual({answer.json["name"] for answer in answers}, self.names())
         self.assertEqual({answer.json["size"] for answer in answers}, {len(table)})
+
+    def test_what_a_killed_portal_has_left_is_met_after_its_start(self) -> None:
+        # The file had its name, and the transaction did not come to its end.
+        (self.storage / "list_officer.csv").write_bytes(TABLE)
+        self.recover()
+        self.assertEqual(self.put(TABLE).json["name"], "list_officer.csv")
+        transaction.begin()
+        entry = self.site["datacenter"].ledger.entry("list_officer.csv")
+        self.assertEqual((entry.owner, entry.original), ("officer", "list.csv"))
+        self.put(TABLE, token=TOKEN + "2")
+        self.assertEqual(self.names(), {"list_officer.csv", "list_officer-2.csv"})
+
+    def test_what_is_there_and_something_else_is_left_alone(self) -> None:
+        (self.storage / "list_officer.csv").write_bytes(TABLE)
+        self.put(TABLE)
+        self.assertEqual(self.names(), {"list_officer.csv", "list_officer-2.csv"})
+        (self.storage / "other_officer.csv").write_bytes(TABLE.upper())
+        self.recover()
+        answer = self.put(TABLE, "other.csv", token=TOKEN + "2")
+        self.assertEqual(answer.json["name"], "other_officer-2.csv")
+
+    def test_what_was_there_before_stays_after_an_abort(self) -> None:
+        (self.storage / "list_officer.csv").write_bytes(TABLE)
+        self.recover()
+        with site_set(self.site):
+            operations = Operations(self.site, getUtility(IAuthentication).getPrincipal("officer"))
+            self.assertEqual(
+                operations.upload("list.csv", io.BytesIO(TABLE)).name, "list_officer.csv"
+            )
+            transaction.abort()
+        self.assertEqual((self.storage / "list_officer.csv").read_bytes(), TABLE)
+
+    def recover(self) -> None:
+        """Do what the start of a portal does."""
+        recover(FunctionalLayer.database(), "/app")
+        transaction.begin()
 
     def test_old_tokens_are_forgotten(self) -> None:
         self.put(TABLE)
