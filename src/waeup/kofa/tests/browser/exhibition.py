@@ -14,6 +14,7 @@ from zope.component.hooks import site as site_set
 from zope.security.management import endInteraction, newInteraction
 
 from waeup.kofa.conversion import Mapping
+from waeup.kofa.exporting import Wish
 from waeup.kofa.jobs import Participation
 from waeup.kofa.operations import Operations
 from waeup.kofa.tests.functional import FunctionalLayer
@@ -67,51 +68,57 @@ def acting_as(user: str) -> Iterator[Operations]:
             endInteraction()
 
 
+def put(name: str, text: str, user: str = "officer") -> str:
+    """Store a file of somebody, and return its name."""
+    with acting_as(user) as operations:
+        stored = operations.upload(name, BytesIO(text.encode())).name
+        transaction.commit()
+    return stored
+
+
+def order(name: str, user: str = "officer") -> str:
+    """Order an import of faculties, and return the id of the run."""
+    with acting_as(user) as operations:
+        id = operations.start_import(name, PROCESSOR, "create", MAPPING).id
+        transaction.commit()
+    return id
+
+
+def done(name: str, text: str, user: str = "officer") -> str:
+    """Import a table of faculties, and return the id of the run."""
+    id = order(put(name, text, user), user)
+    FunctionalLayer.work_off_runs()
+    return id
+
+
 def furnish(user: str, files: int = 30) -> Exhibits:
     """Let `user` have brought files, imported some, taken one back; and more is under way."""
+    for number in range(files):
+        put(f"courses_{number:02}.csv", f"code,title\nC{number:02},Course {number}\n", user)
+    failed, more = done("faculties.csv", FACULTIES, user), done("more faculties.csv", MORE, user)
+    undone, stopped = done("wrong.csv", WRONG, user), order(put("halted.csv", WAITING, user), user)
     with acting_as(user) as operations:
-        site = operations.site
-
-        def put(name: str, text: str) -> str:
-            stored = operations.upload(name, BytesIO(text.encode())).name
-            transaction.commit()
-            return stored
-
-        def order(name: str) -> str:
-            id = operations.start_import(name, PROCESSOR, "create", MAPPING).id
-            transaction.commit()
-            return id
-
-        def done(name: str, text: str) -> str:
-            id = order(put(name, text))
-            FunctionalLayer.work_off_runs()
-            return id
-
-        for number in range(files):
-            put(f"courses_{number:02}.csv", f"code,title\nC{number:02},Course {number}\n")
-        failed, more = done("faculties.csv", FACULTIES), done("more faculties.csv", MORE)
-        undone, stopped = done("wrong.csv", WRONG), order(put("halted.csv", WAITING))
-        run = site["datacenter"].runs.get(stopped)
-        run.move("stopped")
-        run.fault = "The disk is full. Make room, then let it go on."
-        site["datacenter"].runs.deactivate(run)
+        runs = operations.datacenter.runs
+        runs.get(stopped).move("stopped")
+        runs.get(stopped).fault = "The disk is full. Make room, then let it go on."
+        runs.deactivate(runs.get(stopped))
         preview = operations.start_undo(more, check=True).id
         undo = operations.start_undo(undone).id
-        from waeup.kofa.exporting import Wish
-
         export = operations.start_export(Wish("faculties")).id
         transaction.commit()
-        FunctionalLayer.work_off_runs()
-        mixed, unclear = put("departments.csv", MIXED), put("unclear.csv", UNCLEAR)
-        running, queued = order(put("new students.csv", WAITING)), order(put("late.csv", MORE))
-        run = site["datacenter"].runs.get(running)
+    FunctionalLayer.work_off_runs()
+    mixed, unclear = put("departments.csv", MIXED, user), put("unclear.csv", UNCLEAR, user)
+    running = order(put("new students.csv", WAITING, user), user)
+    queued = order(put("late.csv", MORE, user), user)
+    with acting_as(user) as operations:
+        run = operations.datacenter.runs.get(running)
         run.move("running")
         run.progress.tell(4300, 12, 0.43, 1450.0)
         transaction.commit()
-        date(site)
-        return Exhibits(
-            failed, more, undone, undo, preview, stopped, running, queued, export, mixed, unclear
-        )
+        date(operations.site)
+    return Exhibits(
+        failed, more, undone, undo, preview, stopped, running, queued, export, mixed, unclear
+    )
 
 
 def date(site: Any) -> None:

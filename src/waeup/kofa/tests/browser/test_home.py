@@ -13,7 +13,7 @@ from waeup.kofa.browser import home
 from waeup.kofa.browser.paging import paged
 from waeup.kofa.jobs.record import Run, utc_now
 from waeup.kofa.jobs.registry import Runs
-from waeup.kofa.tests.browser.exhibition import MAPPING, PROCESSOR, acting_as
+from waeup.kofa.tests.browser.exhibition import acting_as, done, order, put
 from waeup.kofa.tests.functional import FunctionalLayer, FunctionalTestCase
 
 INDEX = "http://localhost/app/datacenter"
@@ -77,26 +77,6 @@ class HomeTestCase(FunctionalTestCase):
         html = self.page.partition(f'id="{part}"')[2].partition("</section>")[0]
         return re.findall(r'name="val_id"\s[^>]*value="([^"]*)"', html)
 
-    def put(self, name: str, text: str, user: str = "officer") -> str:
-        """Store a file of somebody, and return its name."""
-        with acting_as(user) as operations:
-            stored = operations.upload(name, BytesIO(text.encode())).name
-            transaction.commit()
-        return stored
-
-    def order(self, name: str, user: str = "officer") -> str:
-        """Order an import, and return the id of the run."""
-        with acting_as(user) as operations:
-            id = operations.start_import(name, PROCESSOR, "create", MAPPING).id
-            transaction.commit()
-        return id
-
-    def done(self, name: str, text: str, user: str = "officer") -> str:
-        """Import a table, and return the id of the run."""
-        id = self.order(self.put(name, text, user), user)
-        FunctionalLayer.work_off_runs()
-        return id
-
 
 class Parts(HomeTestCase):
     """What is told, and what can be done next."""
@@ -113,7 +93,7 @@ class Parts(HomeTestCase):
         self.assertNotIn('role="search"', self.page)
 
     def test_what_waits_has_its_import_as_main_button(self) -> None:
-        name = self.put("list.csv", "code,title\nAB,Arts\nCD,Law\n")
+        name = put("list.csv", "code,title\nAB,Arts\nCD,Law\n")
         self.open()
         text = self.part("waiting")
         self.assertIn(f"{name} Datasets 2 Size 26 bytes Upload Date", text)
@@ -135,7 +115,7 @@ class Parts(HomeTestCase):
         self.assertIn("large.csv Datasets Size", self.part("waiting"))
 
     def test_what_came_back_tells_the_most_frequent_reasons(self) -> None:
-        run = self.done("list.csv", FAILING)
+        run = done("list.csv", FAILING)
         self.open()
         self.assertEqual(self.files("back"), ["list_officer.create.pending.csv"])
         self.assertEqual(self.files("waiting"), [])
@@ -149,7 +129,7 @@ class Parts(HomeTestCase):
         self.assertIn("This object already exists. and other reasons", self.part("back"))
 
     def test_it_is_mended_with_what_is_known_from_the_last_time(self) -> None:
-        self.done("list.csv", FAILING)
+        done("list.csv", FAILING)
         self.open()
         self.browser.getControl(name="mend").click()
         self.assertIn("import2?draft=", self.browser.url)
@@ -158,7 +138,7 @@ class Parts(HomeTestCase):
         self.assertTrue(self.browser.getControl("Create", index=0).selected)
 
     def test_mended_rows_wait_like_any_file(self) -> None:
-        self.done("list.csv", FAILING)
+        done("list.csv", FAILING)
         with acting_as("officer") as operations:
             stream = BytesIO(b"code,title\nXY,Y\n")
             operations.upload("list_officer.create.pending.csv", stream, replace=True)
@@ -168,7 +148,7 @@ class Parts(HomeTestCase):
         self.assertEqual(self.files("waiting"), ["list_officer.create.pending.csv"])
 
     def test_reasons_are_told_to_those_only_who_may_see_the_run(self) -> None:
-        self.done("list.csv", FAILING)
+        done("list.csv", FAILING)
         self.browser = self.log_in("waeup.DataCenterManager", name="clerk")
         for run in self.site["datacenter"].runs:
             run.needs = ("waeup.manageUsers",)
@@ -180,8 +160,8 @@ class Parts(HomeTestCase):
         self.assertIn("Nothing was imported or exported", self.part("lately"))
 
     def test_what_runs_is_told_and_can_be_cancelled(self) -> None:
-        name = self.put("list.csv", FAILING)
-        id = self.order(name)
+        name = put("list.csv", FAILING)
+        id = order(name)
         self.open()
         text = self.part("running")
         self.assertIn(f"{name} Import, Faculty Processor, officer", text)
@@ -195,7 +175,7 @@ class Parts(HomeTestCase):
         self.assertIn('name="select"', self.page)
 
     def test_what_was_finished_leads_to_its_result_and_back(self) -> None:
-        id = self.done("list.csv", FAILING)
+        id = done("list.csv", FAILING)
         self.open()
         text = self.part("lately")
         self.assertIn("Import Faculty Processor Officer officer Ended", text)
@@ -219,7 +199,7 @@ class Parts(HomeTestCase):
         self.assertIn(f"run?id={id}", self.page)
 
     def test_what_is_long_ago_is_not_told(self) -> None:
-        run = self.site["datacenter"].runs.get(self.done("list.csv", FAILING))
+        run = self.site["datacenter"].runs.get(done("list.csv", FAILING))
         self.site["datacenter"].runs.drop(run)
         run.queued = utc_now() - home.LATELY - timedelta(minutes=1)
         self.site["datacenter"].runs.add(run)
@@ -230,7 +210,7 @@ class Parts(HomeTestCase):
 
     def test_runs_that_are_not_shown_are_not_looked_at(self) -> None:
         for number in range(3):
-            self.done(f"{number}.csv", f"code,title\nA{number},Arts\n")
+            done(f"{number}.csv", f"code,title\nA{number},Arts\n")
         seen = []
         report = Run.totals
 
