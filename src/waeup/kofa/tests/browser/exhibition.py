@@ -1,7 +1,7 @@
 """A portal with something of everything: for pictures, and for tests that look at all pages."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from io import BytesIO
@@ -24,6 +24,8 @@ MAPPING = Mapping(("code", "title"))
 #: When the files were brought.
 DATE = datetime(2026, 9, 14, 9, 30, tzinfo=timezone.utc)
 
+#: More files than a page shows.
+MANY = tuple(f"courses_{number:02}" for number in range(30))
 #: An import of which half the rows fail.
 FACULTIES = (
     "code,title\nSCI,Sciences\nART,Arts\nSCI,Science\nLAW,Law\nLAW,Laws\nMED,Medicine\nX,\n"
@@ -91,10 +93,11 @@ def done(name: str, text: str, user: str = "officer") -> str:
     return id
 
 
-def furnish(user: str, files: int = 30) -> Exhibits:
+def furnish(user: str, names: Iterable[str] = MANY) -> Exhibits:
     """Let `user` have brought files, imported some, taken one back; and more is under way."""
-    for number in range(files):
-        put(f"courses_{number:02}.csv", f"code,title\nC{number:02},Course {number}\n", user)
+    for number, name in enumerate(names):
+        rows = "".join(f"C{row:03},Course {row}\n" for row in range(20 * number + 9))
+        put(f"{name}.csv", f"code,title\n{rows}", user)
     failed, more = done("faculties.csv", FACULTIES, user), done("more faculties.csv", MORE, user)
     undone, stopped = done("wrong.csv", WRONG, user), order(put("halted.csv", WAITING, user), user)
     with acting_as(user) as operations:
@@ -114,7 +117,6 @@ def furnish(user: str, files: int = 30) -> Exhibits:
         run = operations.datacenter.runs.get(running)
         run.move("running")
         run.progress.tell(4300, 12, 0.43, 1450.0)
-        transaction.commit()
         date(operations.site)
     return Exhibits(
         failed, more, undone, undo, preview, stopped, running, queued, export, mixed, unclear
@@ -122,7 +124,11 @@ def furnish(user: str, files: int = 30) -> Exhibits:
 
 
 def date(site: Any) -> None:
-    """Give all files times that do not change from one exhibition to the next."""
+    """Give files and runs times that do not change from one exhibition to the next."""
+    for run in site["datacenter"].runs:
+        if run.report is not None:
+            run.report = {**run.report, "seconds": 0.0}
+    transaction.commit()
     storage = site["datacenter"].storage
     for folder in ("", "finished", "unfinished"):
         path = os.path.join(storage, folder)

@@ -137,7 +137,7 @@ class AccessibilityTest(ChromiumTestCase):
         self.look("upload, paste")
 
     def test_the_steps_of_an_import(self) -> None:
-        there = furnish("ann", files=0)
+        there = furnish("ann", names=())
         self.enter()
         self.choose(there.unclear)
         self.look("step 2, unclear")

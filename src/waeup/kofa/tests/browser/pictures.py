@@ -1,0 +1,139 @@
+"""Makes the pictures of the manual anew: `make pictures`.
+
+The portal that is shown has names and times that are always the same, and a picture that would
+look like the one that is there is not written.  Letters are those of the machine.
+"""
+
+import base64
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import datetime, timedelta
+from io import BytesIO
+from itertools import count
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import transaction
+from PIL import Image, ImageChops
+
+from waeup.kofa.browser import home
+from waeup.kofa.jobs import record
+from waeup.kofa.tests.browser.exhibition import DATE, acting_as, furnish
+from waeup.kofa.tests.browser.test_chromium import ChromiumTestCase
+from waeup.kofa.tests.functional import FunctionalLayer
+
+FOLDER = Path(__file__).parents[5] / "docs" / "pictures"
+DESK, PHONE = (1200, 800), (390, 800)
+COLOURS = 128
+FILES = (
+    "admissions_2026",
+    "course_results_level_100",
+    "course_results_level_200",
+    "course_results_level_300",
+    "hostel_allocation",
+)
+
+
+class Pictures(ChromiumTestCase):
+    """Walks through the portal with a camera."""
+
+    def take(self, name: str, size: tuple[int, int] = DESK, scheme: str = "light") -> None:
+        """Take a picture of the page that is shown."""
+        features = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}
+        self.window.execute_cdp_cmd(
+            "Emulation.setEmulatedMedia",
+            {"features": [{"name": key, "value": text} for key, text in features.items()]},
+        )
+        self.window.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})
+        width, height = size
+        self.window.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == PHONE},
+        )
+        self.window.execute_script("window.scrollTo(0, 0); document.activeElement.blur()")
+        taken = self.window.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})
+        write(FOLDER / f"{name}.png", base64.b64decode(taken["data"]))
+
+    def walk(self) -> None:
+        """Take all pictures."""
+        FunctionalLayer.add_user("ann", "waeup.ImportManager", "waeup.ExportManager")
+        there = furnish("ann", FILES)
+        with acting_as("ann") as operations:
+            operations.cancel(there.queued)
+            transaction.commit()
+        self.window.get(f"{self.address}/app/login")
+        self.find("#login").send_keys("ann")
+        self.find("#password").send_keys("pw of ann")
+        self.press("SUBMIT")
+        center = f"{self.address}/app/datacenter"
+        self.window.get(center)
+        # Where it is kept on this machine is nobody's business.
+        hide = "document.querySelector('main > .note').remove()"
+        self.window.execute_script(hide)
+        self.take("home")
+        self.window.get(center)
+        self.window.execute_script(hide)
+        self.take("phone", PHONE, "dark")
+        self.window.get(f"{center}/upload")
+        self.take("upload")
+        self.window.get(f"{center}/run?id={there.failed}")
+        self.take("result")
+
+
+def write(path: Path, content: bytes) -> None:
+    """Keep a picture with few colours, unless the one that is there looks the same."""
+    new = Image.open(BytesIO(content)).convert("RGB")
+    new = new.quantize(COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    if path.exists():
+        with Image.open(path) as old:
+            same_size = old.size == new.size
+            if (
+                same_size
+                and not ImageChops.difference(old.convert("RGB"), new.convert("RGB")).getbbox()
+            ):
+                print(f"{path.name} is as before")
+                return
+    path.parent.mkdir(exist_ok=True)
+    new.save(path, optimize=True)
+    print(f"{path.name}: {path.stat().st_size:,} bytes")
+
+
+@contextmanager
+def same_times() -> Iterator[None]:
+    """Let all that is ordered be ordered at times that are always the same."""
+    minutes = count()
+
+    def now() -> datetime:
+        return DATE + timedelta(minutes=next(minutes))
+
+    with (
+        mock.patch.dict(os.environ, TZ="UTC"),
+        mock.patch.object(record, "utc_now", now),
+        mock.patch.object(home, "LATELY", timedelta(days=36_500)),
+    ):
+        time.tzset()
+        yield
+
+
+def main() -> int:
+    """Take the pictures in a portal that is thrown away afterwards."""
+    with ExitStack() as undo:
+        undo.enter_context(same_times())
+        layer: Any = FunctionalLayer
+        layer.setUp()
+        undo.callback(layer.tearDown)
+        layer.testSetUp()
+        undo.callback(layer.testTearDown)
+        case = Pictures("walk")
+        undo.callback(case.doCleanups)
+        case.setUp()
+        case.walk()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
