@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import exporting, home, memory, reading, runs
+from benchmarks import exporting, home, memory, mending, reading, runs
 from benchmarks.damage import run as damage
 from benchmarks.pages import as_table, machine, write_figures
 
@@ -15,6 +15,7 @@ BENCHMARKS = {
     "damage": damage.run,
     "runs": runs.run,
     "home": home.run,
+    "mending": mending.run,
     "exporting": exporting.run,
 }
 

@@ -282,12 +282,7 @@ def logged_in(url: str, password: str) -> Callable[..., float]:
 
     It takes what is asked for in the address, from its question mark on.
     """
-    opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
-    page = opener.open(f"{url}kofa/login").read().decode()
-    token = re.search(r'name="form_token" value="([^"]+)"', page)
-    assert token is not None
-    fields = {"form_token": token[1], "login": "admin", "password": password, "SUBMIT": "1"}
-    opener.open(f"{url}kofa/login", urlencode(fields).encode()).read()
+    opener = session(url, password)
 
     def fetch(query: str = "") -> float:
         began = time.perf_counter()
@@ -297,3 +292,14 @@ def logged_in(url: str, password: str) -> Callable[..., float]:
         return 1000 * (time.perf_counter() - began)
 
     return fetch
+
+
+def session(url: str, password: str) -> urllib.request.OpenerDirector:
+    """Log in, and return what opens addresses from then on."""
+    opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
+    page = opener.open(f"{url}kofa/login").read().decode()
+    token = re.search(r'name="form_token" value="([^"]+)"', page)
+    assert token is not None
+    fields = {"form_token": token[1], "login": "admin", "password": password, "SUBMIT": "1"}
+    opener.open(f"{url}kofa/login", urlencode(fields).encode()).read()
+    return opener

@@ -10,7 +10,8 @@ from zope.i18n import translate
 
 from waeup.kofa.browser.page import Crumb, Page
 from waeup.kofa.browser.words import FORMAT_TITLES, PACKING_TITLES, holding_text
-from waeup.kofa.errors import NoSuchItem
+from waeup.kofa.conversion import Mapping
+from waeup.kofa.errors import NoSuchItem, Refused
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.interfaces import DELETION_MARKER, IDataCenter
 from waeup.kofa.operations import ExporterInfo, FormerImport, RunInfo, StoredFile
@@ -128,6 +129,30 @@ class DataCenterPage(Page):
     def leave(self) -> None:
         """Go back to the data center's index."""
         self.redirect(self.url(self.context))
+
+    def begin_mending(self, name: str) -> None:
+        """Check a file with rows that came back, and lead to where they are mended.
+
+        What they are is known from the import that has left them; where it is not, the officer
+        is asked for it as for any file.
+        """
+        operations = self.operations
+        draft = operations.new_draft(name)
+        operations.require_content(name)
+        step, place = 2, {}
+        if draft.processor and draft.mode and draft.columns is not None:
+            mapping = Mapping(draft.columns, draft.constants, draft.values)
+            try:
+                check = operations.start_check(
+                    name, draft.processor, draft.mode, mapping, digest=draft.digest, draft=draft.id
+                )
+            except Refused:
+                # Nothing was ordered; the step that can help says why.
+                step = 3
+            else:
+                operations.save_draft(draft.id, check=check.id)
+                step, place = 4, {"group": "all"}
+        self.redirect(self.link(f"import{step}", draft=draft.id, **place))
 
     def begin_import(self) -> None:
         """Make a draft for the file whose button was pressed.

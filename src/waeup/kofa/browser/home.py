@@ -224,15 +224,8 @@ class Index(DataCenterPage, FormPage):
     # -- buttons -----------------------------------------------------------------------
 
     def mend(self) -> None:
-        """Make a draft for rows that came back; what they are is known from the last time."""
-        name = self.field("mend")
-        draft = self.operations.new_draft(name)
-        self.operations.require_content(name)
-        ids = [file.run for file in self.operations.pending_files() if file.name == name]
-        for run in self.operations.known_runs(filter(None, ids)).values():
-            if run.processor in self.known:
-                self.operations.save_draft(draft.id, processor=run.processor, mode=run.mode)
-        self.redirect(self.link("import2", draft=draft.id))
+        """Lead to where the rows of a file are mended that came back."""
+        self.begin_mending(self.field("mend"))
 
     def cancel_run(self) -> None:
         """Let a run end."""

@@ -1,5 +1,6 @@
 """What pages show of a run: how far it is, what came of it, and what a check says of its rows."""
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
@@ -21,7 +22,7 @@ from waeup.kofa.errors import NoSuchItem
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.importing.checking import CheckedRow
 from waeup.kofa.importing.report import CREATED, FAILED, OUTCOMES, REMOVED, UNCHANGED, UPDATED
-from waeup.kofa.operations import RunInfo
+from waeup.kofa.operations import CorrectedText, RunInfo
 
 #: Rows of a check on one page, and how many pages there can be.
 ROWS, MOST_PAGES = 50, 10**9
@@ -99,6 +100,24 @@ class Filter(NamedTuple):
     is_current: bool
 
 
+class Corrected(NamedTuple):
+    """A part of the cells that were corrected: page `number`, from 1."""
+
+    items: list[CorrectedText]
+    number: int
+    has_more: bool
+
+
+def corrected_part(look: Callable[[int, int], list[CorrectedText]], asked: str) -> Corrected:
+    """Return the page `asked` for; `look` lists the cells of rows, by start and number."""
+    is_number = asked.isdecimal() and len(asked) < 10
+    number = max(int(asked) if is_number else 1, 1)
+    found = look((number - 1) * ROWS, ROWS + 1)
+    rows = sorted({cell.number for cell in found})[:ROWS]
+    items = [cell for cell in found if cell.number in set(rows)]
+    return Corrected(items, number, len(items) < len(found))
+
+
 def live_texts(run: RunInfo) -> dict[str, Any]:
     """Return what changes while a run is worked on, in words; `said` is for people who listen."""
     texts: dict[str, Any] = {
@@ -157,6 +176,9 @@ class RunPart(DataCenterPage, FormPage):
     show_notes = ViewPageTemplateFile("notes.pt")
     #: What a check says of rows.
     show_rows = ViewPageTemplateFile("rows.pt")
+
+    #: Cells that were corrected.
+    show_corrected = ViewPageTemplateFile("corrected.pt")
 
     kind_title = staticmethod(kind_title)
     state_title = staticmethod(state_title)
@@ -264,6 +286,24 @@ class RunPart(DataCenterPage, FormPage):
         else:
             text = _("Import: ${what}; rows that will fail: ${failed}")
         return self.words(_(text, mapping={"what": done, "failed": self.number(report.failed)}))
+
+    # -- corrected rows -----------------------------------------------------------
+
+    #: Whether corrections can be taken back here.
+    can_uncorrect = False
+
+    @cached_property
+    def corrected(self) -> Corrected:
+        """The cells that the run reads otherwise than they stand in the file."""
+        return corrected_part(
+            lambda start, limit: self.operations.corrections(self.shown.id, start, limit),
+            self.field("corrected"),
+        )
+
+    def corrected_link(self, page: int) -> str:
+        """Return the address of a page of corrected cells."""
+        data = urlencode({**self.way, "corrected": str(page)})
+        return f"{self.link(self.view_name)}?{data}#corrected"
 
     # -- rows of a check ----------------------------------------------------------
 

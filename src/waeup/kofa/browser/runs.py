@@ -101,6 +101,7 @@ class RunPage(RunPart):
         "preview_undo": "preview_undo",
         "undo": "undo",
         "select": "begin_import",
+        "mend": "mend",
         "discard": "discard",
     }
     size_text = staticmethod(size_text)
@@ -114,6 +115,12 @@ class RunPage(RunPart):
         if run.state in ("finished", "undone"):
             return _RESULTS[run.kind]
         return _(_TITLES[run.kind], mapping={"file": run.file})
+
+    @property
+    def title(self) -> str:
+        """See `Page`; what has become of the run comes first, for those who look elsewhere."""
+        run = self.shown
+        return f"{self.words(state_title(run))}: {run.file} - {super().title}"
 
     @property
     def crumbs(self) -> list[Crumb]:
@@ -145,6 +152,14 @@ class RunPage(RunPart):
             self.say(self._counted(_("Successfully processed ${n} rows."), report.done))
 
     @cached_property
+    def came_back(self) -> str | None:
+        """The name of the file with the rows that have failed, while it waits to be mended."""
+        name = self.shown.report.pending
+        files = self.operations.pending_files() if name and self.shown.kind == "import" else []
+        is_there = any(file.name == name and file.run == self.shown.id for file in files)
+        return name if is_there else None
+
+    @cached_property
     def undone(self) -> RunInfo | None:
         """The import that is taken back, or would be, if it is known still."""
         return self.known_run(self.shown.undoes)
@@ -159,6 +174,10 @@ class RunPage(RunPart):
         if not self.operations.run(self.field("id")).is_active:
             self.operations.resume(self.field("id"))
         self.redirect(self.address)
+
+    def mend(self) -> None:
+        """Lead to where the rows are mended that came back."""
+        self.begin_mending(self.field("mend"))
 
     def discard(self) -> None:
         """Forget an export and what it gave."""

@@ -30,7 +30,7 @@ class ImportStep(DataCenterPage, FormPage):
         _("Choose a file"),
         _("Choose processor and mode"),
         _("Map the columns"),
-        _("Perform the import"),
+        _("Check, mend, import"),
     )
 
     #: Where the officer is in the four steps.

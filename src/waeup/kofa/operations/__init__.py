@@ -5,6 +5,7 @@ checked, names become paths, and the rooms below do the work.  Transactions
 belong to the doors, but for runs, which have their own (`waeup.kofa.jobs`).
 """
 
+from waeup.kofa.importing.failing import ProblemGroup
 from waeup.kofa.importing.preview import Preview
 from waeup.kofa.operations.exports import ExportOperations
 from waeup.kofa.operations.files import FileOperations
@@ -12,30 +13,41 @@ from waeup.kofa.operations.mending import MendingOperations
 from waeup.kofa.operations.people import PeopleOperations
 from waeup.kofa.operations.settings import SettingsOperations
 from waeup.kofa.operations.values import (
+    CellInfo,
     ChoiceColumn,
+    CorrectedText,
     ExporterInfo,
+    FailingRow,
     FieldInfo,
     FilterInfo,
     ForeignText,
     FormerImport,
+    LikeCell,
     ProcessorInfo,
     ProposedColumn,
+    RowVerdict,
     RunInfo,
     StoredFile,
     UserInfo,
 )
 
 __all__ = [
+    "CellInfo",
     "ChoiceColumn",
+    "CorrectedText",
     "ExporterInfo",
+    "FailingRow",
     "FieldInfo",
     "FilterInfo",
     "ForeignText",
     "FormerImport",
+    "LikeCell",
     "Operations",
     "Preview",
+    "ProblemGroup",
     "ProcessorInfo",
     "ProposedColumn",
+    "RowVerdict",
     "RunInfo",
     "StoredFile",
     "UserInfo",

@@ -91,6 +91,12 @@ class MendingOperations(RunOperations):
             rows = reader.rows(group, start, limit)
             return [_shown(row, columns, corrections.get(row.number)) for row in rows]
 
+    def failing_row(self, draft: str, number: int) -> FailingRow:
+        """Return a row that the check of a draft has found failing, as it is corrected there."""
+        found = self.draft(draft)
+        with self._failing(self._check_of(found)) as (reader, columns):
+            return _shown(_kept(reader, number), columns, found.corrections.get(number))
+
     def failing_table(self, check: str) -> tuple[str, BinaryIO]:
         """Open a table of the rows that a check has found failing; return its name, too.
 
@@ -207,6 +213,17 @@ class MendingOperations(RunOperations):
         """List the cells that were corrected in a draft of the person, as `corrections` does."""
         return _listed(self.draft(draft).corrections, start, limit)
 
+    def corrected_since(self, draft: str) -> int:
+        """Return how many rows were corrected otherwise since the draft's check was ordered.
+
+        All that are corrected when there is no check.
+        """
+        found = self.draft(draft)
+        run = None if found.check is None else self._run(found.check)
+        before = {} if run is None or run.corrections is None else dict(run.corrections)
+        now = dict(found.corrections)
+        return sum(before.get(row) != now.get(row) for row in before.keys() | now.keys())
+
     def check_row(self, draft: str, number: int, texts: Mapping[int, str]) -> RowVerdict:
         """Tell what would become of a row if it was corrected by `texts`, and change nothing.
 
@@ -263,6 +280,7 @@ class MendingOperations(RunOperations):
                 columns = tuple(propose(header, order.mapping.fields))
                 if all(map(_is_settled, header, columns)):
                     draft.columns = columns
+                    draft.values = tuple(pair for pair in order.values if pair[0] in columns)
         return draft
 
     def save_draft(self, id: str, **changes: Any) -> Draft:

@@ -91,9 +91,12 @@ function watchRun(place) {
     link.hidden = true;
   }
 
+  // The page of the run, not one of many on a list: its title tells those who look elsewhere.
+  const isPage = !place.dataset.whole && !place.dataset.part;
+
   async function look() {
     if (!place.isConnected) return;
-    if (document.hidden) return again(1000);
+    if (document.hidden && !isPage) return again(1000);
     let run;
     try {
       const answer = await fetch(place.dataset.status, { cache: "no-store", redirect: "manual" });
@@ -106,15 +109,66 @@ function watchRun(place) {
       return again(5000);
     }
     if (!run.is_active && place.dataset.whole) return renewAll(place, run);
-    if (!run.is_active) return place.dataset.part ? renew(place) : window.location.replace(place.dataset.page);
+    if (!run.is_active) return place.dataset.part ? renew(place) : showEnd(place, run);
     show(run);
-    return again(1000);
+    if (isPage) document.title = [run.texts.percent, title].filter(Boolean).join(" - ");
+    return again(document.hidden ? 2500 : 1000);
   }
 
+  const title = document.title;
   link.hidden = true;
+  if (isPage) offerNotice(place);
   again(500);
 }
 
+const noticeKey = (place) => `notice ${place.dataset.status}`;
+
+// Offers to tell the end of a run outside of the page: only to those who ask for it.
+function offerNotice(place) {
+  const button = place.querySelector("[data-notice]");
+  if (!button || !("Notification" in window)) return;
+  const answer = place.querySelector("[data-notice-answer]");
+  const confirm = (isAllowed) => {
+    button.hidden = true;
+    answer.textContent = isAllowed ? button.dataset.yes : button.dataset.no;
+  };
+  if (sessionStorage.getItem(noticeKey(place))) return confirm(true);
+  button.hidden = Notification.permission === "denied";
+  button.addEventListener("click", async () => {
+    const isAllowed = (await Notification.requestPermission()) === "granted";
+    if (isAllowed) sessionStorage.setItem(noticeKey(place), "yes");
+    confirm(isAllowed);
+    answer.focus();
+  });
+}
+
+// Tells that a run is over, and shows its page.
+function showEnd(place, run) {
+  if (run.texts) {
+    const words = `${place.dataset.name}: ${run.texts.said}`;
+    sessionStorage.setItem("over", words);
+    try {
+      if (sessionStorage.getItem(noticeKey(place))) new Notification(words, { tag: run.id });
+    } catch {
+      // Some telephones show notices by other ways only; the page tells it, too.
+    }
+  }
+  sessionStorage.removeItem(noticeKey(place));
+  window.location.replace(place.dataset.page);
+}
+
+// The page that follows the progress of a run tells its end to those who listen.
+function tellEnd() {
+  const words = sessionStorage.getItem("over");
+  if (!words) return;
+  sessionStorage.removeItem("over");
+  const place = Object.assign(document.createElement("p"), { className: "unseen", role: "status" });
+  place.id = "over";
+  document.getElementById("main").append(place);
+  setTimeout(() => (place.textContent = words), 300);
+}
+
+tellEnd();
 document.querySelectorAll("[data-status]").forEach(watchRun);
 
 // Offers only modes that the chosen processor has.

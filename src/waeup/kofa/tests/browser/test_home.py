@@ -132,10 +132,12 @@ class Parts(HomeTestCase):
         done("list.csv", FAILING)
         self.open()
         self.browser.getControl(name="mend").click()
-        self.assertIn("import2?draft=", self.browser.url)
-        control = self.browser.getControl("What are the rows of this file?")
-        self.assertEqual(control.displayValue, ["Faculty Processor"])
-        self.assertTrue(self.browser.getControl("Create", index=0).selected)
+        self.assertIn("import4?draft=", self.browser.url)
+        self.assertIn("Why these rows came back", self.page)
+        FunctionalLayer.work_off_runs()
+        self.browser.open(self.browser.url)
+        self.assertIn("All rows that fail", self.page)
+        self.assertIn("Faculty Processor", self.page)
 
     def test_mended_rows_wait_like_any_file(self) -> None:
         done("list.csv", FAILING)

@@ -410,7 +410,7 @@ class StepsTest(ImportTestCase):
             (1, "Choose a file"),
             (2, "Choose processor and mode"),
             (3, "Map the columns"),
-            (4, "Perform the import"),
+            (4, "Check, mend, import"),
         ):
             if step == 1:
                 self.browser.open(f"{CENTER}/import1")

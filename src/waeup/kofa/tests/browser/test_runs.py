@@ -132,7 +132,8 @@ class CheckTest(RunsTestCase):
         self.browser.getLink("Would be created").click()
         self.assertIn("1 to 1 of the chosen rows", self.page)
         self.assertIn("SCI Would be created", self.plain())
-        self.browser.open(address)
+        check = self.runs()[0].id
+        self.browser.open(f"{CENTER}/run?id={check}")
         self.browser.getLink("This object already exists.").click()
         self.assertIn("Rows with the reason: This object already exists.", self.page)
         self.assertIn("1 to 1 of the chosen rows", self.page)
@@ -148,6 +149,9 @@ class CheckTest(RunsTestCase):
         self.press("back3")
         self.map(FACULTIES, remark="title_prefix")
         self.press("proceed")
+        # Texts that are no allowed values were shown; now they are left as they are.
+        self.press("proceed")
+        self.assertIn("/import4?draft=", self.browser.url)
         self.assertNotIn("What the import would do", self.page)
         second.getControl(name="perform").click()
         self.assertEqual(second.headers["Status"][:3], "400")

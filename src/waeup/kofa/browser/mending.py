@@ -1,0 +1,832 @@
+"""Step 4 of an import: what it would do, rows that would fail and their mending, the order.
+
+Rows that a check has found failing are shown problem by problem, with the texts of their cells.
+What is entered is kept in the draft at once (`waeup.kofa.operations.mending`): by a button of the
+page, or by its script, which asks `Mend` and is told what would become of the row now.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from html import escape
+from typing import Any, NamedTuple
+
+import grok
+import transaction
+from zope.browserpage import ViewPageTemplateFile
+from zope.i18n import translate
+from zope.publisher.http import DirectResult
+
+from waeup.kofa.browser import tokens
+from waeup.kofa.browser.downloads import Attachment, blocks_of
+from waeup.kofa.browser.page import Door, Message, status_of
+from waeup.kofa.browser.paging import Part, paged
+from waeup.kofa.browser.runparts import ROWS, Corrected, Reason, RunPart, corrected_part
+from waeup.kofa.browser.steps import DraftStep
+from waeup.kofa.browser.words import kind_title, state_title
+from waeup.kofa.conversion import Mapping as Columns
+from waeup.kofa.errors import ConfirmationNeeded, MappingError, NoSuchItem, Refused
+from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.interfaces import IDataCenter
+from waeup.kofa.operations import (
+    CellInfo,
+    FailingRow,
+    FieldInfo,
+    LikeCell,
+    ProblemGroup,
+    RowVerdict,
+)
+
+#: Groups of problems, and texts of one column, that are listed.
+MOST_GROUPS, MOST_TEXTS = 100, 20
+#: Texts that are looked through for like cells.
+KNOWN_TEXTS = 1000
+#: A text of so many characters gets more than one line to be written in.
+LONG = 60
+#: Cells that tell which row is meant, and how much of each is shown.
+TELLING, TOLD = 4, 40
+#: The group of all rows that fail.
+ALL_ROWS = "all"
+#: Beginning of the names of fields with the texts of cells; the position follows.
+CELL = "cell-"
+
+#: Buttons that order the import.
+_ORDERS = ("perform", "yes_remove", "yes_change")
+_OUTCOMES = {
+    "created": _("It would be created."),
+    "updated": _("It would be updated."),
+    "unchanged": _("It would stay as it is."),
+    "removed": _("It would be removed."),
+    "blank": _("It has no texts any more, and would be passed over."),
+}
+
+
+class Group(NamedTuple):
+    """Like problems: what is wrong with a field or, where that is ``''``, with whole rows."""
+
+    id: int
+    field: str
+    title: str
+    rows: int
+    link: str
+    is_open: bool
+
+
+class Cell(NamedTuple):
+    """A cell as it is shown: with its text in force, and what is wrong with it.
+
+    `was` says what stands in the file where another text is read; `likes` counts the rows of the
+    group that have the same text in this column.  `id` is that of its input.
+    """
+
+    id: str
+    position: int
+    title: str
+    column: str
+    text: str
+    was: str
+    message: str
+    help: str
+    choices: str
+    likes: int
+    is_secret: bool
+    is_long: bool
+
+    @property
+    def name(self) -> str:
+        """The name of its input."""
+        return f"{CELL}{self.position}"
+
+    @property
+    def described_by(self) -> str:
+        """The ids of what is said about it."""
+        names = [f"{self.id}-wrong", f"{self.id}-was"]
+        return " ".join([*names, f"{self.id}-help"] if self.help else names)
+
+
+class MendRow(NamedTuple):
+    """A row as it is shown: first the cells that are `wrong`, then the `others`.
+
+    `ignored` are pairs of the name of a column that fills nothing, and its text; `about` tells
+    which row this is.  `verdict` says what would become of it now, ``''`` where that is not
+    known; `error` why what was entered was not kept.
+    """
+
+    number: int
+    line: int
+    about: str
+    wrong: list[Cell]
+    others: list[Cell]
+    ignored: list[tuple[str, str]]
+    messages: list[str]
+    raw: str | None
+    is_damaged: bool
+    is_corrected: bool
+    verdict: Any
+    look: str
+    error: str
+
+
+class Import4(DraftStep, RunPart):
+    """Step 4: see in words what is to happen, check and mend it, and let it happen.
+
+    ``group`` is the id of a group of problems whose rows are shown, or `ALL_ROWS`; ``page`` says
+    which of them, ``column`` which column's texts are listed, ``tried`` which row is tried.
+    ``corrected`` is the page of the list of corrected cells.
+    """
+
+    grok.name("import4")
+    grok.require("waeup.importData")
+
+    step = 4
+    view_name = "import4"
+    needs = {"processor": 2, "columns": 3}
+    buttons = {
+        "check": "check",
+        "perform": "perform",
+        "yes_remove": "perform",
+        "yes_change": "perform",
+        "cancelrun": "cancel_run",
+        "correct": "correct",
+        "also": "correct_others",
+        "replace": "replace",
+        "uncorrect": "uncorrect",
+        "uncorrect_all": "uncorrect_all",
+        "back3": "back",
+        "cancel": "cancel",
+    }
+
+    progress_title = _("The file is checked")
+    can_uncorrect = True
+    #: What must be confirmed before the import can be ordered.
+    question: ConfirmationNeeded | None = None
+    #: Why what was entered for the row of the form was not kept.
+    row_error = ""
+    #: What is said in the part with the rows instead of at the top.
+    told: Sequence[Message] = ()
+
+    #: Rows of a group, and what can be done with all of them.
+    show_mending = ViewPageTemplateFile("mendrows.pt")
+    #: The ways to other pages of a list.
+    show_pages = ViewPageTemplateFile("paging.pt")
+    pages_label = _("Pages of rows")
+
+    @property
+    def way(self) -> dict[str, str]:
+        """See `RunPart`."""
+        return {"draft": self.draft.id}
+
+    @property
+    def address(self) -> str:
+        """See `RunPart`."""
+        return self.here()
+
+    def here(self, **more: str) -> str:
+        """Return the address of what is shown: of the rows of a group, if one is open."""
+        place = {name: text for name in ("group", "page", "column") if (text := self.field(name))}
+        return self.link("import4", **self.way, **place, **more)
+
+    def group_link(self, group: str, page: int = 1) -> str:
+        """Return the address of rows of a group."""
+        pages = {"page": str(page)} if page > 1 else {}
+        return self.link("import4", **self.way, group=group, **pages) + "#mend"
+
+    def prepare(self) -> None:
+        """Say which columns fill which fields, or what a check says."""
+        self.shown = self.known_run(self.draft.check)
+        self.is_checking = self.shown is not None and self.shown.is_active
+        self.is_checked = self.shown is not None and self.shown.state == "finished"
+        self.holder = self.operations.run_of(self.draft.filename)
+        for ended in (self.shown, self.last_run):
+            if ended is not None and ended.state in ("stopped", "cancelled"):
+                text = f"{self.words(kind_title(ended))}: {self.words(state_title(ended))}. "
+                self.say(text + ended.fault, "warning")
+        self.since = self.operations.corrected_since(self.draft.id)
+        if not self.is_checking:
+            pairs = list(zip(self.preview.header, self.draft.columns, strict=False))
+            self.mapped = [(header, field) for header, field in pairs if field]
+            self.ignored = [header for header, field in pairs if not field]
+        if self.is_open:
+            # Who has just done something with a row is there, not at the top.
+            self.told, self.messages_here = self.messages(), []
+
+    # -- the order ------------------------------------------------------------------
+
+    @property
+    def since_text(self) -> str:
+        """How many rows were corrected since the check, in words."""
+        return self.words(since_words(self.since))
+
+    @property
+    def can_skip(self) -> bool:
+        """Whether objects that have all values already can be left alone."""
+        return self.draft.mode in ("update", "upsert")
+
+    @property
+    def is_skipping(self) -> bool:
+        """Whether they are to be: as the form says, if it was just sent."""
+        # An import that follows a check is ordered as that was; only another check may differ.
+        asks = ("check",) if self.field("checked") else ("check", *_ORDERS)
+        if any(name in self.request.form for name in asks):
+            return self.field("skip_unchanged") == "yes"
+        return bool(self.draft.skip_unchanged)
+
+    def check(self) -> None:
+        """Order a check; one that is under way already is shown instead."""
+        running = self.known_run(self.draft.check)
+        if running is None or not running.is_active:
+            info = self.operations.start_check(*self._order(), **self._details())
+            self.save(check=info.id, skip_unchanged=self.is_skipping)
+        self.go(4)
+
+    def perform(self) -> None:
+        """Order the import, and lead to its page; rows must not differ from the check, if any."""
+        try:
+            info = self.operations.start_import(
+                *self._order(),
+                **self._details(),
+                check=self.field("checked") or None,
+                yes_remove=self._amount("yes_remove"),
+                yes_change=self._amount("yes_change"),
+            )
+        except ConfirmationNeeded as question:
+            # A refusal promises that nothing was changed; this keeps the promise.
+            transaction.abort()
+            self.question = question
+            self.response.setStatus(status_of(question))
+        else:
+            self.save(run=info.id, skip_unchanged=self.is_skipping)
+            self.redirect(self.link("run", id=info.id))
+
+    def back(self) -> None:
+        """Change the mapping."""
+        self.go(3)
+
+    def _order(self) -> tuple[str, str, str, Columns]:
+        """Return what is to be done."""
+        draft = self.draft
+        mapping = Columns(draft.columns, draft.constants, draft.values)
+        return draft.filename, draft.processor, draft.mode, mapping
+
+    def _details(self) -> dict[str, Any]:
+        """Return how it is to be done."""
+        return {
+            "digest": self.draft.digest,
+            "options": self.options,
+            "skip_unchanged": self.is_skipping,
+            "draft": self.draft.id,
+        }
+
+    def _amount(self, name: str) -> int:
+        """Return the number that was confirmed; 0 for none, and for what is no number."""
+        text = self.field(name)
+        return int(text) if is_number(text) else 0
+
+    # -- why rows came back -----------------------------------------------------------
+
+    @cached_property
+    def former_reasons(self) -> Sequence[tuple[str, int]]:
+        """Why the rows of a file have failed that an import has left."""
+        files = self.operations.pending_files()
+        file = next((each for each in files if each.name == self.draft.filename), None)
+        maker = None if file is None else self.known_run(file.run)
+        return () if maker is None else maker.report.reasons
+
+    # -- groups of problems -----------------------------------------------------------
+
+    @cached_property
+    def groups(self) -> list[Group]:
+        """The groups of problems that the check has found; none where it has kept no rows."""
+        if not self.is_checked or not self.shown.report.failed:
+            return []
+        try:
+            found = self.operations.problem_groups(self.shown.id, MOST_GROUPS)
+        except NoSuchItem:
+            return []
+        return [self._shown_group(group) for group in found]
+
+    def _shown_group(self, group: ProblemGroup) -> Group:
+        return Group(
+            group.id,
+            group.field,
+            group.title,
+            group.rows,
+            self.group_link(str(group.id)),
+            self.field("group") == str(group.id),
+        )
+
+    @property
+    def reasons(self) -> list[Reason]:
+        """See `RunPart`; groups say more."""
+        return [] if self.groups else super().reasons
+
+    @cached_property
+    def group(self) -> Group | None:
+        """The group that is open; None for all rows that fail, and when none is."""
+        return next((group for group in self.groups if group.is_open), None)
+
+    @cached_property
+    def is_open(self) -> bool:
+        """Whether rows that fail are shown to be mended."""
+        if not self.groups:
+            return False
+        return self.group is not None or self.field("group") == ALL_ROWS
+
+    @property
+    def all_link(self) -> str:
+        """The address of all rows that fail."""
+        return self.group_link(ALL_ROWS)
+
+    # -- rows of a group --------------------------------------------------------------
+
+    @cached_property
+    def part(self) -> Part:
+        """Which rows of the group are shown; the items are their places in the group."""
+        total = self.shown.report.failed if self.group is None else self.group.rows
+        return paged(range(total), self.field("page"), ROWS)
+
+    def to_page(self, number: int) -> str:
+        """Return the address of another page of rows."""
+        return self.group_link(self.field("group"), number)
+
+    @cached_property
+    def failing(self) -> list[FailingRow]:
+        """The rows of the page."""
+        if not self.part.items:
+            return []
+        return self.operations.failing_rows(
+            self.shown.id,
+            None if self.group is None else self.group.id,
+            self.part.items[0],
+            len(self.part.items),
+            draft=self.draft.id,
+        )
+
+    @cached_property
+    def fields_by_name(self) -> dict[str, FieldInfo]:
+        """What is known of the fields that columns fill."""
+        info = self.operations.processor(self.draft.processor)
+        filled = set(self.draft.columns or ())
+        return {field.name: field for field in info.fields if field.name in filled}
+
+    @property
+    def choices(self) -> list[tuple[str, tuple[tuple[str, str], ...]]]:
+        """The values that inputs propose: id of the list, pairs of token and title."""
+        return [
+            (f"choices-{name}", field.choices)
+            for name, field in self.fields_by_name.items()
+            if field.choices
+        ]
+
+    @cached_property
+    def tried(self) -> dict[int, RowVerdict]:
+        """What would become of the row that the address names, if that was corrected."""
+        asked = self.field("tried")
+        return {
+            row.number: self.operations.check_row(self.draft.id, row.number, {})
+            for row in self.failing
+            if row.is_corrected and str(row.number) == asked
+        }
+
+    @cached_property
+    def mend_rows(self) -> list[MendRow]:
+        """The rows of the page as they are shown."""
+        return [self._mend_row(row) for row in self.failing]
+
+    def cells_html(self, cells: Iterable[Cell]) -> str:
+        """Return the inputs of cells; a page has many hundreds, too many for a template."""
+        return "".join(map(_cell_html, cells))
+
+    def _mend_row(self, row: FailingRow) -> MendRow:
+        is_sent = self.row_error and self.field("row") == str(row.number)
+        entered = sent_texts(self.request.form) if is_sent else {}
+        verdict = self.tried.get(row.number)
+        said, look = self._words_on(row, verdict)
+        wrong: list[Cell] = []
+        others: list[Cell] = []
+        ignored = []
+        found = None if verdict is None else messages_by_position(verdict)
+        for info in row.cells:
+            if info.field is None:
+                if info.text:
+                    ignored.append((info.name or self.words(_("(no column)")), info.text))
+                continue
+            message = info.message if found is None else found.get(info.position, "")
+            cell = self._cell(row, info, message, entered.get(info.position))
+            is_wrong = bool(info.message or message)
+            (wrong if is_wrong or row.is_damaged else others).append(cell)
+        if not wrong:
+            wrong, others = others, []
+        messages = row.messages if verdict is None else verdict.messages
+        return MendRow(
+            number=row.number,
+            line=row.line,
+            about=_about(row.cells),
+            wrong=wrong,
+            others=others,
+            ignored=ignored,
+            messages=list(messages),
+            raw=row.raw,
+            is_damaged=row.is_damaged,
+            is_corrected=row.is_corrected,
+            verdict=said,
+            look=look,
+            error=self.row_error if is_sent else "",
+        )
+
+    def _words_on(self, row: FailingRow, verdict: RowVerdict | None) -> tuple[Any, str]:
+        """Say how a row is, and how that looks."""
+        if verdict is not None:
+            return verdict_words(verdict)
+        if row.is_corrected:
+            return _("Corrected; what is said of it is of before."), "info"
+        return "", ""
+
+    def _cell(self, row: FailingRow, info: CellInfo, message: str, entered: str | None) -> Cell:
+        field = self.fields_by_name.get(info.field or "")
+        text = text_in_force(info)
+        shown = "" if info.secret else text
+        return Cell(
+            id=f"row-{row.number}-{info.position}",
+            position=info.position,
+            title=info.field or info.name,
+            column=info.name if info.name != info.field else "",
+            text=shown if entered is None or info.secret else entered,
+            was=self.words(was_words(info)),
+            message=message,
+            help=self._help(field) if message else "",
+            choices=f"choices-{info.field}" if field is not None and field.choices else "",
+            likes=self._likes.get(text, 0) if info.position == self.like_position else 0,
+            is_secret=info.secret,
+            is_long=not info.secret and ("\n" in text or "\r" in text or len(text) > LONG),
+        )
+
+    def _help(self, field: FieldInfo | None) -> str:
+        """Say what is allowed in a field."""
+        if field is None or not field.kind:
+            return ""
+        if not field.example or field.choices:
+            return field.kind
+        text = _("${kind}, as ${example}")
+        mapping = {"kind": field.kind, "example": field.example}
+        return self.words(_(text, mapping=mapping))
+
+    # -- like cells ---------------------------------------------------------------------
+
+    @cached_property
+    def like_position(self) -> int | None:
+        """The column whose texts are listed: that of the group, or the one that is asked for."""
+        named = {field: at for at, field in self._open_columns.items()}
+        asked = self.field("column")
+        if is_number(asked) and int(asked) in self._open_columns:
+            return int(asked)
+        return None if self.group is None else named.get(self.group.field)
+
+    @property
+    def like_columns(self) -> list[tuple[int, str]]:
+        """The columns whose texts can be listed: position and field."""
+        is_offered = self.group is not None and not self.group.field
+        return list(self._open_columns.items()) if is_offered else []
+
+    @cached_property
+    def _open_columns(self) -> dict[int, str]:
+        """The fields of columns that fill one, and whose texts may be seen, by position."""
+        cells = self.failing[0].cells if self.failing else ()
+        return {cell.position: cell.field for cell in cells if cell.field and not cell.secret}
+
+    @cached_property
+    def like_cells(self) -> list[LikeCell]:
+        """The texts that several rows of the group have in the column, the most frequent first."""
+        if self.group is None or self.like_position is None:
+            return []
+        found = self.operations.like_cells(
+            self.shown.id, self.group.id, self.like_position, KNOWN_TEXTS, draft=self.draft.id
+        )
+        return [cell for cell in found if cell.rows > 1]
+
+    @property
+    def listed_likes(self) -> list[LikeCell]:
+        """Those that are listed."""
+        return self.like_cells[:MOST_TEXTS]
+
+    @property
+    def like_choices(self) -> str | None:
+        """The id of the list of values for the column, if there is one."""
+        field = self.fields_by_name.get(self._open_columns.get(self.like_position or 0, ""))
+        return f"choices-{field.name}" if field is not None and field.choices else None
+
+    @cached_property
+    def _likes(self) -> dict[str, int]:
+        return {cell.text: cell.rows for cell in self.like_cells}
+
+    # -- corrections --------------------------------------------------------------------
+
+    @cached_property
+    def corrected(self) -> Corrected:
+        """See `RunPart`; those of the draft."""
+        return corrected_part(
+            lambda start, limit: self.operations.corrections_of(self.draft.id, start, limit),
+            self.field("corrected"),
+        )
+
+    def correct(self) -> None:
+        """Keep the texts that were entered for a row, and show what would become of it."""
+        number = self._number("row")
+        with self._told_at_row():
+            self._require_same_check()
+            row = self.operations.failing_row(self.draft.id, number)
+            texts = _changed(row, sent_texts(self.request.form))
+            if not texts and not row.is_corrected:
+                raise MappingError("Nothing was changed. Enter what is to be read in the row.")
+            self.operations.correct(self.draft.id, number, texts)
+        self.redirect(f"{self.here(tried=str(number))}#row-{number}")
+
+    def correct_others(self) -> None:
+        """Let what was entered in a cell be read in all like cells of the group."""
+        position = self._number("also")
+        with self._told_at_row():
+            new = sent_texts(self.request.form).get(position)
+            if new is None:
+                raise NoSuchItem("The form does not hold the cell. Load the page again.")
+            self._replace(position, self.field(f"like-{position}"), new)
+
+    def replace(self) -> None:
+        """Let a text be read in place of another in all rows of the group."""
+        self._replace(self._number("column"), self.field("old"), plain(self.field("new")))
+
+    def _replace(self, position: int, old: str, new: str) -> None:
+        """Replace a text in like cells, and tell how many rows that are."""
+        self._require_same_check()
+        check, group = self.shown.id, self._number("group")
+        likes = self.operations.like_cells(
+            check, group, position, KNOWN_TEXTS, draft=self.draft.id
+        )
+        # A form changes the line ends of what it holds.
+        known = next((cell.text for cell in likes if plain(cell.text) == plain(old)), old)
+        if new == plain(known):
+            raise MappingError(
+                f"Nothing was changed: '{_short(new)}' is what stands there. Enter another text, "
+                "then let it be the same in the like cells."
+            )
+        count = self.operations.correct_like(self.draft.id, check, group, position, known, new)
+        text = _("Corrected cells: ${n}. “${new}” is read in place of “${old}”.")
+        mapping = {"n": self.number(count), "old": _short(known), "new": _short(new)}
+        self.flash(_(text, mapping=mapping))
+        self.redirect(f"{self.here()}#mend")
+
+    def uncorrect(self) -> None:
+        """Take the correction of a row back."""
+        number = self._number("uncorrect")
+        self.operations.uncorrect(self.draft.id, number)
+        text = _("The correction of row ${n} was taken back.")
+        self.flash(_(text, mapping={"n": self.number(number)}))
+        is_at_row = self.field("row") == str(number)
+        self.redirect(f"{self.here()}#row-{number}" if is_at_row else self.corrected_link(1))
+
+    def uncorrect_all(self) -> None:
+        """Take all corrections back."""
+        count = self.operations.uncorrect(self.draft.id)
+        text = _("Corrections of rows that were taken back: ${n}")
+        self.flash(_(text, mapping={"n": self.number(count)}))
+        self.redirect(self.here())
+
+    def _number(self, name: str) -> int:
+        """Return a number that the form has sent; raises `NoSuchItem` for what is none."""
+        return number_in(self.field(name))
+
+    def _require_same_check(self) -> None:
+        """Know the check; raises `NoSuchItem` when the form is about another one."""
+        self.shown = self.known_run(self.draft.check)
+        self.is_checked = self.shown is not None and self.shown.state == "finished"
+        if not self.is_checked or self.field("checked") != self.shown.id:
+            raise NoSuchItem(
+                "The file was checked anew meanwhile, so nothing was changed. Look at what came "
+                "of it."
+            )
+
+    @contextmanager
+    def _told_at_row(self) -> Iterator[None]:
+        """A refusal is told beside the row that the form is about, too."""
+        try:
+            yield
+        except Refused as refusal:
+            self.row_error = str(refusal)
+            raise
+
+
+def _cell_html(cell: Cell) -> str:
+    """Return label and input of a cell, and what is said about it."""
+    hidden = ' hidden="hidden"'
+    column = f' <span class="note">{escape(cell.column)}</span>' if cell.column else ""
+    marks = (
+        f'id="{cell.id}" name="{cell.name}" data-cell="{cell.position}" autocomplete="'
+        f'{"new-password" if cell.is_secret else "off"}" spellcheck="false" '
+        f'aria-describedby="{cell.described_by}"'
+    )
+    if cell.message:
+        marks += ' aria-invalid="true"'
+    if cell.is_long:
+        # A line end behind the tag is no part of the text.
+        lines = min(plain(cell.text).count("\n") + 1 + len(cell.text) // 2 // LONG, 6)
+        field = f'<textarea rows="{lines}" {marks}>\n{escape(plain(cell.text))}</textarea>'
+    else:
+        kind = "password" if cell.is_secret else "text"
+        choices = f' list="{escape(cell.choices)}"' if cell.choices else ""
+        field = f'<input type="{kind}" value="{escape(cell.text)}"{choices} {marks} />'
+    if cell.likes > 1:
+        field += f'<input type="hidden" name="like-{cell.position}" value="{escape(cell.text)}" />'
+    said = (
+        f'<span class="error" id="{cell.id}-wrong"{"" if cell.message else hidden}>'
+        f"{escape(cell.message)}</span>"
+        f'<span class="was" id="{cell.id}-was"{"" if cell.was else hidden}>'
+        f"{escape(cell.was)}</span>"
+    )
+    if cell.help:
+        said += f'<span class="help" id="{cell.id}-help">{escape(cell.help)}</span>'
+    label = f'<label id="{cell.id}-label" for="{cell.id}">{escape(cell.title)}{column}</label>'
+    return f'<div class="field cell">{label}{field}{said}</div>'
+
+
+class Mend(Door):
+    """Keeps what is entered for a row, for the script of `Import4`, and tells what that does.
+
+    A form with the token, ``draft``, ``row``, and texts of cells (``cell-0``) of a row that its
+    check has found failing; ``uncorrect`` takes the correction of the row back.
+    """
+
+    grok.context(IDataCenter)
+    grok.name("mend")
+    grok.require("waeup.importData")
+
+    def render(self) -> str:
+        """Return JSON; a refusal is told with its status, and changes nothing."""
+        self.set_security_headers()
+        self.response.setHeader("Content-Type", "application/json")
+        self.response.setHeader("Cache-Control", "no-store")
+        if self.request.method != "POST":
+            self.response.setHeader("Allow", "POST")
+            return self._refused(405, _("Nothing was changed: send the form of the page."))
+        if not tokens.is_valid(self.request):
+            return self._refused(
+                403, _("This page is out of date, so nothing was kept. Load it again.")
+            )
+        try:
+            return json.dumps(self._told(self.field("draft"), number_in(self.field("row"))))
+        except Refused as refusal:
+            # A refusal promises that nothing was changed; this keeps the promise.
+            transaction.abort()
+            return self._refused(status_of(refusal), str(refusal))
+
+    def _refused(self, status: int, text: Any) -> str:
+        self.response.setStatus(status)
+        return json.dumps({"error": translate(text, context=self.request)})
+
+    def _told(self, draft: str, number: int) -> dict[str, Any]:
+        """Do what is asked for, and return how the row and the draft are then."""
+        operations, texts = self.operations, sent_texts(self.request.form)
+        if self.field("uncorrect"):
+            operations.uncorrect(draft, number)
+        row = operations.failing_row(draft, number)
+        if not self.field("uncorrect"):
+            row = operations.correct(draft, number, _changed(row, texts))
+        verdict, words, look = None, _("It is read as it stands in the file."), ""
+        if row.is_corrected:
+            verdict = operations.check_row(draft, number, {})
+            words, look = verdict_words(verdict)
+        said = translate(words, context=self.request)
+        since = operations.corrected_since(draft)
+        return {
+            "row": number,
+            "is_corrected": row.is_corrected,
+            "is_sound": verdict is not None and verdict.is_sound,
+            "verdict": said if row.is_corrected else "",
+            "look": look,
+            "cells": self._cells(row, verdict),
+            "messages": row.messages if verdict is None else verdict.messages,
+            "said": f"{self._row_words(number)}: {said}",
+            "since": since,
+            "since_text": translate(since_words(since), context=self.request),
+        }
+
+    def _row_words(self, number: int) -> str:
+        text = _("Row ${n}", mapping={"n": self.number(number)})
+        return translate(text, context=self.request)
+
+    def _cells(self, row: FailingRow, verdict: RowVerdict | None) -> list[dict[str, Any]]:
+        found = None if verdict is None else messages_by_position(verdict)
+        return [
+            {
+                "position": cell.position,
+                "text": "" if cell.secret else plain(text_in_force(cell)),
+                "was": translate(was_words(cell), context=self.request),
+                "message": cell.message if found is None else found.get(cell.position, ""),
+            }
+            for cell in row.cells
+            if cell.field is not None
+        ]
+
+
+class Failing(Attachment):
+    """Sends the rows that a check (``check=`` its id) has found failing, as a table."""
+
+    grok.context(IDataCenter)
+    grok.name("failing")
+    grok.require("waeup.manageDataCenter")
+
+    def render(self) -> DirectResult:
+        """Stream the table."""
+        name, file = self.operations.failing_table(self.field("check"))
+        return self.send(name, blocks_of(file, mark=True))
+
+
+def plain(text: str) -> str:
+    """Return what a form makes of a text: line ends become one kind, and NUL is replaced."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\ufffd")
+
+
+def sent_texts(form: Mapping[str, Any]) -> dict[int, str]:
+    """Return the texts of cells that a form has sent, by position."""
+    return {
+        int(name.removeprefix(CELL)): plain(text)
+        for name, text in form.items()
+        if name.startswith(CELL) and is_number(name.removeprefix(CELL)) and isinstance(text, str)
+    }
+
+
+def is_number(text: str) -> bool:
+    """Tell whether a text is a number of a size that rows and columns have."""
+    return text.isdecimal() and len(text) < 10
+
+
+def number_in(text: str) -> int:
+    """Return the number that a form has sent; raises `NoSuchItem` for what is none."""
+    if not is_number(text):
+        raise NoSuchItem("The form does not say which row is meant. Load the page again.")
+    return int(text)
+
+
+def verdict_words(verdict: RowVerdict) -> tuple[Any, str]:
+    """Return what would become of a row, in words, and how that looks."""
+    if not verdict.is_sound:
+        return _("It would still fail."), "bad"
+    return _OUTCOMES.get(verdict.outcome, verdict.outcome), "good"
+
+
+def messages_by_position(verdict: RowVerdict) -> dict[int, str]:
+    """Return what is wrong with cells, by their positions."""
+    found: dict[int, str] = {}
+    for position, message in verdict.errors:
+        found[position] = f"{found[position]} {message}" if position in found else message
+    return found
+
+
+def was_words(cell: CellInfo) -> Any:
+    """Say of a corrected cell what stands in the file; nothing for others."""
+    if cell.corrected is None:
+        return ""
+    if cell.secret:
+        return _("Corrected.")
+    if not cell.text:
+        return _("Corrected, was empty.")
+    return _("Corrected, was: ${text}", mapping={"text": cell.text})
+
+
+def since_words(rows: int) -> Any:
+    """Say how many rows were corrected since the check."""
+    return _("Rows that were corrected since the check: ${n}", mapping={"n": f"{rows:,}"})
+
+
+def text_in_force(cell: CellInfo) -> str:
+    """Return what is read of a cell."""
+    return cell.text if cell.corrected is None else cell.corrected
+
+
+def _changed(row: FailingRow, sent: Mapping[int, str]) -> dict[int, str]:
+    """Return those of the texts that a form has sent which are not read already.
+
+    Of a damaged row these are all: who sends it says that they are right.
+    """
+    cells = {cell.position: cell for cell in row.cells}
+    is_new = row.is_damaged and not row.is_corrected
+    found = {}
+    for position, text in sent.items():
+        cell = cells.get(position)
+        # Passwords are not shown: an empty input leaves them alone.
+        before = "" if cell is None or cell.secret else plain(text_in_force(cell))
+        if is_new or text != before:
+            found[position] = text
+    return found
+
+
+def _about(cells: Iterable[CellInfo]) -> str:
+    """Return the first texts of a row, by which people know it."""
+    known = [cell for cell in cells if cell.text and not cell.secret and not cell.message]
+    return " · ".join(
+        f"{cell.field or cell.name}: {_short(text_in_force(cell))}" for cell in known[:TELLING]
+    )
+
+
+def _short(text: str) -> str:
+    """Return the beginning of a text."""
+    return text if len(text) <= TOLD else text[:TOLD] + "…"
