@@ -244,7 +244,7 @@ def _mapping(
             demand.processor,
             demand.mode,
             assign=choice.assign,
-            ignore=choice.ignore,
+            ignore=sorted(choice.ignore),
             constants=choice.constants,
             values=choice.values,
             ignore_rest=demand.ignore_rest,
