@@ -19,10 +19,11 @@ from unittest import mock
 
 import transaction
 from PIL import Image, ImageChops
+from selenium.webdriver.support.select import Select
 
 from waeup.kofa.browser import home
 from waeup.kofa.jobs import record
-from waeup.kofa.tests.browser.exhibition import DATE, acting_as, furnish
+from waeup.kofa.tests.browser.exhibition import DATE, PROCESSOR, acting_as, furnish
 from waeup.kofa.tests.browser.test_chromium import ChromiumTestCase
 from waeup.kofa.tests.functional import FunctionalLayer
 
@@ -80,6 +81,11 @@ class Pictures(ChromiumTestCase):
         self.take("phone", PHONE, "dark")
         self.window.get(f"{center}/upload")
         self.take("upload")
+        self.window.get(f"{center}?q={there.mixed}")
+        self.press("select")
+        Select(self.find("#importer")).select_by_value(PROCESSOR)
+        self.press("proceed")
+        self.take("map")
         self.window.get(f"{center}/run?id={there.failed}")
         self.take("result")
 
