@@ -40,6 +40,8 @@ from waeup.kofa.operations import (
 
 #: Groups of problems, and texts of one column, that are listed.
 MOST_GROUPS, MOST_TEXTS = 100, 20
+#: So many texts are listed without being asked for.
+FEW_TEXTS = 5
 #: Texts that are looked through for like cells.
 KNOWN_TEXTS = 1000
 #: A text of so many characters gets more than one line to be written in.
@@ -76,8 +78,9 @@ class Group(NamedTuple):
 class Cell(NamedTuple):
     """A cell as it is shown: with its text in force, and what is wrong with it.
 
-    `was` says what stands in the file where another text is read; `likes` counts the rows of the
-    group that have the same text in this column.  `id` is that of its input.
+    `was` says what stands in the file where another text is read; `is_of_before` tells that the
+    message is about that.  `likes` counts the rows of the group that have the same text in this
+    column.  `id` is that of its input.
     """
 
     id: str
@@ -92,6 +95,7 @@ class Cell(NamedTuple):
     likes: int
     is_secret: bool
     is_long: bool
+    is_of_before: bool
 
     @property
     def name(self) -> str:
@@ -413,7 +417,10 @@ class Import4(DraftStep, RunPart):
                     ignored.append((info.name or self.words(_("(no column)")), info.text))
                 continue
             message = info.message if found is None else found.get(info.position, "")
-            cell = self._cell(row, info, message, entered.get(info.position))
+            is_of_before = found is None and info.corrected is not None
+            if is_of_before and message:
+                message = self.words(_("Before: ${message}", mapping={"message": message}))
+            cell = self._cell(row, info, message, entered.get(info.position), is_of_before)
             is_wrong = bool(info.message or message)
             (wrong if is_wrong or row.is_damaged else others).append(cell)
         if not wrong:
@@ -440,10 +447,17 @@ class Import4(DraftStep, RunPart):
         if verdict is not None:
             return verdict_words(verdict)
         if row.is_corrected:
-            return _("Corrected; what is said of it is of before."), "info"
+            return _("Corrected since the check."), "info"
         return "", ""
 
-    def _cell(self, row: FailingRow, info: CellInfo, message: str, entered: str | None) -> Cell:
+    def _cell(
+        self,
+        row: FailingRow,
+        info: CellInfo,
+        message: str,
+        entered: str | None,
+        is_of_before: bool,
+    ) -> Cell:
         field = self.fields_by_name.get(info.field or "")
         text = text_in_force(info)
         shown = "" if info.secret else text
@@ -455,22 +469,20 @@ class Import4(DraftStep, RunPart):
             text=shown if entered is None or info.secret else entered,
             was=self.words(was_words(info)),
             message=message,
-            help=self._help(field) if message else "",
+            help=self._help(field, message),
             choices=f"choices-{info.field}" if field is not None and field.choices else "",
             likes=self._likes.get(text, 0) if info.position == self.like_position else 0,
             is_secret=info.secret,
             is_long=not info.secret and ("\n" in text or "\r" in text or len(text) > LONG),
+            is_of_before=is_of_before,
         )
 
-    def _help(self, field: FieldInfo | None) -> str:
-        """Say what is allowed in a field."""
-        if field is None or not field.kind:
+    def _help(self, field: FieldInfo | None, message: str) -> str:
+        """Say what is allowed in a field, unless its list of choices or the message does."""
+        if field is None or not message or field.choices or (field.example or "") in message:
             return ""
-        if not field.example or field.choices:
-            return field.kind
         text = _("${kind}, as ${example}")
-        mapping = {"kind": field.kind, "example": field.example}
-        return self.words(_(text, mapping=mapping))
+        return self.words(_(text, mapping={"kind": field.kind, "example": field.example}))
 
     # -- like cells ---------------------------------------------------------------------
 
@@ -509,6 +521,11 @@ class Import4(DraftStep, RunPart):
     def listed_likes(self) -> list[LikeCell]:
         """Those that are listed."""
         return self.like_cells[:MOST_TEXTS]
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether the list of texts is open."""
+        return bool(self.field("column")) or len(self.like_cells) <= FEW_TEXTS
 
     @property
     def like_choices(self) -> str | None:
@@ -624,7 +641,7 @@ def _cell_html(cell: Cell) -> str:
         f'{"new-password" if cell.is_secret else "off"}" spellcheck="false" '
         f'aria-describedby="{cell.described_by}"'
     )
-    if cell.message:
+    if cell.message and not cell.is_of_before:
         marks += ' aria-invalid="true"'
     if cell.is_long:
         # A line end behind the tag is no part of the text.
@@ -652,7 +669,8 @@ class Mend(Door):
     """Keeps what is entered for a row, for the script of `Import4`, and tells what that does.
 
     A form with the token, ``draft``, ``row``, and texts of cells (``cell-0``) of a row that its
-    check has found failing; ``uncorrect`` takes the correction of the row back.
+    check has found failing; without texts the row is only tried.  ``uncorrect`` takes the
+    correction of the row back.
     """
 
     grok.context(IDataCenter)
@@ -688,8 +706,9 @@ class Mend(Door):
         if self.field("uncorrect"):
             operations.uncorrect(draft, number)
         row = operations.failing_row(draft, number)
-        if not self.field("uncorrect"):
-            row = operations.correct(draft, number, _changed(row, texts))
+        changed = {} if self.field("uncorrect") else _changed(row, texts)
+        if changed:
+            row = operations.correct(draft, number, changed)
         verdict, words, look = None, _("It is read as it stands in the file."), ""
         if row.is_corrected:
             verdict = operations.check_row(draft, number, {})

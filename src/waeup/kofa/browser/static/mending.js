@@ -35,6 +35,7 @@ function showRow(form, row, sent) {
   put(verdict, row.verdict);
   verdict.className = `badge badge-${row.look || "calm"}`;
   item.className = `mend-row ${row.look ? `mend-${row.look}` : ""}`;
+  delete form.dataset.untried;
   if (row.is_corrected) delete form.dataset.damaged;
   else if (form.dataset.wasDamaged) form.dataset.damaged = "yes";
   const back = form.querySelector("button[name=uncorrect]");
@@ -56,7 +57,7 @@ function refuse(form, text) {
 }
 
 // Sends texts of a row, or that its correction is taken back, and shows what the portal says of it.
-async function send(form, fields, sent) {
+async function send(form, fields, sent, isQuiet) {
   const body = new URLSearchParams(fields);
   for (const name of ["form_token", "draft", "row"]) body.set(name, form.elements[name].value);
   form.setAttribute("aria-busy", "true");
@@ -69,7 +70,7 @@ async function send(form, fields, sent) {
     put(form.querySelector("[data-error]"), "");
     showRow(form, row, sent);
     showState(row);
-    said.textContent = row.said;
+    if (!isQuiet) said.textContent = row.said;
   } catch {
     refuse(form, document.getElementById("mend").dataset.lost);
   } finally {
@@ -125,6 +126,15 @@ document.addEventListener("submit", (event) => {
   const { target, submitter } = event;
   Promise.allSettled(underWay).then(() => target.requestSubmit(submitter));
 });
+
+// What was corrected before is tried, one row after the other.
+async function tryRows() {
+  for (const form of document.querySelectorAll("form[data-untried]")) {
+    if (form.dataset.untried && !form.turn) await send(form, {}, {}, true);
+  }
+}
+
+tryRows();
 
 // Where the address leads to a row or to the rows, the keyboard is there, too.
 const place = window.location.hash && document.getElementById(window.location.hash.slice(1));
