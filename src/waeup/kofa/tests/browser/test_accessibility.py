@@ -4,12 +4,13 @@ import logging
 from collections.abc import Callable
 from unittest import mock
 
+import transaction
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.select import Select
 
 from waeup.kofa.operations import Operations
 from waeup.kofa.tests.browser.axe import TAGS, violations
-from waeup.kofa.tests.browser.exhibition import Exhibits, furnish
+from waeup.kofa.tests.browser.exhibition import Exhibits, acting_as, furnish
 from waeup.kofa.tests.browser.test_chromium import ChromiumTestCase
 from waeup.kofa.tests.functional import FunctionalLayer
 
@@ -135,6 +136,24 @@ class AccessibilityTest(ChromiumTestCase):
         self.go("/upload")
         self.find("#paste summary").click()
         self.look("upload, paste")
+
+    def test_rows_that_came_back_are_mended(self) -> None:
+        there = furnish("ann", names=())
+        self.enter()
+        self.go("")
+        self.press_in("#back", "mend")
+        self.look("mend, checking")
+        address = self.window.current_url
+        with acting_as("ann") as operations:
+            # What is exhibited as running would be worked on.
+            operations.cancel(there.queued)
+            operations.datacenter.runs.get(there.running).move("stopped")
+            operations.datacenter.runs.deactivate(operations.datacenter.runs.get(there.running))
+            transaction.commit()
+        FunctionalLayer.work_off_runs()
+        self.window.get(address)
+        self.assertIn("All rows that fail", self.text)
+        self.look("mend")
 
     def test_the_steps_of_an_import(self) -> None:
         there = furnish("ann", names=())
