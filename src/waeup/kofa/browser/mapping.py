@@ -340,10 +340,10 @@ class Import3(PartedStep):
         removed = self.field("remove_constant")
         if removed.isdecimal() and len(removed) < 6:
             del pairs[int(removed) : int(removed) + 1]
-        values, left_alone = self._sent_values(columns)
-        return Chosen(
-            tuple(columns), tuple(pair for pair in pairs if any(pair)), values, left_alone
-        )
+        # What was missing had a line without being a constant.
+        offered = set(self.fields("missingfield"))
+        begun = tuple(pair for pair in pairs if pair[1] or (pair[0] and pair[0] not in offered))
+        return Chosen(tuple(columns), begun, *self._sent_values(columns))
 
     def _sent_values(self, columns: Sequence[str | None]) -> tuple[Values, Constants]:
         """Return what texts stand for: as the form says, and as was said before of others."""

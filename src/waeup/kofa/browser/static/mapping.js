@@ -8,9 +8,13 @@ class Sender {
     Object.assign(this, { form, fields, show, fail });
     this.changes = 0;
     this.sent = 0;
+    this.leave = null;
+    this.isLeft = false;
   }
 
   later(pause) {
+    // A field that was typed into says so once more when it is replaced.
+    if (this.isShowing) return;
     this.changes += 1;
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.send(), pause);
@@ -21,10 +25,23 @@ class Sender {
     return this.changes > this.sent;
   }
 
+  // Lets a form of the page go when nothing is under way any more; a request that is overtaken by
+  // the form would undo it. Changes that are not in that form are sent before.
+  hold(event, hasChanges) {
+    clearTimeout(this.timer);
+    if (hasChanges) this.sent = this.changes;
+    if (!this.isSending && !this.isBehind) return;
+    event.preventDefault();
+    this.isLeft = hasChanges;
+    this.leave = () => event.target.requestSubmit(event.submitter);
+    this.send();
+  }
+
   async send() {
     if (this.isSending) return;
     this.isSending = true;
     this.sent = this.changes;
+    let isOk = false;
     try {
       const data = new URLSearchParams(new FormData(this.form));
       data.delete("mapping_name");
@@ -36,13 +53,19 @@ class Sender {
       if (answer.type === "opaqueredirect") return window.location.reload();
       if (answer.status >= 500) throw new Error(answer.statusText);
       const parts = new DOMParser().parseFromString(await answer.text(), "text/html");
-      this.show(parts, answer.ok);
+      isOk = answer.ok;
+      this.isShowing = true;
+      if (!this.isLeft) this.show(parts, isOk);
     } catch {
-      this.fail(this.form.dataset.lost);
+      if (!this.isLeft) this.fail(this.form.dataset.lost);
     } finally {
+      this.isShowing = false;
       this.isSending = false;
     }
-    if (this.isBehind) this.later(300);
+    if (this.isBehind && !this.isLeft) return this.later(300);
+    const leave = this.leave;
+    this.leave = null;
+    if (leave && (isOk || this.isLeft)) leave();
   }
 }
 
@@ -57,28 +80,33 @@ function refusalIn(parts) {
   return Array.from(parts.querySelectorAll("[data-refused]"), (place) => place.textContent.trim()).join(" ");
 }
 
-// Puts a part of an answer into the place of the old one; who has the focus in it keeps it.
-function renewPart(parts, id) {
-  const old = document.getElementById(id);
-  const part = parts.getElementById(id);
-  if (!part) return;
-  const focused = old.contains(document.activeElement) ? document.activeElement : null;
-  const opened = Array.from(old.querySelectorAll("details[open]"), (details) => details.className);
-  for (const refused of part.querySelectorAll("[data-refused]")) refused.remove();
-  old.replaceWith(document.adoptNode(part));
-  for (const details of part.querySelectorAll("details")) details.open = opened.includes(details.className);
-  if (focused) keepFocus(focused);
+// Puts parts of an answer into the places of the old ones; who has the focus in one keeps it.
+function renewParts(parts, ids) {
+  const focused = document.activeElement;
+  const wasMissing = Boolean(focused.closest("#missing"));
+  for (const id of ids) {
+    const old = document.getElementById(id);
+    const part = parts.getElementById(id);
+    const opened = Array.from(old.querySelectorAll("details[open]"), (details) => details.className);
+    for (const refused of part.querySelectorAll("[data-refused]")) refused.remove();
+    for (const details of part.querySelectorAll("details")) details.open = opened.includes(details.className);
+    old.replaceWith(document.adoptNode(part));
+  }
+  if (!focused.isConnected) keepFocus(focused, wasMissing);
 }
 
-function keepFocus(old) {
-  const ids = [old.id, old.id.replace("missing-column-", "constant-")];
-  // A new constant is a line of its own by now, at the end of the others.
-  const lines = document.querySelectorAll(".map-constant [name=constant]");
-  const place = ids.map((id) => document.getElementById(id)).find(Boolean) || lines[lines.length - 1] || document.getElementById("columns");
-  place.focus({ preventScroll: place.id === old.id });
-  if (place.id === old.id && place.setSelectionRange && old.selectionStart !== null) {
-    place.setSelectionRange(old.selectionStart, old.selectionEnd);
+// Gives the focus to what has come into the place of an element that had it.
+function keepFocus(old, wasMissing) {
+  const same = document.getElementById(old.id);
+  if (same && Boolean(same.closest("#missing")) === wasMissing) {
+    same.focus({ preventScroll: true });
+    if (old.matches("input[type=text]")) same.setSelectionRange(old.selectionStart, old.selectionEnd);
+    return;
   }
+  // A new constant is a line of its own by now, at the end of the others; what was missing is filled.
+  const lines = document.querySelectorAll(".map-constant [name=constant]");
+  const next = wasMissing ? document.querySelector("#missing select") : lines[lines.length - 1];
+  (next || document.getElementById("map-state") || document.getElementById("main")).focus();
 }
 
 // -- step 2: the table is read again ---------------------------------------------------------
@@ -109,7 +137,7 @@ function watchReading() {
         wrong.setAttribute("aria-describedby", "reading-refused");
       }
       tellAt("reading-said", isOk ? found.dataset.told : "");
-      if (isOk) renewPart(parts, "found-part");
+      if (isOk) renewParts(parts, ["found-part"]);
     },
     (text) => {
       tellAt("reading-refused", text);
@@ -131,6 +159,9 @@ function watchReading() {
     // Enter in the line of the header.
     event.preventDefault();
     changed(0);
+  });
+  document.addEventListener("submit", (event) => {
+    if (event.target !== readingForm) sender.hold(event, false);
   });
 }
 
@@ -269,7 +300,7 @@ function watchMapping() {
       if (!state) return window.location.reload();
       const refusal = refusalIn(parts);
       tellAt("map-refused", isOk ? "" : refusal);
-      for (const id of ["map-state", "constants", "values"]) renewPart(parts, id);
+      renewParts(parts, ["map-state", "constants", "values"]);
       if (isOk) tellAt("map-said", state.dataset.told);
     },
     (text) => tellAt("map-refused", text),
@@ -293,8 +324,10 @@ function watchMapping() {
     sender.later(100);
   });
   mappingForm.addEventListener("input", (event) => {
-    if (event.target.matches("input[name=constant], input[name=value]")) sender.later(700);
+    // What is missing goes elsewhere once it is filled, so not while it is typed.
+    if (event.target.matches("input[name=constant], input[name=value]") && !event.target.closest("#missing")) sender.later(700);
   });
+  mappingForm.addEventListener("submit", (event) => sender.hold(event, true));
   document.getElementById("mapping_name").addEventListener("keydown", (event) => {
     if (event.key !== "Enter") return;
     event.preventDefault();
