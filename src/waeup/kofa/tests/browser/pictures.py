@@ -42,8 +42,10 @@ FILES = (
 class Pictures(ChromiumTestCase):
     """Walks through the portal with a camera."""
 
-    def take(self, name: str, size: tuple[int, int] = DESK, scheme: str = "light") -> None:
-        """Take a picture of the page that is shown."""
+    def take(
+        self, name: str, size: tuple[int, int] = DESK, scheme: str = "light", at: int = 0
+    ) -> None:
+        """Take a picture of the page that is shown, from the line of pixels `at` on."""
         features = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}
         self.window.execute_cdp_cmd(
             "Emulation.setEmulatedMedia",
@@ -55,7 +57,8 @@ class Pictures(ChromiumTestCase):
             "Emulation.setDeviceMetricsOverride",
             {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == PHONE},
         )
-        self.window.execute_script("window.scrollTo(0, 0); document.activeElement.blur()")
+        show = "window.scrollTo(0, arguments[0]); document.activeElement.blur()"
+        self.window.execute_script(show, at)
         taken = self.window.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})
         write(FOLDER / f"{name}.png", base64.b64decode(taken["data"]))
 
@@ -88,6 +91,18 @@ class Pictures(ChromiumTestCase):
         self.take("map")
         self.window.get(f"{center}/run?id={there.failed}")
         self.take("result")
+        with acting_as("ann") as operations:
+            # What is shown as running has no worker; nobody else is to begin it.
+            runs = operations.datacenter.runs
+            runs.get(there.running).move("stopped")
+            runs.deactivate(runs.get(there.running))
+            transaction.commit()
+        self.window.get(center)
+        self.press("mend")
+        address = self.window.current_url
+        FunctionalLayer.work_off_runs()
+        self.window.get(address)
+        self.take("mend", at=460)
 
 
 def write(path: Path, content: bytes) -> None:
