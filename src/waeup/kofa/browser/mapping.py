@@ -5,7 +5,6 @@ sends the form after each change (`part`), and gets the parts back that change w
 the script the buttons do the same.
 """
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import cached_property
@@ -16,10 +15,24 @@ import grok
 import transaction
 from zope.browserpage import ViewPageTemplateFile
 
+from waeup.kofa.browser.mappingwords import (
+    CHOSEN,
+    Choices,
+    Column,
+    Constant,
+    Replaced,
+    confidence_in,
+    confidence_of,
+    key_of,
+    option,
+    shortened,
+    text_of,
+    token_options,
+    with_selected,
+)
 from waeup.kofa.browser.page import status_of
 from waeup.kofa.browser.parts import PartedStep
 from waeup.kofa.conversion import Mapping, SavedMapping, Values
-from waeup.kofa.conversion.guessing import LOOSE, REMEMBERED, SAME, SIMILAR, TITLE
 from waeup.kofa.errors import MappingError, NameTaken, Refused
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.importing.preview import HIDDEN
@@ -29,39 +42,10 @@ from waeup.kofa.operations import ChoiceColumn, FieldInfo, ForeignText
 #: Pairs of field and text; on its way from the form, each of them may be ''.
 Constants = tuple[tuple[str, str], ...]
 
-#: Characters of a sample that are shown.
-SAMPLE_LENGTH = 80
 #: Options of all lists of one column of choices together; with more a token is typed.
 MOST_OPTIONS = 6000
 #: So many columns are searched rather than looked through.
 MANY_COLUMNS = 15
-
-_REASONS = {
-    SAME: _("The field has this name."),
-    LOOSE: _("The field has this name, but for case, blanks and hyphens."),
-    REMEMBERED: _("So it was in the last import."),
-    TITLE: _("The field has this title."),
-    SIMILAR: _("They are nearly the same."),
-}
-
-
-class Confidence(NamedTuple):
-    """How certain a proposal is: a word, a mark for the style sheet, and why."""
-
-    words: Any
-    mark: str
-    why: Any = ""
-    is_guess: bool = False
-
-
-def confidence_of(confidence: float, reason: str) -> Confidence:
-    """Return the words for a confidence from 0 to 1 and its reason."""
-    why = _REASONS.get(reason, "")
-    if confidence >= 0.95:
-        return Confidence(_("Sure"), "badge-good", why)
-    if confidence >= 0.8:
-        return Confidence(_("Likely"), "badge-info", why)
-    return Confidence(_("A guess"), "badge-warn", why, is_guess=True)
 
 
 class Chosen(NamedTuple):
@@ -84,61 +68,6 @@ class Chosen(NamedTuple):
     def filled(self) -> set[str | None]:
         """The fields that something fills."""
         return {*self.columns, *(field for field, _text in self.constants)}
-
-
-class Column(NamedTuple):
-    """A column of the file: what it holds, the field it fills, and why that is proposed."""
-
-    number: int
-    header: str
-    samples: tuple[str, ...]
-    field: str | None
-    options: str
-    about: str
-    confidence: Confidence
-    error: Any
-
-    @property
-    def described_by(self) -> str:
-        """The ids of what is said about the choice of a field."""
-        names = [f"about-{self.number}", f"why-{self.number}"]
-        return " ".join([f"error-{self.number}", *names] if self.error else names)
-
-
-class Constant(NamedTuple):
-    """A field that gets the same text in each row; of a choice with its `options`."""
-
-    field: str
-    text: str
-    title: str = ""
-    about: str = ""
-    options: str = ""
-
-
-class Replaced(NamedTuple):
-    """A text that is no allowed value, and what it stands for.
-
-    `key` is the text as the form carries it, whatever characters it has.
-    """
-
-    id: str
-    text: str
-    key: str
-    rows: int
-    token: str
-    options: str
-    confidence: Confidence | None
-
-
-class Choices(NamedTuple):
-    """A column that fills a choice, with its texts that are no allowed value."""
-
-    column: str
-    field: str
-    found: ChoiceColumn
-    texts: list[Replaced]
-    #: What can be typed, where there is too much to choose from.
-    typed: str
 
 
 class Complaint(NamedTuple):
@@ -222,12 +151,12 @@ class Import3(PartedStep):
     def proceed(self) -> None:
         """Keep the mapping and go on, if it fits, and if all texts of choices were seen."""
         chosen = self.chosen
-        seen = set(zip(self.fields("valuefield"), self.fields("valuetext"), strict=False))
-        kept = set(chosen.left_alone)
-        for field, pairs in chosen.values:
-            kept.update((field, text) for text, _token in pairs)
+        sent = zip(self.fields("valuefield"), self.fields("valuetext"), strict=False)
+        seen = {(field, text_of(key)) for field, key in sent}
+        seen.update(chosen.left_alone)
+        seen.update((field, text) for field, pairs in chosen.values for text, _token in pairs)
         self.is_held = any(
-            (column.field, _key(found.text)) not in seen and (column.field, found.text) not in kept
+            (column.field, found.text) not in seen
             for column in self._choice_columns
             for found in column.texts
         )
@@ -357,7 +286,7 @@ class Import3(PartedStep):
             self.fields("value"),
             strict=False,
         ):
-            text = _text(key)
+            text = text_of(key)
             if token.strip():
                 tokens[field, text] = token.strip()
                 left_alone.discard((field, text))
@@ -422,7 +351,7 @@ class Import3(PartedStep):
         required = self._required
         return "".join(
             f'<optgroup label="{escape(self.words(label))}">'
-            + "".join(_option(name, self.named(name)) for name in names)
+            + "".join(option(name, self.named(name)) for name in names)
             + "</optgroup>"
             for label, names in (
                 (_("Must be filled"), [name for name in self.fields_by_name if name in required]),
@@ -436,7 +365,7 @@ class Import3(PartedStep):
         """The fields that can be the same in all rows, as options of a list."""
         fields = self.fields_by_name
         return "".join(
-            _option(name, self.named(name)) for name, info in fields.items() if not info.secret
+            option(name, self.named(name)) for name, info in fields.items() if not info.secret
         )
 
     @property
@@ -449,7 +378,7 @@ class Import3(PartedStep):
         """The columns as options of a list, with what they fill now."""
         chosen = self.chosen.columns
         return "".join(
-            _option(str(at), f"{name} ({field})" if field else name)
+            option(str(at), f"{name} ({field})" if field else name)
             for at, name in enumerate(self.preview.header)
             for field in (chosen[at] if at < len(chosen) else None,)
         )
@@ -465,7 +394,7 @@ class Import3(PartedStep):
 
     def _columns(self, chosen: Chosen) -> list[Column]:
         """Return the columns of the file as they are shown."""
-        left_out = _option(self.ignore, self.words(_("leave this column out")))
+        left_out = option(self.ignore, self.words(_("leave this column out")))
         options = left_out + self.field_options
         errors = self._double(chosen)
         secret = {info.name for info in self.fields_by_name.values() if info.secret}
@@ -480,11 +409,11 @@ class Import3(PartedStep):
                 Column(
                     at + 1,
                     guess.column,
-                    tuple(map(_shortened, samples)),
+                    tuple(map(shortened, samples)),
                     field,
-                    options if field is None else _with_selected(options, field),
+                    options if field is None else with_selected(options, field),
                     about.get(field or "", ""),
-                    _confidence(field, guess),
+                    confidence_in(field, guess),
                     errors.get(at, ""),
                 )
             )
@@ -496,7 +425,7 @@ class Import3(PartedStep):
             return Constant(field, text)
         options = ""
         if info.choices and not info.more_choices:
-            options = _token_options(info.choices, text)
+            options = token_options(info.choices, text)
         return Constant(field, text, self.named(field), self.about(field), options)
 
     # -- texts of choices -----------------------------------------------------------------
@@ -525,7 +454,7 @@ class Import3(PartedStep):
                 )
                 for at, text in enumerate(column.texts, 1)
             ]
-            typed = _token_options(column.choices, "") if is_typed else ""
+            typed = token_options(column.choices, "") if is_typed else ""
             found.append(Choices(column.column, column.field, column, texts, typed))
         return found
 
@@ -543,14 +472,14 @@ class Import3(PartedStep):
         if token and token == found.proposed:
             confidence = confidence_of(found.confidence, found.reason)
         elif token:
-            confidence = _CHOSEN
+            confidence = CHOSEN
         return Replaced(
             id,
             found.text,
-            _key(found.text),
+            key_of(found.text),
             found.count,
             token,
-            _token_options(choices, token) if choices else "",
+            token_options(choices, token) if choices else "",
             confidence,
         )
 
@@ -690,67 +619,7 @@ class Import3(PartedStep):
         return " ".join(self.words(complaint.text) for complaint in self.complaints)
 
 
-_CHOSEN = Confidence(_("Chosen"), "")
-_LEFT_OUT = Confidence(_("Left out"), "")
-
-
-def _confidence(field: str | None, guess: Any) -> Confidence:
-    """Say how certain it is that a column fills a field; `guess` is what was proposed."""
-    if field == guess.field and guess.reason:
-        found = confidence_of(guess.confidence, guess.reason)
-        return found if field else _LEFT_OUT._replace(why=found.why)
-    if field is not None:
-        return _CHOSEN
-    if guess.field is None:
-        return _LEFT_OUT._replace(why=_("No field has such a name."))
-    return _LEFT_OUT
-
-
 def _of_columns(values: Values, columns: Iterable[str | None]) -> Values:
     """Return those of `values` whose field a column fills."""
     fields = set(columns)
     return tuple((field, pairs) for field, pairs in values if field in fields)
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= SAMPLE_LENGTH else f"{text[:SAMPLE_LENGTH]}…"
-
-
-def _key(text: str) -> str:
-    """Return a text as a form can carry it; it may hold line ends, which forms change."""
-    return json.dumps(text)
-
-
-def _text(key: str) -> str:
-    """Return the text of a key; raises `MappingError` for what this page has not made."""
-    try:
-        text = json.loads(key)
-    except ValueError:
-        text = None
-    if not isinstance(text, str):
-        raise MappingError(f"{key[:40]!r} is no text of the table. Load the page again.")
-    return text
-
-
-# -- options: written by hand, for there are thousands of them ---------------------------
-
-
-def _option(value: str, title: str) -> str:
-    return f'<option value="{escape(value)}">{escape(title)}</option>'
-
-
-def _with_selected(options: str, value: str) -> str:
-    start = f'<option value="{escape(value)}"'
-    return options.replace(f"{start}>", f'{start} selected="selected">', 1)
-
-
-def _token_options(choices: Iterable[tuple[str, str]], token: str) -> str:
-    """Return the values of a choice as options, `token` among them and selected."""
-    pairs = dict(choices)
-    if token:
-        pairs.setdefault(token, token)
-    options = "".join(
-        _option(value, value if title == value else f"{value} ({title})")
-        for value, title in pairs.items()
-    )
-    return _with_selected(options, token) if token else options

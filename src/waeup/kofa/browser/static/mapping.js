@@ -178,7 +178,7 @@ class Columns {
     this.ignored = form.dataset.ignored;
     this.selects = Array.from(form.querySelectorAll("select[name=headerfield]"));
     this.chosenAtFirst = this.selects.map((select) => select.value);
-    this.certainAtFirst = this.selects.map((select) => this.whyOf(select).innerHTML);
+    this.whyAtFirst = this.selects.map((select) => Array.from(this.whyOf(select).childNodes));
     this.about = new Map();
     for (const place of document.getElementById("map-fields").content.querySelectorAll("[data-field]")) {
       this.about.set(place.dataset.field, place.textContent);
@@ -207,7 +207,7 @@ class Columns {
     this.rowOf(select).querySelector(`#about-${at + 1}`).textContent = this.about.get(select.value) || "";
     const why = this.whyOf(select);
     if (select.value === this.chosenAtFirst[at]) {
-      why.innerHTML = this.certainAtFirst[at];
+      why.replaceChildren(...this.whyAtFirst[at]);
     } else {
       const badge = document.createElement("span");
       badge.className = "badge";
