@@ -123,7 +123,7 @@ class WalkTest(MendingTestCase):
         form.getControl("Correct all 2 like cells").click()
         self.assertIn("Corrected cells: 2. “school” is read in place of “wrong”.", self.page)
         self.assertIn("Corrected, was: wrong", self.part_of(4))
-        self.assertIn("what is said of it is of before", self.part_of(5))
+        self.assertIn("Before: Invalid value", self.part_of(5))
         self.assertNotIn("Corrected", self.part_of(7))
 
         self.enter(7, None, None, "nothing")
