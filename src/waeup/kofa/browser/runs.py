@@ -118,9 +118,9 @@ class RunPage(RunPart):
 
     @property
     def title(self) -> str:
-        """See `Page`; what has become of the run comes first, for those who look elsewhere."""
-        run = self.shown
-        return f"{self.words(state_title(run))}: {run.file} - {super().title}"
+        """See `Page`; what has become of a run comes first, for those who look elsewhere."""
+        run, title = self.shown, super().title
+        return title if run.is_active else f"{self.words(state_title(run))}: {run.file} - {title}"
 
     @property
     def crumbs(self) -> list[Crumb]:

@@ -136,6 +136,6 @@ async function tryRows() {
 
 tryRows();
 
-// Where the address leads to a row or to the rows, the keyboard is there, too.
-const place = window.location.hash && document.getElementById(window.location.hash.slice(1));
+// The keyboard goes to a question, or to what the address leads to.
+const place = document.querySelector("[data-focus]") || document.getElementById(window.location.hash.slice(1));
 if (place && place.hasAttribute("tabindex")) place.focus();

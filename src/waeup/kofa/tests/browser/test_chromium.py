@@ -200,6 +200,7 @@ class ProgressTest(ChromiumTestCase):
         value = float(str(self.find("progress").get_property("value")))
         self.assertEqual(share, f"{int(value * 100)} %")
         self.assertTrue(0 < value < 1, value)
+        self.assertRegex(self.window.title, r"^\d+ % - Import of list\.csv")
         self.be_a_phone()
         self.assertEqual(self.width(), 390)
         self.assertTrue(self.window.execute_script("return window.isTheSame"))
