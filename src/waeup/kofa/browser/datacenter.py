@@ -101,8 +101,8 @@ class DataCenterPage(Page):
             f"{titles.get(name, name)}: {none if text == DELETION_MARKER else text}"
             for name, text in wish.filters
         ]
-        if wish.keys is not None:
-            number = self.number(len(wish.keys))
+        if run.listed is not None:
+            number = self.number(run.listed)
             texts.append(self.words(_("Listed keys: ${n}", mapping={"n": number})))
         return texts
 

@@ -29,6 +29,18 @@ def released(objects: Iterable[Any]) -> Iterator[Any]:
         yield obj
 
 
+def once(objects: Iterable[Any]) -> Iterator[Any]:
+    """Generate each of `objects` once, however many keys have named it."""
+    seen: dict[Any, Any] = {}
+    for obj in objects:
+        oid = getattr(obj, "_p_oid", None)
+        mark = id(obj) if oid is None else oid
+        if mark not in seen:
+            # An id is that of one object only as long as this one is held.
+            seen[mark] = obj if oid is None else None
+            yield obj
+
+
 @implementer(ICSVExporter)
 class ExporterBase:
     """See `ICSVExporter`.

@@ -24,7 +24,7 @@ from zope.schema import getFields
 from waeup.kofa.conversion import converter_for, guard, is_active
 from waeup.kofa.conversion.wording import listing, shown
 from waeup.kofa.errors import KofaError, MappingError, NoSuchItem, Refused, TooLarge
-from waeup.kofa.exporting.base import STEP, completed
+from waeup.kofa.exporting.base import STEP, completed, once
 from waeup.kofa.exporting.filters import convert, matching
 from waeup.kofa.exporting.formats import MOST_SHEET_ROWS, Column, Form, Sink, open_sink
 from waeup.kofa.exporting.kind import KindExporter
@@ -100,34 +100,44 @@ class Export:
         """Whether all objects are wanted."""
         return not self._values and self.wish.keys is None
 
-    def require_room(self) -> None:
-        """Raise `TooLarge` when a sheet cannot hold all rows, as far as that can be known."""
+    def require_room(self, tell: Tell | None = None, *, may_look: bool = True) -> None:
+        """Raise `TooLarge` when a sheet cannot hold all rows, as far as that can be known.
+
+        That may take a look at each object, of which `tell` is called now and then; without
+        `may_look` only what is known at once counts.
+        """
         if self.form.format != "xlsx":
             return
         number = self.exporter.count(self.site)
-        if number is not None and number <= MOST_SHEET_ROWS and self.wish.keys is None:
+        if number is not None and number <= MOST_SHEET_ROWS:
             return
         if not self.is_whole or number is None:
-            if not self._is_kind("get_filtered"):
+            if not (may_look and self._is_kind("get_filtered")):
                 return
-            number = sum(1 for _ in islice(self._objects(None), MOST_SHEET_ROWS + 1))
+            told = None if tell is None else lambda visited: tell(0, 0.0)
+            number = sum(1 for _ in islice(self._objects(told), MOST_SHEET_ROWS + 1))
         if number > MOST_SHEET_ROWS:
             raise TooLarge(
                 f"A sheet holds {MOST_SHEET_ROWS:,} rows below its header, and there are more "
                 "objects. Export them as CSV, or choose fewer by a filter."
             )
 
-    def write(self, stream: BinaryIO, tell: Tell | None = None) -> Outcome:
+    def write(
+        self, stream: BinaryIO, tell: Tell | None = None, folder: str | None = None
+    ) -> Outcome:
         """Write the table to `stream`, which need not be seekable and stays open.
 
-        `tell` is called now and then, and may raise to end the work.
+        `tell` is called now and then, and may raise to end the work.  `folder` is for temporary
+        files (default: where the system has its own).
         """
         began = time.monotonic()
         self._unknown.clear()
-        with open_sink(
-            stream, self.columns, self.form, f"{self.wish.exporter}.{self.form.format}"
-        ) as sink:
-            rows = (self._write_whole if self._is_whole_own() else self._write_rows)(sink, tell)
+        name = f"{self.wish.exporter}.{self.form.format}"
+        with open_sink(stream, self.columns, self.form, name, folder) as sink:
+            if self._is_whole_own():
+                rows = self._write_whole(sink, tell, folder)
+            else:
+                rows = self._write_rows(sink, tell)
         return Outcome(rows, tuple(self._unknown), time.monotonic() - began)
 
     # -- rows -------------------------------------------------------------------
@@ -199,16 +209,19 @@ class Export:
             return matching(every, values, exporter.filters)
         return self._visited(exporter.get_filtered(site, **values), told)
 
-    def _selected(self) -> Iterator[Any]:
-        """Generate the objects of the keys that are wanted, and remember which have none."""
-        assert self.wish.keys is not None
-        exporter, site = self.exporter, self.site
+    def _selected(self) -> Iterable[Any]:
+        """Return the objects of the keys that are wanted."""
+        keys = list(dict.fromkeys(self.wish.keys or ()))
         if not self._is_kind("get_selected"):
-            yield from exporter.get_selected(site, list(self.wish.keys))
-            return
-        for key in dict.fromkeys(self.wish.keys):
+            objects: Iterable[Any] = self.exporter.get_selected(self.site, keys)
+            return objects
+        return once(self._found(keys))
+
+    def _found(self, keys: Iterable[str]) -> Iterator[Any]:
+        """Generate the objects of `keys`, and remember which have none."""
+        for key in keys:
             is_known = False
-            for obj in exporter.find(site, key):
+            for obj in self.exporter.find(self.site, key):
                 is_known = True
                 yield obj
             if not is_known:
@@ -237,11 +250,11 @@ class Export:
         """Tell whether a site writes whole tables in a way of its own."""
         return any(overridden(self.exporter, name) for name in _WHOLE)
 
-    def _write_whole(self, sink: Sink, tell: Tell | None) -> int:
+    def _write_whole(self, sink: Sink, tell: Tell | None, scratch: str | None) -> int:
         """Let the exporter write its table, and take the columns that are wanted from it."""
         exporter, site = self.exporter, self.site
         names = [column.name for column in self.columns]
-        with TemporaryDirectory(prefix="kofa-export-") as folder:
+        with TemporaryDirectory(prefix="kofa-export-", dir=scratch) as folder:
             path = os.path.join(folder, "table.csv")
             if self.wish.keys is not None:
                 exporter.export_selected(site, filepath=path, selected=list(self.wish.keys))

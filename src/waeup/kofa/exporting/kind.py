@@ -13,7 +13,7 @@ from zope.component import getUtility
 from zope.schema import getFieldsInOrder
 
 from waeup.kofa.conversion import plan_fields
-from waeup.kofa.exporting.base import ExporterBase, released
+from waeup.kofa.exporting.base import ExporterBase, once, released
 from waeup.kofa.exporting.cells import Render, compile_cell, compile_row
 from waeup.kofa.exporting.filters import filter_schema, has_cells, matching
 from waeup.kofa.importing.hooks import default, overridden
@@ -138,7 +138,7 @@ class KindExporter(ExporterBase, grok.GlobalUtility):
     @default
     def get_selected(self, site: Any, selected: Iterable[str]) -> Iterator[Any]:
         """See `ICSVExporter`."""
-        return (obj for key in dict.fromkeys(selected) for obj in self.find(site, key))
+        return once(obj for key in dict.fromkeys(selected) for obj in self.find(site, key))
 
     # -- cells ------------------------------------------------------------------
 

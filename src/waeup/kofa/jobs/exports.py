@@ -2,24 +2,26 @@
 
 One transaction reads all objects, so that they are as they were at one moment; it changes nothing.
 Progress and lease are written through a connection of their own.  What a killed worker leaves is
-made anew from the beginning.
+made anew from the beginning, in a folder of the next worker's own: one that was paused, and wakes
+up when others have done its work, leaves their result alone.
 """
 
 import os
+import shutil
 from datetime import timedelta
 
 import transaction
 from zope.component import queryUtility
 
 from waeup.kofa.errors import NoSuchItem
-from waeup.kofa.exporting import Export, Outcome, Wish
+from waeup.kofa.exporting import Export, Outcome
 from waeup.kofa.importing.report import FAILED, UNCHANGED, Tally
 from waeup.kofa.interfaces import IDataCenterConfig
 from waeup.kofa.jobs.distributing import finish
 from waeup.kofa.jobs.job import Job, folder_of
 from waeup.kofa.jobs.pace import Pace
 from waeup.kofa.jobs.record import EXPORT, FINISHED, Run
-from waeup.kofa.jobs.reporter import Reporter, empty_folder
+from waeup.kofa.jobs.reporter import Reporter
 from waeup.kofa.spool.disk import disk, faults
 
 #: What runs of exports write, so that one is done after the other.
@@ -31,11 +33,14 @@ KEPT_HOURS = 24.0
 def do_export(job: Job) -> None:
     """Write the file that is wanted."""
     with faults(f"The {job.title}"):
+        work = job.work_folder()
+        folder = _own_folder(work.path, job.claim.token)
         try:
-            outcome = _export(job, empty_folder(job))
+            outcome = _export(job, folder)
         finally:
             transaction.abort()
-        job.work_folder().sync()
+        disk.sync_folder(folder)
+        work.sync()
 
     def end() -> None:
         order, run = job.order, job.run
@@ -49,19 +54,30 @@ def do_export(job: Job) -> None:
     job.committed(end)
 
 
+def _own_folder(work: str, token: int) -> str:
+    """Return a new folder for the worker with that token; those of its predecessors go."""
+    for name in os.listdir(work):
+        if name.isdecimal() and int(name) < token:
+            shutil.rmtree(os.path.join(work, name), ignore_errors=True)
+    folder = os.path.join(work, str(token))
+    disk.mkdir(folder, 0o700)
+    return folder
+
+
 def _export(job: Job, folder: str) -> Outcome:
     job.begin()
     job.require_rights(*job.run.needs)
-    export = Export(Wish.of(job.order.wish or {}), job.site)
-    export.require_room()
+    export = Export(job.run.wish, job.site)
     pace, reporter = Pace(), Reporter(job)
-    fd = disk.create(os.path.join(folder, job.order.file))
+
+    def tell(rows: int, fraction: float) -> None:
+        reporter.tell(rows, 0, fraction, pace.rate(rows))
+
     try:
+        export.require_room(tell)
+        fd = disk.create(os.path.join(folder, job.order.file))
         with open(fd, "wb") as stream:
-            outcome = export.write(
-                stream,
-                lambda rows, fraction: reporter.tell(rows, 0, fraction, pace.rate(rows)),
-            )
+            outcome = export.write(stream, tell, folder)
             stream.flush()
             disk.sync(stream.fileno())
     finally:
@@ -71,7 +87,8 @@ def _export(job: Job, folder: str) -> Outcome:
 
 def result_of(storage: str, run: Run) -> str:
     """Return the path of the file that an export has written; raises `NoSuchItem`."""
-    path = os.path.join(folder_of(storage, run.id), run.order.file)
+    folder = os.path.join(folder_of(storage, run.id), str(run.checkpoint.token))
+    path = os.path.join(folder, run.order.file)
     if not has_result(run) or not os.path.isfile(path):
         raise NoSuchItem(
             f"The result of the {run.title} is not there (any more): results are kept for "

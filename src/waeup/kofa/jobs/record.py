@@ -27,6 +27,7 @@ from persistent import Persistent
 
 from waeup.kofa.conversion import Mapping, Values
 from waeup.kofa.errors import WrongState
+from waeup.kofa.exporting import Wish
 from waeup.kofa.importing.corrections import Correction, Corrections
 from waeup.kofa.importing.effects import Effect
 from waeup.kofa.importing.report import CREATED, REMOVED, UPDATED, Report, Tally
@@ -67,7 +68,7 @@ class Order:
     itself.  `corrections` tells different corrections of rows apart (`Corrections.digest`).
 
     Of an export, `file` is what its result is called, `processor` the name of the exporter, and
-    `wish` what `Wish.as_dict` gives.
+    `wish` what `Wish.as_dict` gives, without keys; see `Run.wish`.
     """
 
     kind: str
@@ -227,6 +228,13 @@ class UndoBatch(Persistent):
         return [(number, Effect(*values)) for number, values in self._effects]
 
 
+class Keys(Persistent):
+    """The keys of an export, in an object of its own: who lists runs need not load them."""
+
+    def __init__(self, keys: Iterable[str]) -> None:
+        self.keys = tuple(keys)
+
+
 class Run(Persistent):
     """A run: an import, a check, the undo of an import, or an export.
 
@@ -253,7 +261,7 @@ class Run(Persistent):
     `taken_back` are the batches, counted from the last one, of an undo that was given up.
     `user` is the id of the principal that the run acts as: who ordered it, or let it go on last.
     `corrections` are those of the rows of an import or a check, in an object of its own that
-    nobody changes.
+    nobody changes.  So are the keys of an export; `listed` is their number.
     """
 
     state = QUEUED
@@ -267,6 +275,8 @@ class Run(Persistent):
     taken_back = 0
     is_given_up = False
     corrections: Corrections | None = None
+    listed: int | None = None
+    _keys: Keys | None = None
 
     def __init__(self, order: Order, scope: str, needs: Iterable[str] = ()) -> None:
         self.id = secrets.token_hex(8)
@@ -309,6 +319,16 @@ class Run(Persistent):
         self.fault, self.is_given_up = reason, True
         self.checkpoint.claim()
         self.lease.release()
+
+    def list_keys(self, keys: Sequence[str]) -> None:
+        """Say of which objects an export is."""
+        self._keys, self.listed = Keys(keys), len(keys)
+
+    @property
+    def wish(self) -> Wish:
+        """What an export is to give, its keys included."""
+        keys = None if self._keys is None else self._keys.keys
+        return replace(Wish.of(self.order.wish or {}), keys=keys)
 
     def corrected_rows(self) -> dict[int, Correction]:
         """Return the corrections of its rows, by number."""

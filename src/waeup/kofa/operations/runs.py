@@ -344,7 +344,7 @@ class RunOperations(MappingOperations):
             self._require(ALL_EXPORTS)
 
     def _seen(
-        self, kinds: Collection[str], since: datetime | None, is_over: bool
+        self, kinds: Collection[str], since: datetime | None = None, is_over: bool = False
     ) -> Iterator[Run]:
         """Generate the runs that the person may see, the newest first; see `runs`."""
         may_see = self._may_see_each()
@@ -353,9 +353,6 @@ class RunOperations(MappingOperations):
                 return
             if run.order.kind in kinds and not (is_over and run.is_active) and may_see(run):
                 yield run
-
-    def _may_see(self, run: Run) -> bool:
-        return self._may_see_each()(run)
 
     def _may_see_each(self) -> Callable[[Run], bool]:
         """Return what tells of runs whether the person may see them; each right is asked once."""
@@ -559,7 +556,7 @@ class RunOperations(MappingOperations):
         """Return what only an export has."""
         if run.order.wish is None:
             return {}
-        found: dict[str, Any] = {"wish": Wish.of(run.order.wish)}
+        found: dict[str, Any] = {"wish": Wish.of(run.order.wish), "listed": run.listed}
         if has_result(run) and run.ended is not None:
             # Without the file, as where the storage was moved, there is nothing to fetch.
             with suppress(NoSuchItem, FileNotFoundError):

@@ -212,8 +212,9 @@ class RunInfo:
     records, which are kept until `undo_until`.  `actions` are those that are possible:
     ``cancel``, ``resume``, ``undo``.  Times are in UTC.
 
-    Of an export, `processor` is the exporter and `wish` what is wanted; its result has `size`
-    bytes, and is kept until `kept_until`, while both are not None.
+    Of an export, `processor` is the exporter and `wish` what is wanted, without keys, of which
+    there are `listed` (None: all objects are wanted); its result has `size` bytes, and is kept
+    until `kept_until`, while both are not None.
     """
 
     id: str
@@ -243,6 +244,7 @@ class RunInfo:
     is_cancelling: bool
     actions: tuple[str, ...]
     wish: Wish | None = None
+    listed: int | None = None
     size: int | None = None
     kept_until: datetime | None = None
 

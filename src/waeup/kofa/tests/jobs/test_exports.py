@@ -2,6 +2,7 @@
 
 import io
 import os
+import tempfile
 from datetime import timedelta
 from unittest import mock
 
@@ -18,11 +19,12 @@ from waeup.kofa.errors import (
 )
 from waeup.kofa.exporting import Wish, driver
 from waeup.kofa.interfaces import IDataCenterConfig
-from waeup.kofa.jobs import exports, recovery, reporter
+from waeup.kofa.jobs import exports, recovery, reporter, work_on, worker
+from waeup.kofa.jobs.apart import in_own_thread
 from waeup.kofa.jobs.job import folder_of
 from waeup.kofa.jobs.record import utc_now
 from waeup.kofa.operations import exports as export_operations
-from waeup.kofa.tests.jobs.portal import OTHER, USER
+from waeup.kofa.tests.jobs.portal import OTHER, SITE, USER
 from waeup.kofa.tests.jobs.test_runs import FACULTIES, RunTestCase
 from waeup.kofa.tests.spool.faultydisk import write
 
@@ -95,8 +97,8 @@ class Results(ExportTestCase):
         after = self.portal.tree()
         new = {name for name in after if name not in before}
         self.assertEqual({name.split("/")[0] for name in new}, {".work"})
-        path = exports.folder_of(self.portal.storage, run.id)
-        self.assertEqual(os.stat(os.path.join(path, "faculties.csv")).st_mode & 0o777, 0o600)
+        path = os.path.join(folder_of(self.portal.storage, run.id), "1", "faculties.csv")
+        self.assertEqual(os.stat(path).st_mode & 0o777, 0o600)
 
     def test_filters_and_keys(self):
         run = self.done(Wish("faculties", filters=(("title", "Three"),)))
@@ -104,6 +106,28 @@ class Results(ExportTestCase):
         run = self.done(Wish("faculties", keys=("FAC3", "FAC9", "FAC3")))
         self.assertEqual((run.rows, run.failed, run.report.done), (1, 1, 1))
         self.assertEqual(run.report.reasons, (("No object has the key 'FAC9'.", 1),))
+
+    def test_a_list_of_exports_does_not_hold_their_keys(self):
+        keys = tuple(f"FAC{number}" for number in range(20_000))
+        run = self.order(Wish("faculties", keys=keys))
+        self.assertEqual((run.listed, run.wish.keys), (20_000, None))
+        self.portal.change(lambda site: self.assert_small(site["datacenter"].runs.get(run.id)))
+        self.portal.work_off(run.id)
+        self.assertEqual(self.fetch(run.id)[1], HEADER + ROWS)
+
+    def assert_small(self, run):
+        state, _serial = run._p_jar.db().storage.load(run._p_oid)
+        self.assertLess(len(state), 5_000)
+
+    def test_a_workbook_is_made_beside_the_result(self):
+        """Elsewhere may be too little room, and what a killed process leaves would stay."""
+        run = self.order(Wish("faculties", format="xlsx"))
+        with mock.patch.object(tempfile, "tempdir", "/nonexistent"):
+            self.portal.work_off(run.id)
+        self.assertEqual((self.run_of(run.id).state, self.run_of(run.id).fault), ("finished", ""))
+        id = "run-" + run.id
+        found = [path for path in self.portal.tree() if id in path and path.endswith("xlsx")]
+        self.assertEqual([os.path.basename(path) for path in found], ["faculties.xlsx"])
 
     def test_what_cannot_be_is_refused_before(self):
         for wish, error, words in (
@@ -129,6 +153,14 @@ class Results(ExportTestCase):
                 self.order(Wish("faculties", format="xlsx"))
             one = Wish("faculties", format="xlsx", filters=(("code", "FAC1"),))
             self.assertEqual(self.done(one).rows, 1)
+            # Which the run finds out where objects must be looked at.
+            both = Wish("faculties", format="xlsx", filters=(("title_prefix", "faculty"),))
+            with mock.patch.object(driver, "matching", side_effect=AssertionError):
+                run = self.order(both)
+            self.portal.work_off(run.id)
+            run = self.run_of(run.id)
+            self.assertEqual((run.state, run.rows), ("cancelled", 0))
+            self.assertIn("A sheet holds 1 rows", run.fault)
 
     def test_a_result_goes_after_its_time(self):
         run = self.done()
@@ -179,7 +211,7 @@ class Results(ExportTestCase):
 
     def test_a_lost_result_is_told(self):
         run = self.done()
-        os.unlink(os.path.join(folder_of(self.portal.storage, run.id), "faculties.csv"))
+        os.unlink(os.path.join(folder_of(self.portal.storage, run.id), "1", "faculties.csv"))
         self.assertIsNone(self.run_of(run.id).size)
         with self.assertRaisesRegex(NoSuchItem, "Order the export again"):
             self.fetch(run.id)
@@ -285,12 +317,12 @@ class Interruptions(ExportTestCase):
         """Let `act` happen when the first object is looked at."""
         write_of = driver.Export.write
 
-        def write(export, stream, tell=None):
+        def write(export, stream, tell, folder):
             def told(rows, fraction):
                 act()
                 tell(rows, fraction)
 
-            return write_of(export, stream, told)
+            return write_of(export, stream, told, folder)
 
         return mock.patch.multiple(driver.Export, write=write)
 
@@ -324,9 +356,26 @@ class Interruptions(ExportTestCase):
     def test_a_killed_worker_leaves_nothing_half(self):
         run = self.order()
         folder = folder_of(self.portal.storage, run.id)
-        os.makedirs(folder)
-        write(os.path.join(folder, "faculties.csv"), '"code","ti')
+        left = os.path.join(folder, "0", "kofa-xlsx-1")
+        os.makedirs(left)
+        write(os.path.join(left, "workbook.xlsx"), "half")
         self.portal.work_off(run.id)
+        self.assertEqual(self.fetch(run.id)[1], HEADER + ROWS)
+        self.assertEqual(os.listdir(folder), ["1"])
+
+    def test_who_wakes_up_too_late_leaves_the_result_as_it_is(self):
+        run = self.order()
+
+        def late(job):
+            if job.claim.token == 1:
+                in_own_thread(
+                    lambda: work_on(self.db, SITE, run.id, "other", is_dead=lambda holder: True)
+                )
+            exports.do_export(job)
+
+        with mock.patch.object(worker, "do_export", late), self.assertLogs(worker.log):
+            self.work_off_here(run.id)
+        self.assertEqual(self.run_of(run.id).state, "finished")
         self.assertEqual(self.fetch(run.id)[1], HEADER + ROWS)
 
     def test_what_comes_in_meanwhile_is_not_seen(self):
