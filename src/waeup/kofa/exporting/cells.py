@@ -4,13 +4,14 @@ The counterpart of `waeup.kofa.importing.plan`.  What can be decided in advance,
 of a column, is decided then; most cells cost a look into a dict, or at two characters.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any
 
 from zope.schema import Bool, Choice, Int
 
-from waeup.kofa.conversion import FieldPlan, render_value
+from waeup.kofa.conversion import FieldPlan, guard, is_active, render_value
 from waeup.kofa.conversion.cells import MARKERS
 from waeup.kofa.conversion.converters import AsciiConverter, TextConverter
 from waeup.kofa.interfaces import DELETION_MARKER
@@ -20,6 +21,8 @@ Render = Callable[[Any], str]
 #: Values of a column whose cells are remembered at most.
 MOST_REMEMBERED = 4096
 
+#: A cell that a spreadsheet takes for a number, and for nothing else.
+_NUMBER = re.compile(r"[+-]?[0-9]+(?:[.][0-9]+)?(?:[eE][+-]?[0-9]+)?")
 # Kinds of fields of whose values equal ones have the same cell.
 _REPEATED = (Bool, Choice, Int)
 
@@ -63,6 +66,15 @@ def compile_row(names: Sequence[str], renders: Sequence[Render]) -> Callable[[An
         return [render(value) for render, value in zip(renders, values, strict=False)]
 
     return cells
+
+
+def foreign_cell(cell: Any, safe: bool) -> str:
+    """Return the text of a cell that a site has made; `safe` guards what it has not guarded."""
+    if cell is None:
+        return ""
+    text = str(cell)
+    is_number = isinstance(cell, int | float) or _NUMBER.fullmatch(text)
+    return guard(text) if safe and is_active(text) and not is_number else text
 
 
 def _remembering(plan: FieldPlan, safe: bool) -> Render:

@@ -7,7 +7,6 @@ few hundred.
 
 import csv
 import os
-import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -21,10 +20,11 @@ from zope import schema
 from zope.component import getUtilitiesFor, queryUtility
 from zope.schema import getFields
 
-from waeup.kofa.conversion import converter_for, guard, is_active
+from waeup.kofa.conversion import converter_for
 from waeup.kofa.conversion.wording import listing, shown
 from waeup.kofa.errors import KofaError, MappingError, NoSuchItem, Refused, TooLarge
 from waeup.kofa.exporting.base import STEP, completed, once
+from waeup.kofa.exporting.cells import foreign_cell
 from waeup.kofa.exporting.filters import convert, matching
 from waeup.kofa.exporting.formats import MOST_SHEET_ROWS, Column, Form, Sink, open_sink
 from waeup.kofa.exporting.kind import KindExporter
@@ -163,8 +163,6 @@ class Export:
                 number = writer.rows
             return number
         cells = exporter.row_maker(names)
-        if overridden(exporter, "mangle_value"):
-            write = _Picking(write, names, exporter.safe_cells).write
         for obj in objects:
             try:
                 write(cells(obj))
@@ -304,32 +302,17 @@ class _Picking:
         self.fieldnames = list(names)
         self.rows = 0
         self._write = write
-        self._guard = _guarded if safe else str
+        self._safe = safe
 
     def writerow(self, row: Mapping[str, Any]) -> None:
         """Write the cells of the columns that are wanted."""
-        self.write([row.get(name) for name in self.fieldnames])
+        self._write([foreign_cell(row.get(name), self._safe) for name in self.fieldnames])
+        self.rows += 1
 
     def writerows(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Write several rows."""
         for row in rows:
             self.writerow(row)
-
-    def write(self, cells: Iterable[Any]) -> None:
-        """Write what are cells of all columns that are wanted, in their order."""
-        guarded = self._guard
-        self._write(["" if cell is None else guarded(cell) for cell in cells])
-        self.rows += 1
-
-
-def _guarded(cell: Any) -> str:
-    text = str(cell)
-    is_number = isinstance(cell, int | float) or _NUMBER.fullmatch(text)
-    return guard(text) if is_active(text) and not is_number else text
-
-
-#: A cell that a spreadsheet takes for a number, and for nothing else.
-_NUMBER = re.compile(r"[+-]?[0-9]+(?:[.][0-9]+)?(?:[eE][+-]?[0-9]+)?")
 
 
 def names_of(exporter: Any) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from zope.schema import getFieldsInOrder
 
 from waeup.kofa.conversion import plan_fields
 from waeup.kofa.exporting.base import ExporterBase, once, released
-from waeup.kofa.exporting.cells import Render, compile_cell, compile_row
+from waeup.kofa.exporting.cells import Render, compile_cell, compile_row, foreign_cell
 from waeup.kofa.exporting.filters import filter_schema, has_cells, matching
 from waeup.kofa.importing.hooks import default, overridden
 from waeup.kofa.importing.kind import ContainerProcessor
@@ -164,8 +164,11 @@ class KindExporter(ExporterBase, grok.GlobalUtility):
         """
         exporter = self.prepared(self.safe_cells if safe is None else safe)
         if overridden(self, "mangle_value"):
-            mangle = exporter.mangle_value
-            return lambda obj: [mangle(getattr(obj, name, None), name, obj) for name in columns]
+            mangle, is_safe = exporter.mangle_value, exporter.safe_cells
+            return lambda obj: [
+                foreign_cell(mangle(getattr(obj, name, None), name, obj), is_safe)
+                for name in columns
+            ]
         return compile_row(columns, exporter._renders(columns, exporter.safe_cells))
 
     @default

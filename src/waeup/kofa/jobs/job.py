@@ -82,6 +82,14 @@ def folder_of(storage: str, id: str) -> str:
     return os.path.join(storage, WORK, PREFIX + id)
 
 
+def is_there(storage: str) -> bool:
+    """Tell whether a storage is there; one that is not mounted is gone, or empty."""
+    try:
+        return bool(os.listdir(storage))
+    except OSError:
+        return False
+
+
 def checks_of(datacenter: Any, file: str) -> list[str]:
     """Return the ids of the work folders of finished checks of a pending file."""
     return [

@@ -21,7 +21,7 @@ from waeup.kofa.jobs.apart import in_own_thread
 from waeup.kofa.jobs.connection import open_portal
 from waeup.kofa.jobs.distributing import complete
 from waeup.kofa.jobs.exports import has_result, kept_time
-from waeup.kofa.jobs.job import PREFIX, remove_folders
+from waeup.kofa.jobs.job import PREFIX, is_there, remove_folders
 from waeup.kofa.jobs.record import CHECK, EXPORT, IMPORT, STOPPED, UNDO, Run, utc_now
 from waeup.kofa.jobs.registry import Runs
 from waeup.kofa.ledger import FileEntry, Ledger
@@ -151,10 +151,11 @@ def _forget(datacenter: Any) -> Iterator[Finding]:
             datacenter.runs.drop(run)
             folders.append(PREFIX + run.id)
             yield Finding("expired", f"The run {run.id} was forgotten.", True)
-    for id in datacenter.ledger.expected_rows():
-        # A folder goes when its rows are where they belong.
-        if not os.path.isdir(os.path.join(datacenter.storage, spool.WORK, id)):
-            datacenter.ledger.forget_rows(id)
+    if is_there(datacenter.storage):
+        for id in datacenter.ledger.expected_rows():
+            # A folder goes when its rows are where they belong.
+            if not os.path.isdir(os.path.join(datacenter.storage, spool.WORK, id)):
+                datacenter.ledger.forget_rows(id)
     transaction.commit()
     remove_folders(datacenter.storage, folders)
 

@@ -12,7 +12,6 @@ anything else: a fault                 stopped, with the reason; can go on
 """
 
 import logging
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -25,7 +24,7 @@ from waeup.kofa.jobs.connection import open_portal
 from waeup.kofa.jobs.exports import do_export
 from waeup.kofa.jobs.heartbeat import kept
 from waeup.kofa.jobs.imports import do_import
-from waeup.kofa.jobs.job import Cancelled, Claim, Job, LeaseLost, PutDown, claim, settle
+from waeup.kofa.jobs.job import Cancelled, Claim, Job, LeaseLost, PutDown, claim, is_there, settle
 from waeup.kofa.jobs.record import CANCELLED, CHECK, EXPORT, STOPPED, UNDO
 from waeup.kofa.jobs.undos import check_undo, do_undo
 
@@ -96,11 +95,7 @@ def work_on(
 
 
 def _do(job: Job) -> None:
-    try:
-        is_there = bool(os.listdir(job.storage))
-    except OSError:
-        is_there = False
-    if not is_there:
+    if not is_there(job.storage):
         # Nothing of the run is at fault: it must not be given up.
         raise StorageFault(
             f"The storage {job.storage} is gone, or empty. Bring it back (is it mounted?), then "

@@ -166,8 +166,9 @@ class Text(unittest.TestCase):
 
 
 class Failures(unittest.TestCase):
-    forms = (Form(), Form("csv", "gzip"), Form("csv", "zip"), Form("xlsx"))
-    forms += (Form("xlsx", "zip"), Form("xlsx", "gzip"))
+    forms = tuple(
+        Form(kind, packing) for kind in ("csv", "xlsx") for packing in ("", "gzip", "zip")
+    )
 
     def test_after_an_error_nothing_looks_complete(self):
         for form in self.forms:

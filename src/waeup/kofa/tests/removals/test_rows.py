@@ -23,12 +23,16 @@ from waeup.kofa.conversion.secret import hash_password
 from waeup.kofa.datacenter import DataCenter
 from waeup.kofa.errors import ItemBusy, NotAllowed, StorageFault
 from waeup.kofa.interfaces import ICSVExporter, IUniversity
+from waeup.kofa.jobs import recovery
+from waeup.kofa.jobs.apart import in_own_thread
 from waeup.kofa.ledger import Ledger
 from waeup.kofa.spool.disk import disk
+from waeup.kofa.students.exporters import StudentExporter
 from waeup.kofa.students.interfaces import IStudent
 from waeup.kofa.tabular import TableWriter, open_table
 from waeup.kofa.testing import KofaUnitTestLayer
 from waeup.kofa.tests.jobs.lives import TownTestCase
+from waeup.kofa.tests.jobs.portal import SITE
 from waeup.kofa.tests.spool.faultydisk import LastingError, tree_of
 
 DATE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\+00:00")
@@ -336,24 +340,24 @@ class Transactions(RemovalsTestCase):
             self.assertEqual(self.hidden(), [])
             self.assertIsNone(self.read("deleted/students.csv"))
 
+    def disturbed(self, at, *ids):
+        """Remove; let everything fail from an operation after the commit on."""
+
+        def work(site):
+            remove(*ids)(site)
+            transaction.get().addAfterCommitHook(lambda _: shim.__exit__())
+            transaction.get().join(Late(shim))
+
+        shim = LastingError(at)
+        with self.assertLogs(removals.log, "ERROR") as logged:
+            self.change(work)
+        self.assertIn("call `kofactl recover`", logged.output[0])
+
     def test_what_cannot_be_appended_is_left_to_recovery(self):
-        def disturbed(at, *ids):
-            """Let everything fail from an operation after the commit on."""
-
-            def work(site):
-                remove(*ids)(site)
-                transaction.get().addAfterCommitHook(lambda _: shim.__exit__())
-                transaction.get().join(Late(shim))
-
-            shim = LastingError(at)
-            with self.assertLogs(removals.log, "ERROR") as logged:
-                self.change(work)
-            self.assertIn("call `kofactl recover`", logged.output[0])
-
-        disturbed(0, "S1")
+        self.disturbed(0, "S1")
         self.assertNotEqual(self.hidden(), [])
         # The next one writes its own rows, and what was begun by others.
-        disturbed(8, "S2")
+        self.disturbed(8, "S2")
         self.change(remove("S3"))
         self.assertEqual(self.ids(), ["S2", "S3"])
         found = self.town.recover(self.db)
@@ -362,6 +366,34 @@ class Transactions(RemovalsTestCase):
         self.assertEqual(self.hidden(), [])
         self.assertEqual(self.town.recover(self.db), [])
         self.assertEqual(self.expected(), [])
+
+    def test_rows_wait_for_a_storage_that_is_away_for_a_while(self):
+        self.disturbed(0, "S1")
+        storage, away = self.town.storage, self.town.storage + ".away"
+        for is_mount_point in (False, True):
+            os.rename(storage, away)
+            if is_mount_point:
+                os.mkdir(storage)
+            in_own_thread(lambda: recovery.forget(self.db, SITE))
+            if is_mount_point:
+                os.rmdir(storage)
+            os.rename(away, storage)
+        self.town.recover(self.db)
+        self.assertEqual(self.ids(), ["S1"])
+        self.assertEqual(self.town.recover(self.db), [])
+        self.assertEqual(self.expected(), [])
+
+    def test_cells_of_a_site_are_texts_and_guarded(self):
+        class Own(StudentExporter):
+            grok.baseclass()
+
+            def mangle_value(self, value, name, context=None):
+                return {"firstname": "=1+1", "level": 100, "lastname": None}.get(name, "")
+
+        with exporter("plain", Own()):
+            self.change(remove("S1"))
+        (row,) = self.read("deleted/plain.csv")
+        self.assertEqual([row["firstname"], row["lastname"]], ["'=1+1", ""])
 
     def test_recovery_leaves_alone_what_is_under_way(self):
         def work(site):
