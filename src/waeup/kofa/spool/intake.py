@@ -73,6 +73,7 @@ class Intake:
         self._replace = replace
         self._is_nobodys = is_nobodys
         self._was_there = False
+        self._placed: os.stat_result | None = None
         self._is_pending = self.name.endswith(PENDING_SUFFIX)
         self._work: WorkFolder | None = None
         if self._is_pending and not replace:
@@ -94,6 +95,7 @@ class Intake:
                     self._check(path)
                 with storage_lock(self.storage):
                     self._place(path, digest)
+                    self._placed = os.stat(self._target)
                     disk.sync_folder(self.storage)
             except BaseException:
                 if os.path.exists(self._former):
@@ -113,17 +115,30 @@ class Intake:
     def undo(self) -> None:
         """Take the file back, and bring back what it has replaced.
 
+        A file that has taken the place of this one since is left alone.
         Raises `StorageFault` when the disk fails.
         """
         if self._was_there:
             return
         with faults(f"Taking back {self.name}"), storage_lock(self.storage):
-            if self._work is None:
-                remove_file(self._target)
-                return
+            if not self._is_replaced():
+                self._take_back()
+        self.finish()
+
+    def _take_back(self) -> None:
+        if self._work is None:
+            remove_file(self._target)
+        else:
             disk.replace(self._former, self._target)
             disk.sync_folder(self.storage)
-        self.finish()
+
+    def _is_replaced(self) -> bool:
+        """Tell whether the name is that of another file by now."""
+        assert self._placed is not None
+        try:
+            return not os.path.samestat(os.stat(self._target), self._placed)
+        except FileNotFoundError:
+            return False
 
     @property
     def _target(self) -> str:

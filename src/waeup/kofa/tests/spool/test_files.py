@@ -30,6 +30,7 @@ from waeup.kofa.spool import (
     storage_lock,
 )
 from waeup.kofa.spool.disk import Disk, disk
+from waeup.kofa.spool.intake import Intake
 from waeup.kofa.tests.spool.faultydisk import (
     FAST,
     FaultyDisk,
@@ -285,6 +286,20 @@ class AcceptTests(StorageTestCase):
         self.assertEqual(tree_of(self.storage), {name: b"1"})
         self.assertEqual(self.accept(b"2", name, replace=True).name, name)
         self.assertEqual(tree_of(self.storage), {name: b"2"})
+
+    def test_what_has_replaced_a_file_stays_when_that_is_taken_back(self) -> None:
+        name = "a.create.pending.csv"
+        for former in (None, b"1"):
+            with self.subTest(former):
+                if former is not None:
+                    self.accept(former, name)
+                first, second = (Intake(self.storage, name, "mgr", replace=True) for _ in "12")
+                first.run(io.BytesIO(b"2"))
+                second.run(io.BytesIO(b"3"))
+                second.finish()
+                first.undo()
+                self.assertEqual(tree_of(self.storage), {name: b"3"})
+                os.unlink(os.path.join(self.storage, name))
 
     def test_pending_file_that_somebody_works_on(self) -> None:
         name = "a.create.pending.csv"
