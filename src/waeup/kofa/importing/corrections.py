@@ -53,7 +53,12 @@ class Correction(NamedTuple):
         return {cell.position: cell.new for cell in self.cells}
 
     def applied(self, row: Row, width: int) -> Row:
-        """Return a row of a table with `width` columns as it is to be read."""
+        """Return a row of a table with `width` columns as it is to be read.
+
+        Of a damaged row nobody knows which cells are meant, unless all are given.
+        """
+        if row.problem is not None and not self.whole:
+            return row
         values = [""] * width if self.whole else list(row.values)
         for position, text in self.texts.items():
             values[position] = text

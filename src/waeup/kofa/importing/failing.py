@@ -2,7 +2,8 @@
 
 Kept in the database file of the check (`waeup.kofa.importing.checking`), so that people can
 see and correct them without the table being read again.  Rows that were corrected before are
-kept, too; of no other row is anything kept.  Secrets are kept as hashes, or not at all.
+kept, too; of no other row is anything kept.  What fills a password is kept as a hash, or not at
+all.
 """
 
 import json
@@ -10,6 +11,7 @@ import re
 import sqlite3
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from waeup.kofa.conversion import unguard
 from waeup.kofa.conversion.wording import SHOWN_LENGTH
@@ -168,7 +170,7 @@ class FailingWriter:
             return
         found = problems_of(result, self._positions)
         if is_damaged and not result.is_corrected and row.problem is not None:
-            kinds = [row.problem.code.replace("-", " ").capitalize()]
+            kinds = [row.problem.code.replace("-", " ").capitalize()] * len(found)
         else:
             kinds = [self._kind(problem, result) for problem in found]
         self._database.executemany(
@@ -188,7 +190,7 @@ class FailingWriter:
         for at in self._columns.secrets:
             if at < len(cells):
                 field = self._columns.fields[at] if at < len(self._columns.fields) else None
-                # What the engine has made of it is no secret any more.
+                # A hash, or what goes to another field and thus is none.
                 cells[at] = "" if field is None else result.cells.get(field, "")
         return cells
 
@@ -305,16 +307,20 @@ def kind_of(message: str, texts: Iterable[str]) -> str:
     'Invalid integer data: ... is not a whole number.'
     """
     found = {text.strip() for text in texts} - {""}
-    shown = {form for text in found for form in _forms(text) if form}
-    shown |= {repr(form)[1:-1] for form in shown}
+
+    # Most messages of many rows show no text: only what one shows is worth the time.
+    @cache
+    def shown() -> set[str]:
+        forms = {form for text in found for form in _forms(text) if form}
+        return forms | {repr(form)[1:-1] for form in forms}
 
     def varying(match: re.Match[str]) -> str:
         inner = match[1] if match[1] is not None else match[2]
-        return VARYING if inner in shown else match[0]
+        return VARYING if inner in shown() else match[0]
 
     kind = _QUOTED.sub(varying, message)
     for text in sorted(found, key=len, reverse=True):
-        if len(text) >= MIN_BARE and any(char.isdigit() for char in text):
+        if len(text) >= MIN_BARE and text in kind and any(char.isdigit() for char in text):
             kind = re.sub(rf"(?<!\w){re.escape(text)}(?!\w)", VARYING, kind)
     # A text that was cut is followed by points of its own.
     return kind.replace(VARYING + "...", VARYING)

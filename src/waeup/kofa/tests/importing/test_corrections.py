@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+import time
 import unittest
 from contextlib import closing
 
@@ -81,6 +82,12 @@ class Engine(EngineTestCase):
         self.assertEqual(pending[0], f"code,size,owner,--ERRORS--,{RAW_COLUMN}")
         self.assertEqual(pending[1:], ["b,<IGNORE>,<IGNORE>,Expected 3 cells.,b"])
         self.assertEqual(results[0].source.raw, "a")
+
+    def test_a_damaged_row_stays_so_without_all_its_cells(self):
+        """As when limits were lowered after the check."""
+        damaged = Row(1, 2, (), Problem("too-long", "The row is too long.", None), "?")
+        (result,), _finished, _pending = self.apply([damaged], {1: corrected({2: "x"})})
+        self.assertEqual((result.outcome, result.reason), ("failed", damaged.problem.message))
 
     def test_an_empty_row_becomes_one_and_a_row_becomes_empty(self):
         rows = self.rows("<IGNORE>,,", "b,2,ben")
@@ -285,6 +292,13 @@ class Kinds(unittest.TestCase):
         ):
             with self.subTest(message):
                 self.assertEqual(kind_of(message, [text]), expected)
+
+    def test_thousands_of_rows_take_no_time(self):
+        began = time.process_time()
+        for number in range(2000):
+            texts = [f"A{number}{at}x" for at in range(30)]
+            self.assertEqual(kind_of("This object exists.", texts), "This object exists.")
+        self.assertLess(time.process_time() - began, 0.5)
 
     @given(st.text(), st.lists(st.text(max_size=9), max_size=3))
     def test_anything_is_a_message(self, message, texts):
