@@ -211,6 +211,8 @@ class RowEngine:
         self._manner = manner or Manner()
         check_mode(processor, mode)
         header, names = self._checked(mapping)
+        # What is no use in this mode is a secret all the same.
+        secrets = secret_positions(header, mapping.columns, processor.iface)
         self._mapping = mapping = self._effective(mapping, header, names)
         self._rows = RowPlan(mapping.columns, mapping.constants, ignore_empty, mapping.values)
         self._values = ValuePlan(processor.iface, self._rows.fields, site)
@@ -225,7 +227,7 @@ class RowEngine:
             ignore_empty,
             self._manner.corrections,
         )
-        secrets = secret_positions(header, mapping.columns, processor.iface)
+        secrets |= secret_positions(header, mapping.columns, processor.iface)
         hides_damage = bool(secrets) or self._preparer.hides_damage
         #: The columns of the table.
         self.columns = Columns(header, mapping.columns, tuple(sorted(secrets)), hides_damage)

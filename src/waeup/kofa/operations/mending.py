@@ -6,7 +6,7 @@ file stays as it was.
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import Any, BinaryIO
@@ -162,6 +162,7 @@ class MendingOperations(RunOperations):
         run = self._check_of(found)
         with self._failing(run) as (reader, columns):
             row = _kept(reader, number)
+        _require_same_secrets(found, columns)
         corrections = found.corrections_to_change()
         hashed = self._hashed(run, columns, texts)
         correction = _merged(row, columns, corrections.get(number), hashed)
@@ -182,7 +183,7 @@ class MendingOperations(RunOperations):
         count = 0
         with self._failing(run) as (reader, columns):
             _require_open(columns, position)
-            self._require_short({position: new})
+            _require_same_secrets(found, columns)
             self._group(reader, group)
             for row, text in list(_texts(reader, group, position, corrections)):
                 if text != old or new == old:
@@ -237,14 +238,13 @@ class MendingOperations(RunOperations):
             row = _kept(failing, number)
         self._require_columns(columns, texts)
         correction = _merged(row, columns, found.corrections.get(number), dict(texts))
-        source = Row(number, row.line, row.cells)
         result = try_row(
             self.site._p_jar.db(),
             getPath(self.site),
             self.principal.id,
             run.order,
             columns.names,
-            correction.applied(source, len(columns.names)),
+            correction.applied(_source(row), len(columns.names)),
         )
         # What the check has kept of a password cannot tell why that is none.
         untold = [
@@ -292,9 +292,9 @@ class MendingOperations(RunOperations):
         passwords: they would be kept as they are.
         """
         draft = self.draft(id)
-        reading, secrets = draft.reading, _secrets_of(draft)
+        reading, secrets = draft.reading, _secrets_of(draft, draft.corrections.header)
         draft = super().save_draft(id, **changes)
-        changed = secrets ^ _secrets_of(draft)
+        changed = secrets ^ _secrets_of(draft, draft.corrections.header)
         if draft.reading != reading:
             draft.corrections_to_change().clear()
         elif changed:
@@ -374,7 +374,7 @@ class MendingOperations(RunOperations):
         return kept
 
     def _require_columns(self, columns: _Columns, texts: Mapping[int, str]) -> None:
-        """Raise `MappingError` or `TooLarge` for texts that no cell can have."""
+        """Raise `MappingError` for texts of columns that cannot be corrected."""
         for position in texts:
             _require_column(columns, position)
             if position in columns.secrets and columns.fields[position] is None:
@@ -382,11 +382,6 @@ class MendingOperations(RunOperations):
                     f"{columns.names[position]} looks like a password, and is not imported: it "
                     "cannot be corrected."
                 )
-        self._require_short(texts)
-
-    def _require_short(self, texts: Mapping[int, str]) -> None:
-        if sum(map(len, texts.values())) > limits().line:
-            raise TooLarge(f"A row may have {limits().line:,} characters. Shorten the text.")
 
     def _maker_of(self, filename: str) -> Run | None:
         """Return the import that has left a pending file, if the person may do the like.
@@ -416,11 +411,23 @@ def _has_left(run: Run, pending: str) -> bool:
     return bool(run.report["pending"] == pending)
 
 
-def _secrets_of(draft: Draft) -> set[int]:
-    """Return the columns of passwords among those of which a draft has corrections."""
+def _secrets_of(draft: Draft, header: Sequence[str]) -> set[int]:
+    """Return the columns of passwords in a table with this header, as a draft maps it."""
     processor = queryUtility(IBatchProcessor, name=draft.processor or "")
     iface = None if processor is None else processor.iface
-    return secret_positions(draft.corrections.header, draft.columns or (), iface)
+    return secret_positions(header, draft.columns or (), iface)
+
+
+def _require_same_secrets(draft: Draft, columns: _Columns) -> None:
+    """Raise `MappingError` when a column became one of passwords after the check.
+
+    Its texts would be kept as they are.
+    """
+    if not _secrets_of(draft, columns.names) <= columns.secrets:
+        raise MappingError(
+            f"Since {draft.filename} was checked, another column fills a password. Check the file "
+            "again, then correct its rows."
+        )
 
 
 def _kept(reader: FailingReader, number: int) -> KeptRow:
@@ -453,7 +460,11 @@ def _require_open(columns: _Columns, position: int) -> None:
 def _merged(
     row: KeptRow, columns: _Columns, former: Correction | None, texts: Mapping[int, str]
 ) -> Correction:
-    """Return the correction of a row by `texts`, and by what was given before."""
+    """Return the correction of a row by `texts`, and by what was given before.
+
+    Raises `Refused` for a damaged row without all its cells, and `TooLarge` when no table could
+    hold the row.
+    """
     given = {**(former.texts if former is not None else {}), **texts}
     if row.is_damaged:
         missing = [
@@ -473,7 +484,18 @@ def _merged(
             cells.append(CorrectedCell(position, None, new))
         elif row.is_damaged or new != old:
             cells.append(CorrectedCell(position, old, new))
-    return Correction(tuple(cells), row.is_damaged)
+    correction = Correction(tuple(cells), row.is_damaged)
+    read = correction.applied(_source(row), len(columns.names))
+    if sum(map(len, read.values)) > limits().line:
+        raise TooLarge(
+            f"Row {row.number} may have {limits().line:,} characters. Shorten the text."
+        )
+    return correction
+
+
+def _source(row: KeptRow) -> Row:
+    """Return a kept row as the engine takes it."""
+    return Row(row.number, row.line, row.cells)
 
 
 def _texts(

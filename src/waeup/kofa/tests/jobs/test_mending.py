@@ -309,6 +309,10 @@ class Corrected(MendingTestCase):
                 self.correct(2, {position: "x"})
         with self.assertRaises(TooLarge):
             self.correct(2, {0: "x" * 10**7})
+        # One after the other makes a row that no table could hold, too.
+        self.correct(2, {0: "x" * 3_000_000})
+        with self.assertRaises(TooLarge):
+            self.correct(2, {1: "x" * 3_000_000})
 
     def test_drafts_of_others_are_refused(self):
         for name, args in (
@@ -657,6 +661,32 @@ class Passwords(MendingTestCase):
         self.save(columns=("name", "password", "title"))
         found = self.ask(lambda o: o.corrections_of(self.draft))
         self.assertEqual([(c.position, c.new) for c in found], [(0, "ben")])
+
+    def test_one_that_became_such_after_the_check_is_not_kept(self):
+        self.portal.change(
+            lambda site: write(
+                os.path.join(site["datacenter"].storage, "other.csv"),
+                "name,title,other\r\nb b,Ben,x\r\n",
+            )
+        )
+        self.mapping = Mapping(("name", "title", None))
+        self.begin("other.csv")
+        (group, *_others) = self.ask(lambda o: o.problem_groups(self.check))
+        self.save(columns=("name", "title", "password"))
+        for ask in (
+            lambda o: o.correct(self.draft, 1, {2: "plain"}),
+            lambda o: o.correct_like(self.draft, self.check, group.id, 2, "x", "plain"),
+        ):
+            with self.assertRaisesRegex(MappingError, "Check the file again"):
+                self.ask(ask)
+        self.assertEqual(self.ask(lambda o: o.corrections_of(self.draft)), [])
+
+    def test_one_that_a_removal_does_not_need_is_not_kept(self):
+        self.mode, self.mapping = "remove", Mapping(("name", "password", None))
+        self.begin()
+        row = self.rows()[0]
+        self.assertEqual((row.cells[1].field, row.cells[1].text), (None, ""))
+        self.assertTrue(row.cells[1].secret)
 
     def test_a_password_that_is_not_imported_cannot_be_corrected(self):
         self.mapping = Mapping(("name", "title", None))
