@@ -22,6 +22,7 @@ from waeup.kofa.conversion import (
 from waeup.kofa.conversion.guessing import CONFIDENCE, REMEMBERED
 from waeup.kofa.conversion.saved import check_mapping_name
 from waeup.kofa.errors import MappingError
+from waeup.kofa.importing.corrections import secret_columns
 from waeup.kofa.importing.foreign import Foreign, foreign_texts
 from waeup.kofa.importing.hooks import REMOVE, UPDATE, row_error
 from waeup.kofa.importing.plan import secret_names
@@ -79,7 +80,8 @@ class MappingOperations(ImportOperations):
 
         `columns` are the fields of columns in place of those of the draft.  Of each text the
         closest allowed value is proposed, unless one was chosen the last time.  The file is read
-        once, with the corrections of its rows, as far as `ChoiceColumn` says.
+        once, with the corrections of its rows, as far as `ChoiceColumn` says.  A column that
+        looks like passwords is left out.
         Raises what `preview` raises.
         """
         draft = self.draft(id)
@@ -88,11 +90,13 @@ class MappingOperations(ImportOperations):
             raise MappingError("Say first what fills the fields: no column has one yet.")
         processor, options = self._processor(draft.processor), ReadOptions(**draft.reading)
         header = self._header(draft.filename, options)
-        fields = getFields(processor.iface)
+        fields, hidden = getFields(processor.iface), secret_columns(header)
         plans = {
             at: FieldPlan(fields[name], self.site)
             for at, name in enumerate(columns[: len(header)])
-            if name is not None and isinstance(fields.get(name), (schema.Choice, schema.Bool))
+            if name is not None
+            and at not in hidden
+            and isinstance(fields.get(name), (schema.Choice, schema.Bool))
         }
         if not plans:
             return ()

@@ -242,6 +242,10 @@ class Choices(StudentsCase):
         with self.assertRaisesRegex(MappingError, "say only one of both"):
             self.draft(values=(("sex", (("W", "f"), ("W", "m"))),))
 
+    def test_no_text_of_a_column_of_passwords_is_told(self):
+        self.upload("p.csv", STUDENTS.replace(b"Sex", b"Password"))
+        self.assertEqual(self.operations.choice_values(self.draft("p_boss.csv").id), ())
+
     def test_corrected_cells_are_read(self):
         draft = self.draft()
         cell = CorrectedCell(3, "W", "w")
