@@ -155,7 +155,10 @@
       if (answer && answer.name) return this.showStored(answer);
       if (answer && answer.code === "form_token" && !this.hasNewToken) {
         this.hasNewToken = true;
-        if (await renewToken()) return this.wait();
+        const isRenewed = await renewToken();
+        // It may have been cancelled meanwhile.
+        if (this.state !== "sending" || this.request !== request) return undefined;
+        if (isRenewed) return this.wait();
         return this.end("broken", word("logged-out"), ["again"]);
       }
       if (answer && answer.error) {
