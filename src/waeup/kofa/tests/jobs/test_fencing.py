@@ -40,6 +40,8 @@ from waeup.kofa.tests.jobs.portal import OTHER, SITE
 
 #: Seconds of a lease, and for which a worker waits for the lock of the storage.
 LEASE, PATIENCE = 0.25, 0.2
+#: Seconds after which a worker is not believed to begin any more.
+BEGINNING = 20
 ROWS = [f"bad code,{n}" if n % 3 == 2 else f"F{n},Title {n}" for n in range(9)]
 TABLE = "\r\n".join(("code,title", *ROWS, ""))
 
@@ -218,8 +220,29 @@ class Fencing(unittest.TestCase):
         return self.town.objects(db), self.town.tree()
 
     def paused_worker(self, place, id=None, without=nullcontext):
-        """Start a worker that pauses at a place; return its process when it does."""
+        """Start a worker that pauses at a place; return its process when it does.
+
+        A fork may copy a lock that a thread of this process, such as that of a client of ZEO,
+        holds at this moment; such a worker never begins, and another one is started.
+        """
         id = id or self.id
+        for _attempt in range(3):
+            pid = self.started_worker(place, id, without)
+            deadline = time.monotonic() + BEGINNING
+            while (found := os.waitpid(pid, os.WUNTRACED | os.WNOHANG)) == (0, 0):
+                if time.monotonic() > deadline:
+                    break
+                time.sleep(0.005)
+            else:
+                self.assertTrue(os.WIFSTOPPED(found[1]), "the worker ended without having paused")
+                return pid
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            self.children.remove(pid)
+        raise AssertionError("the worker does not come to the place")
+
+    def started_worker(self, place, id, without):
+        """Start a worker that is to pause at a place; return its process."""
         pid = os.fork()
         if pid == 0:
             status = 9
@@ -231,8 +254,6 @@ class Fencing(unittest.TestCase):
             finally:
                 os._exit(status)
         self.children.append(pid)
-        _pid, status = os.waitpid(pid, os.WUNTRACED)
-        self.assertTrue(os.WIFSTOPPED(status), "the worker ended without having paused")
         return pid
 
     def wake(self, pid):
@@ -436,6 +457,20 @@ class AtOnce(TownTestCase):
             order("anna")
         self.assertEqual(self.work(other[0]).report.created, 2)
         self.assertEqual(len(self.ask(lambda o: o.runs())), 1)
+
+    def test_checks_of_different_files_at_once_are_no_conflict(self):
+        ids, mapping = [], Mapping(("code", "title"))
+        self.town.put("data.csv", *self.lines)
+        self.town.put("other.csv", "code,title", "F3,Three")
+
+        def check(user, name):
+            arguments = (name, "facultyprocessor", "create", mapping)
+            ids.append(self.ask(lambda o: o.start_check(*arguments), user).id)
+
+        with self.before_commit(lambda: check(OTHER, "other.csv")):
+            check("anna", "data.csv")
+        self.assertEqual({run.id for run in self.ask(lambda o: o.runs())}, set(ids))
+        self.assertEqual(len(ids), 2)
 
     def test_two_officers_order_an_undo_of_a_run(self):
         id = self.order("facultyprocessor", "create", *self.lines)
