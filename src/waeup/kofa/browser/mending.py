@@ -7,7 +7,7 @@ page, or by its script, which asks `Mend` and is told what would become of the r
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from html import escape
 from typing import Any, NamedTuple
@@ -42,6 +42,8 @@ from waeup.kofa.operations import (
 MOST_GROUPS, MOST_TEXTS = 100, 20
 #: So many texts are listed without being asked for.
 FEW_TEXTS = 5
+#: Inputs for cells on one page.
+MOST_INPUTS = 3000
 #: Texts that are looked through for like cells.
 KNOWN_TEXTS = 1000
 #: A text of so many characters gets more than one line to be written in.
@@ -348,7 +350,10 @@ class Import4(DraftStep, RunPart):
     def part(self) -> Part:
         """Which rows of the group are shown; the items are their places in the group."""
         total = self.shown.report.failed if self.group is None else self.group.rows
-        return paged(range(total), self.field("page"), ROWS)
+        # Rows with very many cells are fewer, so that a page is never too large.
+        inputs = sum(field is not None for field in self.draft.columns or ())
+        size = min(max(MOST_INPUTS // max(inputs, 1), 1), ROWS)
+        return paged(range(total), self.field("page"), size)
 
     def to_page(self, number: int) -> str:
         """Return the address of another page of rows."""
@@ -387,11 +392,13 @@ class Import4(DraftStep, RunPart):
     def tried(self) -> dict[int, RowVerdict]:
         """What would become of the row that the address names, if that was corrected."""
         asked = self.field("tried")
-        return {
-            row.number: self.operations.check_row(self.draft.id, row.number, {})
-            for row in self.failing
-            if row.is_corrected and str(row.number) == asked
-        }
+        found = {}
+        for row in self.failing:
+            if row.is_corrected and str(row.number) == asked:
+                # Who can mend no more sees the rows still.
+                with suppress(Refused):
+                    found[row.number] = self.operations.check_row(self.draft.id, row.number, {})
+        return found
 
     @cached_property
     def mend_rows(self) -> list[MendRow]:

@@ -205,6 +205,16 @@ class ProblemsTest(MendingTestCase):
             self.browser.open(f"{CENTER}/import4?draft={self.draft}&group=1&page={page}")
             self.assertEqual(self.status, 200)
 
+    def test_wide_rows_are_fewer_on_a_page(self) -> None:
+        rows = "".join(f"F{at:03},Title,wrong\n" for at in range(5))
+        with mock.patch.object(mending, "MOST_INPUTS", 7):
+            self.check("code,title,title_prefix\n" + rows)
+            self.open_problem("title_prefix:")
+            self.assertEqual(self.page.count("<article"), 2)
+            self.browser.getLink("Next page").click()
+            self.browser.getLink("Next page").click()
+            self.assertEqual(self.page.count("<article"), 1)
+
     def test_groups_that_are_not_there_show_nothing(self) -> None:
         self.check()
         for group in ("0", "99", "x", "-1"):

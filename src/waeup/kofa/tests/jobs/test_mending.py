@@ -259,6 +259,32 @@ class Corrected(MendingTestCase):
         found = self.ask(lambda o: o.corrections_of(self.draft))
         return [(cell.number, cell.position, cell.old, cell.new) for cell in found]
 
+    def test_rows_that_were_corrected_since_the_check_are_counted(self):
+        def since():
+            return self.ask(lambda o: o.corrected_since(self.draft))
+
+        self.assertEqual(since(), 0)
+        self.mend({2: {0: "FAC2"}, 4: {0: "FAC4"}})
+        self.assertEqual(since(), 2)
+        self.check = self.checked()
+        self.assertEqual(since(), 0)
+        self.ask(lambda o: o.uncorrect(self.draft, 2) and None)
+        self.assertEqual(since(), 1)
+        self.save(check=None)
+        self.assertEqual(since(), 1)
+
+    def test_a_single_row_is_shown_as_it_is_corrected(self):
+        def row(number):
+            return self.ask(lambda o: o.failing_row(self.draft, number))
+
+        self.assertIsNone(row(2).cells[0].corrected)
+        self.mend({2: {0: "FAC2"}})
+        self.assertEqual(row(2).cells[0].corrected, "FAC2")
+        with self.assertRaisesRegex(NoSuchItem, "has not found row 1 failing"):
+            row(1)
+        with self.assertRaises(NotAllowed):
+            self.ask(lambda o: o.failing_row(self.draft, 2), OTHER)
+
     def test_a_cell_is_corrected_and_taken_back(self):
         row = self.correct(2, {0: "FAC2"})
         self.assertEqual((row.cells[0].text, row.cells[0].corrected), ("FAC 2", "FAC2"))
@@ -705,6 +731,17 @@ class PendingAgain(MendingTestCase):
         draft = self.ask(lambda o: vars(o.new_draft(pending)))
         self.assertEqual((draft["processor"], draft["mode"]), ("facultyprocessor", "create"))
         self.assertEqual(draft["columns"], ("code", "title", None, None))
+
+    def test_texts_stand_for_others_as_before(self):
+        values = (("title_prefix", (("Fac.", "faculty"),)),)
+        self.put("more.csv", "code,title,title_prefix", "FAC 1,One,Fac.", "FAC2,Two,Fac.")
+        self.mapping = Mapping(("code", "title", "title_prefix"), (), values)
+        self.begin("more.csv")
+        self.save(values=values)
+        pending = self.imported().report.pending
+        draft = self.ask(lambda o: vars(o.new_draft(pending)))
+        self.assertEqual(draft["columns"], ("code", "title", "title_prefix", None))
+        self.assertEqual(draft["values"], values)
 
     def test_a_damaged_row_of_before_is_mended(self):
         pending = self.imported().report.pending
