@@ -217,10 +217,10 @@ class MendingOperations(RunOperations):
     def corrected_since(self, draft: str) -> int:
         """Return how many rows were corrected otherwise since the draft's check was ordered.
 
-        All that are corrected when there is no check.
+        All that are corrected when there is no check, or it is not known any more.
         """
         found = self.draft(draft)
-        run = None if found.check is None else self._run(found.check)
+        run = self._runs.find(found.check or "")
         before = {} if run is None or run.corrections is None else dict(run.corrections)
         now = dict(found.corrections)
         return sum(before.get(row) != now.get(row) for row in before.keys() | now.keys())

@@ -434,6 +434,23 @@ class CorrectingTest(MendingTestCase):
             self.browser.goBack()
 
 
+    def test_a_check_that_was_forgotten_can_be_ordered_again(self) -> None:
+        self.check()
+        self.open_problem("title_prefix:")
+        self.enter(4, None, None, "none")
+        transaction.begin()
+        runs = self.site["datacenter"].runs
+        for run in runs:
+            runs.drop(run)
+        transaction.commit()
+        self.browser.open(f"{CENTER}/import4?draft={self.draft}")
+        self.assertEqual(self.status, 200)
+        self.browser.getControl(name="check").click()
+        FunctionalLayer.work_off_runs()
+        self.browser.open(f"{CENTER}/import4?draft={self.draft}")
+        self.assertIn("Corrected rows among them: <b>1</b>", self.page)
+
+
 class RightsTest(MendingTestCase):
     """Who may not, and what no form has sent."""
 
