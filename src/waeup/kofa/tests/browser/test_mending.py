@@ -433,7 +433,6 @@ class CorrectingTest(MendingTestCase):
             self.assertEqual(self.corrections(), {})
             self.browser.goBack()
 
-
     def test_a_check_that_was_forgotten_can_be_ordered_again(self) -> None:
         self.check()
         self.open_problem("title_prefix:")
