@@ -210,7 +210,7 @@ def _is_terminal() -> bool:
 
 def _to_file(operations: "Operations", wish: "Wish", target: Path, replace: bool) -> "Outcome":
     """Write the table to a file, which is there when it is complete."""
-    if target.exists() and not replace:
+    if os.path.lexists(target) and not replace:
         raise _taken(target)
     try:
         with _beside(target) as path:
@@ -240,7 +240,7 @@ def _taken(target: Path) -> NameTaken:
 @contextmanager
 def _beside(target: Path) -> Iterator[Path]:
     """Give a new file in the folder of `target`, which goes with the block."""
-    descriptor, name = tempfile.mkstemp(".part", f".{target.name}-", target.parent)
+    descriptor, name = tempfile.mkstemp(".part", ".kofa-", target.parent)
     os.close(descriptor)
     try:
         yield Path(name)

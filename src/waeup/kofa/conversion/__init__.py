@@ -26,7 +26,7 @@ from waeup.kofa.conversion.cells import (
 from waeup.kofa.conversion.choices import ChoiceConverter
 from waeup.kofa.conversion.converters import converter_for
 from waeup.kofa.conversion.dates import DateConverter, DatetimeConverter
-from waeup.kofa.conversion.explaining import Explanation, explain
+from waeup.kofa.conversion.explaining import Explanation, allowed_values, explain
 from waeup.kofa.conversion.fields import FormattedDate, PhoneNumber, Secret
 from waeup.kofa.conversion.guessing import Guess, TokenGuesser, guess_columns
 from waeup.kofa.conversion.mapping import Mapping, Values, is_ignored_column, propose
@@ -60,6 +60,7 @@ __all__ = [
     "ValueRequired",
     "Values",
     "VerbatimText",
+    "allowed_values",
     "converter_for",
     "explain",
     "from_cell",

@@ -45,7 +45,7 @@ def explain(field: Any, context: Any = None) -> Explanation:
     return Explanation(
         _line(field.title),
         _kind(plan.field),
-        tuple(_allowed(plan.field).items()),
+        tuple(allowed_values(plan.field).items()),
         _example(plan),
         _line(field.description),
     )
@@ -55,11 +55,15 @@ def _line(text: Any) -> str:
     return " ".join(str(text).split())
 
 
-def _allowed(field: Any) -> dict[str, str]:
+def allowed_values(field: Any) -> dict[str, str]:
+    """Return token -> title of all values of a bound field, or of those in its lists.
+
+    Empty where there are no bounds, or nobody can list them.
+    """
     if isinstance(field, schema.Bool):
         return {"1": "yes", "0": "no"}
     if ICollection.providedBy(field) and field.value_type is not None:
-        return _allowed(field.value_type)
+        return allowed_values(field.value_type)
     converter = converter_for(field)
     return converter.choices() if isinstance(converter, ChoiceConverter) else {}
 
@@ -121,7 +125,7 @@ def _candidates(field: Any, plan: FieldPlan) -> Iterator[str]:
         return
     if isinstance(field, schema.Choice):
         yield from _rendered(plan, [field.default])
-        yield from map(guard, _allowed(field))
+        yield from map(guard, allowed_values(field))
     elif ICollection.providedBy(field):
         yield from _lists(field)
     elif isinstance(field, schema.Bool):

@@ -1,7 +1,6 @@
 """Operations on exports: what there is, orders, results; and an export at once into a stream."""
 
 import os
-from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -10,6 +9,7 @@ from typing import Any, BinaryIO
 
 from zope import schema
 
+from waeup.kofa.conversion import allowed_values
 from waeup.kofa.errors import NoSuchItem, TooLarge, WrongState
 from waeup.kofa.exporting import Export, Outcome, Wish, find_exporter
 from waeup.kofa.exporting.driver import Tell, all_exporters, names_of
@@ -26,6 +26,8 @@ from waeup.kofa.transactional import on_commit
 
 #: Who has this permission may have passwords exported, which are hashes.
 SECRETS = "waeup.manageUsers"
+#: Values of a filter that are listed.
+MOST_OFFERED = 1_000
 #: Keys that an order may list: they are kept with it.
 MOST_KEYS = 200_000
 
@@ -184,28 +186,16 @@ def _permission(exporter: Any) -> str:
 
 
 def _describe_filter(name: str, field: Any, site: Any) -> FilterInfo:
-    kind = "text"
-    choices: tuple[tuple[str, str], ...] = ()
-    if isinstance(field, schema.Bool):
-        kind, choices = "choice", (("1", "yes"), ("0", "no"))
-    elif isinstance(field, schema.Choice):
-        choices = tuple(_terms(field.bind(site).vocabulary))
-        kind = "choice" if choices else "text"
-    elif isinstance(field, Day | schema.Date):
-        kind = "date"
-    elif isinstance(field, schema.Int | schema.Float | schema.Decimal):
-        kind = "number"
+    kind, choices = "text", tuple(allowed_values(field.bind(site)).items())
+    if 0 < len(choices) <= MOST_OFFERED:
+        kind = "choice"
+    else:
+        choices = ()
+        if isinstance(field, Day | schema.Date):
+            kind = "date"
+        elif isinstance(field, schema.Int | schema.Float | schema.Decimal):
+            kind = "number"
     return FilterInfo(name, str(field.title or name), str(field.description or ""), kind, choices)
-
-
-def _terms(vocabulary: Any) -> Iterable[tuple[str, str]]:
-    """Generate tokens and titles of a vocabulary that can be listed."""
-    if not hasattr(vocabulary, "__iter__"):
-        return
-    for term in vocabulary:
-        token = getattr(term, "token", None)
-        if token is not None:
-            yield str(token), str(getattr(term, "title", None) or token)
 
 
 def _extension(name: str) -> str:

@@ -6,6 +6,7 @@ import tempfile
 from datetime import timedelta
 from unittest import mock
 
+from zope import interface, schema
 from zope.component import createObject, getUtility
 from zope.lifecycleevent import modified
 
@@ -24,12 +25,22 @@ from waeup.kofa.jobs.apart import in_own_thread
 from waeup.kofa.jobs.job import folder_of
 from waeup.kofa.jobs.record import utc_now
 from waeup.kofa.operations import exports as export_operations
+from waeup.kofa.tests.exporting.kinds import CONTAINER, kind_registered
 from waeup.kofa.tests.jobs.portal import OTHER, SITE, USER
 from waeup.kofa.tests.jobs.test_runs import FACULTIES, RunTestCase
 from waeup.kofa.tests.spool.faultydisk import write
 
 HEADER = '"code","title","title_prefix","officer_1","officer_2","local_roles"\r\n'
 ROWS = '"FAC1","One","faculty","","",""\r\n"FAC3","Three","faculty","","",""\r\n'
+
+
+class IPainted(interface.Interface):
+    """What has a colour."""
+
+    code = schema.TextLine(title="Code")
+    colour = schema.Choice(title="Colour", values=["Grün", "two words"])
+    is_new = schema.Bool(title="New")
+    number = schema.Choice(title="Number", values=[1, 2, 3, 4])
 
 
 class ExportTestCase(RunTestCase):
@@ -128,6 +139,25 @@ class Results(ExportTestCase):
         id = "run-" + run.id
         found = [path for path in self.portal.tree() if id in path and path.endswith("xlsx")]
         self.assertEqual([os.path.basename(path) for path in found], ["faculties.xlsx"])
+
+    def test_values_that_a_filter_offers(self):
+        """Each can be asked for; of very many none is listed."""
+        with kind_registered(IPainted), mock.patch.object(export_operations, "MOST_OFFERED", 3):
+            (info,) = (i for i in self.ask(lambda ops: ops.exporters()) if i.name == CONTAINER)
+            found = {each.name: (each.kind, each.choices) for each in info.filters}
+            self.assertEqual(
+                found,
+                {
+                    "code": ("text", ()),
+                    "colour": ("choice", (("Grün", "Grün"), ("two words", "two words"))),
+                    "is_new": ("choice", (("1", "yes"), ("0", "no"))),
+                    "number": ("text", ()),
+                },
+            )
+            for name, (_kind, choices) in found.items():
+                for token, _title in choices:
+                    with self.subTest(token):
+                        self.order(Wish(CONTAINER, filters=((name, token),)))
 
     def test_what_cannot_be_is_refused_before(self):
         for wish, error, words in (
