@@ -12,6 +12,7 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 from zope.app.wsgi import WSGIPublisherApplication
 
+from waeup.kofa.browser import tokens
 from waeup.kofa.browser.uploading import UploadPage
 from waeup.kofa.tests.browser.test_chromium import TABLE, ChromiumTestCase
 from waeup.kofa.tests.functional import FunctionalLayer
@@ -255,6 +256,23 @@ class BrokenLineTest(UploadTestCase):
         # The button, too, has the token of the new session.
         self.leave_by(self.part("select"))
         self.assertIn("/import2?draft=", self.window.current_url)
+
+    def test_a_file_that_is_cancelled_while_its_token_is_renewed_is_not_sent(self) -> None:
+        self.window.execute_script(
+            "const ask = window.fetch; window.fetch = async (...all) => {"
+            " await new Promise((go) => { window.goOn = go; });"
+            " const answer = await ask(...all); window.isBack = true; return answer; };"
+        )
+        with mock.patch.object(tokens, "is_valid_in_header", return_value=False):
+            self.drop(("list.csv", TABLE))
+            self.until(lambda: self.window.execute_script("return 'goOn' in window"))
+        self.part("cancel").click()
+        self.window.execute_script("window.goOn();")
+        self.until(lambda: self.window.execute_script("return 'isBack' in window"))
+        self.drop(("next.csv", TABLE))
+        self.wait_for("Stored as next_officer.csv.")
+        self.assertIn("Cancelled", self.row().text)
+        self.assertEqual(self.names(), {"next_officer.csv"})
 
     def until(self, is_so: Any) -> None:
         """Wait until something is so."""
