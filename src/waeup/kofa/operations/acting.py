@@ -11,6 +11,8 @@ from waeup.kofa.logger import deferred_lines
 from waeup.kofa.permissions import get_role_titles_for
 
 MANAGE = "waeup.manageDataCenter"
+#: Who has this permission may fetch passwords of others, which are hashes.
+SECRETS = "waeup.manageUsers"
 
 
 class Acting:

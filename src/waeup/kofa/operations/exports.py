@@ -18,14 +18,13 @@ from waeup.kofa.exporting.keys import keys_of_table
 from waeup.kofa.jobs.exports import SCOPE, result_of
 from waeup.kofa.jobs.job import EXPORT_PERMISSION, PREFIX, remove_folders
 from waeup.kofa.jobs.record import EXPORT, Order, Run
+from waeup.kofa.operations.acting import SECRETS
 from waeup.kofa.operations.runs import RunOperations
 from waeup.kofa.operations.values import ExporterInfo, FilterInfo, RunInfo
 from waeup.kofa.spool import EXTENSIONS
 from waeup.kofa.spool.disk import CHUNK
 from waeup.kofa.transactional import on_commit
 
-#: Who has this permission may have passwords exported, which are hashes.
-SECRETS = "waeup.manageUsers"
 #: Values of a filter that are listed.
 MOST_OFFERED = 1_000
 #: Keys that an order may list: they are kept with it.

@@ -24,7 +24,7 @@ from waeup.kofa.jobs.job import checks_of, remove_folders
 from waeup.kofa.jobs.record import FINISHED, Run
 from waeup.kofa.jobs.registry import busy_text
 from waeup.kofa.ledger import FileEntry
-from waeup.kofa.operations.acting import MANAGE, Acting
+from waeup.kofa.operations.acting import MANAGE, SECRETS, Acting
 from waeup.kofa.operations.contents import (
     check_table,
     container_digest,
@@ -309,6 +309,9 @@ class FileOperations(Acting):
             needs |= needs_of(self.datacenter.storage, path)
         elif entry.owner == self.principal.id:
             return
+        if needs and os.path.dirname(relative) in removals.FOLDERS:
+            # Like an export: who has removed an object need not know its password.
+            needs.add(SECRETS)
         for permission in sorted(needs):
             self._require(permission)
 
