@@ -6,7 +6,6 @@ uploaded as it is and gives the same cells again, packed or not.
 
 from __future__ import annotations
 
-import csv
 import gzip
 import io
 import zipfile
@@ -19,7 +18,7 @@ from waeup.kofa.errors import Refused
 from waeup.kofa.exporting.sheets import MOST_SHEET_ROWS, SheetSink
 from waeup.kofa.exporting.sinks import Column, Sink
 from waeup.kofa.tabular.source import MARK
-from waeup.kofa.tabular.writer import is_plain
+from waeup.kofa.tabular.writer import row_writer
 
 __all__ = ["FORMATS", "MOST_SHEET_ROWS", "PACKINGS", "Column", "Form", "Sink", "open_sink"]
 
@@ -216,15 +215,9 @@ class _TextSink(Sink):
         text = self._text = io.TextIOWrapper(stream, encoding="utf-8", newline="")
         if form.mark:
             text.write(MARK)
-        delimiter = _DELIMITERS[form.format]
-        write_quoted = csv.writer(text, delimiter=delimiter, quoting=csv.QUOTE_ALL).writerow
-        if form.quote_all:
-            self.write = write_quoted
-            write_quoted(names)
-        else:
-            write_plain = csv.writer(text, delimiter=delimiter).writerow
-            self.write = _careful(write_plain, write_quoted, names[0] if names else "")
-            (write_plain if is_plain(names, "") else write_quoted)(names)
+        delimiter, quote_all = _DELIMITERS[form.format], form.quote_all
+        row_writer(text, (), delimiter=delimiter, quote_all=quote_all)(names)
+        self.write = row_writer(text, names, delimiter=delimiter, quote_all=quote_all)
 
     def close(self) -> None:
         """See `Sink`."""
@@ -234,16 +227,3 @@ class _TextSink(Sink):
         """See `Sink`."""
         with suppress(OSError):
             self._text.close()
-
-
-def _careful(
-    write_plain: Callable[[Sequence[str]], object],
-    write_quoted: Callable[[Sequence[str]], object],
-    first: str,
-) -> Callable[[Sequence[str]], object]:
-    """Return how rows are written with as few quotes as leave no doubt to a reader."""
-
-    def write(cells: Sequence[str]) -> None:
-        (write_plain if is_plain(cells, first) else write_quoted)(cells)
-
-    return write

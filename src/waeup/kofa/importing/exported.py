@@ -29,7 +29,7 @@ def dialect_of_export(path: str) -> Dialect | None:
         if text[:1] == '"' and text[-3:] == '"\r\n':
             for delimiter in _DELIMITERS:
                 names = tuple(text[1:-3].split(f'"{delimiter}"'))
-                if names in set(_headers()):
+                if names in _headers():
                     return Dialect(delimiter, '"')
     return None
 

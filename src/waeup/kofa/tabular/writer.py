@@ -9,12 +9,13 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
+from typing import TextIO
 
 from waeup.kofa.tabular.source import MARK
 
-__all__ = ["TableWriter", "header_bytes", "is_plain"]
+__all__ = ["TableWriter", "header_bytes", "row_writer"]
 
 
 def header_bytes(columns: Sequence[str]) -> bytes:
@@ -24,7 +25,22 @@ def header_bytes(columns: Sequence[str]) -> bytes:
     return stream.getvalue().encode("utf-8")
 
 
-def is_plain(values: Sequence[str], first: str) -> bool:
+def row_writer(
+    stream: TextIO, columns: Sequence[str], *, delimiter: str = ",", quote_all: bool = False
+) -> Callable[[Sequence[str]], object]:
+    """Return what writes a row: with quotes around all cells, or as few as leave no doubt.
+
+    `columns` are the names in the header, if there is one.
+    """
+    first = columns[0] if columns else ""
+    write_quoted = csv.writer(stream, delimiter=delimiter, quoting=csv.QUOTE_ALL).writerow
+    if quote_all:
+        return write_quoted
+    write_plain = csv.writer(stream, delimiter=delimiter).writerow
+    return lambda cells: (write_plain if _is_plain(cells, first) else write_quoted)(cells)
+
+
+def _is_plain(values: Sequence[str], first: str) -> bool:
     """Tell whether nobody can mistake a row for something else without quotes.
 
     A blank row could be taken for no row, the text of one column for several, one
@@ -53,10 +69,9 @@ class TableWriter:
         self._width = len(self.columns)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o660)
         self._stream = open(descriptor, "w", encoding="utf-8", newline="")  # noqa: SIM115
-        self._write_quoted = csv.writer(self._stream, quoting=csv.QUOTE_ALL).writerow
-        self._write = self._write_quoted if quote_all else csv.writer(self._stream).writerow
+        self._write = row_writer(self._stream, self.columns, quote_all=quote_all)
         try:
-            self._write(self.columns)
+            (self._write if quote_all else csv.writer(self._stream).writerow)(self.columns)
         except BaseException:
             self._stream.close()
             raise
@@ -67,10 +82,7 @@ class TableWriter:
             raise ValueError(
                 f"A row of {self.path} has {self._width} cells; {len(values)} were given."
             )
-        if is_plain(values, self.columns[0]):
-            self._write(values)
-        else:
-            self._write_quoted(values)
+        self._write(values)
 
     def tell(self) -> int:
         """Return the length of the file in bytes, all rows so far included."""
