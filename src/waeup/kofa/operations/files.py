@@ -245,9 +245,10 @@ class FileOperations(Acting):
                 "a new upload."
             )
         path, notice = os.path.join(self.datacenter.storage, known.name), ""
-        # It may have been imported meanwhile.
-        with suppress(Refused, FileNotFoundError):
-            notice = check_table(self.datacenter.storage, path, container_digest(path))
+        # It may have been imported meanwhile, and another file may have its name.
+        if self.datacenter.ledger.entry(known.name) == known:
+            with suppress(Refused, FileNotFoundError):
+                notice = check_table(self.datacenter.storage, path, container_digest(path))
         return spool.Upload(known.name, path, size, known.digest, filename, notice)
 
     def _is_nobodys(self, name: str) -> bool:

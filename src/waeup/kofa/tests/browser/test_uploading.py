@@ -304,6 +304,14 @@ class RepeatedTest(PutTestCase):
         for _ in range(2):
             self.assertIn("does not fit its rows", self.put(table).json["notice"])
 
+    def test_nothing_is_told_of_what_has_replaced_it(self) -> None:
+        name = "list.create.pending.csv"
+        self.put(TABLE, name)
+        table = b"code,title,x\r\nA,B\r\nC,D\r\nE,F\r\n"
+        other = self.put(table, name, token=TOKEN + "2", replace="yes").json
+        self.assertIn("does not fit its rows", other["notice"])
+        self.assertEqual(self.put(TABLE, name).json["notice"], "")
+
     def test_another_token_is_another_file(self) -> None:
         self.put(TABLE)
         self.put(TABLE, token=TOKEN + "2")
