@@ -148,7 +148,8 @@ class Runs(Persistent):
         return sorted(found, key=lambda run: (run.queued, run.id))
 
     def drop(self, run: Run) -> None:
-        """Forget a run."""
+        """Forget a run; who lets it go on at the same time has a conflict, or this has one."""
+        run._p_changed = True
         self._runs.pop(run.id, None)
         if self._newest is not None:
             self._newest.pop(_place(run), None)

@@ -3,9 +3,11 @@
 import io
 import os
 import tempfile
+from contextlib import closing
 from datetime import timedelta
 from unittest import mock
 
+from ZODB.POSException import ConflictError
 from zope import interface, schema
 from zope.component import createObject, getUtility
 from zope.lifecycleevent import modified
@@ -381,6 +383,26 @@ class Interruptions(ExportTestCase):
         self.assertEqual(stopped.actions, ("cancel", "resume"))
         self.ask(lambda ops: ops.resume(run.id))
         self.portal.work_off(run.id)
+        self.assertEqual(self.fetch(run.id)[1], HEADER + ROWS)
+
+    def test_discarded_while_somebody_lets_it_go_on(self):
+        """One of both has a conflict: a run that nobody finds must not stand in the way."""
+        run = self.order()
+
+        def fail():
+            raise StorageFault("The disk is full.")
+
+        with self.interrupted(fail), self.assertLogs("waeup.kofa.jobs.worker"):
+            self.work_off_here(run.id)
+
+        def discard(ops):
+            ops.discard_export(run.id)
+            self.portal.operations(lambda other: other.resume(run.id), USER, db)
+
+        with closing(self.portal.open()) as db, self.assertRaises(ConflictError):
+            self.portal.operations(discard, USER, db)
+        other = self.done()
+        self.assertEqual((other.state, other.waits_for), ("finished", ""))
         self.assertEqual(self.fetch(run.id)[1], HEADER + ROWS)
 
     def test_a_killed_worker_leaves_nothing_half(self):
