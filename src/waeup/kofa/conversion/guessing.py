@@ -28,6 +28,8 @@ TEXT_THRESHOLD = 0.75
 MARGIN = 0.05
 #: Names with fewer letters are never similar.
 SHORTEST = 4
+#: Nothing is guessed for longer names; to compare them would take too long.
+LONGEST = 200
 #: Words that people write for others.
 _SHORT = dict.fromkeys(("no", "nr", "num"), "number")
 #: The confidence in what is entirely similar.
@@ -64,7 +66,11 @@ def guess_columns(
         if field is not None
         for reason in (SAME if name == field else LOOSE,)
     }
-    left = {name for name in header if not is_ignored_column(name) and name not in DATES}
+    left = {
+        name
+        for name in header
+        if len(name) <= LONGEST and not is_ignored_column(name) and name not in DATES
+    }
     for step in (
         lambda names, free: _remembered(header, names, free, remembered),
         lambda names, free: _titled(names, free, fields),

@@ -1,5 +1,6 @@
 """What columns and texts may mean: the steps, their order, and what stays open."""
 
+import time
 import unittest
 
 from hypothesis import given
@@ -69,6 +70,11 @@ class GuessColumnsTests(unittest.TestCase):
             guess_columns(["Mat_Number"], FIELDS, {"matnumber": None}),
             [Guess(None, CONFIDENCE["remembered"], "remembered")],
         )
+
+    def test_names_that_are_very_long_take_no_time(self):
+        began = time.process_time()
+        self.assertEqual(guess("x y " * 500_000, "Surname"), [(None, ""), ("lastname", "title")])
+        self.assertLess(time.process_time() - began, 1.5)
 
     def test_what_is_remembered_must_be_there_and_free(self):
         self.assertEqual(guess("a", remembered={"a": "gone"}), [(None, "")])
