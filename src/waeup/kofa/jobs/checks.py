@@ -40,6 +40,8 @@ def do_check(job: Job) -> None:
         raise MappingError(
             f"{job.order.file} was changed since its columns were mapped. Choose the file again."
         )
+    # Who was paused until others have done this must not empty their folder.
+    job.begin()
     with faults(f"The {job.title}"):
         folder = empty_folder(job)
         writer = CheckWriter(folder)

@@ -34,8 +34,11 @@ from waeup.kofa.jobs import (
     distributing,
     pace,
     recovery,
+    work_on,
+    worker,
 )
 from waeup.kofa.jobs.apart import in_own_thread
+from waeup.kofa.jobs.checks import do_check
 from waeup.kofa.jobs.events import RunEndedEvent
 from waeup.kofa.jobs.interfaces import IRunEndedEvent
 from waeup.kofa.jobs.record import EDGES
@@ -420,6 +423,23 @@ class Checks(RunTestCase):
         self.assertIn("changed since the check: then it would have been updated, now", pending)
         self.assertIn("would have been created, now it would be updated", pending)
         self.assertEqual(self.titles(), {"FAC1": "Other", "FAC3": "Tres", "NEW": "Newer"})
+
+    def test_who_wakes_up_too_late_leaves_the_rows_as_they_are(self):
+        id = self.order(kind="check")
+
+        def late(job):
+            if job.claim.token == 1:
+                in_own_thread(lambda: work_on(db, SITE, id, "other", is_dead=lambda holder: True))
+            do_check(job)
+
+        with (
+            closing(self.portal.open()) as db,
+            mock.patch.object(worker, "do_check", late),
+            self.assertLogs(worker.log),
+        ):
+            self.portal.work_off(id, db)
+        self.assertEqual(self.info(id).state, "finished")
+        self.assertEqual([row.number for row in self.rows(id)], [1, 2, 3])
 
     def test_a_check_of_something_else_is_refused(self):
         check = self.done(kind="check")
