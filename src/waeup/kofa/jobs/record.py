@@ -327,8 +327,8 @@ class Run(Persistent):
     @property
     def wish(self) -> Wish:
         """What an export is to give, its keys included."""
-        keys = None if self._keys is None else self._keys.keys
-        return replace(Wish.of(self.order.wish or {}), keys=keys)
+        wish = Wish.of(self.order.wish or {})
+        return wish if self._keys is None else replace(wish, keys=self._keys.keys)
 
     def corrected_rows(self) -> dict[int, Correction]:
         """Return the corrections of its rows, by number."""
