@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from waeup.kofa.cli.demand import Pair
-from waeup.kofa.cli.screen import bar, complain, say, say_json, show_table
+from waeup.kofa.cli.finding import named, open_own
+from waeup.kofa.cli.screen import bar, complain, is_terminal, say, say_json, show_table
 from waeup.kofa.cli.settings import Settings, common_options, pass_settings
-from waeup.kofa.errors import NameTaken, NoSuchItem, Refused
+from waeup.kofa.errors import NameTaken, Refused
 from waeup.kofa.spool.disk import put
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def export(
     if pack is None:
         pack = _PACKED.get(name.suffix.lower(), "")
     with session(settings) as operations:
-        found = find(operations.exporters(), exporter)
+        found = named(operations.exporters(), exporter, "exporter")
         wish = Wish(
             exporter=exporter,
             filters=tuple(filters),
@@ -147,7 +148,7 @@ def exporters(settings: Settings, name: str | None) -> None:
     with session(settings) as operations:
         found = operations.exporters()
     if name is not None:
-        info = find(found, name)
+        info = named(found, name, "exporter")
         if settings.json:
             say_json(_as_dict(info))
         else:
@@ -160,15 +161,6 @@ def exporters(settings: Settings, name: str | None) -> None:
             ((i.name, i.title, len(i.columns), ", ".join(i.keys)) for i in found),
             right="Columns",
         )
-
-
-def find(exporters: "list[ExporterInfo]", name: str) -> "ExporterInfo":
-    """Return the exporter of that name; raises `NoSuchItem`."""
-    for info in exporters:
-        if info.name == name:
-            return info
-    names = ", ".join(sorted(info.name for info in exporters))
-    raise NoSuchItem(f"There is no exporter {name!r} that you may use. There are: {names}.")
 
 
 def _format_of(name: Path) -> str:
@@ -184,28 +176,18 @@ def _default_name(wish: "Wish") -> str:
 
 
 def _keys(operations: "Operations", exporter: str, path: Path) -> tuple[str, ...]:
-    try:
-        stream = path.open("rb")
-    except OSError as error:
-        raise NoSuchItem(
-            f"The file {str(path)!r} cannot be read: {error.strerror}. Name a file that can."
-        )
-    with stream:
+    with open_own(path) as stream:
         return operations.export_keys(exporter, path.name, stream)
 
 
 def _to_standard_output(operations: "Operations", wish: "Wish") -> "Outcome":
     """Write the table to standard output."""
-    if _is_terminal() and (wish.format == "xlsx" or wish.packing):
+    if is_terminal() and (wish.format == "xlsx" or wish.packing):
         raise Refused("A terminal cannot show such a file. Name another one with -o.")
     stream = sys.stdout.buffer
     outcome = _export(operations, wish, stream)
     stream.flush()
     return outcome
-
-
-def _is_terminal() -> bool:
-    return sys.stdout.isatty()
 
 
 def _to_file(operations: "Operations", wish: "Wish", target: Path, replace: bool) -> "Outcome":

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from waeup.kofa.cli.finding import open_own
 from waeup.kofa.cli.screen import say, say_json, show_table
 from waeup.kofa.cli.settings import Settings, common_options, pass_settings
-from waeup.kofa.errors import NoSuchItem
 
 if TYPE_CHECKING:
     from waeup.kofa.operations import FormerImport, Operations
@@ -19,13 +19,7 @@ def put_file(operations: "Operations", path: Path, *, replace: bool = False) -> 
 
     Raises `NoSuchItem` when it cannot be read, and what `Operations.upload` raises.
     """
-    try:
-        stream = path.open("rb")
-    except OSError as error:
-        raise NoSuchItem(
-            f"The file {str(path)!r} cannot be read: {error.strerror}. Name a file that can."
-        )
-    with stream:
+    with open_own(path) as stream:
         return operations.upload(path.name, stream, replace=replace)
 
 

@@ -1,14 +1,14 @@
 """``kofactl processors`` and ``template``: what can be imported."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from waeup.kofa.cli.screen import say, say_json, show_table
+from waeup.kofa.cli.finding import named
+from waeup.kofa.cli.screen import is_terminal, say, say_json, show_table
 from waeup.kofa.cli.settings import Settings, common_options, pass_settings
-from waeup.kofa.errors import NameTaken, NoSuchItem, Refused
+from waeup.kofa.errors import NameTaken, Refused
 
 if TYPE_CHECKING:
     from waeup.kofa.operations import ProcessorInfo
@@ -32,7 +32,7 @@ def processors(settings: Settings, name: str | None) -> None:
 
     with session(settings) as operations:
         if name is not None:
-            info = _find(operations.processors(), name)
+            info = named(operations.processors(), name, "processor")
             if settings.json:
                 say_json(_as_dict(info))
             else:
@@ -78,7 +78,7 @@ def template(settings: Settings, processor: str, output: Path | None, kind: str 
     if kind is None:
         suffix = "" if output is None else output.suffix.lower()[1:]
         kind = suffix if suffix in FORMATS else FORMATS[0]
-    if output is None and kind != "csv" and (settings.json or _is_terminal()):
+    if output is None and kind != "csv" and (settings.json or is_terminal()):
         raise Refused("A workbook cannot be shown here. Name a file with -o.")
     with session(settings) as operations:
         filename, content = operations.template(processor, kind)
@@ -99,19 +99,6 @@ def template(settings: Settings, processor: str, output: Path | None, kind: str 
         say_json({"name": filename, "output": str(output)})
     else:
         say(f"{output} was written.")
-
-
-def _is_terminal() -> bool:
-    return sys.stdout.isatty()
-
-
-def _find(processors: "list[ProcessorInfo]", name: str) -> "ProcessorInfo":
-    """Return the processor of that name; raises `NoSuchItem`."""
-    for info in processors:
-        if info.name == name:
-            return info
-    names = ", ".join(sorted(info.name for info in processors))
-    raise NoSuchItem(f"There is no processor {name!r} that you may use. There are: {names}.")
 
 
 def _as_dict(info: "ProcessorInfo") -> dict[str, object]:

@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from waeup.kofa.cli.finding import named
 from waeup.kofa.cli.screen import say, say_json, show_table
 from waeup.kofa.cli.settings import Settings, common_options, pass_settings
-from waeup.kofa.errors import NoSuchItem, Refused
+from waeup.kofa.errors import Refused
 
 if TYPE_CHECKING:
     from waeup.kofa.conversion import SavedMapping
@@ -43,7 +44,7 @@ def mappings(settings: Settings, processor: str, name: str | None, drop: bool) -
     with session(settings) as operations:
         found = operations.saved_mappings(processor)
     if name is not None:
-        saved = _find(found, name, processor)
+        saved = named(found, name, f"mapping of {processor}")
         if settings.json:
             say_json(_as_dict(saved))
         else:
@@ -56,14 +57,6 @@ def mappings(settings: Settings, processor: str, name: str | None, drop: bool) -
             ((one.name, len(one.columns), f"{one.date:%Y-%m-%d}", one.user) for one in found),
             right="Columns",
         )
-
-
-def _find(found: "list[SavedMapping]", name: str, processor: str) -> "SavedMapping":
-    for saved in found:
-        if saved.name == name:
-            return saved
-    names = ", ".join(repr(saved.name) for saved in found) or "none"
-    raise NoSuchItem(f"There is no mapping {name!r} of {processor}. There are: {names}.")
 
 
 def _as_dict(saved: "SavedMapping") -> dict[str, Any]:

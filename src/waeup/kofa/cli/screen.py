@@ -33,6 +33,11 @@ def printable(text: object) -> str:
     )
 
 
+def is_terminal() -> bool:
+    """Tell whether a person sees what is written, who can do nothing with a binary file."""
+    return sys.stdout.isatty()
+
+
 def say(text: object = "") -> None:
     """Print one line for people."""
     click.echo(printable(text))

@@ -380,7 +380,7 @@ class KindTests(PortalCase):
             with self.subTest(words):
                 self.assertEqual(kofactl("template", "facultyprocessor", *words).code, 0)
                 self.assertTrue(Path(words[1]).read_bytes().startswith(start))
-        with mock.patch("waeup.kofa.cli.kinds._is_terminal", return_value=True):
+        with mock.patch("waeup.kofa.cli.kinds.is_terminal", return_value=True):
             self.assert_refused(
                 "Name a file with -o", "template", "facultyprocessor", "--format", "xlsx"
             )

@@ -134,7 +134,7 @@ class PipeTests(ExportCase):
         self.assertEqual((answer.code, answer.out, answer.err), (0, HEADER + ARTS, ""))
 
     def test_a_terminal_is_not_given_a_workbook(self) -> None:
-        with mock.patch.object(exports, "_is_terminal", return_value=True):
+        with mock.patch.object(exports, "is_terminal", return_value=True):
             self.assert_refused(
                 "cannot show", "export", "faculties", "-o", "-", "--format", "xlsx"
             )

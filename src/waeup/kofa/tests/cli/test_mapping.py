@@ -196,7 +196,7 @@ class SavedTests(MappingCase):
         self.assertEqual(found["values"], {"sex": {"W": "f"}})
         self.assertEqual(found["columns"]["Note"], None)
         self.assertEqual(self.ask("mappings", "studentprocessor"), [found])
-        self.assert_refused("There are: 'weekly'", "mappings", "studentprocessor", "nix")
+        self.assert_refused("There are: weekly", "mappings", "studentprocessor", "nix")
         self.assert_refused("Name the mapping", "mappings", "studentprocessor", "--drop")
         answer = kofactl("mappings", "studentprocessor", "weekly", "--drop")
         self.assertEqual(answer.out, "The mapping weekly of studentprocessor was forgotten.\n")
