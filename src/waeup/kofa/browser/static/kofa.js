@@ -1,7 +1,9 @@
 // Tells how far work is. Everything works without this script, too.
 "use strict";
 
-document.addEventListener("submit", (event) => {
+// On the window, thus after all others: what one of them keeps back is not at work.
+window.addEventListener("submit", (event) => {
+  if (event.defaultPrevented) return;
   const form = event.target;
   const button = event.submitter;
   if (!form.dataset.busy || !button || !button.classList.contains("main")) return;
@@ -16,16 +18,24 @@ document.addEventListener("submit", (event) => {
   button.classList.add("busy");
 });
 
-// Puts what the portal shows now into the place of `old`, a part of a page on which there are others.
-async function renew(old) {
+// Returns a part of a page as the portal shows it now. Where there is none, the page as a whole is
+// loaded, which will tell what is wrong.
+async function fetchPart(address, id) {
   let part = null;
   try {
-    const answer = await fetch(old.dataset.part, { cache: "no-store", redirect: "manual" });
-    if (answer.ok) part = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(old.id);
+    const answer = await fetch(address, { cache: "no-store", redirect: "manual" });
+    if (answer.ok) part = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(id);
   } catch {
-    // The page as a whole will tell what is wrong.
+    // Not a word from the portal is no part either.
   }
-  if (!part) return window.location.replace(old.dataset.part);
+  if (!part) window.location.replace(address);
+  return part;
+}
+
+// Puts what the portal shows now into the place of `old`, a part of a page on which there are others.
+async function renew(old) {
+  const part = await fetchPart(old.dataset.part, old.id);
+  if (!part) return;
   const hadFocus = old.contains(document.activeElement);
   old.replaceWith(document.adoptNode(part));
   if (part.dataset.status) watchRun(part);
@@ -53,14 +63,8 @@ async function renewAll(place, run) {
     place.querySelector("[data-look]").hidden = false;
     return tellAll();
   }
-  let part = null;
-  try {
-    const answer = await fetch(place.dataset.page, { cache: "no-store", redirect: "manual" });
-    if (answer.ok) part = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(old.id);
-  } catch {
-    // The page as a whole will tell what is wrong.
-  }
-  if (!part) return window.location.replace(place.dataset.page);
+  const part = await fetchPart(place.dataset.page, old.id);
+  if (!part) return undefined;
   const focused = old.contains(document.activeElement) ? document.activeElement : null;
   old.replaceWith(document.adoptNode(part));
   part.querySelectorAll("[data-status]").forEach(watchRun);

@@ -164,6 +164,13 @@ class ScriptTest(MendingTestCase):
             self.press("back3")
         self.window.get(f"{self.address_of_draft}&group=1")
         self.assertEqual(self.cell(7, 2).get_property("value"), "school")
+        self.find("#mend button[name=check]")
+        with mock.patch.object(Mend, "render", render_slowly):
+            self.cell(4, 2).clear()
+            self.cell(4, 2).send_keys("school")
+            self.press("check")
+        self.work_off()
+        self.assertIn("Corrected rows among them: 2", self.text)
 
     def test_refusals_are_told_beside_the_row(self) -> None:
         self.begin()
