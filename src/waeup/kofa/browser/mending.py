@@ -29,6 +29,7 @@ from waeup.kofa.conversion import Mapping as Columns
 from waeup.kofa.errors import ConfirmationNeeded, MappingError, NoSuchItem, Refused
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.interfaces import IDataCenter
+from waeup.kofa.ledger import Draft
 from waeup.kofa.operations import (
     CellInfo,
     FailingRow,
@@ -558,7 +559,7 @@ class Import4(DraftStep, RunPart):
         """Keep the texts that were entered for a row, and show what would become of it."""
         number = self._number("row")
         with self._told_at_row():
-            self._require_same_check()
+            require_same_check(self.draft, self.field("checked"))
             row = self.operations.failing_row(self.draft.id, number)
             texts = _changed(row, sent_texts(self.request.form))
             if not texts and not row.is_corrected:
@@ -581,8 +582,8 @@ class Import4(DraftStep, RunPart):
 
     def _replace(self, position: int, old: str, new: str) -> None:
         """Replace a text in like cells, and tell how many rows that are."""
-        self._require_same_check()
-        check, group = self.shown.id, self._number("group")
+        require_same_check(self.draft, self.field("checked"))
+        check, group = self.draft.check, self._number("group")
         likes = self.operations.like_cells(
             check, group, position, KNOWN_TEXTS, draft=self.draft.id
         )
@@ -618,16 +619,6 @@ class Import4(DraftStep, RunPart):
     def _number(self, name: str) -> int:
         """Return a number that the form has sent; raises `NoSuchItem` for what is none."""
         return number_in(self.field(name))
-
-    def _require_same_check(self) -> None:
-        """Know the check; raises `NoSuchItem` when the form is about another one."""
-        self.shown = self.known_run(self.draft.check)
-        self.is_checked = self.shown is not None and self.shown.state == "finished"
-        if not self.is_checked or self.field("checked") != self.shown.id:
-            raise NoSuchItem(
-                "The file was checked anew meanwhile, so nothing was changed. Look at what came "
-                "of it."
-            )
 
     @contextmanager
     def _told_at_row(self) -> Iterator[None]:
@@ -675,9 +666,9 @@ def _cell_html(cell: Cell) -> str:
 class Mend(Door):
     """Keeps what is entered for a row, for the script of `Import4`, and tells what that does.
 
-    A form with the token, ``draft``, ``row``, and texts of cells (``cell-0``) of a row that its
-    check has found failing; without texts the row is only tried.  ``uncorrect`` takes the
-    correction of the row back.
+    A form with the token, ``draft``, ``checked`` (the id of its check), ``row``, and texts of
+    cells (``cell-0``) of a row that the check has found failing; without texts the row is only
+    tried.  ``uncorrect`` takes the correction of the row back.
     """
 
     grok.context(IDataCenter)
@@ -709,6 +700,7 @@ class Mend(Door):
 
     def _told(self, draft: str, number: int) -> dict[str, Any]:
         """Do what is asked for, and return how the row and the draft are then."""
+        require_same_check(self.operations.draft(draft), self.field("checked"))
         operations, texts = self.operations, sent_texts(self.request.form)
         if self.field("uncorrect"):
             operations.uncorrect(draft, number)
@@ -790,6 +782,18 @@ def number_in(text: str) -> int:
     if not is_number(text):
         raise NoSuchItem("The form does not say which row is meant. Load the page again.")
     return int(text)
+
+
+def require_same_check(draft: Draft, checked: str) -> None:
+    """Raise `NoSuchItem` where a form is about another check than the last one of a draft.
+
+    Its numbers of rows and positions of cells may be those of another table.
+    """
+    if not checked or draft.check != checked:
+        raise NoSuchItem(
+            "The file was checked anew meanwhile, so nothing was changed. Load the page again, "
+            "and look at what came of it."
+        )
 
 
 def verdict_words(verdict: RowVerdict) -> tuple[Any, str]:

@@ -4,6 +4,8 @@
 const said = document.getElementById("mend-said");
 // What is on its way; nobody leaves the page by a button before it has arrived.
 const underWay = new Set();
+// Bytes that a browser sends to their end for all pages that were left.
+const KEPT_ALIVE = 32768;
 
 function put(element, text) {
   if (element.textContent !== text) element.textContent = text;
@@ -59,10 +61,12 @@ function refuse(form, text) {
 // Sends texts of a row, or that its correction is taken back, and shows what the portal says of it.
 async function send(form, fields, sent, isQuiet) {
   const body = new URLSearchParams(fields);
-  for (const name of ["form_token", "draft", "row"]) body.set(name, form.elements[name].value);
+  for (const name of ["form_token", "draft", "checked", "row"]) body.set(name, form.elements[name].value);
   form.setAttribute("aria-busy", "true");
+  // What is sent is to arrive when the page is left, too; browsers do that for short texts only.
+  const keepalive = body.toString().length < KEPT_ALIVE;
   try {
-    const answer = await fetch(form.dataset.mend, { method: "POST", body, cache: "no-store", redirect: "manual", keepalive: true });
+    const answer = await fetch(form.dataset.mend, { method: "POST", body, cache: "no-store", redirect: "manual", keepalive });
     const isJson = (answer.headers.get("Content-Type") || "").startsWith("application/json");
     if (!isJson) return refuse(form, document.getElementById("mend").dataset.lost);
     const row = await answer.json();

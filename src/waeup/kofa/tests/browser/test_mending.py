@@ -87,11 +87,18 @@ class MendingTestCase(RunsTestCase):
     def post(self, browser: Any = None, **fields: str) -> Any:
         """Ask the view of the script; return status and answer."""
         browser = browser or self.browser
-        data = {"form_token": self.token(browser), "draft": self.draft, **fields}
+        page = {"form_token": self.token(browser), "draft": self.draft, "checked": self.checked}
+        data = {**page, **fields}
         browser.post(f"{CENTER}/mend", urlencode(data))
         status, answer = int(browser.headers["Status"][:3]), json.loads(browser.contents)
         browser.goBack()
         return status, answer
+
+    @property
+    def checked(self) -> str:
+        """The id of the last check of the draft."""
+        transaction.begin()
+        return str(self.site["datacenter"].ledger.draft(self.draft).check)
 
     def token(self, browser: Any) -> str:
         """Return the token of a browser's session."""
@@ -520,6 +527,7 @@ class ScriptTest(MendingTestCase):
             ({"row": "6", "cell-0": "A"}, 400, "Give the texts of all columns"),
             ({"row": "4", "cell-0": "A", "draft": "nothing"}, 404, "Choose the file again"),
             ({"row": "4", "cell-0": "A", "form_token": "x"}, 403, "out of date"),
+            ({"row": "4", "cell-0": "A", "checked": ""}, 404, "checked anew meanwhile"),
         ):
             found, answer = self.post(**fields)
             self.assertEqual(found, status, fields)
@@ -528,12 +536,39 @@ class ScriptTest(MendingTestCase):
         self.assertEqual(self.status, 405)
         self.assertEqual(self.corrections(), {})
 
+    def test_a_page_of_an_older_check_changes_nothing(self) -> None:
+        self.check()
+        before = self.checked
+        self.post(row="5", **{"cell-2": "none"})
+        second = self.second_window()
+        # Rows and columns have other numbers now.
+        second.open(f"{CENTER}/import2?draft={self.draft}")
+        second.getControl(name="header_line").value = "2"
+        second.getControl("Read again").click()
+        second.getControl("Proceed to step 3").click()
+        for position, field in enumerate(("code", "title", "title_prefix")):
+            control = second.getControl(name="headerfield", index=position)
+            control.value = [field]
+        while "import3" in second.url:
+            # Texts of choices are shown once before step 4 opens.
+            second.getControl("Proceed to step 4").click()
+        second.getControl(name="check").click()
+        FunctionalLayer.work_off_runs()
+        kept = self.corrections()
+        self.assertEqual(kept, {})
+        for fields in ({"cell-2": "none"}, {"uncorrect": "1"}, {}):
+            status, answer = self.post(row="4", checked=before, **fields)
+            self.assertEqual(status, 404, fields)
+            self.assertIn("The file was checked anew meanwhile", answer["error"])
+        self.assertEqual(self.corrections(), kept)
+        self.assertEqual(self.post(row="4", **{"cell-2": "none"})[0], 200)
+
     def test_two_windows_correct_different_rows_at_the_same_moment(self) -> None:
         self.check()
         windows = [self.second_window() for _number in range(2)]
         for window in windows:
             window.open(f"{CENTER}/import4?draft={self.draft}&group=1")
-        tokens = [self.token(window) for window in windows]
+        tokens, checked = [self.token(window) for window in windows], self.checked
         correct, both, calls = Operations.correct, Barrier(2), count()
 
         def correct_together(*args: Any) -> Any:
@@ -543,7 +578,8 @@ class ScriptTest(MendingTestCase):
             return row
 
         def send(number: int) -> int:
-            data = {"form_token": tokens[number], "draft": self.draft, "row": str(4 + number)}
+            page = {"form_token": tokens[number], "draft": self.draft, "checked": checked}
+            data = {**page, "row": str(4 + number)}
             windows[number].post(f"{CENTER}/mend", urlencode({**data, "cell-2": "school"}))
             return int(windows[number].headers["Status"][:3])
 
