@@ -1,6 +1,8 @@
 """Exports: what there is and what was ordered, the form of an order, and fetching what it gave."""
 
 from collections.abc import Iterator
+from contextlib import suppress
+from datetime import date
 from functools import cached_property
 from io import SEEK_END
 from typing import Any, NamedTuple
@@ -271,10 +273,7 @@ class DownloadExport(Door):
 
 
 def _is_day(text: str) -> bool:
-    """Tell whether an input for a day can show a text."""
-    parts = text.split("-")
-    return (
-        [len(part) for part in parts] == [4, 2, 2]
-        and text.isascii()
-        and all(part.isdecimal() for part in parts)
-    )
+    """Tell whether an input for a day can show a text: one like 2026-01-31."""
+    with suppress(ValueError):
+        return date.fromisoformat(text).isoformat() == text
+    return False

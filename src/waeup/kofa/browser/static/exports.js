@@ -18,9 +18,6 @@ document.querySelectorAll("form[data-keys-limit]").forEach((form) => {
   choice.addEventListener("change", tell);
   form.addEventListener("submit", (event) => {
     tell();
-    if (place.hidden) return;
-    event.preventDefault();
-    // The button must not look as if it were at work.
-    event.stopPropagation();
+    if (!place.hidden) event.preventDefault();
   });
 });

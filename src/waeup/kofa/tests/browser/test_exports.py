@@ -156,6 +156,19 @@ class OrderTest(ExportsTestCase):
         self.browser.open(EXPORT)
         self.assertIn("no value", self.plain())
 
+    def test_what_is_no_day_stays_to_be_seen(self) -> None:
+        for text in ("2000-02-31", "2000-W01-1", "20000101", "soon"):
+            self.browser.open(CONFIG + "students")
+            self.browser.getControl(name="filter_date_of_birth_from").value = text
+            self.browser.getControl(name="none_date_of_birth").value = ["XXX"]
+            self.browser.getControl(name="filter_date_of_birth").value = "soon"
+            self.press("start")
+            self.assertEqual(self.status, 400)
+            shown = re.search(r'<input id="filter_date_of_birth_from"[^>]*>', self.page)
+            assert shown is not None
+            self.assertIn('type="text"', shown[0])
+            self.assertIn(f'value="{text}"', shown[0])
+
     def test_a_day_or_none(self) -> None:
         self.browser.open(CONFIG + "students")
         self.assertEqual(self.browser.getControl(name="filter_date_of_birth").value, "")
