@@ -127,7 +127,7 @@ def text_of(key: str) -> str:
     """Return the text of a key; raises `MappingError` for what this page has not made."""
     try:
         text = json.loads(key)
-    except ValueError:
+    except (ValueError, RecursionError):
         text = None
     if not isinstance(text, str):
         raise MappingError(f"{key[:40]!r} is no text of the table. Load the page again.")
