@@ -28,9 +28,9 @@ class ExportTest(ChromiumTestCase):
         self.gate = threading.Semaphore(0)
         write = Export.write
 
-        def write_when_let(export: Any, stream: Any, tell: Any = None) -> Any:
+        def write_when_let(*args: Any) -> Any:
             self.gate.acquire(timeout=30)
-            return write(export, stream, tell)
+            return write(*args)
 
         self.more.enter_context(engine_at_work())
         self.more.callback(self.gate.release, 1000)
