@@ -4,7 +4,7 @@ import os
 import re
 import threading
 import unittest
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from unittest import mock
 
 import grok
@@ -619,7 +619,9 @@ class WithoutDatabase(unittest.TestCase):
         self.center = DataCenter()
         self.addCleanup(setSite, None)
         setSite(Site(datacenter=self.center))
-        self.plain = self.enterContext(exporter("things", Plain()))
+        registered = ExitStack()
+        self.addCleanup(registered.close)
+        self.plain = registered.enter_context(exporter("things", Plain()))
         self.plain.iface = IThing
 
     def lines(self):
