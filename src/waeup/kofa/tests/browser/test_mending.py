@@ -158,7 +158,7 @@ class WalkTest(MendingTestCase):
         self.assertIn("Successfully processed 7 rows.", self.page)
         self.assertIn("Corrected rows: 5", self.plain())
         self.assertIn("4 title_prefix wrong school", self.plain())
-        self.assertNotIn("Take row", self.page)
+        self.assertNotIn("Take the correction of row", self.page)
         self.assertIn("<title>Finished: list.csv - Result of the import", self.page)
         self.assertEqual(self.site["faculties"]["FAC6"].title, "Si,x")
         self.assertEqual(self.site["faculties"]["FAC4"].title_prefix, "school")
@@ -320,7 +320,7 @@ class CorrectingTest(MendingTestCase):
         self.enter(4, None, None, "school")
         self.enter(7, None, None, "school")
         self.assertIn("7 title_prefix other school", self.plain())
-        self.browser.getControl("Take row 7 back").click()
+        self.browser.getControl("Take the correction of row 7 back").click()
         self.assertEqual(list(self.corrections()), [4])
         self.browser.getControl("Take all corrections back").click()
         self.assertEqual(self.corrections(), {})
@@ -348,11 +348,11 @@ class CorrectingTest(MendingTestCase):
         self.open_problem("title_prefix:")
         self.like("wrong").getControl(name="new").value = "school"
         self.like("wrong").getControl(name="replace").click()
-        self.assertEqual(self.page.count("Take row"), ROWS)
+        self.assertEqual(self.page.count("Take the correction of row"), ROWS)
         self.browser.getLink("Further corrections").click()
-        self.assertEqual(self.page.count("Take row"), 2)
+        self.assertEqual(self.page.count("Take the correction of row"), 2)
         self.browser.getLink("Earlier corrections").click()
-        self.assertEqual(self.page.count("Take row"), ROWS)
+        self.assertEqual(self.page.count("Take the correction of row"), ROWS)
 
     def test_line_ends_and_other_texts_stay_as_they_are(self) -> None:
         text = "\nfirst\r\nsecond  <b>&amp;</b>\t'\""
