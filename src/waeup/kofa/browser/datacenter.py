@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 import grok
+from zope.browserpage import ViewPageTemplateFile
 from zope.i18n import translate
 
 from waeup.kofa.browser.page import Crumb, Page
@@ -15,6 +16,9 @@ from waeup.kofa.errors import NoSuchItem, Refused
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.interfaces import DELETION_MARKER, IDataCenter
 from waeup.kofa.operations import ExporterInfo, FormerImport, RunInfo, StoredFile
+
+#: Bytes of a file whose lines are counted for a list.
+COUNTED = 256 * 1024
 
 
 class Held(NamedTuple):
@@ -29,6 +33,9 @@ class DataCenterPage(Page):
 
     grok.baseclass()
     grok.context(IDataCenter)
+
+    #: The ways to the other pages of a list.
+    show_pages = ViewPageTemplateFile("paging.pt")
 
     @property
     def crumbs(self) -> list[Crumb]:
@@ -49,6 +56,10 @@ class DataCenterPage(Page):
             name: Held(holding_text(run), self.link("run", id=run.id) if run.id else None)
             for name, run in runs.items()
         }
+
+    def datasets(self, file: StoredFile) -> str:
+        """Return the number of rows of a file, if that costs little."""
+        return file.datasets if file.size <= COUNTED else ""
 
     def former_text(self, former: FormerImport) -> str:
         """Say that a content was imported before, when, and by whom."""

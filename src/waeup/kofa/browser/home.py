@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 import grok
-from zope.browserpage import ViewPageTemplateFile
 
 from waeup.kofa.browser.datacenter import DataCenterPage
 from waeup.kofa.browser.page import FormPage
@@ -28,8 +27,6 @@ WAITING, BACK, RUNS = 25, 10, 10
 LATELY = timedelta(days=7)
 #: Reasons that are told of a file that came back.
 REASONS = 3
-#: Bytes of a file whose lines are counted for the list.
-COUNTED = 256 * 1024
 #: What is told of when it is over.
 TOLD = ("import", "undo", "export")
 
@@ -91,9 +88,6 @@ class Index(DataCenterPage, FormPage):
     mode_title = staticmethod(mode_title)
     state_look = staticmethod(state_look)
     live_texts = staticmethod(live_texts)
-
-    #: The ways to the other pages of a list.
-    show_pages = ViewPageTemplateFile("paging.pt")
 
     def prepare(self) -> None:
         """Gather the four parts."""
@@ -167,10 +161,6 @@ class Index(DataCenterPage, FormPage):
         return sorted(files, key=key, reverse=is_reverse)
 
     # -- files -----------------------------------------------------------------------
-
-    def datasets(self, file: StoredFile) -> str:
-        """Return the number of rows of a file, if that costs little."""
-        return file.datasets if file.size <= COUNTED else ""
 
     @cached_property
     def known(self) -> dict[str, str]:

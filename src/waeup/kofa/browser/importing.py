@@ -7,11 +7,15 @@ from typing import Any
 
 import grok
 
+from waeup.kofa.browser.paging import paged
 from waeup.kofa.browser.reading import Reading
 from waeup.kofa.browser.steps import ImportStep
 from waeup.kofa.browser.words import MODES
 from waeup.kofa.errors import MappingError
 from waeup.kofa.i18n import MessageFactory as _
+
+#: Files on one page.
+FILES = 50
 
 
 class Import1(ImportStep):
@@ -22,11 +26,17 @@ class Import1(ImportStep):
 
     step = 1
     buttons = {"select": "begin_import", "cancel": "leave"}
+    pages_label = _("Pages of files that wait")
 
     def prepare(self) -> None:
-        """List the files, newest first."""
-        self.files = self.operations.pending_files(sort="date")
-        self.holders = self.holders_of(self.files)
+        """List the files, newest first; ``page`` says which of them."""
+        files = self.operations.pending_files(sort="date")
+        self.files = paged(files, self.field("page"), FILES)
+        self.holders = self.holders_of(self.files.items)
+
+    def to_page(self, number: int) -> str:
+        """Return the address of a page of files."""
+        return self.link("import1", page=str(number))
 
 
 class Import2(Reading):

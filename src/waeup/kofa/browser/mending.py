@@ -175,8 +175,6 @@ class Import4(DraftStep, RunPart):
 
     #: Rows of a group, and what can be done with all of them.
     show_mending = ViewPageTemplateFile("mendrows.pt")
-    #: The ways to other pages of a list.
-    show_pages = ViewPageTemplateFile("paging.pt")
     pages_label = _("Pages of rows")
 
     @property

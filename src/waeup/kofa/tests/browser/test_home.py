@@ -10,6 +10,7 @@ from unittest import mock
 import transaction
 
 from waeup.kofa.browser import home
+from waeup.kofa.browser.datacenter import COUNTED
 from waeup.kofa.browser.paging import paged
 from waeup.kofa.jobs.record import Run, utc_now
 from waeup.kofa.jobs.registry import Runs
@@ -109,7 +110,7 @@ class Parts(HomeTestCase):
         self.assertIn(f"{name} Faculty Processor", self.part("waiting"))
 
     def test_lines_of_large_files_are_not_counted(self) -> None:
-        self.store("large.csv", "a\n" * home.COUNTED)
+        self.store("large.csv", "a\n" * COUNTED)
         with mock.patch("waeup.kofa.spool.count_lines", side_effect=AssertionError):
             self.open()
         self.assertIn("large.csv Datasets Size", self.part("waiting"))

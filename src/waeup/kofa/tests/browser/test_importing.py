@@ -1,5 +1,6 @@
 """The four steps of an import, forwards, backwards and beside the way."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from itertools import count
@@ -10,6 +11,8 @@ from urllib.parse import urlencode
 
 import transaction
 
+from waeup.kofa.browser.datacenter import COUNTED
+from waeup.kofa.browser.importing import FILES
 from waeup.kofa.operations import Operations
 from waeup.kofa.tests.functional import FunctionalLayer, FunctionalTestCase, fill_in_login
 
@@ -317,6 +320,21 @@ class StepsTest(ImportTestCase):
         (self.storage / "list.csv").unlink()
         self.browser.open(f"{CENTER}/import1")
         self.assertIn("No files are waiting. Upload a table first.", self.page)
+
+    def test_step_1_shows_many_files_page_by_page_and_counts_no_large_one(self) -> None:
+        for number in range(FILES + 1):
+            self.store(f"list{number:02}.csv", "code\nA\n")
+        self.store("large.csv", "a\n" * COUNTED)
+        self.browser.open(f"{CENTER}/import1?page=x")
+        self.assertEqual(self.page.count('name="select"'), FILES)
+        row = re.search(r"large\.csv.*?</tr>", self.page, re.DOTALL)
+        assert row is not None
+        self.assertRegex(row[0], r'data-label="Datasets"></td>')
+        self.assertRegex(self.page, r'data-label="Datasets">1</td>')
+        self.browser.getLink("Next page").click()
+        self.assertEqual(self.page.count('name="select"'), 3)
+        self.browser.getControl(name="select", index=0).click()
+        self.assertIn("/import2?draft=", self.browser.url)
 
     def test_a_file_that_is_no_table_is_refused_in_step_1(self) -> None:
         self.store("list.csv", "")
