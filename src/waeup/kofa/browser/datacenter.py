@@ -86,6 +86,27 @@ class DataCenterPage(Page):
         except NoSuchItem:
             return None
 
+    # -- runs --------------------------------------------------------------------
+
+    @cached_property
+    def known(self) -> dict[str, str]:
+        """The titles of the processors that this person may use, by name."""
+        return {info.name: info.title for info in self.operations.processors()}
+
+    def processor_title(self, name: str) -> str:
+        """Return what people call a processor."""
+        return self.known.get(name, name)
+
+    def subject(self, run: RunInfo) -> str:
+        """Return what people call what a run imports or exports."""
+        if run.kind == "export":
+            return self.exporter_title(run.processor)
+        return self.processor_title(run.processor)
+
+    def run_link(self, run: RunInfo) -> str:
+        """Return the address of the page of a run."""
+        return self.link("run", id=run.id)
+
     # -- exports -----------------------------------------------------------------
 
     @cached_property

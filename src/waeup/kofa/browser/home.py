@@ -163,11 +163,6 @@ class Index(DataCenterPage, FormPage):
     # -- files -----------------------------------------------------------------------
 
     @cached_property
-    def known(self) -> dict[str, str]:
-        """The titles of the processors that this person may use, by name."""
-        return {info.name: info.title for info in self.operations.processors()}
-
-    @cached_property
     def prepared(self) -> dict[str, str]:
         """The processors that were chosen for files, by the names of these."""
         return self.operations.prepared()
@@ -185,16 +180,6 @@ class Index(DataCenterPage, FormPage):
         return run.report.reasons[:REASONS]
 
     # -- runs --------------------------------------------------------------------------
-
-    def run_link(self, run: RunInfo) -> str:
-        """Return the address of the page of a run."""
-        return self.link("run", id=run.id)
-
-    def subject(self, run: RunInfo) -> str:
-        """Return what people call what a run imports or exports."""
-        if run.kind == "export":
-            return self.exporter_title(run.processor)
-        return self.known.get(run.processor, run.processor)
 
     def state_text(self, run: RunInfo) -> Any:
         """Say how a run has ended."""

@@ -194,15 +194,6 @@ class RunPart(DataCenterPage, FormPage):
         """The address of the page; who reloads it sees the same."""
         return self.link(self.view_name, **self.way)
 
-    @cached_property
-    def known(self) -> dict[str, str]:
-        """The titles of the processors that this person may use, by name."""
-        return {info.name: info.title for info in self.operations.processors()}
-
-    def processor_title(self, name: str) -> str:
-        """Return what people call a processor."""
-        return self.known.get(name, name)
-
     def cancel_run(self) -> None:
         """Let the run end that is shown."""
         self.operations.cancel(self.field("run") or self.field("id"))

@@ -58,17 +58,6 @@ class Runs(DataCenterPage):
     def update(self) -> None:
         """List the runs."""
         self.runs = self.operations.runs(LISTED)
-        self.known = {info.name: info.title for info in self.operations.processors()}
-
-    def link_to(self, run: RunInfo) -> str:
-        """Return the address of the page of a run."""
-        return self.link("run", id=run.id)
-
-    def title_of_kind(self, run: RunInfo) -> str:
-        """Return what people call what a run imports or exports."""
-        if run.kind == "export":
-            return self.exporter_title(run.processor)
-        return self.known.get(run.processor, run.processor)
 
     def state_text(self, run: RunInfo) -> str:
         """Say how a run is."""
