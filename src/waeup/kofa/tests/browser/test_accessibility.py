@@ -14,8 +14,6 @@ from waeup.kofa.tests.browser.exhibition import Exhibits, acting_as, furnish
 from waeup.kofa.tests.browser.test_chromium import ChromiumTestCase
 from waeup.kofa.tests.functional import FunctionalLayer
 
-WIDTHS = (400, 1200)
-SCHEMES = ("light", "dark")
 ROLES = ("waeup.ImportManager", "waeup.ExportManager")
 
 
@@ -36,24 +34,6 @@ class AccessibilityTest(ChromiumTestCase):
     def go(self, address: str) -> None:
         """Show a page of the data center."""
         self.window.get(f"{self.address}/app/datacenter{address}")
-
-    def look(self, name: str) -> None:
-        """Hold the page that is shown to the rules, in all its looks."""
-        for scheme in SCHEMES:
-            features = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}
-            self.window.execute_cdp_cmd(
-                "Emulation.setEmulatedMedia",
-                {"features": [{"name": key, "value": text} for key, text in features.items()]},
-            )
-            for width in WIDTHS:
-                with self.subTest(name, scheme=scheme, width=width):
-                    self.window.execute_cdp_cmd(
-                        "Emulation.setDeviceMetricsOverride",
-                        {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False},
-                    )
-                    self.assertEqual(violations(self.window), [])
-                    self.assertLessEqual(self.width(), width)
-        self.window.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
     def visit(self, pages: dict[str, str]) -> None:
         """Look at pages of the data center, by name and address."""

@@ -20,12 +20,17 @@ from zope.component import getGlobalSiteManager
 from waeup.kofa.importing.engine import RowEngine
 from waeup.kofa.jobs import EmbeddedEngine, IJobEngine
 from waeup.kofa.operations import Operations
+from waeup.kofa.tests.browser.axe import violations
 from waeup.kofa.tests.browser.chromium import chromium, served
 from waeup.kofa.tests.functional import FunctionalLayer, FunctionalTestCase
 from waeup.kofa.tests.importing.test_canonical import workbook
 from waeup.kofa.university.processors import FacultyProcessor
 
 TABLE = "Code,title,remark\nSCI,Sciences,x\nART,Arts,y\nSCI,Science,z\n"
+
+#: What pages are looked at in.
+WIDTHS = (400, 1200)
+SCHEMES = ("light", "dark")
 
 
 @contextmanager
@@ -62,6 +67,24 @@ class ChromiumTestCase(FunctionalTestCase):
         self.find("#password").send_keys("pw of officer")
         self.press("SUBMIT")
         self.follow("Data Center")
+
+    def look(self, name: str) -> None:
+        """Hold the page that is shown to the rules, in all its looks."""
+        for scheme in SCHEMES:
+            features = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}
+            self.window.execute_cdp_cmd(
+                "Emulation.setEmulatedMedia",
+                {"features": [{"name": key, "value": text} for key, text in features.items()]},
+            )
+            for width in WIDTHS:
+                with self.subTest(name, scheme=scheme, width=width):
+                    self.window.execute_cdp_cmd(
+                        "Emulation.setDeviceMetricsOverride",
+                        {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False},
+                    )
+                    self.assertEqual(violations(self.window), [])
+                    self.assertLessEqual(self.width(), width)
+        self.window.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
     # -- the browser -----------------------------------------------------------
 

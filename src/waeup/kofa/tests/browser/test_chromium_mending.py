@@ -14,9 +14,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from waeup.kofa.browser.mending import Mend
 from waeup.kofa.conversion import Mapping
-from waeup.kofa.tests.browser.axe import violations
 from waeup.kofa.tests.browser.exhibition import acting_as
-from waeup.kofa.tests.browser.test_accessibility import SCHEMES, WIDTHS
 from waeup.kofa.tests.browser.test_chromium import ChromiumTestCase, engine_at_work
 from waeup.kofa.tests.browser.test_mending import HOSTILE, TABLE
 from waeup.kofa.tests.functional import FunctionalLayer
@@ -245,24 +243,6 @@ class LooksTest(MendingTestCase):
         self.look("again")
         self.work_off()
         self.look("again, checked")
-
-    def look(self, name: str) -> None:
-        """Hold the page that is shown to the rules, in all its looks."""
-        for scheme in SCHEMES:
-            features = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}
-            self.window.execute_cdp_cmd(
-                "Emulation.setEmulatedMedia",
-                {"features": [{"name": key, "value": text} for key, text in features.items()]},
-            )
-            for width in WIDTHS:
-                with self.subTest(name, scheme=scheme, width=width):
-                    self.window.execute_cdp_cmd(
-                        "Emulation.setDeviceMetricsOverride",
-                        {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False},
-                    )
-                    self.assertEqual(violations(self.window), [])
-                    self.assertLessEqual(self.width(), width)
-        self.window.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
     def test_rows_are_mended_on_a_phone(self) -> None:
         self.begin()
