@@ -294,8 +294,8 @@ def values_of(field: Any) -> st.SearchStrategy[Any]:
     elif isinstance(field, schema.Password):
         found = st.just(HASHED)
     elif isinstance(field, schema.Datetime):
-        # Equal moments look alike there.
-        found = moments.map(lambda moment: moment.astimezone(timezone.utc))
+        # Equal moments look alike there; which of two equal hours is meant says nothing in UTC.
+        found = moments.map(lambda moment: moment.astimezone(timezone.utc).replace(fold=0))
     elif isinstance(field, schema.Date):
         found = st.dates()
     elif isinstance(field, schema.ASCIILine):
