@@ -22,7 +22,7 @@ WIDTHS = (390, 1200)
 class StepTestCase(ChromiumTestCase):
     """An officer at step 2 or 3; the page must not be left."""
 
-    def look(self, content: str, step: int = 3, name: str = "list.csv") -> None:
+    def go_to_step(self, content: str, step: int = 3, name: str = "list.csv") -> None:
         """Store a table and go to a step."""
         self.store(name, content)
         self.enter()
@@ -89,7 +89,7 @@ class ReadingTest(StepTestCase):
     TABLE = "code;title\nA1;K\u00f6ln\nB2;Law, and order\nC3\n"
 
     def test_what_is_said_is_read_at_once_and_the_focus_stays(self) -> None:
-        self.look(self.TABLE, step=2)
+        self.go_to_step(self.TABLE, step=2)
         self.assertFalse(self.find("button[name=read]").is_displayed())
         self.find("summary").click()
         self.choose("encoding", "cp1252").send_keys(Keys.TAB, Keys.SHIFT, Keys.TAB)
@@ -104,7 +104,7 @@ class ReadingTest(StepTestCase):
         self.assertEqual(self.complaints(), [])
 
     def test_a_line_is_typed(self) -> None:
-        self.look(self.TABLE, step=2)
+        self.go_to_step(self.TABLE, step=2)
         self.find("summary").click()
         line = self.find("#header_line")
         line.send_keys("2")
@@ -122,7 +122,7 @@ class ReadingTest(StepTestCase):
         self.assertTrue(self.is_same_page())
 
     def test_the_last_of_many_changes_counts(self) -> None:
-        self.look(self.TABLE, step=2)
+        self.go_to_step(self.TABLE, step=2)
         self.find("summary").click()
         for encoding in ("cp1252", "iso8859-15", "cp850", "cp437", ""):
             self.choose("encoding", encoding)
@@ -131,7 +131,7 @@ class ReadingTest(StepTestCase):
         self.assertEqual(self.kept().reading, {})
 
     def test_a_file_that_can_be_read_at_last_can_be_imported(self) -> None:
-        self.look("code,title,x\nA1,Arts\nB2,Law\nC3,Medicine\n", step=2)
+        self.go_to_step("code,title,x\nA1,Arts\nB2,Law\nC3,Medicine\n", step=2)
         self.assertNotIn("Proceed to step 3", self.text)
         self.find("#header_line").send_keys("1")
         self.wait_for("Proceed to step 3")
@@ -147,7 +147,7 @@ class ReadingTest(StepTestCase):
         self.wait_until("found-part", "Law; and order")
 
     def test_who_goes_on_at_once_takes_the_last_change_along(self) -> None:
-        self.look(self.TABLE, step=2)
+        self.go_to_step(self.TABLE, step=2)
         Select(self.find("#importer")).select_by_value("facultyprocessor")
         self.find("summary").click()
         page = self.find("html")
@@ -162,7 +162,7 @@ class ReadingTest(StepTestCase):
         self.assertEqual(self.kept().reading, {"encoding": "cp1252"})
 
     def test_a_portal_that_does_not_answer_leaves_the_button(self) -> None:
-        self.look(self.TABLE, step=2)
+        self.go_to_step(self.TABLE, step=2)
         self.find("summary").click()
         failing = mock.patch.object(Operations, "preview", side_effect=ZeroDivisionError)
         with failing, self.assertLogs("SiteError", "ERROR"):
@@ -176,7 +176,7 @@ class MappingTest(StepTestCase):
     """Step 3 keeps what is changed, and tells what is wrong at once."""
 
     def test_the_same_field_twice_is_told_at_once(self) -> None:
-        self.look(STUDENTS)
+        self.go_to_step(STUDENTS)
         failing = mock.patch.object(Operations, "save_draft", side_effect=ZeroDivisionError)
         with failing, self.assertLogs("SiteError", "ERROR"):
             # No answer of the portal is needed.
@@ -198,7 +198,7 @@ class MappingTest(StepTestCase):
         self.assertTrue(self.is_same_page())
 
     def test_what_is_missing_is_filled_in_its_place(self) -> None:
-        self.look("id,name,who,what\nA1,Ada,Ade,x\n")
+        self.go_to_step("id,name,who,what\nA1,Ada,Ade,x\n")
         self.look_at_all_widths()
         self.choose("missing-column-firstname", "1")
         self.wait_until("map-state", "Not filled yet: lastname, sex.")
@@ -222,7 +222,7 @@ class MappingTest(StepTestCase):
         self.assertEqual(self.complaints(), [])
 
     def test_constants_are_added_and_removed(self) -> None:
-        self.look(STUDENTS)
+        self.go_to_step(STUDENTS)
         self.choose("constant-new-field-1", "nationality")
         self.wait_for_focus("constant-nationality")
         self.find("#constant-nationality").send_keys("Nigeria")
@@ -236,7 +236,7 @@ class MappingTest(StepTestCase):
         self.assertEqual(self.kept().constants, ())
 
     def test_texts_of_choices_are_said_by_keyboard(self) -> None:
-        self.look(STUDENTS)
+        self.go_to_step(STUDENTS)
         self.find("#value-1-2").send_keys("m")
         self.wait_until("why-value-1-2", "Chosen")
         self.assertEqual(self.focused(), "value-1-2")
@@ -253,7 +253,7 @@ class MappingTest(StepTestCase):
         self.assertIn("/import4", self.window.current_url)
 
     def test_links_lead_to_what_is_wrong(self) -> None:
-        self.look(STUDENTS.replace("Gender", "what"))
+        self.go_to_step(STUDENTS.replace("Gender", "what"))
         self.find("a[href='#missing']").click()
         self.assertEqual(self.focused(), "missing-column-sex")
         self.find(".map-guesses summary").click()
@@ -261,7 +261,7 @@ class MappingTest(StepTestCase):
         self.assertEqual(self.focused(), "field-5")
 
     def test_a_name_is_saved_by_enter(self) -> None:
-        self.look(STUDENTS)
+        self.go_to_step(STUDENTS)
         self.leave_by_key("mapping_name", "Admissions", Keys.ENTER)
         self.assertIn("The mapping is saved as \u201cAdmissions\u201d.", self.text)
         self.choose("mapping", "Admissions")
@@ -272,7 +272,7 @@ class MappingTest(StepTestCase):
         self.assertIn("The mapping \u201cAdmissions\u201d is deleted.", self.text)
 
     def test_hostile_names_stay_text(self) -> None:
-        self.look(f"student_id,firstname,lastname,sex,{EVIL}\nA1,x,x,{EVIL},{EVIL}\n")
+        self.go_to_step(f"student_id,firstname,lastname,sex,{EVIL}\nA1,x,x,{EVIL},{EVIL}\n")
         self.choose("field-5", "sex")
         self.wait_until("map-state", "Double headers")
         self.choose("field-5", "nationality")
@@ -281,7 +281,7 @@ class MappingTest(StepTestCase):
         self.assertEqual(self.complaints(), [])
 
     def test_a_draft_that_is_gone_is_told(self) -> None:
-        self.look(STUDENTS)
+        self.go_to_step(STUDENTS)
         self.site["datacenter"].ledger.drop_draft(self.kept().id)
         transaction.commit()
         self.choose("field-6", "nationality")
@@ -291,7 +291,7 @@ class MappingTest(StepTestCase):
         header = ["student_id", "firstname", "lastname", "gender", "birth date"]
         header += [f"Column number {number} of many" for number in range(295)]
         cells = ["A1", "Ada", "Ade", "m", "1999-05-17", *(f"cell {at}" for at in range(295))]
-        self.look(",".join(header) + "\n" + ",".join(cells) + "\n")
+        self.go_to_step(",".join(header) + "\n" + ",".join(cells) + "\n")
         self.wait_until("map-count", "300 of 300")
         self.find("#map-find").send_keys("number 29")
         self.wait_until("map-count", "6 of 300")
