@@ -68,6 +68,20 @@ class ChromiumTestCase(FunctionalTestCase):
         self.press("SUBMIT")
         self.follow("Data Center")
 
+    def held_batches(self) -> threading.Semaphore:
+        """Let workers work from now on; each batch of rows waits until it is released."""
+        gate = threading.Semaphore(0)
+        apply = RowEngine.apply
+
+        def apply_when_let(engine: Any, rows: Any) -> Any:
+            gate.acquire(timeout=30)
+            return apply(engine, rows)
+
+        self.more.enter_context(engine_at_work())
+        self.more.callback(gate.release, 1000)
+        self.more.enter_context(mock.patch.object(RowEngine, "apply", apply_when_let))
+        return gate
+
     def look(self, name: str) -> None:
         """Hold the page that is shown to the rules, in all its looks."""
         for scheme in SCHEMES:
@@ -193,16 +207,7 @@ class ProgressTest(ChromiumTestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.gate = threading.Semaphore(0)
-        apply = RowEngine.apply
-
-        def apply_when_let(engine: Any, rows: Any) -> Any:
-            self.gate.acquire(timeout=30)
-            return apply(engine, rows)
-
-        self.more.enter_context(engine_at_work())
-        self.more.callback(self.gate.release, 1000)
-        self.more.enter_context(mock.patch.object(RowEngine, "apply", apply_when_let))
+        self.gate = self.held_batches()
         # Large enough that the disk is not read to the end at once.
         rows = (f"F{number},{'x' * 999}\n" for number in range(1200))
         self.store("list.csv", "code,title\n" + "".join(rows))

@@ -1,17 +1,14 @@
 """The home page in a real browser: it lives while runs go on, and needs no mouse."""
 
-import threading
 from typing import Any
-from unittest import mock
 
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
-from waeup.kofa.importing.engine import RowEngine
 from waeup.kofa.tests.browser.exhibition import furnish, order, put
-from waeup.kofa.tests.browser.test_chromium import ChromiumTestCase, engine_at_work
+from waeup.kofa.tests.browser.test_chromium import ChromiumTestCase
 from waeup.kofa.tests.functional import FunctionalLayer
 
 # What fingers press; links in sentences are exempt (WCAG 2.2, 2.5.5).
@@ -43,16 +40,7 @@ class Live(HomeInChromium):
 
     def setUp(self) -> None:
         super().setUp()
-        self.gate = threading.Semaphore(0)
-        apply = RowEngine.apply
-
-        def apply_when_let(engine: Any, rows: Any) -> Any:
-            self.gate.acquire(timeout=30)
-            return apply(engine, rows)
-
-        self.more.enter_context(engine_at_work())
-        self.more.callback(self.gate.release, 1000)
-        self.more.enter_context(mock.patch.object(RowEngine, "apply", apply_when_let))
+        self.gate = self.held_batches()
         rows = (f"F{number},{'x' * 999}\n" for number in range(1200))
         self.name = put("list.csv", "code,title\n" + "".join(rows))
         self.run_id = order(self.name)
