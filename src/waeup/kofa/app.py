@@ -1,8 +1,8 @@
 """The portal: the site that holds the data center and the objects that files are imported into.
 
 A University is made by ``grok.create_application`` or simply put into the
-root folder; either way it is complete: data center, log-in and sessions are
-its local utilities, its containers are made with it.
+root folder; either way it is complete: data center, settings, log-in and
+sessions are its local utilities, its containers are made with it.
 """
 
 import grok
@@ -19,8 +19,9 @@ from waeup.kofa.authentication import (
     setup_authentication,
     setup_sessions,
 )
+from waeup.kofa.configuration import Configuration, configuration_of
 from waeup.kofa.datacenter import DataCenter
-from waeup.kofa.interfaces import IDataCenter, IUniversity
+from waeup.kofa.interfaces import IDataCenter, IDataCenterConfig, IUniversity
 from waeup.kofa.logger import Logger
 from waeup.kofa.students.container import StudentsContainer
 from waeup.kofa.university.facultiescontainer import FacultiesContainer
@@ -35,6 +36,12 @@ class University(grok.Application, grok.Container, Logger):
         DataCenter, provides=IDataCenter, public=True, name_in_container="datacenter"
     )
     grok.local_utility(
+        Configuration,
+        provides=IDataCenterConfig,
+        public=True,
+        name_in_container="configuration",
+    )
+    grok.local_utility(
         PluggableAuthentication, provides=IAuthentication, setup=setup_authentication
     )
     grok.local_utility(ClientIdManager, provides=IClientIdManager)
@@ -42,16 +49,21 @@ class University(grok.Application, grok.Container, Logger):
         PersistentSessionDataContainer, provides=ISessionDataContainer, setup=setup_sessions
     )
 
-    #: Shown in the head of each page.
-    title = "WAeUP.Kofa"
-    #: Begins the names of files that people fetch.
-    acronym = "WAeUP.Kofa"
-
     def __init__(self) -> None:
         super().__init__()
         self["users"] = UsersContainer()
         self["faculties"] = FacultiesContainer()
         self["students"] = StudentsContainer()
+
+    @property
+    def title(self) -> str:
+        """The name of the portal; shown in the head of each page."""
+        return configuration_of(self).title
+
+    @property
+    def acronym(self) -> str:
+        """Begins the names of files that people fetch."""
+        return configuration_of(self).acronym
 
 
 @grok.subscribe(University, IObjectAddedEvent)

@@ -76,10 +76,11 @@ class IUniversity(IKofaObject):
 
 
 class IDataCenterConfig(Interface):
-    """What the process says about data centers: a mapping with the keys below.
+    """What is said about data centers: a mapping with the keys below.
 
-    Registered as a global utility.  The path is consulted only when a data center
-    is made; afterwards the data center itself knows where its files are.
+    Registered as a global utility by the process, and as a local one by a portal, whose
+    people may set what they want (`waeup.kofa.configuration`).  The path is consulted only
+    when a data center is made; afterwards the data center itself knows where its files are.
     """
 
     path = schema.TextLine(title="Path", description="An existing folder.", required=True)
@@ -110,6 +111,17 @@ class IDataCenterConfig(Interface):
     mail_from = schema.ASCIILine(
         title="Sender of messages about runs",
         description="Without it, or without an `IMailDelivery`, none are sent.",
+        required=False,
+    )
+    storage_roots = schema.List(
+        title="Folders below which the storage may be moved by a page",
+        description="Without them only the operator moves it.",
+        value_type=schema.TextLine(),
+        required=False,
+    )
+    time_zone = schema.TextLine(
+        title="Time zone of times on pages",
+        description="A name of the IANA data base; the server's own without it.",
         required=False,
     )
 

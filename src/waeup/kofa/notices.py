@@ -27,7 +27,8 @@ def tell_end_of_run(site: Any, run: Run) -> None:
     or without anybody who has an address, nothing is sent.
     """
     delivery = queryUtility(IMailDelivery)
-    sender = queryUtility(IDataCenterConfig, default={}).get("mail_from")
+    config = queryUtility(IDataCenterConfig, default={})
+    sender = config.get("mail_from") if config.get("tell_ends", True) else None
     if run.order.kind in (CHECK, EXPORT) or delivery is None or sender is None:
         return
     permission = getUtility(IBatchProcessor, name=run.order.processor).permission

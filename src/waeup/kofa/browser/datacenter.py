@@ -34,6 +34,7 @@ class DataCenterPage(Page):
     grok.baseclass()
     grok.context(IDataCenter)
 
+    tab = "datacenter"
     #: The ways to the other pages of a list.
     show_pages = ViewPageTemplateFile("paging.pt")
 
@@ -203,6 +204,7 @@ class Processed(DataCenterPage):
     grok.require("waeup.manageDataCenter")
 
     label = _("Processed Files")
+    tab = "files"
 
     def update(self) -> None:
         """List the finished files."""

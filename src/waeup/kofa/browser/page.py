@@ -19,6 +19,7 @@ from zope.security import checkPermission
 from zope.session.interfaces import IClientIdManager
 
 from waeup.kofa.browser import tokens
+from waeup.kofa.browser.navigation import TABS
 from waeup.kofa.errors import (
     ConfirmationNeeded,
     InvalidName,
@@ -83,6 +84,14 @@ class Crumb(NamedTuple):
 
     title: str
     url: str
+
+
+class TabLink(NamedTuple):
+    """A link of the head; `current` is what ``aria-current`` says of it."""
+
+    title: str
+    url: str
+    current: str | None
 
 
 class Static(grok.DirectoryResource):
@@ -152,7 +161,7 @@ class Page(Door):
     grok.baseclass()
 
     label: Any = ""
-    #: Which link of the head leads here, where it is not that of the object that is shown.
+    #: Name of the link of the head that leads here; see `waeup.kofa.browser.navigation`.
     tab = ""
     layout = ViewPageTemplateFile("layout.pt")
 
@@ -203,6 +212,17 @@ class Page(Door):
     def crumbs(self) -> list[Crumb]:
         """The way to this page, without the page itself."""
         return []
+
+    @property
+    def tabs(self) -> list[TabLink]:
+        """The links of the head that the person who asks may follow."""
+        found = []
+        for tab in TABS:
+            if any(self.may(permission) for permission in tab.permissions):
+                place = self.site if tab.is_portal else self.site["datacenter"]
+                url = self.url(place, tab.view) if tab.view else self.url(place)
+                found.append(TabLink(tab.title, url, "page" if tab.name == self.tab else None))
+        return found
 
     # -- messages ------------------------------------------------------------
 

@@ -50,6 +50,7 @@ class Runs(DataCenterPage):
     grok.require("waeup.manageDataCenter")
 
     label = _("Runs")
+    tab = "runs"
     limit = LISTED
     kind_title = staticmethod(kind_title)
     state_look = staticmethod(state_look)
@@ -121,7 +122,7 @@ class RunPage(RunPart):
     @property
     def tab(self) -> str:  # type: ignore[override]
         """See `Page`."""
-        return "exports" if self.shown.kind == "export" else ""
+        return "exports" if self.shown.kind == "export" else "runs"
 
     @property
     def way(self) -> dict[str, str]:

@@ -14,6 +14,7 @@ import transaction
 from zope.component import queryUtility
 
 from waeup.kofa import removals, spool
+from waeup.kofa.configuration import ensure_configuration
 from waeup.kofa.importing import canonical
 from waeup.kofa.importing import distribution as results
 from waeup.kofa.interfaces import IDataCenterConfig
@@ -33,7 +34,7 @@ log = logging.getLogger(__name__)
 UNDO_DAYS = 30
 #: Days for which the rows of a check are kept; the file may go earlier.
 CHECK_DAYS = 7
-#: Days for which the record of a run is kept.
+#: Days for which the record of a run is kept, unless the settings say otherwise.
 RUN_DAYS = 365
 
 
@@ -59,7 +60,7 @@ def recover(db: Any, site_path: str, *, verify: bool = False) -> list[Finding]:
 
     def work() -> list[Finding]:
         with open_portal(db, site_path) as site:
-            _upgrade(site["datacenter"])
+            _upgrade(site)
             return [
                 *_complete(site["datacenter"]),
                 *_forget(site["datacenter"]),
@@ -71,12 +72,16 @@ def recover(db: Any, site_path: str, *, verify: bool = False) -> list[Finding]:
     return found
 
 
-def _upgrade(datacenter: Any) -> None:
-    """Give a data center that was made before there were runs a place for them.
+def _upgrade(site: Any) -> None:
+    """Give a portal that was made before there were runs a place for them.
 
-    Likewise their order, to one that was made before it was kept.
+    Likewise their order, to one that was made before it was kept, and settings.
     """
+    datacenter = site["datacenter"]
     transaction.begin()
+    if "configuration" not in site:
+        ensure_configuration(site)
+        transaction.commit()
     if not hasattr(datacenter, "runs"):
         datacenter.runs = Runs()
         transaction.commit()
@@ -164,7 +169,10 @@ def _kept_for(run: Run) -> timedelta:
     """Return for how long a run is remembered after its end."""
     if run.order.kind == EXPORT:
         return kept_time()
-    return timedelta(days=CHECK_DAYS if run.order.kind == CHECK else RUN_DAYS)
+    if run.order.kind == CHECK:
+        return timedelta(days=CHECK_DAYS)
+    config = queryUtility(IDataCenterConfig, default={})
+    return timedelta(days=config.get("run_days", RUN_DAYS))
 
 
 def _is_needed(datacenter: Any, undo: Run) -> bool:

@@ -22,7 +22,8 @@ class UniversityTest(FunctionalTestCase):
         verifyObject(IUniversity, self.site)
 
     def test_its_containers_are_there(self) -> None:
-        self.assertEqual(sorted(self.site), ["datacenter", "faculties", "students", "users"])
+        names = ["configuration", "datacenter", "faculties", "students", "users"]
+        self.assertEqual(sorted(self.site), names)
 
     def test_the_data_center_is_found_by_name_and_as_utility(self) -> None:
         with site(self.site):

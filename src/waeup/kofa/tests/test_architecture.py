@@ -23,6 +23,7 @@ FLOORS = {
     "journal": 1,
     "importing": 2,
     "exporting": 2,
+    "configuration": 3,
     "datacenter": 3,
     "ledger": 3,
     "operations": 3,

@@ -30,8 +30,10 @@ class MailTestCase(RunTestCase):
         delivery = QueuedMailDelivery(self.queue)
         provideUtility(delivery, IMailDelivery)
         self.addCleanup(getGlobalSiteManager().unregisterUtility, delivery, IMailDelivery)
-        getUtility(IDataCenterConfig)["mail_from"] = "portal@example.org"
-        self.addCleanup(getUtility(IDataCenterConfig).pop, "mail_from", None)
+        getGlobalSiteManager().getUtility(IDataCenterConfig)["mail_from"] = "portal@example.org"
+        self.addCleanup(
+            getGlobalSiteManager().getUtility(IDataCenterConfig).pop, "mail_from", None
+        )
 
         def addresses(site):
             site["users"][USER].email = "anna@example.org"
@@ -93,7 +95,7 @@ class Notices(MailTestCase):
         self.assertEqual((run.state, run.actions), ("finished", ("undo",)))
 
     def test_without_a_sender_nothing_is_sent(self):
-        del getUtility(IDataCenterConfig)["mail_from"]
+        del getGlobalSiteManager().getUtility(IDataCenterConfig)["mail_from"]
         self.assertEqual(self.done().state, "finished")
         self.assertEqual(self.sent(), [])
 
@@ -103,7 +105,7 @@ class Traces(MailTestCase):
 
     def setUp(self):
         super().setUp()
-        del getUtility(IDataCenterConfig)["mail_from"]
+        del getGlobalSiteManager().getUtility(IDataCenterConfig)["mail_from"]
         registry = getGlobalSiteManager()
         registry.registerHandler(self.greet, (IFaculty, IObjectAddedEvent))
         self.addCleanup(registry.unregisterHandler, self.greet, (IFaculty, IObjectAddedEvent))

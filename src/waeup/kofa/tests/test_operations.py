@@ -9,7 +9,7 @@ from unittest import mock
 
 import transaction
 from zope.authentication.interfaces import IAuthentication
-from zope.component import getUtility
+from zope.component import getGlobalSiteManager, getUtility
 
 from waeup.kofa.conversion import Mapping
 from waeup.kofa.errors import (
@@ -111,7 +111,7 @@ class Uploads(OperationsTestCase):
             self.assertEqual(self.names(), FOLDERS)
 
     def test_the_limit_is_the_configured_one(self):
-        config = getUtility(IDataCenterConfig)
+        config = getGlobalSiteManager().getUtility(IDataCenterConfig)
         config["upload_limit"] = 20
         self.addCleanup(config.pop, "upload_limit")
         with self.assertRaises(TooLarge):

@@ -14,7 +14,7 @@ from grokcore.site.util import create_application
 from ZODB.FileStorage import FileStorage
 from zope.app.publication.zopepublication import ZopePublication
 from zope.authentication.interfaces import IAuthentication
-from zope.component import createObject, getUtility
+from zope.component import createObject, getGlobalSiteManager, getUtility
 from zope.component.hooks import site as site_set
 from zope.security.management import endInteraction, newInteraction
 from zope.site.folder import rootFolder
@@ -46,7 +46,7 @@ class Portal:
         self.files = files
         self.storage = os.path.join(self.home, "storage")
         os.mkdir(self.storage)
-        getUtility(IDataCenterConfig)["path"] = self.storage
+        getGlobalSiteManager().getUtility(IDataCenterConfig)["path"] = self.storage
         db = self.open()
         connection = db.open()
         root = connection.root()[ZopePublication.root_name] = rootFolder()

@@ -9,7 +9,7 @@ from unittest import mock
 
 from ZODB.POSException import ConflictError
 from zope import interface, schema
-from zope.component import createObject, getUtility
+from zope.component import createObject, getGlobalSiteManager
 from zope.lifecycleevent import modified
 
 from waeup.kofa.errors import (
@@ -209,7 +209,7 @@ class Results(ExportTestCase):
         )
 
     def test_for_how_long_can_be_said(self):
-        config = getUtility(IDataCenterConfig)
+        config = getGlobalSiteManager().getUtility(IDataCenterConfig)
         with mock.patch.dict(config, {"export_hours": 48.0}):
             run = self.done()
             self.assertEqual(run.kept_until - run.ended, timedelta(hours=48))

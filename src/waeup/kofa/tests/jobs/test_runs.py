@@ -336,7 +336,7 @@ class Modes(RunTestCase):
         self.put("new.csv", "code,title", *(f"{code},y" for code in codes[:20]))
         with self.assertRaisesRegex(ConfirmationNeeded, "could change 20 of 32 objects"):
             self.order("new.csv", "update")
-        config = getUtility(IDataCenterConfig)
+        config = getGlobalSiteManager().getUtility(IDataCenterConfig)
         config["change_share"] = 0.7
         self.addCleanup(config.pop, "change_share")
         self.assertEqual(self.done("new.csv", "update").report.updated, 20)
@@ -820,7 +820,7 @@ class Recoveries(Interrupted):
         self.assertIn("undo", run.actions)
         self.assertGreater(run.undo_bytes, 0)
         self.assertEqual((run.undo_until - run.ended).days, recovery.UNDO_DAYS)
-        config = getUtility(IDataCenterConfig)
+        config = getGlobalSiteManager().getUtility(IDataCenterConfig)
         config["undo_days"] = -1
         self.addCleanup(config.pop, "undo_days")
         self.assertEqual([each.code for each in self.recover()], ["expired"])

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from persistent import Persistent
 from zope.annotation.interfaces import IAttributeAnnotatable
-from zope.component import createObject, getGlobalSiteManager, getUtility
+from zope.component import createObject, getGlobalSiteManager
 from zope.event import notify
 from zope.lifecycleevent import ObjectModifiedEvent
 from zope.lifecycleevent.interfaces import (
@@ -1028,8 +1028,10 @@ class Orders(TownTestCase):
 
     def test_what_an_undo_knows_is_kept_as_long_as_an_import_needs_it(self):
         for days in (30, 360):
-            getUtility(IDataCenterConfig)["undo_days"] = days
-            self.addCleanup(getUtility(IDataCenterConfig).pop, "undo_days", None)
+            getGlobalSiteManager().getUtility(IDataCenterConfig)["undo_days"] = days
+            self.addCleanup(
+                getGlobalSiteManager().getUtility(IDataCenterConfig).pop, "undo_days", None
+            )
             with self.subTest(days=days):
                 lines = ("code,title", f"OLD1,One {days}")
                 first = self.order("facultyprocessor", "update", *lines, name="first.csv")
@@ -1068,7 +1070,7 @@ class Orders(TownTestCase):
 
     def test_undo_records_are_forgotten_after_some_days(self):
         self.work(self.id)
-        config = getUtility(IDataCenterConfig)
+        config = getGlobalSiteManager().getUtility(IDataCenterConfig)
         config["undo_days"] = 3
         self.addCleanup(config.pop, "undo_days")
 
@@ -1090,7 +1092,7 @@ class Orders(TownTestCase):
 
     def test_undo_records_that_are_being_used_are_not_forgotten(self):
         self.work(self.id)
-        config = getUtility(IDataCenterConfig)
+        config = getGlobalSiteManager().getUtility(IDataCenterConfig)
         config["undo_days"] = -1
         self.addCleanup(config.pop, "undo_days")
         undo = self.ask(lambda o: o.start_undo(self.id)).id
