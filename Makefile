@@ -8,7 +8,7 @@ ARGS ?=
 SETUP := .venv/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak bench lint docs pictures clean
+.PHONY: help run test soak bench lint docs messages pictures clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile
@@ -33,6 +33,9 @@ lint: $(SETUP) ## check style and types
 
 docs: $(SETUP) ## build the manual into docs/_build
 	bin/sphinx-build -n -W --keep-going -q docs docs/_build
+
+messages: $(SETUP) ## gather the texts of pages for translators, into src/waeup/kofa/locales
+	.venv/bin/python -m waeup.kofa.tests.locales.messages
 
 pictures: $(SETUP) ## make the pictures of the manual anew, by Chromium
 	.venv/bin/python -m waeup.kofa.tests.browser.pictures

@@ -7,6 +7,7 @@ from setuptools import find_namespace_packages, setup
 HERE = Path(__file__).parent
 
 INSTALL_REQUIRES = [
+    "Babel",
     "bcrypt",
     "BTrees",
     "charset-normalizer",
@@ -97,7 +98,7 @@ setup(
     packages=find_namespace_packages(where="src", include=["waeup.*"]),
     package_dir={"": "src"},
     # By kind, not by MANIFEST.in alone: an install from a copy without git has them too.
-    package_data={"": ["*.zcml", "*.pt", "*.txt", "*.css", "*.js", "*.svg"]},
+    package_data={"": ["*.zcml", "*.pt", "*.txt", "*.css", "*.js", "*.svg", "*.po", "*.pot"]},
     include_package_data=True,
     zip_safe=False,
     python_requires=">=3.10,<3.14",

@@ -1,16 +1,27 @@
 """What can go wrong, in one place.
 
 Each class says in its docstring what the caller should do.  Messages tell what
-is wrong, where, what would be right and what to do; they are shown to people
-as they are.  `Refused` and its children mean: bad input, nothing was changed.
+is wrong, where, what would be right and what to do.  They are texts of
+`waeup.kofa.i18n`: ``str()`` of an error is English, pages say `message` in the
+language of the person.  `Refused` and its children mean: bad input, nothing was changed.
 `Fault` and its children mean: the machine failed, the work can be repeated.
 Where a builtin has the same meaning, the class inherits from it too, so that
 ``except ValueError`` of older code keeps working.
 """
 
+from waeup.kofa.i18n import english
+
 
 class KofaError(Exception):
     """Base of all errors of this package; catch it only at a door."""
+
+    @property
+    def message(self) -> str:
+        """What the error says, to be translated; '' for an error without words."""
+        return self.args[0] if self.args else ""
+
+    def __str__(self) -> str:
+        return english(self.message) if len(self.args) < 2 else super().__str__()
 
 
 class Refused(KofaError):
@@ -55,6 +66,21 @@ class ConfirmationNeeded(Refused):
 
 class TooLarge(Refused, ValueError):
     """The content exceeds a configured limit; split it or raise the limit."""
+
+
+class InvalidSettings(Refused, ValueError):
+    """Values cannot be settings; correct them.
+
+    `wrong` says of each, by name, what is wrong with it.
+    """
+
+    def __init__(self, message: str, wrong: dict[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.wrong = wrong if wrong is not None else {}
+
+
+class Outdated(ItemBusy):
+    """Somebody has changed meanwhile what a change was made for; look at it, and repeat yours."""
 
 
 class InvalidStoragePath(Refused, ValueError):

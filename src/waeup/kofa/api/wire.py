@@ -24,11 +24,15 @@ from waeup.kofa import errors
 from waeup.kofa.conversion import FittedMapping, Mapping, SavedMapping
 from waeup.kofa.errors import Fault, KofaError, NotUnderstood
 from waeup.kofa.exporting import Wish
+from waeup.kofa.i18n import english
 from waeup.kofa.importing.checking import CheckedRow
 from waeup.kofa.importing.failing import ProblemGroup
 from waeup.kofa.importing.preview import Preview
 from waeup.kofa.importing.report import Report
 from waeup.kofa.jobs import Finding as Found
+from waeup.kofa.letters import Written
+from waeup.kofa.notices import MailQueue, QueuedMessage
+from waeup.kofa.operations.settings import Forgotten, LetterTexts, Section, Setting
 from waeup.kofa.operations.values import (
     CellInfo,
     ChoiceColumn,
@@ -66,23 +70,30 @@ VALUES: tuple[type, ...] = (
     Finding,
     FittedMapping,
     ForeignText,
+    Forgotten,
     FormerImport,
     Found,
+    LetterTexts,
     LikeCell,
+    MailQueue,
     Mapping,
     Preview,
     ProblemGroup,
     ProcessorInfo,
     ProposedColumn,
+    QueuedMessage,
     ReadOptions,
     Report,
     RowVerdict,
     RunInfo,
     SavedMapping,
+    Section,
+    Setting,
     StoredFile,
     Upload,
     UserInfo,
     Wish,
+    Written,
 )
 #: Errors that are raised again as what they are; another one arrives as the next of its bases.
 ERRORS: tuple[type[KofaError], ...] = (
@@ -162,7 +173,7 @@ def encode_error(error: Exception) -> bytes:
         )
         return encode({"error": Fault.__name__, "text": text, "more": {}})
     # `str` of some errors is the repr of what they say.
-    text = str(error.args[0] if len(error.args) == 1 else error)
+    text = english(error.args[0]) if len(error.args) == 1 else str(error)
     more = {}
     for attribute, value in vars(error).items():
         # What cannot be sent, such as objects, stays here.
@@ -200,7 +211,7 @@ def _plain(value: Any, files: list[BinaryIO] | None) -> Any:
     if value is None or kind in (bool, int):
         return value
     if isinstance(value, str):
-        return str(value)
+        return english(value)
     if kind is float:
         # JSON has no word for these.
         return value if math.isfinite(value) else {"float": repr(value)}

@@ -7,7 +7,6 @@ from urllib.parse import urlencode
 
 import grok
 from zope.browserpage import ViewPageTemplateFile
-from zope.i18n import translate
 
 from waeup.kofa.browser.page import Crumb, Page
 from waeup.kofa.browser.words import FORMAT_TITLES, PACKING_TITLES, holding_text
@@ -64,21 +63,13 @@ class DataCenterPage(Page):
 
     def former_text(self, former: FormerImport) -> str:
         """Say that a content was imported before, when, and by whom."""
-        mapping = {"date": former.date_text, "user": former.user}
+        mapping = {"date": self.time(former.date), "user": former.user}
         text = _("This is the file that was imported on ${date} by ${user}.", mapping=mapping)
         return self.words(text)
 
     def former_link(self, former: FormerImport) -> str | None:
         """Return the address of the run of a former import, for who may see it."""
         return self.link("run", id=former.run) if former.run else None
-
-    def time(self, moment: Any) -> str:
-        """Return a moment as it is shown, in the time of the server."""
-        return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-    def words(self, message: Any) -> str:
-        """Return a text in the language of the person."""
-        return translate(message, context=self.request)
 
     def known_run(self, id: str | None) -> RunInfo | None:
         """Return a run, or None when there is none, or it is not known any more."""

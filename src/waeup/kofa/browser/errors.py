@@ -77,7 +77,7 @@ class FaultPage(ErrorPage):
     @property
     def text(self) -> str:  # type: ignore[override]
         """What the fault says."""
-        return str(self.context)
+        return self.words(self.context)
 
     def isSystemError(self) -> bool:
         """Let the publisher write the traceback to the log."""
@@ -98,7 +98,7 @@ class RefusedPage(ErrorPage):
     @property
     def text(self) -> str:  # type: ignore[override]
         """What the refusal says."""
-        return str(self.context)
+        return self.words(self.context)
 
 
 class NotAllowedPage(RefusedPage):

@@ -15,7 +15,7 @@ from waeup.kofa.browser.page import FORM_LIMIT, Crumb, Door, FormPage
 from waeup.kofa.browser.ranges import FilePart, Part, Unsatisfiable, part_of
 from waeup.kofa.browser.runparts import live_texts
 from waeup.kofa.browser.tokens import TOKEN_FIELD
-from waeup.kofa.browser.words import FORMAT_TITLES, PACKING_TITLES, size_text, state_title
+from waeup.kofa.browser.words import FORMAT_TITLES, PACKING_TITLES, state_title
 from waeup.kofa.errors import NoSuchItem, Refused
 from waeup.kofa.exporting import Wish
 from waeup.kofa.exporting.filters import FROM, TO
@@ -58,7 +58,6 @@ class Exports(DataCenterPage, FormPage):
     tab = "exports"
     limit = LISTED
     buttons = {"cancelrun": "cancel", "resume": "resume", "discard": "discard"}
-    size_text = staticmethod(size_text)
     live_texts = staticmethod(live_texts)
 
     def prepare(self) -> None:

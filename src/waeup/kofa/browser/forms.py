@@ -11,8 +11,17 @@ from typing import Any, NamedTuple
 import grok
 from zope import schema
 from zope.browserpage import ViewPageTemplateFile
-from zope.i18n import translate
-from zope.schema.interfaces import IBool, IChoice, IDate, IFloat, IInt, IPassword, IText, ITextLine
+from zope.schema.interfaces import (
+    IASCIILine,
+    IBool,
+    IChoice,
+    IDate,
+    IFloat,
+    IInt,
+    IPassword,
+    IText,
+    ITextLine,
+)
 
 from waeup.kofa.browser.page import FormPage
 from waeup.kofa.conversion import FieldPlan, allowed_values
@@ -28,7 +37,7 @@ class FormField(NamedTuple):
 
     `kind` is ``text``, ``lines``, ``flag`` or ``choice``; `type` that of an input.  `text` is
     what was entered, or else the present value; `choices` are pairs of text and title, `error`
-    says what is wrong, '' if nothing is.
+    says what is wrong, '' if nothing is; `note` is said about the present value.
     """
 
     name: str
@@ -40,11 +49,13 @@ class FormField(NamedTuple):
     choices: tuple[tuple[str, Any], ...]
     required: bool
     error: Any
+    note: Any = ""
 
     @property
     def described_by(self) -> str | None:
         """The ids of what explains the field to a screen reader."""
         ids = [f"{self.name}-help"] if self.description else []
+        ids += [f"{self.name}-note"] if self.note else []
         ids += [f"{self.name}-error"] if self.error else []
         return " ".join(ids) or None
 
@@ -52,7 +63,8 @@ class FormField(NamedTuple):
 class SchemaFormPage(FormPage):
     """A page whose form has fields of schemas.
 
-    `errors` are texts by names of fields; a page adds what it finds wrong itself.
+    `errors` are texts by names of fields; a page adds what it finds wrong itself, and to `notes`
+    what is to be said about present values.
     """
 
     grok.baseclass()
@@ -63,6 +75,7 @@ class SchemaFormPage(FormPage):
     def __init__(self, context: Any, request: Any) -> None:
         super().__init__(context, request)
         self.errors: dict[str, Any] = {}
+        self.notes: dict[str, Any] = {}
 
     def form_fields(
         self, iface: Any, present: Any, names: Iterable[str] | None = None
@@ -92,6 +105,7 @@ class SchemaFormPage(FormPage):
                     _choices(field) if kind == "choice" else (),
                     bool(field.required),
                     self.errors.get(name, ""),
+                    self.notes.get(name, ""),
                 )
             )
         return found
@@ -119,7 +133,7 @@ class SchemaFormPage(FormPage):
             try:
                 values[name] = FieldPlan(field).convert(text, "create", False)
             except ConversionError as error:
-                self.errors[name] = str(error)
+                self.errors[name] = error.message
         return values
 
     def say_errors(self) -> bool:
@@ -128,10 +142,6 @@ class SchemaFormPage(FormPage):
             self.response.setStatus(400)
             self.say(_("Nothing was changed: see what is said at the fields."), "danger")
         return bool(self.errors)
-
-    def words(self, message: Any) -> str:
-        """Return a text in the language of the person."""
-        return translate(message, context=self.request)
 
 
 def _fields(iface: Any, names: Iterable[str] | None) -> list[tuple[str, Any]]:
@@ -151,7 +161,8 @@ def _kind(field: Any) -> tuple[str, str]:
         return "text", "date"
     if IInt.providedBy(field) or IFloat.providedBy(field):
         return "text", "number"
-    if IText.providedBy(field) and not ITextLine.providedBy(field):
+    is_line = ITextLine.providedBy(field) or IASCIILine.providedBy(field)
+    if IText.providedBy(field) and not is_line:
         return "lines", ""
     return "text", "text"
 

@@ -2,13 +2,15 @@
 
 from ipaddress import ip_address
 from itertools import count
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, urlencode, urlsplit
 
 import grok
 
 from waeup.kofa.authentication import log_in, log_out
+from waeup.kofa.browser.language import keep_language
 from waeup.kofa.browser.page import FormPage
 from waeup.kofa.browser.throttle import LoginThrottle
+from waeup.kofa.i18n import LANGUAGES
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.interfaces import IUniversity
 
@@ -29,7 +31,8 @@ class Login(FormPage):
     grok.require("waeup.Public")
 
     label = _("Log in")
-    buttons = {"SUBMIT": "log_in"}
+    buttons = {"SUBMIT": "log_in", "LANGUAGE": "choose_language"}
+    languages = tuple(LANGUAGES.items())
 
     def prepare(self) -> None:
         """Keep the way back."""
@@ -54,6 +57,13 @@ class Login(FormPage):
             self.redirect(local_path(self.field("camefrom")) or self.url(self.context))
         else:
             self._deny(401, _("You entered wrong credentials."))
+
+    def choose_language(self) -> None:
+        """Show the page in another language, and let the browser keep it."""
+        keep_language(self.request, self.field("LANGUAGE"))
+        camefrom = local_path(self.field("camefrom"))
+        address = self.url(self.context, "login")
+        self.redirect(f"{address}?{urlencode({'camefrom': camefrom})}" if camefrom else address)
 
     def _deny(self, status: int, message: str) -> None:
         """Show the form again with `message`."""

@@ -587,7 +587,7 @@ class Import3(PartedStep):
                 draft.filename, draft.processor, draft.mode, mapping, self.options
             )
         except Refused as refusal:
-            return [str(refusal)]
+            return [self.words(refusal)]
         return []
 
     @property

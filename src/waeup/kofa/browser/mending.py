@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 import grok
 import transaction
 from zope.browserpage import ViewPageTemplateFile
-from zope.i18n import translate
 from zope.publisher.http import DirectResult
 
 from waeup.kofa.browser import tokens
@@ -624,7 +623,7 @@ class Import4(DraftStep, RunPart):
         try:
             yield
         except Refused as refusal:
-            self.row_error = str(refusal)
+            self.row_error = self.words(refusal)
             raise
 
 
@@ -690,11 +689,11 @@ class Mend(Door):
         except Refused as refusal:
             # A refusal promises that nothing was changed; this keeps the promise.
             transaction.abort()
-            return self._refused(status_of(refusal), str(refusal))
+            return self._refused(status_of(refusal), refusal.message)
 
     def _refused(self, status: int, text: Any) -> str:
         self.response.setStatus(status)
-        return json.dumps({"error": translate(text, context=self.request)})
+        return json.dumps({"error": self.words(text)})
 
     def _told(self, draft: str, number: int) -> dict[str, Any]:
         """Do what is asked for, and return how the row and the draft are then."""
@@ -710,7 +709,7 @@ class Mend(Door):
         if row.is_corrected:
             verdict = operations.check_row(draft, number, {})
             words, look = verdict_words(verdict)
-        said = translate(words, context=self.request)
+        said = self.words(words)
         since = operations.corrected_since(draft)
         return {
             "row": number,
@@ -722,12 +721,12 @@ class Mend(Door):
             "messages": row.messages if verdict is None else verdict.messages,
             "said": f"{self._row_words(number)}: {said}",
             "since": since,
-            "since_text": translate(since_words(since), context=self.request),
+            "since_text": self.words(since_words(since)),
         }
 
     def _row_words(self, number: int) -> str:
         text = _("Row ${n}", mapping={"n": self.number(number)})
-        return translate(text, context=self.request)
+        return self.words(text)
 
     def _cells(self, row: FailingRow, verdict: RowVerdict | None) -> list[dict[str, Any]]:
         found = None if verdict is None else messages_by_position(verdict)
@@ -735,7 +734,7 @@ class Mend(Door):
             {
                 "position": cell.position,
                 "text": "" if cell.secret else plain(text_in_force(cell)),
-                "was": translate(was_words(cell), context=self.request),
+                "was": self.words(was_words(cell)),
                 "message": cell.message if found is None else found.get(cell.position, ""),
             }
             for cell in row.cells

@@ -5,6 +5,7 @@ are declared by name; a button is obeyed only when its form was sent by POST and
 carries the token of the session.
 """
 
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import grok
@@ -19,11 +20,13 @@ from zope.security import checkPermission
 from zope.session.interfaces import IClientIdManager
 
 from waeup.kofa.browser import tokens
+from waeup.kofa.browser.language import language_of, zone_of_portal
 from waeup.kofa.browser.navigation import TABS
 from waeup.kofa.errors import (
     ConfirmationNeeded,
     InvalidName,
     ItemBusy,
+    KofaError,
     NameTaken,
     NoSuchItem,
     NotAllowed,
@@ -32,6 +35,8 @@ from waeup.kofa.errors import (
 )
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.interfaces import IUniversity
+from waeup.kofa.locales.catalogs import preferred_tag
+from waeup.kofa.locales.formats import Formats, formats_for
 from waeup.kofa.operations import Operations
 
 #: Everything comes from the portal itself; nothing inline, no frames, no other sites' forms.
@@ -131,9 +136,47 @@ class Door(grok.View):
         """What the person who asks can do."""
         return Operations(self.site, self.request.principal)
 
-    def number(self, value: int) -> str:
-        """Return a number as all pages show it."""
-        return f"{value:,}"
+    # -- words, numbers and times of the person -----------------------------------
+
+    @property
+    def language(self) -> str:
+        """The language that the answer is written in."""
+        return language_of(self.request)
+
+    @property
+    def _formats(self) -> Formats:
+        """How numbers and times are written where the person is."""
+        return formats_for(preferred_tag(self.request))
+
+    def words(self, text: Any) -> str:
+        """Return a text in the language of the person; of a refusal, what it says."""
+        message = text.message if isinstance(text, KofaError) else text
+        return translate(message, context=self.request)
+
+    def number(self, value: float, digits: int = 0) -> str:
+        """Return a number as the person writes it."""
+        return self._formats.number(value, digits)
+
+    def percent(self, fraction: float) -> str:
+        """Return a share of 1 in percent."""
+        return self._formats.percent(fraction)
+
+    def size(self, size: int) -> str:
+        """Return a number of bytes."""
+        return self._formats.size(size)
+
+    def time(self, moment: datetime) -> str:
+        """Return a moment in the time of the portal."""
+        return self._formats.time(moment, zone_of_portal())
+
+    def date(self, moment: datetime) -> str:
+        """Return the day of a moment in the time of the portal."""
+        return self._formats.date(moment, zone_of_portal())
+
+    def set_language_headers(self) -> None:
+        """Tell the browser the language of the answer, and caches what it depends on."""
+        self.response.setHeader("Content-Language", self.language)
+        self.response.setHeader("Vary", "Accept-Language, Cookie")
 
     def set_security_headers(self) -> None:
         """Tell the browser what it must not do with the answer."""
@@ -172,6 +215,7 @@ class Page(Door):
     def answer(self) -> Any:
         """See `Door`; around the content comes the layout."""
         self.set_security_headers()
+        self.set_language_headers()
         self.response.setHeader("Content-Type", "text/html;charset=utf-8")
         self.response.setHeader("Cache-Control", "no-store")
         # All addresses are absolute: the publisher need not write a <base> into the page.
@@ -185,7 +229,7 @@ class Page(Door):
     def title(self) -> str:
         """What the browser calls the page: heading, section and portal, each named once."""
         names = [self.label, self.section, self.site.title if self.site is not None else ""]
-        texts = [translate(name, context=self.request) for name in names if name]
+        texts = [self.words(name) for name in names if name]
         return " - ".join(dict.fromkeys(texts))
 
     @property
@@ -226,13 +270,13 @@ class Page(Door):
 
     # -- messages ------------------------------------------------------------
 
-    def say(self, message: str, type: str = "success") -> None:  # noqa: A002  (1.9's keyword)
-        """Show `message` on this page."""
-        self.messages_here.append(Message(translate(message, context=self.request), type))
+    def say(self, message: Any, type: str = "success") -> None:  # noqa: A002  (1.9's keyword)
+        """Show a text, or what a refusal says, on this page."""
+        self.messages_here.append(Message(self.words(message), type))
 
-    def flash(self, message: str, type: str = "success") -> None:  # noqa: A002  (Grok's keyword)
-        """Show `message` on the next page that this browser is sent to."""
-        super().flash(translate(message, context=self.request), type)
+    def flash(self, message: Any, type: str = "success") -> None:  # noqa: A002  (Grok's keyword)
+        """Show a text, or what a refusal says, on the next page that this browser is sent to."""
+        super().flash(self.words(message), type)
 
     def messages(self) -> list[Message]:
         """Return what is to be said, and forget it."""
@@ -295,4 +339,4 @@ class FormPage(Page):
             # A refusal promises that nothing was changed; this keeps the promise.
             transaction.abort()
             self.response.setStatus(status_of(refusal))
-            self.say(str(refusal), "danger")
+            self.say(refusal, "danger")

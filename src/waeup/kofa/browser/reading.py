@@ -90,7 +90,7 @@ class Reading(PartedStep):
             at = changed[0] if len(changed) == 1 else ""
             self.operations.preview(self.draft.filename, options=options)
         except (TableError, TooLarge) as refusal:
-            self.wrong = {at: str(refusal)}
+            self.wrong = {at: self.words(refusal)}
             raise
         if options != self.options:
             self.save(reading=now, columns=None, constants=(), values=(), left_alone=())
@@ -127,7 +127,7 @@ class Reading(PartedStep):
         try:
             return self.preview
         except (TableError, TooLarge) as refusal:
-            self.unread = str(refusal)
+            self.unread = self.words(refusal)
             return None
 
     @property

@@ -5,7 +5,6 @@ from functools import cached_property
 from typing import Any
 
 import grok
-from zope.i18n import translate
 
 from waeup.kofa.browser.datacenter import DataCenterPage
 from waeup.kofa.browser.page import Crumb, Door, status_of
@@ -15,7 +14,6 @@ from waeup.kofa.browser.words import (
     kind_title,
     mode_title,
     percent,
-    size_text,
     state_look,
     state_title,
 )
@@ -94,7 +92,6 @@ class RunPage(RunPart):
         "mend": "mend",
         "discard": "discard",
     }
-    size_text = staticmethod(size_text)
 
     @property
     def label(self) -> Any:
@@ -207,7 +204,7 @@ class RunStatus(Door):
             return json.dumps(self._told(self.operations.run(self.field("id"))))
         except Refused as refusal:
             self.response.setStatus(status_of(refusal))
-            return json.dumps({"error": str(refusal)})
+            return json.dumps({"error": self.words(refusal)})
 
     def _told(self, run: RunInfo) -> dict[str, Any]:
         texts = live_texts(run)
@@ -215,5 +212,5 @@ class RunStatus(Door):
         more = ("fraction", "rate", "remaining", "waits_for")
         return {
             **{name: getattr(run, name) for name in (*names, *more)},
-            "texts": {name: translate(text, context=self.request) for name, text in texts.items()},
+            "texts": {name: self.words(text) for name, text in texts.items()},
         }

@@ -58,7 +58,7 @@ class DraftStep(ImportStep):
         try:
             draft = self.draft
         except NoSuchItem as gone:
-            self.flash(str(gone), "warning")
+            self.flash(gone, "warning")
             self.redirect(self.link("import1"))
             return
         missing = [step for name, step in self.needs.items() if not getattr(draft, name)]
@@ -73,7 +73,7 @@ class DraftStep(ImportStep):
             except NoSuchItem as gone:
                 # The file was imported, deleted or moved meanwhile.
                 self.operations.drop_draft(draft.id)
-                self.flash(str(gone), "warning")
+                self.flash(gone, "warning")
                 self.redirect(self.link("import1"))
             except (TableError, TooLarge):
                 # Step 2 says why, and lets the officer say how the file is to be read.

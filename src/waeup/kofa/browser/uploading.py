@@ -124,7 +124,7 @@ class UploadPage(DataCenterPage, FormPage):
             transaction.abort()
             self.response.setStatus(status_of(refusal))
             code = "taken" if isinstance(refusal, NameTaken) else ""
-            return json.dumps({"error": str(refusal), "code": code})
+            return json.dumps({"error": self.words(refusal), "code": code})
         return json.dumps(self._told(stored))
 
     def _receive(self) -> Upload:

@@ -119,15 +119,6 @@ def percent(run: RunInfo) -> int:
     return min(share, 99) if run.state == "running" else share
 
 
-def size_text(size: int) -> str:
-    """Return a number of bytes as people read it."""
-    if size < 1000:
-        return f"{size} bytes"
-    if size < 1_000_000:
-        return f"{size / 1000:.1f} kB"
-    return f"{size / 1_000_000:,.1f} MB"
-
-
 def duration(seconds: float) -> Any:
     """Say how long something will take, no more exactly than anybody can know."""
     if seconds < 60:

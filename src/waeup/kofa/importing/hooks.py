@@ -12,6 +12,7 @@ from ZODB.POSException import POSError
 from zope.interface import Invalid
 
 from waeup.kofa.errors import DuplicationError, Fault, Refused
+from waeup.kofa.i18n import english
 
 #: What an import can do; ``upsert`` updates what exists, and creates what does not.
 CREATE, UPDATE, REMOVE, UPSERT = "create", "update", "remove", "upsert"
@@ -69,11 +70,11 @@ def row_error(exc: Exception) -> str:
     if isinstance(exc, FAULTS) and not isinstance(exc, Refused):
         raise exc
     if isinstance(exc, DuplicationError):
-        return exc.msg
+        return english(exc.msg)
     if isinstance(exc, Invalid):
         return f"{type(exc).__name__}: {exc}"
     if isinstance(exc, KeyError) and exc.args:
-        return str(exc.args[0])
+        return english(exc.args[0])
     text = str(exc)
     if isinstance(exc, ValueError) and text:
         return text

@@ -18,6 +18,7 @@ from zope.schema.interfaces import IPassword
 from waeup.kofa.conversion import IGNORED, FieldPlan, ValueRequired, Values, plan_fields
 from waeup.kofa.conversion.wording import shown
 from waeup.kofa.errors import ConversionError, MappingError
+from waeup.kofa.i18n import english
 from waeup.kofa.importing.hooks import UPDATE, UPSERT, row_error
 from waeup.kofa.interfaces import IGNORE_MARKER, IBatchProcessor
 
@@ -132,7 +133,7 @@ class ValuePlan:
             try:
                 invariant(holder)
             except Invalid as exc:
-                messages.append(str(exc.args[0]) if exc.args else type(exc).__name__)
+                messages.append(english(exc.args[0]) if exc.args else type(exc).__name__)
             except AttributeError:
                 # The invariant speaks about a field that the row does not set.
                 continue

@@ -1,0 +1,1 @@
+"""Tests of languages, and what gathers the texts for translators."""
