@@ -15,8 +15,10 @@ from typing import Any, NamedTuple
 
 from waeup.kofa.conversion import is_ignored
 
+#: The attribute in which an object keeps its marks; see `waeup.kofa.importing.history`.
+MARKS = "_kofa_history"
 #: Attributes that are not an object's own business.
-_SKIPPED = ("_v_", "_p_", "__parent__", "__name__", "__provides__")
+_SKIPPED = ("_v_", "_p_", "__parent__", "__name__", "__provides__", MARKS)
 _PLAIN = (type(None), str, int, float, bytes, bool, date, timedelta, Decimal)
 #: Stands in texts for what nobody must see.
 HIDDEN = "***"

@@ -38,6 +38,7 @@ from waeup.kofa.importing.effects import (
     serial_of,
     values_of,
 )
+from waeup.kofa.importing.history import Marker
 from waeup.kofa.importing.hooks import (
     CREATE,
     REMOVE,
@@ -100,6 +101,7 @@ class Manner(NamedTuple):
     `restart` begins the transaction anew: for a caller in whose transaction nothing happened
     before a batch, that is cheaper than a savepoint, with which all is written twice.
     `corrections` says, by number, which rows are read otherwise than they stand in the table.
+    `mark` is called with each object that a row has changed, if effects are recorded.
     """
 
     skip_unchanged: bool = False
@@ -108,6 +110,7 @@ class Manner(NamedTuple):
     expected: Expected | None = None
     restart: Callable[[], object] | None = None
     corrections: Mapping[int, Correction] | None = None
+    mark: Marker | None = None
 
 
 class Columns(NamedTuple):
@@ -406,6 +409,8 @@ class RowEngine:
         row.row.found = {}
         try:
             done = self._apply(row)
+            if self._manner.mark is not None and done.effect is not None:
+                self._manner.mark(done.effect.obj, done.outcome, row.number)
         except _RowRefused as exc:
             return self._failed(row, self._unexpected(row, outcomes.FAILED, str(exc)))
         except Exception as exc:

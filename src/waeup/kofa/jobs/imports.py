@@ -27,6 +27,7 @@ from waeup.kofa.importing import canonical, segments
 from waeup.kofa.importing.checking import CheckReader
 from waeup.kofa.importing.effects import Effect
 from waeup.kofa.importing.engine import Manner, RowEngine, SourceRows
+from waeup.kofa.importing.history import marker
 from waeup.kofa.importing.hooks import overridden
 from waeup.kofa.importing.reading import limits
 from waeup.kofa.importing.report import FAILED, Report, Tally
@@ -147,6 +148,7 @@ class _ImportedRows:
                     expected=expected,
                     restart=job.restart,
                     corrections=job.run.corrected_rows(),
+                    mark=marker(job.run.id),
                 ),
             )
             files = engine.result_files(*segments.segment_paths(self.work.path, job.claim.token))

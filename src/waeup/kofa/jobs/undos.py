@@ -20,8 +20,9 @@ from waeup.kofa.importing import distribution as results
 from waeup.kofa.importing import segments
 from waeup.kofa.importing.checking import CheckWriter
 from waeup.kofa.importing.effects import Effect
+from waeup.kofa.importing.history import RESTORED, RETURNED, marker
 from waeup.kofa.importing.hooks import row_error
-from waeup.kofa.importing.report import CREATED, FAILED, RowResult, Tally
+from waeup.kofa.importing.report import CREATED, FAILED, UPDATED, RowResult, Tally
 from waeup.kofa.importing.results import ResultFiles
 from waeup.kofa.importing.undoing import Restored, Serials, UndoConflict, title_of, undo_effect
 from waeup.kofa.interfaces import IBatchProcessor
@@ -44,6 +45,8 @@ from waeup.kofa.spool.disk import digest_of, disk, faults
 COLUMNS = ("row", "object", "outcome", "reason")
 #: Ends the name of the result file.
 UNDONE_SUFFIX = ".undone.csv"
+#: How an undo marks an object, by what became of it; one that goes again is not asked any more.
+_MARKS = {CREATED: RETURNED, UPDATED: RESTORED}
 
 
 def do_undo(job: Job) -> None:
@@ -115,6 +118,7 @@ class _Undo:
         self.processor: Any = getUtility(IBatchProcessor, name=job.order.processor)
         own = {_serial_of(batch): batch for batch in undone.undo.values()}
         self.serials = Serials(own, self._undos)
+        self.mark = marker(job.run.id)
 
     def numbers(self) -> list[int]:
         """Return the numbers of the batches that are still there, the last one first."""
@@ -196,6 +200,8 @@ class _Undo:
             outcome = undo_effect(self.processor, effect, self.job.site, self.serials)
             if outcome == CREATED:
                 note_return(effect.obj)
+            if outcome in _MARKS:
+                self.mark(effect.obj, _MARKS[outcome], row)
         except UndoConflict as conflict:
             return _result(row, effect, FAILED, str(conflict))
         except Exception as exc:

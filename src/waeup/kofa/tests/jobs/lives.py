@@ -22,6 +22,8 @@ from zope.securitypolicy.interfaces import IPrincipalRoleManager, IRole
 from zope.securitypolicy.role import Role
 
 from waeup.kofa.conversion import Mapping
+from waeup.kofa.importing.effects import MARKS
+from waeup.kofa.importing.history import marks_of
 from waeup.kofa.importing.results import ResultFiles
 from waeup.kofa.interfaces import IBatchProcessor
 from waeup.kofa.jobs import pace, recover
@@ -150,6 +152,20 @@ def dump(site: Any) -> dict[str, Any]:
     return found
 
 
+def marks(site: Any) -> dict[str, list[tuple[str, int]]]:
+    """Return what rows have done to objects, by the paths of these; but not when."""
+    found: dict[str, list[tuple[str, int]]] = {}
+
+    def look(obj: Any, path: str) -> None:
+        found[path] = [(mark.operation, mark.row) for mark in marks_of(obj)]
+        for name, child in obj.items() if hasattr(obj, "items") else ():
+            look(child, f"{path}/{name}")
+
+    for name in ("faculties", "students", "users"):
+        look(site[name], name)
+    return {path: rows for path, rows in found.items() if rows}
+
+
 def _dump(obj: Any, path: str, found: dict[str, Any]) -> None:
     obj._p_activate()
     state = {
@@ -159,6 +175,8 @@ def _dump(obj: Any, path: str, found: dict[str, Any]) -> None:
     }
     # The number of the next student is used up, also by one who goes again.
     state.pop("_next_number", None)
+    # An undo gives back all but the past: see `marks`.
+    state.pop(MARKS, None)
     state["local roles"] = local_roles(obj)
     state["parent"] = getattr(getattr(obj, "__parent__", None), "__name__", None)
     found[path] = state
@@ -211,6 +229,7 @@ class Stage:
     files: dict[str, bytes | None]
     ledger: dict[str, Any]
     report: dict[str, Any]
+    marks: dict[str, list[tuple[str, int]]]
 
 
 class Lives:
@@ -267,7 +286,8 @@ class Lives:
             for name in (*kept, folder, ".work"):
                 if not any(other.startswith(f"{name}/") for other in files):
                     files.pop(name, None)
-        return Stage(self.portal.objects(db), files, entries, report)
+        past = self.portal.change(marks, db)
+        return Stage(self.portal.objects(db), files, entries, report, past)
 
     def _put(self, db: Any) -> None:
         """Put the file, unless it is there; one of which nobody knows the owner goes first."""

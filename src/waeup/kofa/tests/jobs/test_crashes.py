@@ -247,7 +247,7 @@ class Witness:
         ]
 
     def _compare(self, stage: Stage, expected: Stage, where: str) -> None:
-        for name in ("objects", "files", "ledger", "report"):
+        for name in ("objects", "files", "ledger", "report", "marks"):
             self.test.assertEqual(getattr(stage, name), getattr(expected, name), where)
 
     def _before(self) -> dict[str, Any]:
