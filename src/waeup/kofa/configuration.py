@@ -6,6 +6,7 @@ the process gives a limit for the good of the machine, the portal can only set a
 The dotted name of the class is a database format.
 """
 
+from collections.abc import Mapping  # noqa: F401  (in a type comment)
 from datetime import datetime  # noqa: F401  (in a type comment)
 from typing import Any
 from zoneinfo import available_timezones
@@ -149,6 +150,15 @@ class IMaintenance(Interface):
     maintenance_since = schema.Datetime(title=_("Since"), required=False)
 
 
+#: The sections that people change, each a form of its own.
+SECTIONS = {
+    "portal": IPortalSettings,
+    "limits": ILimitSettings,
+    "retention": IRetentionSettings,
+    "mail": IMailSettings,
+}
+
+
 class IConfiguration(
     IPortalSettings, ILimitSettings, IRetentionSettings, IMailSettings, IMaintenance
 ):
@@ -180,6 +190,11 @@ class Configuration(grok.Model):
     maintmode_enabled_by = None  # type: str | None
     maintenance_text = None  # type: str | None
     maintenance_since = None  # type: datetime | None
+    #: Who has changed a section last, and when: section -> (user, time in UTC).  This mapping
+    #: and the next one are replaced as a whole.
+    changed = {}  # type: Mapping[str, tuple[str, datetime]]
+    #: Texts of messages: (name of the message, language) -> (subject, text).
+    letters = {}  # type: Mapping[tuple[str, str], tuple[str, str]]
 
     def get(self, name: str, default: Any = None) -> Any:
         """Return what is set, else what the process says, else `default`."""

@@ -1,23 +1,71 @@
-"""Messages to people about what has ended, where the operator has set mail up.
+"""Messages to people about what has ended or has come, where the operator has set mail up.
 
-A message joins the transaction: it is sent when what it tells is true.
+A message joins the transaction: it is sent when what it tells is true.  Each person gets it in
+the own language.
 """
 
 import logging
+import os
+from collections.abc import Collection, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from email import message_from_binary_file, policy
 from email.message import EmailMessage
 from typing import Any
 
 from zope.component import getUtility, queryUtility
 from zope.sendmail.interfaces import IMailDelivery
 
+from waeup.kofa.errors import InvalidSettings, Refused
+from waeup.kofa.i18n import LANGUAGES, Number
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.interfaces import IBatchProcessor, IDataCenterConfig
-from waeup.kofa.jobs.record import CHECK, EXPORT, UNDO, Run
+from waeup.kofa.jobs.record import IMPORT, UNDO, Run
+from waeup.kofa.letters import (
+    ENDED,
+    TEST,
+    UPLOADED,
+    USUAL_LANGUAGE,
+    Letter,
+    one_line,
+    texts_of,
+    write,
+)
 from waeup.kofa.permissions import get_role_titles_for, roles_with
 
 log = logging.getLogger(__name__)
 
 #: The permission of an import manager.
-IMPORT = "waeup.importData"
+MAY_IMPORT = "waeup.importData"
+#: Messages that are listed, and how their files begin while, and after, they are tried.
+MOST_LISTED = 100
+_SENDING, _REJECTED = ".sending-", ".rejected-"
+
+
+@dataclass(frozen=True)
+class QueuedMessage:
+    """A message that waits: for whom it is, since when (UTC), and whether a server refused it."""
+
+    to: str
+    subject: str
+    date: datetime
+    refused: bool
+
+
+@dataclass(frozen=True)
+class MailQueue:
+    """How mail is set up, and what waits.
+
+    `is_sent` says that the operator has set mail up; `sender` is whom messages come from.
+    `waiting` and `refused` are numbers, `messages` the oldest of both.
+    """
+
+    is_sent: bool
+    sender: str | None
+    waiting: int
+    refused: int
+    messages: tuple[QueuedMessage, ...]
 
 
 def tell_end_of_run(site: Any, run: Run) -> None:
@@ -26,61 +74,203 @@ def tell_end_of_run(site: Any, run: Run) -> None:
     Those who lack a permission that the kind of objects asks for are not told.  Without mail,
     or without anybody who has an address, nothing is sent.
     """
-    delivery = queryUtility(IMailDelivery)
-    config = queryUtility(IDataCenterConfig, default={})
-    sender = config.get("mail_from") if config.get("tell_ends", True) else None
-    if run.order.kind in (CHECK, EXPORT) or delivery is None or sender is None:
+    if run.order.kind not in (IMPORT, UNDO) or not _is_wanted("tell_ends", True):
         return
     permission = getUtility(IBatchProcessor, name=run.order.processor).permission
-    recipients = _addresses(site, {IMPORT, permission, *run.needs})
-    if not recipients:
-        return
     try:
-        message = EmailMessage()
-        message["From"], message["To"] = sender, ", ".join(recipients)
-        message["Subject"] = f"{site.title}: {run.title} has ended"
-        message.set_content(_text(run))
-        delivery.send(sender, recipients, message.as_bytes())
+        recipients = _recipients(site, {MAY_IMPORT, permission, *run.needs})
+        _send(site, ENDED, recipients, _words_of_run(run))
     except Exception:
         # That nobody can be told must not keep the run from its end.
         log.exception("The end of the %s could not be told by mail.", run.title)
 
 
-def _addresses(site: Any, permissions: set[str]) -> list[str]:
-    """Return the addresses of the accounts that have all these permissions."""
-    found = set()
-    for account in site["users"].values():
-        may = all(roles_with(permission) & set(account.roles) for permission in permissions)
-        if may and account.email and not account.suspended:
-            found.add(account.email)
+def wants_uploads() -> bool:
+    """Tell whether somebody is told of uploads, thus whether a look at them is worth it."""
+    return _is_wanted("tell_uploads", False)
+
+
+def tell_upload(
+    site: Any,
+    user: str,
+    original: str,
+    name: str,
+    rows: int | None,
+    columns: Iterable[tuple[str, list[str]]],
+    needs: Collection[str],
+) -> None:
+    """Tell the import managers of a file that has come.
+
+    `columns` are names and the first values; `needs` are the permissions that the file needs.
+    """
+    try:
+        words = {
+            "original": original,
+            "file": name,
+            "user": user,
+            "rows": "?" if rows is None else Number(rows),
+            "columns": [
+                f"{column}: {'; '.join(values)} ..." if values else column
+                for column, values in columns
+            ],
+        }
+        _send(site, UPLOADED, _recipients(site, {MAY_IMPORT, *needs}), words)
+    except Exception:
+        # The file has come, whether anybody is told or not.
+        log.exception("The upload of %s could not be told by mail.", name)
+
+
+def send_test(site: Any, account: Any) -> str:
+    """Send a message to a person, and return the address.
+
+    Raises `Refused` where nothing can be sent.
+    """
+    if not account.email:
+        raise Refused(
+            _(
+                "The account ${user} has no e-mail address. Enter one, then try again.",
+                mapping={"user": account.name},
+            )
+        )
+    if queryUtility(IMailDelivery) is None or _sender() is None:
+        raise Refused(
+            _(
+                "Mail is not set up: the operator of the server names a mail server and a sender "
+                "with `kofactl run --smtp HOST --mail-from ADDRESS`."
+            )
+        )
+    address: str = account.email
+    _send(site, TEST, {_language_of(account): [address]}, {"user": account.name})
+    return address
+
+
+def queue() -> MailQueue:
+    """Return how mail is set up, and what waits."""
+    delivery = queryUtility(IMailDelivery)
+    path = getattr(delivery, "queuePath", None)
+    found = _files(path) if path else []
+    refused = sum(name.startswith(_REJECTED) for _time, name, _path in found)
+    messages = [message for each in found[:MOST_LISTED] if (message := _queued(*each))]
+    return MailQueue(
+        delivery is not None, _sender(), len(found) - refused, refused, tuple(messages)
+    )
+
+
+def check_address(address: str) -> None:
+    """Raise `InvalidSettings` for what is no single e-mail address."""
+    local, at, domain = address.rpartition("@")
+    is_plain = all(33 <= ord(c) < 127 and c not in '<>()[]\\,;:"' for c in address)
+    if not (is_plain and at and local and "@" not in local and all(domain.split("."))):
+        raise InvalidSettings(
+            _(
+                "${text} is no e-mail address, such as portal@example.org.",
+                mapping={"text": one_line(address)},
+            )
+        )
+
+
+def _files(path: str) -> list[tuple[float, str, str]]:
+    """Return time, name and path of what waits in a maildir, the oldest first."""
+    found = []
+    for folder in ("new", "cur"):
+        with suppress(OSError), os.scandir(os.path.join(path, folder)) as entries:
+            for entry in entries:
+                # What is being sent has a second name meanwhile.
+                if entry.name.startswith(_SENDING):
+                    continue
+                with suppress(FileNotFoundError):
+                    found.append((entry.stat().st_mtime, entry.name, entry.path))
     return sorted(found)
 
 
-def _text(run: Run) -> str:
+def _queued(moment: float, name: str, path: str) -> QueuedMessage | None:
+    """Return what a file says, or None when it has just been sent."""
+    try:
+        with open(path, "rb") as stream:
+            message = message_from_binary_file(stream, policy=policy.default)
+    except FileNotFoundError:
+        return None
+    return QueuedMessage(
+        one_line(str(message["X-Zope-To"] or message["To"] or "")),
+        one_line(str(message["Subject"] or "")),
+        datetime.fromtimestamp(moment, timezone.utc),
+        name.startswith(_REJECTED),
+    )
+
+
+def _is_wanted(name: str, usually: bool) -> bool:
+    """Tell whether messages of a sort are wanted, and can be sent."""
+    config = queryUtility(IDataCenterConfig, default={})
+    is_set_up = queryUtility(IMailDelivery) is not None and _sender() is not None
+    return is_set_up and bool(config.get(name, usually))
+
+
+def _sender() -> str | None:
+    sender: str | None = queryUtility(IDataCenterConfig, default={}).get("mail_from")
+    return sender
+
+
+def _send(
+    site: Any, letter: Letter, recipients: dict[str, list[str]], words: dict[str, Any]
+) -> None:
+    """Send a message, once in each language."""
+    delivery, sender = getUtility(IMailDelivery), _sender()
+    roles = ", ".join(get_role_titles_for(MAY_IMPORT))
+    for language, addresses in sorted(recipients.items()):
+        texts = texts_of(site, letter, language)
+        all_words = {"portal": site.title, "roles": roles, **words}
+        written = write(texts, all_words, language)
+        message = EmailMessage()
+        message["From"], message["To"] = sender, ", ".join(addresses)
+        message["Subject"] = written.subject
+        message.set_content(written.text)
+        message["Content-Language"] = language
+        delivery.send(sender, addresses, message.as_bytes())
+
+
+def _recipients(site: Any, permissions: set[str]) -> dict[str, list[str]]:
+    """Return the addresses of the accounts that have all these permissions, by language."""
+    found: dict[str, set[str]] = {}
+    known: set[str] = set()
+    for account in site["users"].values():
+        may = all(roles_with(permission) & set(account.roles) for permission in permissions)
+        if may and account.email and not account.suspended and account.email not in known:
+            known.add(account.email)
+            found.setdefault(_language_of(account), set()).add(account.email)
+    return {language: sorted(addresses) for language, addresses in found.items()}
+
+
+def _language_of(account: Any) -> str:
+    language = getattr(account, "language", None)
+    return language if language in LANGUAGES else USUAL_LANGUAGE
+
+
+def _words_of_run(run: Run) -> dict[str, Any]:
     report, order = run.totals(), run.order
     is_undo = order.kind == UNDO
-    lines = [
-        f"The {run.title} has ended. {order.user} had ordered it.",
-        "",
-        f"Mode: {order.mode}",
-        f"Rows: {report.total:,}",
-    ]
-    for number, word in (
-        (report.created, "Brought back" if is_undo else "Created"),
-        (report.updated, "Changed back" if is_undo else "Updated"),
-        (report.unchanged, "Unchanged"),
-        (report.removed, "Removed"),
-        (report.failed, "Left alone" if is_undo else "Failed"),
-    ):
-        if number:
-            lines.append(f"{word}: {number:,}")
-    if report.reasons:
-        lines += ["", "Why rows failed:"]
-        lines += [f"  {number:,} x {reason}" for reason, number in report.reasons]
+    numbers = (
+        (report.created, _("Brought back: ${n}") if is_undo else _("Created: ${n}")),
+        (report.updated, _("Changed back: ${n}") if is_undo else _("Updated: ${n}")),
+        (report.unchanged, _("Unchanged: ${n}")),
+        (report.removed, _("Removed: ${n}")),
+        (report.failed, _("Left alone: ${n}") if is_undo else _("Failed: ${n}")),
+    )
+    files = []
     if report.finished:
-        lines += ["", f"Finished rows: {report.finished}"]
+        files.append(_("Finished rows: ${file}", mapping={"file": report.finished}))
     if report.pending:
-        lines.append(f"Pending rows, each with its reason: {report.pending}")
-    titles = ", ".join(get_role_titles_for(IMPORT))
-    lines += ["", f"You get this message as one of: {titles}."]
-    return "\n".join(lines) + "\n"
+        text = _("Pending rows, each with its reason: ${file}", mapping={"file": report.pending})
+        files.append(text)
+    reasons = [f"{Number(number)} x {reason}" for reason, number in report.reasons]
+    what = _("undo of ${file}") if is_undo else _("import of ${file}")
+    return {
+        "file": order.file,
+        "run": _(what, mapping={"file": order.file}),
+        "user": order.user,
+        "mode": order.mode,
+        "rows": Number(report.total),
+        "failed": Number(report.failed),
+        "numbers": [_(text, mapping={"n": Number(n)}) for n, text in numbers if n],
+        "reasons": [_("Why rows failed:"), *reasons] if reasons else "",
+        "files": files,
+    }

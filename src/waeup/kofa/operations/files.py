@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from zope.component import queryUtility
 
-from waeup.kofa import removals, spool
+from waeup.kofa import notices, removals, spool
 from waeup.kofa.datacenter import PENDING_SUFFIXES, DataCenterFile
 from waeup.kofa.errors import InvalidName, NoSuchItem, Refused, TableError, TooLarge, WrongState
 from waeup.kofa.importing.canonical import PlainTable, made, plain_table, sweep
@@ -41,6 +41,9 @@ from waeup.kofa.transactional import on_abort, on_commit
 UPLOAD_LIMIT = 200 * 1024 * 1024
 #: Folders whose files can be fetched; ``''`` is that of the pending files.
 OPEN_FOLDERS = ("", "finished", "unfinished", *removals.FOLDERS)
+
+#: Bytes of an upload of whose rows a message tells.
+SAMPLED = 4 * 1024 * 1024
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{16,64}")
 
@@ -140,7 +143,31 @@ class FileOperations(Acting):
             ledger.receive(token, entry)
         ledger.restrict(upload.name, needs_of(storage, upload.path))
         self._log("uploaded: %s", upload.name)
+        self._tell_upload(upload)
         return upload
+
+    def _tell_upload(self, upload: spool.Upload) -> None:
+        """Tell the import managers of a file, if that is wanted."""
+        if not notices.wants_uploads():
+            return
+        rows: int | None = None
+        columns: list[tuple[str, list[str]]] = []
+        # What cannot be read is told without its columns; what is large is not read twice.
+        with suppress(Refused):
+            if upload.size > SAMPLED:
+                columns = [(name, []) for name in self._header(upload.name, AS_FOUND)]
+            else:
+                seen = self.preview(upload.name)
+                hidden = secret_columns(seen.header)
+                rows = seen.rows
+                columns = [
+                    (name, [] if at in hidden else [sample[at] for sample in seen.samples])
+                    for at, name in enumerate(seen.header)
+                ]
+        needs = self.datacenter.ledger.needs(upload.name)
+        notices.tell_upload(
+            self.site, self.principal.id, upload.original, upload.name, rows, columns, needs
+        )
 
     def imported_before(self, digest: str) -> FormerImport | None:
         """Return the last finished import of the content with this SHA-256, or None.

@@ -1,17 +1,105 @@
-"""Operations on the data center itself: its logs and its place."""
+"""Operations on the data center itself: its logs, its place, and the settings of the portal."""
 
+import hashlib
+import math
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
 
-from waeup.kofa import journal, spool
-from waeup.kofa.errors import NoSuchItem
+from zope import schema
+from zope.component import getGlobalSiteManager
+from zope.schema.interfaces import ValidationError
+
+from waeup.kofa import journal, letters, notices, spool
+from waeup.kofa.configuration import (
+    MEGABYTE,
+    SECTIONS,
+    configuration_of,
+    ensure_configuration,
+)
+from waeup.kofa.errors import InvalidSettings, NoSuchItem, Outdated
+from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.i18n import Number, english
+from waeup.kofa.interfaces import IDataCenterConfig
+from waeup.kofa.jobs.exports import KEPT_HOURS
 from waeup.kofa.jobs.job import close
-from waeup.kofa.jobs.record import STOPPED
+from waeup.kofa.jobs.record import EXPORT, FINISHED, STOPPED, Run, utc_now
+from waeup.kofa.jobs.recovery import RUN_DAYS, UNDO_DAYS
 from waeup.kofa.operations.acting import MANAGE
-from waeup.kofa.operations.files import FileOperations
+from waeup.kofa.operations.files import UPLOAD_LIMIT, FileOperations
 from waeup.kofa.operations.values import StoredFile
+from waeup.kofa.tabular import Limits
 
 SETTINGS = "waeup.managePortal"
+#: Shares that a run may remove, or change, without being asked, in percent.
+REMOVE_PERCENT, CHANGE_PERCENT = 10.0, 50.0
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting of a section, as it is in force.
+
+    `value` is what was set here, or None; `in_force` what counts, None where there is no limit.
+    `source` says where that is from: ``here``, ``start`` (of the server) or ``usual``.  More than
+    `most` cannot be set here, nor counts, since the start of the server says so.
+    """
+
+    name: str
+    title: str
+    value: Any
+    in_force: Any
+    source: str
+    most: Any = None
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether more is set here than the start of the server allows (any more)."""
+        return self.most is not None and self.value is not None and self.value > self.most
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section of the settings.
+
+    `version` is to be sent along with a change: it tells what the change was made for.  `user`
+    has changed the section last, at `date`; both are None where nobody has.
+    """
+
+    name: str
+    version: str
+    settings: tuple[Setting, ...]
+    user: str | None = None
+    date: datetime | None = None
+
+    def values(self) -> dict[str, Any]:
+        """What is set here, by name; of yes or no, what is in force."""
+        return {
+            each.name: each.in_force if isinstance(each.in_force, bool) else each.value
+            for each in self.settings
+        }
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """What a retention would delete next: the setting `name`, and how many items."""
+
+    name: str
+    number: int
+
+
+@dataclass(frozen=True)
+class LetterTexts:
+    """The texts of a message in a language; `is_own` says that they are not the usual ones."""
+
+    name: str
+    language: str
+    subject: str
+    text: str
+    is_own: bool
+    version: str
 
 
 class SettingsOperations(FileOperations):
@@ -57,3 +145,307 @@ class SettingsOperations(FileOperations):
                     close(datacenter.runs, run)
                     self._log("given up: %s of %s", run.order.kind, run.order.file)
         return self.datacenter.setStoragePath(path, move=move, overwrite=overwrite)
+
+    # -- settings -----------------------------------------------------------------------
+
+    def settings(self, section: str) -> Section:
+        """Return a section of the settings: ``portal``, ``limits``, ``retention`` or ``mail``."""
+        self._require(SETTINGS)
+        iface, config = _schema(section), configuration_of(self.site)
+        config._p_activate()
+        process = getGlobalSiteManager().queryUtility(IDataCenterConfig, default={})
+        found = tuple(
+            _setting(name, field, config, process)
+            for name, field in schema.getFieldsInOrder(iface)
+        )
+        user, date = config.changed.get(section, (None, None))
+        return Section(section, _version(found), found, user, date)
+
+    def change_settings(
+        self, section: str, values: Mapping[str, Any], version: str | None = None
+    ) -> list[str]:
+        """Change settings of a section; return the names of those that are others now.
+
+        None takes back what was set here.  `version` is that of the `Section` which the change was
+        made for; one that is changed meanwhile is not overwritten (`Outdated`).  Raises
+        `InvalidSettings`, then nothing is changed.
+        """
+        present = self.settings(section)
+        if version is not None and version != present.version:
+            raise Outdated(
+                _(
+                    "${user} has changed these settings meanwhile. Nothing was changed: look at "
+                    "what is set now, and save yours again if they are right.",
+                    mapping={"user": present.user or "?"},
+                )
+            )
+        _check(section, present, values)
+        config, former = ensure_configuration(self.site), present.values()
+        changed = [name for name, value in values.items() if value != former[name]]
+        for name in changed:
+            setattr(config, name, values[name])
+            self._log(
+                "setting changed: %s: %s -> %s", name, _logged(former[name]), _logged(values[name])
+            )
+        if changed:
+            config.changed = {**config.changed, section: (self.principal.id, utc_now())}
+        return changed
+
+    def forgotten_next(self, values: Mapping[str, Any] | None = None) -> list[Forgotten]:
+        """Say what the retention would delete next: as it is, or with other `values` set here."""
+        present = self.settings("retention")
+        in_force = {setting.name: setting.in_force for setting in present.settings}
+        usual = {s.name: s.in_force for s in self._without("retention").settings}
+        for name, value in (values or {}).items():
+            in_force[name] = usual[name] if value is None else value
+        counted = {
+            **{name: self._count_files(name, in_force[name]) for name in _FOLDERS},
+            **self._count_runs(in_force),
+        }
+        return [Forgotten(name, number) for name, number in counted.items() if number]
+
+    def _without(self, section: str) -> Section:
+        """Return a section as it would be if nothing were set here."""
+        process = getGlobalSiteManager().queryUtility(IDataCenterConfig, default={})
+        fields = schema.getFieldsInOrder(_schema(section))
+        found = tuple(_setting(name, field, None, process) for name, field in fields)
+        return Section(section, "", found)
+
+    def _count_files(self, name: str, days: int | None) -> int:
+        """Count the files of a folder that are older than so many days."""
+        if days is None:
+            return 0
+        folder = os.path.join(self.datacenter.storage, _FOLDERS[name])
+        until = time.time() - days * 86400
+        return sum(item.mtime < until for item in spool.scan(folder))
+
+    def _count_runs(self, in_force: Mapping[str, Any]) -> dict[str, int]:
+        """Count the runs of which something is kept longer than that."""
+
+        def is_old(run: Run, **age: float) -> bool:
+            return run.ended is not None and utc_now() - run.ended > timedelta(**age)
+
+        undos = runs = exports = 0
+        for run in self.datacenter.runs:
+            if run.order.kind == EXPORT:
+                is_kept = run.state == FINISHED
+                exports += is_kept and is_old(run, hours=in_force["export_hours"])
+                continue
+            undos += run.can_be_undone and is_old(run, days=in_force["undo_days"])
+            runs += not run.holds_file and is_old(run, days=in_force["run_days"])
+        return {"undo_days": undos, "run_days": runs, "export_hours": exports}
+
+    # -- mail ---------------------------------------------------------------------------
+
+    def mail_queue(self) -> notices.MailQueue:
+        """Return how mail is set up, and which messages wait."""
+        self._require(SETTINGS)
+        return notices.queue()
+
+    def send_test_message(self) -> str:
+        """Send a message to the person who asks; return the address."""
+        self._require(SETTINGS)
+        account = self.site["users"].get(self.principal.id)
+        if account is None:
+            raise NoSuchItem(
+                _(
+                    "${user} has no account in this portal, thus no e-mail address. Log in with "
+                    "an account of the portal.",
+                    mapping={"user": self.principal.id},
+                )
+            )
+        address = notices.send_test(self.site, account)
+        self._log("test message sent")
+        return address
+
+    def letter_texts(self, name: str, language: str) -> LetterTexts:
+        """Return the texts of a message in a language."""
+        self._require(SETTINGS)
+        letter = letters.letter_named(name)
+        letters.require_language(language)
+        texts = letters.texts_of(self.site, letter, language)
+        is_own = (name, language) in configuration_of(self.site).letters
+        return LetterTexts(name, language, *texts, is_own, _digest(texts))
+
+    def set_letter_texts(
+        self, name: str, language: str, subject: str, text: str, version: str | None = None
+    ) -> None:
+        """Set the texts of a message in a language.
+
+        Raises `InvalidSettings` for what cannot be sent, and `Outdated`; see `change_settings`.
+        """
+        self._require_present(name, language, version)
+        letter = letters.letter_named(name)
+        subject, text = subject.strip(), text.replace("\r\n", "\n").strip()
+        letters.check_texts(letter, subject, text)
+        config = ensure_configuration(self.site)
+        written = letters.Written(subject, text)
+        if written == letters.usual_texts(letter, language):
+            self._forget_letter(name, language)
+            return
+        config.letters = {**config.letters, (name, language): tuple(written)}
+        self._log("mail template changed: %s, language=%s", name, language)
+
+    def reset_letter_texts(self, name: str, language: str, version: str | None = None) -> None:
+        """Let a message have its usual texts in a language."""
+        self._require_present(name, language, version)
+        self._forget_letter(name, language)
+
+    def preview_letter(self, name: str, language: str, subject: str, text: str) -> letters.Written:
+        """Return what a message looks like; raises `InvalidSettings` as `set_letter_texts`."""
+        self._require(SETTINGS)
+        letter = letters.letter_named(name)
+        letters.require_language(language)
+        letters.check_texts(letter, subject, text)
+        words = {**letters.examples(letter), "portal": self.site.title}
+        texts = letters.Written(subject, text.replace("\r\n", "\n"))
+        return letters.write(texts, words, language)
+
+    def _forget_letter(self, name: str, language: str) -> None:
+        config = ensure_configuration(self.site)
+        if (name, language) in config.letters:
+            kept = {key: texts for key, texts in config.letters.items() if key != (name, language)}
+            config.letters = kept
+            self._log("mail template reset: %s, language=%s", name, language)
+
+    def _require_present(self, name: str, language: str, version: str | None) -> None:
+        """Raise `Outdated` when the texts are not those that a change was made for."""
+        if version not in (None, self.letter_texts(name, language).version):
+            raise Outdated(
+                _(
+                    "Somebody has changed this message meanwhile. Nothing was changed: look at "
+                    "what it says now, and save your text again if it is right."
+                )
+            )
+
+
+#: The folders whose files a retention deletes.
+_FOLDERS = {
+    "finished_days": "finished",
+    "unfinished_days": "unfinished",
+    "deleted_days": "deleted",
+}
+
+
+def _schema(section: str) -> Any:
+    if section not in SECTIONS:
+        raise NoSuchItem(
+            _(
+                "There is no section ${name} of the settings. There are: ${names}.",
+                mapping={"name": repr(section), "names": ", ".join(SECTIONS)},
+            )
+        )
+    return SECTIONS[section]
+
+
+def _setting(name: str, field: Any, config: Any, process: Any) -> Setting:
+    """Return how a setting is; without `config` as if nothing were set here."""
+    said, usual, most = _from_start(name, process)
+    is_set = config is not None and name in config.__dict__ and getattr(config, name) is not None
+    value = getattr(config, name) if is_set else None
+    if config is not None and not is_set and field.required:
+        # Fields without an empty value show what is usual.
+        value = getattr(config, name)
+        return Setting(name, field.title, value, value, "usual")
+    if value is not None:
+        in_force = value if most is None else min(value, most)
+        return Setting(name, field.title, value, in_force, "here", most)
+    if said is not None:
+        return Setting(name, field.title, None, said, "start", most)
+    if usual is None and field.default is not None:
+        usual = field.default
+    return Setting(name, field.title, None, usual, "usual", most)
+
+
+def _from_start(name: str, process: Any) -> tuple[Any, Any, Any]:
+    """Return what the process says about a setting, what is usual, and how much is possible."""
+    limits: Limits = process.get("limits", Limits())
+    if name == "upload_megabytes":
+        said = process.get("upload_limit")
+        said = None if said is None else said // MEGABYTE
+        return said, UPLOAD_LIMIT // MEGABYTE, said
+    if name in ("rows", "columns"):
+        said = getattr(limits, name) if "limits" in process else None
+        return said, getattr(Limits(), name), getattr(limits, name)
+    if name in ("remove_percent", "change_percent"):
+        share = process.get(name.replace("percent", "share"))
+        usual = REMOVE_PERCENT if name == "remove_percent" else CHANGE_PERCENT
+        return None if share is None else share * 100, usual, None
+    usual_days = {"undo_days": UNDO_DAYS, "run_days": RUN_DAYS, "export_hours": KEPT_HOURS}
+    return process.get(name), usual_days.get(name), None
+
+
+def _check(section: str, present: Section, values: Mapping[str, Any]) -> None:
+    """Raise `InvalidSettings` for values that cannot be set."""
+    fields = dict(schema.getFieldsInOrder(_schema(section)))
+    unknown = [name for name in values if name not in fields]
+    if unknown:
+        raise InvalidSettings(
+            _(
+                "There is no setting ${names} in the section ${section}. There are: ${known}.",
+                mapping={
+                    "names": ", ".join(map(repr, unknown)),
+                    "section": section,
+                    "known": ", ".join(fields),
+                },
+            )
+        )
+    most = {setting.name: setting.most for setting in present.settings}
+    former, wrong = present.values(), {}
+    for name, value in values.items():
+        if value is None and not fields[name].required:
+            continue
+        try:
+            fields[name].bind(None).validate(value)
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValidationError(_("Please enter a number."))
+            if name == "mail_from":
+                notices.check_address(value)
+        except (ValidationError, InvalidSettings) as error:
+            wrong[name] = _words(error, fields[name], value)
+            continue
+        # What was allowed once, and is not any more, must not keep others from being changed.
+        if most[name] is not None and value > most[name] and value != former[name]:
+            wrong[name] = _(
+                "The start of the server allows ${most} at most: the operator can raise it.",
+                mapping={"most": Number(most[name])},
+            )
+    if wrong:
+        name, text = next(iter(wrong.items()))
+        raise InvalidSettings(
+            _(
+                "${title}: ${text}",
+                mapping={"title": fields[name].title, "text": text},
+            ),
+            wrong,
+        )
+
+
+def _words(error: Exception, field: Any, value: Any) -> Any:
+    """Say what is wrong with a value."""
+    if isinstance(error, InvalidSettings):
+        return error.message
+    low, high = getattr(field, "min", None), getattr(field, "max", None)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if is_number and low is not None and value < low:
+        return _("At least ${n} is possible.", mapping={"n": Number(low)})
+    if is_number and high is not None and value > high:
+        return _("At most ${n} is possible.", mapping={"n": Number(high)})
+    length = getattr(field, "max_length", None)
+    if length is not None and isinstance(value, str) and len(value) > length:
+        return _("At most ${n} characters are possible.", mapping={"n": Number(length)})
+    if value in (None, ""):
+        return _("Please fill in this field.")
+    return _("${text} is no value for this.", mapping={"text": letters.one_line(str(value))[:80]})
+
+
+def _logged(value: Any) -> str:
+    return "(not set)" if value is None else repr(value)
+
+
+def _version(settings: tuple[Setting, ...]) -> str:
+    return _digest([(setting.name, setting.value) for setting in settings])
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(english(repr(value)).encode()).hexdigest()[:16]
