@@ -1,11 +1,13 @@
 """Log files: written so that no cell can forge a line, and searched safely.
 
 ``lines`` appends, ``deferral`` waits for the commit of a transaction, ``names`` knows
-which files belong to a log, ``search`` finds lines.  The room knows no site and no
+which files belong to a log.  ``search`` finds the lines that fit an expression (``expressions``,
+``explaining``), ``looking`` goes through several logs page by page.  The room knows no site and no
 principal; `waeup.kofa.logger` adds them.
 """
 
 from waeup.kofa.journal.deferral import deferred_lines, write_line
+from waeup.kofa.journal.expressions import Expression
 from waeup.kofa.journal.lines import (
     LINE_FORMAT,
     append_line,
@@ -13,11 +15,18 @@ from waeup.kofa.journal.lines import (
     escape_message,
     format_line,
 )
+from waeup.kofa.journal.looking import LEVELS, TIME_FORMAT, FoundLine, Look, Wanted
 from waeup.kofa.journal.names import check_log_name, log_names, logfile_series
 from waeup.kofa.journal.search import query
 
 __all__ = [
+    "LEVELS",
     "LINE_FORMAT",
+    "TIME_FORMAT",
+    "Expression",
+    "FoundLine",
+    "Look",
+    "Wanted",
     "append_line",
     "append_lines",
     "check_log_name",
