@@ -10,8 +10,9 @@ database: they must not move.
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from datetime import datetime, timezone
 from functools import partial
 
 import grok
@@ -21,6 +22,7 @@ from zope.interface import implementer
 
 from waeup.kofa import journal, removals, spool
 from waeup.kofa.errors import InvalidName, InvalidStoragePath, ItemBusy, WrongState
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.importing import distribution
 from waeup.kofa.interfaces import (
     DataCenterStorageMovedEvent,
@@ -51,6 +53,9 @@ class DataCenter(grok.Container, Logger):
 
     #: Number of finished files that are listed at most.
     max_files = 100
+    #: Storages of before from which all was moved: tuples of path, names of the entries that were
+    #: copied, and time in UTC as text.  The type is a comment, see `UserAccount.password`.
+    former = ()  # type: tuple[tuple[str, tuple[str, ...], str], ...]
 
     def __init__(self) -> None:
         super().__init__()
@@ -77,8 +82,13 @@ class DataCenter(grok.Container, Logger):
         """
         if name not in FOLDERS + LATER_FOLDERS:
             raise InvalidName(
-                f"{name!r} is no folder of the data center; there are "
-                f"{', '.join(sorted(FOLDERS + LATER_FOLDERS))}."
+                _(
+                    "${name} is no folder of the data center; there are ${folders}.",
+                    mapping={
+                        "name": repr(name),
+                        "folders": ", ".join(sorted(FOLDERS + LATER_FOLDERS)),
+                    },
+                )
             )
         path = os.path.join(self.storage, name)
         # Not with its parents: a storage that is not mounted must not be made anew.
@@ -150,34 +160,65 @@ class DataCenter(grok.Container, Logger):
     def setStoragePath(self, path: str, move: bool = False, overwrite: bool = False) -> list[str]:
         """See `IDataCenter`."""
         if not path:
-            raise InvalidStoragePath("No path was given. Name an existing folder.")
+            raise InvalidStoragePath(_("No path was given. Name an existing folder."))
         path = os.path.abspath(path)
         if not os.path.exists(path):
             raise InvalidStoragePath(
-                f"The path given does not exist: {path}. Make the folder first, or correct "
-                "the path."
+                _(
+                    "The path given does not exist: ${path}. Make the folder first, or "
+                    "correct the path.",
+                    mapping={"path": path},
+                )
             )
         if not os.path.isdir(path):
             raise _unusable(path, "it is no folder")
         if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
             raise _unusable(path, "it cannot be written to")
-        for run in self.runs:
-            if run.holds_file:
-                raise ItemBusy(
-                    f"The {run.title} is {run.state}, and has rows in "
-                    f"{self.storage}. Wait for its end, or take it back, before you move the "
-                    "storage."
-                )
-        if removals.waiting(self.storage):
-            raise ItemBusy(
-                f"Rows of removed objects are on their way in {self.storage}. Try again in a "
-                "moment; if they are there still, call `kofactl recover` before you move the "
-                "storage."
-            )
+        self.require_quiet()
         not_copied: list[str] = []
         if move and os.path.isdir(self.storage) and not os.path.samefile(path, self.storage):
             with spool.storage_lock(self.storage):
                 not_copied = self._copy_to(path, overwrite)
+        self._set_storage(path)
+        return not_copied
+
+    def require_quiet(self) -> None:
+        """Raise `ItemBusy` while rows are on their way that belong to the present storage."""
+        for run in self.runs:
+            if run.holds_file:
+                raise ItemBusy(
+                    _(
+                        "The ${title} is ${state}, and has rows in ${storage}. Wait for its end, "
+                        "or take it back, before you move the storage.",
+                        mapping={"title": run.title, "state": run.state, "storage": self.storage},
+                    )
+                )
+        if removals.waiting(self.storage):
+            raise ItemBusy(
+                _(
+                    "Rows of removed objects are on their way in ${storage}. Try again in a "
+                    "moment; if they are there still, call `kofactl recover` before you move "
+                    "the storage.",
+                    mapping={"storage": self.storage},
+                )
+            )
+
+    def switch_storage(self, path: str, names: Iterable[str]) -> None:
+        """Keep files in `path` from now on, to which entries of those `names` were moved.
+
+        The caller has the lock of the present storage.  Raises `ItemBusy`.
+        """
+        self.require_quiet()
+        kept = tuple(each for each in self.former if each[0] not in (path, self.storage))
+        date = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        self.former = (*kept, (self.storage, tuple(sorted(names)), date))
+        self._set_storage(path)
+
+    def forget_former(self, path: str) -> None:
+        """Forget that a storage was here before."""
+        self.former = tuple(each for each in self.former if each[0] != path)
+
+    def _set_storage(self, path: str) -> None:
         self._make_folders(path)
         guard = self.runs.guard
         if guard._p_jar is not None:
@@ -187,7 +228,6 @@ class DataCenter(grok.Container, Logger):
             guard._p_jar.readCurrent(guard)
         self.storage = path
         notify(DataCenterStorageMovedEvent(self))
-        return not_copied
 
     def _copy_to(self, path: str, overwrite: bool) -> list[str]:
         copy = spool.TreeCopy(self.storage, path, overwrite)
@@ -241,8 +281,11 @@ class DataCenter(grok.Container, Logger):
 
 def _unusable(path: str, reason: str | None) -> InvalidStoragePath:
     return InvalidStoragePath(
-        f"The storage path {path} cannot be used: {reason}. Name an existing folder that the "
-        "portal may write to."
+        _(
+            "The storage path ${path} cannot be used: ${reason}. Name an existing "
+            "folder that the portal may write to.",
+            mapping={"path": path, "reason": reason},
+        )
     )
 
 
@@ -360,7 +403,7 @@ class LogFile(DataCenterFile):
     def _markers(self) -> dict[str, str]:
         markers = {}
         with open(self.context, encoding="utf-8", errors="replace") as stream:
-            for line, _ in zip(stream, range(self.maxline), strict=False):
+            for line, _number in zip(stream, range(self.maxline), strict=False):
                 found = self._marker.match(line)
                 if found is not None:
                     markers[found["key"].strip().lower()] = found["value"].strip()

@@ -131,7 +131,7 @@ class DuplicationError(KofaError):
         self.entries = entries if entries is not None else []
 
     def __str__(self) -> str:
-        return repr(self.msg)
+        return repr(english(self.msg))
 
 
 class Fault(KofaError):

@@ -15,6 +15,7 @@ from persistent import Persistent
 
 from waeup.kofa.conversion import Values
 from waeup.kofa.errors import NoSuchItem
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.importing.corrections import Corrections
 from waeup.kofa.importing.distribution import Distribution
 from waeup.kofa.mappings import Mappings
@@ -187,8 +188,10 @@ class Ledger(Persistent):
         draft = self._drafts.get(id)
         if draft is None:
             raise NoSuchItem(
-                "This import is not prepared any more: it was run or dropped, or the file was "
-                "replaced meanwhile. Choose the file again."
+                _(
+                    "This import is not prepared any more: it was run or dropped, or the "
+                    "file was replaced meanwhile. Choose the file again."
+                )
             )
         return draft
 

@@ -12,6 +12,7 @@ from persistent import Persistent
 from waeup.kofa.conversion import SavedMapping, Values
 from waeup.kofa.conversion.mapping import loose
 from waeup.kofa.errors import NameTaken, NoSuchItem, Refused
+from waeup.kofa.i18n import MessageFactory as _
 
 #: Names of columns, and likewise texts of choices, that are remembered for a processor.
 MOST_REMEMBERED = 1000
@@ -95,7 +96,10 @@ class Mappings(Persistent):
         if found is None:
             names = ", ".join(repr(saved.name) for saved in self.saved(processor)) or "none"
             raise NoSuchItem(
-                f"There is no mapping {name!r} of {processor} (any more). There are: {names}."
+                _(
+                    "There is no mapping ${name} of ${processor} (any more). There are: ${names}.",
+                    mapping={"name": repr(name), "processor": processor, "names": names},
+                )
             )
         return found
 
@@ -105,13 +109,19 @@ class Mappings(Persistent):
         is_new = key not in self._saved
         if not (is_new or replace):
             raise NameTaken(
-                f"There is a mapping {mapping.name!r} of {mapping.processor} already. Choose "
-                "another name, or confirm that it is to be replaced."
+                _(
+                    "There is a mapping ${name} of ${processor} already. Choose another "
+                    "name, or confirm that it is to be replaced.",
+                    mapping={"name": repr(mapping.name), "processor": mapping.processor},
+                )
             )
         if is_new and len(self.saved(mapping.processor)) >= MOST_SAVED:
             raise Refused(
-                f"{mapping.processor} has {MOST_SAVED} saved mappings; there may not be more. "
-                "Delete some that nobody needs."
+                _(
+                    "${processor} has ${most_saved} saved mappings; there may not be more. "
+                    "Delete some that nobody needs.",
+                    mapping={"processor": mapping.processor, "most_saved": MOST_SAVED},
+                )
             )
         self._saved[key] = mapping
 

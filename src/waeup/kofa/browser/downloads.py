@@ -11,6 +11,7 @@ from zope.publisher.http import DirectResult
 from waeup.kofa.browser.page import Door
 from waeup.kofa.errors import InvalidName
 from waeup.kofa.exporting.formats import FORMATS
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.interfaces import IDataCenter, IUniversity
 from waeup.kofa.removals import FOLDERS as REMOVED_FOLDERS
 
@@ -52,8 +53,11 @@ class Download(Attachment):
         folder, _slash, name = filename.rpartition("/")
         if folder not in FOLDERS or filename.startswith("/"):
             raise InvalidName(
-                f"{filename!r} is not the name of a file in the data center. "
-                "Choose a file from the lists of pending or processed files."
+                _(
+                    "${filename} is not the name of a file in the data center. Choose a file "
+                    "from the lists of pending or processed files.",
+                    mapping={"filename": repr(filename)},
+                )
             )
         file = self.operations.open_file(name, folder)
         is_ours = name.endswith(RESULTS) or folder in REMOVED_FOLDERS

@@ -117,8 +117,12 @@ class ExportConfig(DataCenterPage, FormPage):
         found = self.known_exporters.get(name)
         if found is None:
             raise NoSuchItem(
-                f"There is no exporter {name!r} that you may use. Choose one from the page with "
-                "the exports, or ask the administrator of the portal for a role that may."
+                _(
+                    "There is no exporter ${name} that you may use. Choose one from the page "
+                    "with the exports, or ask the administrator of the portal for a role "
+                    "that may.",
+                    mapping={"name": repr(name)},
+                )
             )
         return found
 
@@ -185,8 +189,11 @@ class ExportConfig(DataCenterPage, FormPage):
             if self.field(f"none_{info.name}"):
                 if text:
                     raise Refused(
-                        f"{info.title}: a day is chosen, and also that there is none. Choose one "
-                        "of both."
+                        _(
+                            "${title}: a day is chosen, and also that there is none. Choose one "
+                            "of both.",
+                            mapping={"title": info.title},
+                        )
                     )
                 text = self.none
             if text:
@@ -197,7 +204,7 @@ class ExportConfig(DataCenterPage, FormPage):
         typed, files = self.field("keys"), self._keys_files
         if self.field("keysfile"):
             # Without it all objects would be exported.
-            raise Refused("The table with the keys did not arrive as a file. Choose it again.")
+            raise Refused(_("The table with the keys did not arrive as a file. Choose it again."))
         if not files and not typed.strip():
             return None
         keys = dict.fromkeys(keys_of_text(typed))

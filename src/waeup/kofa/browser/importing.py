@@ -65,7 +65,14 @@ class Import2(Reading):
             raise MappingError(_("Choose a processor: it says what the rows of the file are."))
         if mode not in info.modes:
             raise MappingError(
-                f"{info.title} cannot do {mode!r}. Choose one of: {', '.join(info.modes)}."
+                _(
+                    "${title} cannot do ${mode}. Choose one of: ${modes}.",
+                    mapping={
+                        "title": info.title,
+                        "mode": repr(mode),
+                        "modes": ", ".join(info.modes),
+                    },
+                )
             )
         changes: dict[str, Any] = {"processor": processor, "mode": mode}
         if (processor, mode) != (self.draft.processor, self.draft.mode):

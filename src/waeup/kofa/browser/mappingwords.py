@@ -130,7 +130,12 @@ def text_of(key: str) -> str:
     except (ValueError, RecursionError):
         text = None
     if not isinstance(text, str):
-        raise MappingError(f"{key[:40]!r} is no text of the table. Load the page again.")
+        raise MappingError(
+            _(
+                "${key} is no text of the table. Load the page again.",
+                mapping={"key": repr(key[:40])},
+            )
+        )
     return text
 
 

@@ -560,7 +560,7 @@ class Import4(DraftStep, RunPart):
             row = self.operations.failing_row(self.draft.id, number)
             texts = _changed(row, sent_texts(self.request.form))
             if not texts and not row.is_corrected:
-                raise MappingError("Nothing was changed. Enter what is to be read in the row.")
+                raise MappingError(_("Nothing was changed. Enter what is to be read in the row."))
             self.operations.correct(self.draft.id, number, texts)
         self.redirect(f"{self.here(tried=str(number))}#row-{number}")
 
@@ -570,7 +570,7 @@ class Import4(DraftStep, RunPart):
         with self._told_at_row():
             new = sent_texts(self.request.form).get(position)
             if new is None:
-                raise NoSuchItem("The form does not hold the cell. Load the page again.")
+                raise NoSuchItem(_("The form does not hold the cell. Load the page again."))
             self._replace(position, self.field(f"like-{position}"), new)
 
     def replace(self) -> None:
@@ -588,8 +588,11 @@ class Import4(DraftStep, RunPart):
         known = next((cell.text for cell in likes if plain(cell.text) == plain(old)), old)
         if new == plain(known):
             raise MappingError(
-                f"Nothing was changed: '{_short(new)}' is what stands there. Enter another text, "
-                "then let it be the same in the like cells."
+                _(
+                    "Nothing was changed: '${new}' is what stands there. Enter another text, "
+                    "then let it be the same in the like cells.",
+                    mapping={"new": _short(new)},
+                )
             )
         count = self.operations.correct_like(self.draft.id, check, group, position, known, new)
         text = _("Corrected cells: ${n}. “${new}” is read in place of “${old}”.")
@@ -777,7 +780,7 @@ def is_number(text: str) -> bool:
 def number_in(text: str) -> int:
     """Return the number that a form has sent; raises `NoSuchItem` for what is none."""
     if not is_number(text):
-        raise NoSuchItem("The form does not say which row is meant. Load the page again.")
+        raise NoSuchItem(_("The form does not say which row is meant. Load the page again."))
     return int(text)
 
 
@@ -788,8 +791,10 @@ def require_same_check(draft: Draft, checked: str) -> None:
     """
     if not checked or draft.check != checked:
         raise NoSuchItem(
-            "The file was checked anew meanwhile, so nothing was changed. Load the page again, "
-            "and look at what came of it."
+            _(
+                "The file was checked anew meanwhile, so nothing was changed. Load the "
+                "page again, and look at what came of it."
+            )
         )
 
 

@@ -130,8 +130,11 @@ class DraftStep(ImportStep):
         info = self.processors.get(self.draft.processor)
         if info is None:
             raise NotAllowed(
-                f"You may not use the processor {self.draft.processor!r} any more. "
-                "Ask the administrator of the portal for a role that may, or begin again."
+                _(
+                    "You may not use the processor ${processor} any more. Ask the "
+                    "administrator of the portal for a role that may, or begin again.",
+                    mapping={"processor": repr(self.draft.processor)},
+                )
             )
         return info
 

@@ -19,6 +19,7 @@ from waeup.kofa.browser.datacenter import DataCenterPage
 from waeup.kofa.browser.page import FormPage, status_of
 from waeup.kofa.errors import NameTaken, Refused, TooLarge
 from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.i18n import Number
 from waeup.kofa.spool import EXTENSIONS, Upload
 from waeup.kofa.spool.names import TEXT_EXTENSIONS
 
@@ -131,7 +132,7 @@ class UploadPage(DataCenterPage, FormPage):
         """Store the body of the request."""
         name, token = self.field("name"), self.field("token")
         if not token:
-            raise Refused("A file that is sent by PUT needs a token: ?name=...&token=...")
+            raise Refused(_("A file that is sent by PUT needs a token: ?name=...&token=..."))
         length, limit = (
             self.request.getHeader("Content-Length", ""),
             self.operations.upload_limit(),
@@ -139,8 +140,11 @@ class UploadPage(DataCenterPage, FormPage):
         if length and int(length) > limit:
             # The operation would read as far as the limit.
             raise TooLarge(
-                f"{name} has {int(length):,} bytes, and the limit of this data center is "
-                f"{limit:,}. Split the file, or have the limit raised."
+                _(
+                    "${name} has ${length} bytes, and the limit of this data center is "
+                    "${limit}. Split the file, or have the limit raised.",
+                    mapping={"name": name, "length": Number(int(length)), "limit": Number(limit)},
+                )
             )
         body = _Body(self.request.bodyStream, int(length) if length else None)
         replace = self.field("replace") == "yes"
@@ -177,6 +181,6 @@ class _Body(io.RawIOBase):
         data: bytes = self._stream.read(size) if size else b""
         if self._left is not None:
             if not data and size:
-                raise Refused("Only a part of the file has arrived. Send it again.")
+                raise Refused(_("Only a part of the file has arrived. Send it again."))
             self._left -= len(data)
         return data

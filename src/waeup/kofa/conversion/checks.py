@@ -23,6 +23,7 @@ from zope.schema.interfaces import (
 from waeup.kofa.conversion.converters import Converter
 from waeup.kofa.conversion.wording import shown
 from waeup.kofa.errors import ConversionError
+from waeup.kofa.i18n import MessageFactory as _
 
 Check = Callable[[Any], None]
 
@@ -123,7 +124,7 @@ _LIMITS: dict[type[ValidationError], tuple[str, str]] = {
 
 def _invalid(reason: str) -> ConversionError:
     # The text that Kofa 1.9 had for all of them.
-    return ConversionError(f"Invalid input: {reason}")
+    return ConversionError(_("Invalid input: ${reason}", mapping={"reason": reason}))
 
 
 def _out_of_range(field: Any, kind: type[ValidationError], what: str) -> str:

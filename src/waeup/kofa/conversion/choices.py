@@ -12,6 +12,7 @@ from zope.schema.interfaces import IBaseVocabulary
 from waeup.kofa.conversion.converters import Converter, converts
 from waeup.kofa.conversion.wording import listing, shown
 from waeup.kofa.errors import ConversionError
+from waeup.kofa.i18n import MessageFactory as _
 
 #: Allowed values that a message lists.
 LISTED = 8
@@ -79,17 +80,30 @@ class ChoiceConverter(Converter):
         if not self._listed:
             if text in self._source:
                 return text
-            raise ConversionError(f"Invalid value: {shown(text)} is not allowed.")
+            raise ConversionError(
+                _("Invalid value: ${text} is not allowed.", mapping={"text": shown(text)})
+            )
         found = self._by_name.get(text.casefold(), [])
         if len(found) == 1:
             return found[0][1]
         if found:
             raise ConversionError(
-                f"Invalid value: {shown(text)} stands for more than one value; "
-                f"write one of {listing((token for token, _ in found), LISTED)}."
+                _(
+                    "Invalid value: ${text} stands for more than one value; write one of "
+                    "${found}.",
+                    mapping={
+                        "text": shown(text),
+                        "found": listing((token for token, _ in found), LISTED),
+                    },
+                )
             )
         allowed = listing(self._by_token, LISTED) or "none at present"
-        raise ConversionError(f"Invalid value: {shown(text)} is not allowed; allowed: {allowed}.")
+        raise ConversionError(
+            _(
+                "Invalid value: ${text} is not allowed; allowed: ${allowed}.",
+                mapping={"text": shown(text), "allowed": allowed},
+            )
+        )
 
 
 def _terms(source: Any) -> Iterator[tuple[Any, str, str | None]]:

@@ -18,6 +18,7 @@ from waeup.kofa.conversion.fields import PhoneNumber
 from waeup.kofa.conversion.secret import ROUNDS, hash_password, is_hash
 from waeup.kofa.conversion.wording import shown
 from waeup.kofa.errors import ConversionError, MappingError, Refused
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.interfaces import IFieldConverter
 
 #: Class of field -> class of converter; subclasses of a field are found by their MRO.
@@ -48,8 +49,11 @@ def converter_for(field: Any) -> Any:
         if cls in CONVERTERS:
             return CONVERTERS[cls](field)
     raise MappingError(
-        f"Field {shown(field.__name__ or '')} is of the kind {type(field).__name__}, which no "
-        "cell can fill. Ignore its column, or register an adapter to IFieldConverter."
+        _(
+            "Field ${text} is of the kind ${name}, which no cell can fill. Ignore "
+            "its column, or register an adapter to IFieldConverter.",
+            mapping={"text": shown(field.__name__ or ""), "name": type(field).__name__},
+        )
     )
 
 
@@ -97,7 +101,10 @@ class AsciiConverter(Converter):
         """See `IFieldConverter`."""
         if not text.isascii():
             raise ConversionError(
-                f"Invalid input: {shown(text)} has characters other than plain ASCII ones."
+                _(
+                    "Invalid input: ${text} has characters other than plain ASCII ones.",
+                    mapping={"text": shown(text)},
+                )
             )
         return text
 
@@ -114,13 +121,16 @@ class SecretConverter(Converter):
             return text
         if len(text) < self.field.min_length:
             raise ConversionError(
-                f"Invalid input: the password has {len(text)} characters; "
-                f"at least {self.field.min_length} are required."
+                _(
+                    "Invalid input: the password has ${number} characters; at least "
+                    "${min_length} are required.",
+                    mapping={"number": len(text), "min_length": self.field.min_length},
+                )
             )
         try:
             return hash_password(text, getattr(self.field, "rounds", ROUNDS))
         except Refused as exc:
-            raise ConversionError(f"Invalid input: {exc}")
+            raise ConversionError(_("Invalid input: ${exc}", mapping={"exc": exc}))
 
 
 @converts(schema.Bool)
@@ -139,7 +149,10 @@ class BoolConverter(Converter):
             value = self._VALUES.get(text.lower())
             if value is None:
                 raise ConversionError(
-                    f"Invalid boolean data: {shown(text)} is neither yes nor no; write 1 or 0."
+                    _(
+                        "Invalid boolean data: ${text} is neither yes nor no; write 1 or 0.",
+                        mapping={"text": shown(text)},
+                    )
                 )
         return value
 
@@ -162,7 +175,12 @@ class IntConverter(Converter):
             except ValueError:
                 # Python limits the number of digits; so does common sense.
                 pass
-        raise ConversionError(f"Invalid integer data: {shown(text)} is not a whole number.")
+        raise ConversionError(
+            _(
+                "Invalid integer data: ${text} is not a whole number.",
+                mapping={"text": shown(text)},
+            )
+        )
 
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
@@ -179,7 +197,10 @@ class FloatConverter(Converter):
             if math.isfinite(value):
                 return value
         raise ConversionError(
-            f"Invalid floating point data: {shown(text)} is not a number such as 12.5."
+            _(
+                "Invalid floating point data: ${text} is not a number such as 12.5.",
+                mapping={"text": shown(text)},
+            )
         )
 
     def render(self, value: Any) -> str:
@@ -207,7 +228,10 @@ class DecimalConverter(Converter):
             ):
                 return value
         raise ConversionError(
-            f"Invalid decimal data: {shown(text)} is not a number such as 12.50."
+            _(
+                "Invalid decimal data: ${text} is not a number such as 12.50.",
+                mapping={"text": shown(text)},
+            )
         )
 
 
@@ -229,19 +253,28 @@ class PhoneConverter(Converter):
         area = parts[0] if parts else ""
         if country and not (country[0] == "+" and _are_digits(country[1:])):
             raise ConversionError(
-                f"Int. prefix requires format '+NNN'; {shown(country)} is not of that form. "
-                "Write the number as +234-803-1234567."
+                _(
+                    "Int. prefix requires format '+NNN'; ${country} is not of that form. "
+                    "Write the number as +234-803-1234567.",
+                    mapping={"country": shown(country)},
+                )
             )
         if not all(_are_digits(part) for part in (area, number) if part):
             raise ConversionError(
-                f"Phone numbers may contain numbers only. Found {shown(text)}; "
-                "write it as +234-803-1234567."
+                _(
+                    "Phone numbers may contain numbers only. Found ${text}; write it as "
+                    "+234-803-1234567.",
+                    mapping={"text": shown(text)},
+                )
             )
         if not number:
             if not (country or area or self.field.required):
                 return self.field.missing_value
             raise ConversionError(
-                f"Empty phone field(s). Found {shown(text)}; write it as +234-803-1234567."
+                _(
+                    "Empty phone field(s). Found ${text}; write it as +234-803-1234567.",
+                    mapping={"text": shown(text)},
+                )
             )
         return f"{country}-{area}-{number}"
 

@@ -13,6 +13,7 @@ from waeup.kofa.conversion.converters import PROTECTION, Converter, converts
 from waeup.kofa.conversion.fields import FormattedDate
 from waeup.kofa.conversion.wording import shown
 from waeup.kofa.errors import ConversionError
+from waeup.kofa.i18n import MessageFactory as _
 
 _ISO_DATE = re.compile(r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})")
 
@@ -36,7 +37,10 @@ class DateConverter(Converter):
         value = _iso_date(text.strip(PROTECTION))
         if value is None:
             raise ConversionError(
-                f"Invalid datetime data: {shown(text)} is not a date; write it as 2012-04-30."
+                _(
+                    "Invalid datetime data: ${text} is not a date; write it as 2012-04-30.",
+                    mapping={"text": shown(text)},
+                )
             )
         return value
 
@@ -65,7 +69,10 @@ class FormattedDateConverter(Converter):
         if value is None:
             example = date(2012, 4, 30).strftime(self._format)
             raise ConversionError(
-                f"Invalid datetime data: {shown(text)} is not a date; write it as {example}."
+                _(
+                    "Invalid datetime data: ${text} is not a date; write it as ${example}.",
+                    mapping={"text": shown(text), "example": example},
+                )
             )
         return value
 
@@ -100,7 +107,7 @@ class DatetimeConverter(Converter):
         """See `IFieldConverter`."""
         match = self._FORM.fullmatch(text.strip(PROTECTION))
         if match is not None:
-            year, _, month, day, hour, minute, second, fraction, _, *offset = match.groups()
+            year, _sep, month, day, hour, minute, second, fraction, _utc, *offset = match.groups()
             try:
                 return datetime(
                     int(year),
@@ -116,8 +123,11 @@ class DatetimeConverter(Converter):
                 # A month 13, or a moment before the year 1.
                 pass
         raise ConversionError(
-            f"Invalid datetime data: {shown(text)} is not a date with a time; "
-            "write it as 2012-04-30 14:05:00."
+            _(
+                "Invalid datetime data: ${text} is not a date with a time; write it as "
+                "2012-04-30 14:05:00.",
+                mapping={"text": shown(text)},
+            )
         )
 
     def render(self, value: Any) -> str:

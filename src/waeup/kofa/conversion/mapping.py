@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from waeup.kofa.conversion.cells import MARKERS
 from waeup.kofa.conversion.wording import listing, shown
 from waeup.kofa.errors import MappingError
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.interfaces import BACK_COLUMN, IGNORE_COLUMN, REMOVED_COLUMN
 
 #: Of each field, pairs of a text and of what it stands for.
@@ -45,17 +46,23 @@ class Mapping:
     def __post_init__(self) -> None:
         object.__setattr__(self, "values", sorted_values(self.values))
         columns = {field for field in self.columns if field is not None}
-        for field, _ in self.constants:
+        for field, _text in self.constants:
             if field in columns:
                 raise MappingError(
-                    f"Field {shown(field)} is filled by a column and by a constant; "
-                    "ignore the column or leave the constant out."
+                    _(
+                        "Field ${field} is filled by a column and by a constant; ignore the "
+                        "column or leave the constant out.",
+                        mapping={"field": shown(field)},
+                    )
                 )
         double = [field for field, count in Counter(self.fields).items() if count > 1]
         if double:
             raise MappingError(
-                "Double headers: each column name may only appear once. "
-                f"Filled more than once: {listing(double)}."
+                _(
+                    "Double headers: each column name may only appear once. Filled more than "
+                    "once: ${double}.",
+                    mapping={"double": listing(double)},
+                )
             )
 
     @property
@@ -115,8 +122,11 @@ class Mapping:
         contradicting = sorted(set(assign) & set(ignore))
         if contradicting:
             raise MappingError(
-                f"Columns to be filled in and ignored at once: {listing(contradicting)}; "
-                "say only one of both."
+                _(
+                    "Columns to be filled in and ignored at once: ${contradicting}; say only "
+                    "one of both.",
+                    mapping={"contradicting": listing(contradicting)},
+                )
             )
         left = [IGNORE_COLUMN if name in assign or name in ignore else name for name in header]
         found = propose(left, [field for field in fields if field not in assign.values()])
@@ -130,14 +140,20 @@ class Mapping:
         ]
         if rest and not ignore_rest:
             raise MappingError(
-                f"No field fits the columns {listing(rest)}. Name a field for each or ignore it. "
-                f"Fields: {listing(fields, limit=40)}."
+                _(
+                    "No field fits the columns ${rest}. Name a field for each or ignore it. "
+                    "Fields: ${fields}.",
+                    mapping={"rest": listing(rest), "fields": listing(fields, limit=40)},
+                )
             )
         idle = [field for field in replaced if field not in columns]
         if idle:
             raise MappingError(
-                f"Texts of {listing(idle)} are to be replaced, but no column fills that. Name its "
-                "column, or leave the replacement out."
+                _(
+                    "Texts of ${idle} are to be replaced, but no column fills that. Name its "
+                    "column, or leave the replacement out.",
+                    mapping={"idle": listing(idle)},
+                )
             )
         return cls(columns, tuple(constants.items()), values)
 
@@ -154,13 +170,24 @@ def sorted_values(
             if text in MARKERS:
                 what = shown(text) if text else "An empty cell"
                 raise MappingError(
-                    f"{what} of {shown(field)} cannot stand for something else: it has a meaning "
-                    "of its own. Leave it out."
+                    _(
+                        "${what} of ${field} cannot stand for something else: it has a meaning "
+                        "of its own. Leave it out.",
+                        mapping={"what": what, "field": shown(field)},
+                    )
                 )
             if tokens.setdefault(text, token) != token:
                 raise MappingError(
-                    f"{shown(text)} of {shown(field)} stands for {shown(tokens[text])} and for "
-                    f"{shown(token)}; say only one of both."
+                    _(
+                        "${text} of ${field} stands for ${tokens} and for ${token}; say only one "
+                        "of both.",
+                        mapping={
+                            "text": shown(text),
+                            "field": shown(field),
+                            "tokens": shown(tokens[text]),
+                            "token": shown(token),
+                        },
+                    )
                 )
     return tuple(
         (field, tuple(sorted(tokens.items()))) for field, tokens in sorted(found.items()) if tokens
@@ -204,5 +231,12 @@ def _refuse_unknown(kind: str, names: Iterable[str], known: Collection[str]) -> 
     unknown = sorted(set(names) - set(known))
     if unknown:
         raise MappingError(
-            f"There is no {kind} {listing(unknown)}. The {kind}s are: {listing(known, limit=40)}."
+            _(
+                "There is no ${kind} ${unknown}. The ${kind}s are: ${known}.",
+                mapping={
+                    "kind": kind,
+                    "unknown": listing(unknown),
+                    "known": listing(known, limit=40),
+                },
+            )
         )

@@ -15,6 +15,7 @@ from waeup.kofa.conversion.cells import IGNORED, MARKERS, VerbatimText, guard, u
 from waeup.kofa.conversion.checks import Check, compile_check
 from waeup.kofa.conversion.converters import TextConverter, converter_for
 from waeup.kofa.errors import ConversionError, MappingError
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.interfaces import DELETION_MARKER, IGNORE_MARKER
 
 
@@ -117,14 +118,14 @@ def _compile_marker(field: Any) -> Callable[[str, str, bool], Any]:
             if not field.required:
                 return field.missing_value
             if field.default is field.missing_value:
-                raise ValueRequired("The value cannot be deleted: it is required.")
+                raise ValueRequired(_("The value cannot be deleted: it is required."))
             return copy.copy(field.default)
         if ignore_empty:
             return IGNORED
         if text:
             return _ORDINARY
         if field.required:
-            raise ConversionError("Invalid input: the cell is empty, but a value is required.")
+            raise ConversionError(_("Invalid input: the cell is empty, but a value is required."))
         return field.missing_value
 
     return meaning
@@ -167,7 +168,7 @@ def _compile_text(field: Any, check: Check | None) -> Callable[[str, str, bool],
             text = _unguarded(cell, text)
         if "\0" in text:
             # No file could give it back, nor a spreadsheet show it.
-            raise ConversionError("Invalid input: the text holds a NUL character. Remove it.")
+            raise ConversionError(_("Invalid input: the text holds a NUL character. Remove it."))
         if check is not None:
             check(text)
         return text

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from waeup.kofa.conversion.mapping import DATES, Mapping, Values, is_ignored_column, loose
 from waeup.kofa.errors import InvalidName
+from waeup.kofa.i18n import MessageFactory as _
 
 #: Characters that the name of a mapping may have.
 NAME_LENGTH = 80
@@ -86,11 +87,18 @@ def check_mapping_name(name: str) -> str:
     name = name.strip()
     if not name or len(name) > NAME_LENGTH:
         raise InvalidName(
-            f"The name of a mapping has 1 to {NAME_LENGTH} characters, this one has {len(name)}."
+            _(
+                "The name of a mapping has 1 to ${name_length} characters, this one has "
+                "${number}.",
+                mapping={"name_length": NAME_LENGTH, "number": len(name)},
+            )
         )
     if any(unicodedata.category(char)[0] in "CZ" and char != " " for char in name):
         raise InvalidName(
-            f"The name {name!r} has a control character, or a blank that looks like another one. "
-            "Type it anew."
+            _(
+                "The name ${name} has a control character, or a blank that looks like "
+                "another one. Type it anew.",
+                mapping={"name": repr(name)},
+            )
         )
     return name

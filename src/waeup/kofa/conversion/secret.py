@@ -13,6 +13,7 @@ from hmac import compare_digest
 import bcrypt
 
 from waeup.kofa.errors import Refused, TooLarge
+from waeup.kofa.i18n import MessageFactory as _
 
 #: Binary logarithm of the work that a new hash costs; about a quarter of a second.
 ROUNDS = 12
@@ -36,18 +37,23 @@ def hash_password(text: str, rounds: int = ROUNDS) -> str:
     rest, and a password must not be weaker than it looks.
     """
     if not text:
-        raise Refused("The password is empty; type at least one character.")
+        raise Refused(_("The password is empty; type at least one character."))
     if "\0" in text:
-        raise Refused("The password has a NUL character; leave it out.")
+        raise Refused(_("The password has a NUL character; leave it out."))
     if _BCRYPT_SHAPE.fullmatch(text):
         raise Refused(
-            "The password looks like a bcrypt hash, but its variant or cost is not accepted; "
-            "use variant 2a, 2b or 2y with a cost from 04 to 16."
+            _(
+                "The password looks like a bcrypt hash, but its variant or cost is not "
+                "accepted; use variant 2a, 2b or 2y with a cost from 04 to 16."
+            )
         )
     data = _encoded(text)
     if len(data) > MAX_BYTES:
         raise TooLarge(
-            f"The password has {len(data)} bytes; at most {MAX_BYTES} are possible. Shorten it."
+            _(
+                "The password has ${number} bytes; at most ${max_bytes} are possible. Shorten it.",
+                mapping={"number": len(data), "max_bytes": MAX_BYTES},
+            )
         )
     return bcrypt.hashpw(data, bcrypt.gensalt(rounds)).decode("ascii")
 

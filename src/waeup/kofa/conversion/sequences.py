@@ -16,6 +16,7 @@ from waeup.kofa.conversion.choices import ChoiceConverter
 from waeup.kofa.conversion.converters import Converter, converter_for, converts
 from waeup.kofa.conversion.wording import shown
 from waeup.kofa.errors import ConversionError
+from waeup.kofa.i18n import MessageFactory as _
 
 #: Characters of a list; the limit that Python's csv module had in Kofa 1.9.
 MAX_LENGTH = 131_071
@@ -46,7 +47,10 @@ def parse_list(text: str) -> list[Any]:
     """
     if len(text) > MAX_LENGTH:
         raise ConversionError(
-            f"Invalid list data: {len(text)} characters; at most {MAX_LENGTH} are possible."
+            _(
+                "Invalid list data: ${number} characters; at most ${max_length} are possible.",
+                mapping={"number": len(text), "max_length": MAX_LENGTH},
+            )
         )
     position = depth = 0
     while position < len(text):
@@ -59,7 +63,10 @@ def parse_list(text: str) -> list[Any]:
             depth -= 1
         if depth > MAX_DEPTH:
             raise ConversionError(
-                f"Invalid list data: {shown(text)} has more than {MAX_DEPTH} lists in each other."
+                _(
+                    "Invalid list data: ${text} has more than ${max_depth} lists in each other.",
+                    mapping={"text": shown(text), "max_depth": MAX_DEPTH},
+                )
             )
         position = token.end()
     try:
@@ -72,8 +79,11 @@ def parse_list(text: str) -> list[Any]:
     # Only an escape can bring in half a character, which no file and no log could take.
     if "\\" in text and not _is_writable(value):
         raise ConversionError(
-            f"Invalid list data: {shown(text)} holds half a character; "
-            "write the character itself instead of its escape."
+            _(
+                "Invalid list data: ${text} holds half a character; write the character "
+                "itself instead of its escape.",
+                mapping={"text": shown(text)},
+            )
         )
     return list(value)
 
@@ -90,7 +100,10 @@ def _is_writable(value: Any) -> bool:
 
 def _no_list(text: str) -> ConversionError:
     return ConversionError(
-        f"Invalid list data: {shown(text)} is not a list; write it as ['a', 'b']."
+        _(
+            "Invalid list data: ${text} is not a list; write it as ['a', 'b'].",
+            mapping={"text": shown(text)},
+        )
     )
 
 
@@ -116,7 +129,12 @@ class SequenceConverter(Converter):
             try:
                 values.append(self._from_item(item))
             except ConversionError as exc:
-                raise ConversionError(f"{exc} (Element {number} of the list.)")
+                raise ConversionError(
+                    _(
+                        "${exc} (Element ${number} of the list.)",
+                        mapping={"exc": exc, "number": number},
+                    )
+                )
         return self._make(values)
 
     def render(self, value: Any) -> str:
@@ -138,7 +156,12 @@ class SequenceConverter(Converter):
             return element.convert(item)
         if isinstance(item, (int, float)):
             return element.convert(str(item))
-        raise ConversionError(f"Invalid list data: {shown(str(item))} cannot be an element.")
+        raise ConversionError(
+            _(
+                "Invalid list data: ${item} cannot be an element.",
+                mapping={"item": shown(str(item))},
+            )
+        )
 
     def _literal(self, item: Any) -> Any:
         element = self._element

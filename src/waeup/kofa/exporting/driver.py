@@ -29,6 +29,8 @@ from waeup.kofa.exporting.filters import convert, matching
 from waeup.kofa.exporting.formats import MOST_SHEET_ROWS, Column, Form, Sink, open_sink
 from waeup.kofa.exporting.kind import KindExporter
 from waeup.kofa.exporting.wish import Wish
+from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.i18n import Number
 from waeup.kofa.importing.hooks import FAULTS, overridden, row_error
 from waeup.kofa.interfaces import ICSVExporter
 from waeup.kofa.tabular import open_table
@@ -62,7 +64,12 @@ def find_exporter(name: str) -> Any:
     exporter = queryUtility(ICSVExporter, name=name)
     if exporter is None:
         names = [known for known, _ in all_exporters()]
-        raise NoSuchItem(f"There is no exporter {name!r}. There are: {listing(names)}.")
+        raise NoSuchItem(
+            _(
+                "There is no exporter ${name}. There are: ${names}.",
+                mapping={"name": repr(name), "names": listing(names)},
+            )
+        )
     return completed(exporter)
 
 
@@ -118,8 +125,11 @@ class Export:
             number = sum(1 for _ in islice(self._objects(told), MOST_SHEET_ROWS + 1))
         if number > MOST_SHEET_ROWS:
             raise TooLarge(
-                f"A sheet holds {MOST_SHEET_ROWS:,} rows below its header, and there are more "
-                "objects. Export them as CSV, or choose fewer by a filter."
+                _(
+                    "A sheet holds ${most_sheet_rows} rows below its header, and there are "
+                    "more objects. Export them as CSV, or choose fewer by a filter.",
+                    mapping={"most_sheet_rows": Number(MOST_SHEET_ROWS)},
+                )
             )
 
     def write(
@@ -176,9 +186,16 @@ class Export:
         if isinstance(error, (KofaError, *FAULTS)):
             return error
         return Refused(
-            f"The export of {self.exporter.title} has stopped at row {number + 1:,}, "
-            f"{self._named(obj)}: {row_error(error)} Correct that object, or choose others by a "
-            "filter or by keys."
+            _(
+                "The export of ${title} has stopped at row ${number}, ${named}: ${error} "
+                "Correct that object, or choose others by a filter or by keys.",
+                mapping={
+                    "title": self.exporter.title,
+                    "number": Number(number + 1),
+                    "named": self._named(obj),
+                    "error": row_error(error),
+                },
+            )
         )
 
     def _named(self, obj: Any) -> str:
@@ -265,8 +282,15 @@ class Export:
                 for row in table:
                     if row.problem is not None:
                         raise Refused(
-                            f"What the exporter of {exporter.title} has written is no sound "
-                            f"table, line {row.line}: {row.problem.message} Tell its developer."
+                            _(
+                                "What the exporter of ${title} has written is no sound table, "
+                                "line ${line}: ${message} Tell its developer.",
+                                mapping={
+                                    "title": exporter.title,
+                                    "line": row.line,
+                                    "message": row.problem.message,
+                                },
+                            )
                         )
                     writer.writerow(dict(zip(table.header, row.values, strict=True)))
                     if tell is not None and writer.rows % STEP == 0:
@@ -278,15 +302,21 @@ class Export:
         wish, exporter = self.wish, self.exporter
         if wish.secrets and not set(exporter.secret_fields) & set(names_of(exporter)):
             raise Refused(
-                f"The export of {exporter.title} has no passwords. Order it without them."
+                _(
+                    "The export of ${title} has no passwords. Order it without them.",
+                    mapping={"title": exporter.title},
+                )
             )
         if wish.keys is None:
             return
         if not wish.keys:
-            raise Refused("The list of keys is empty. Name at least one key, or export all.")
+            raise Refused(_("The list of keys is empty. Name at least one key, or export all."))
         if self._values and not self._is_kind("get_selected"):
             raise Refused(
-                f"The export of {exporter.title} takes filters or keys, not both. Leave one out."
+                _(
+                    "The export of ${title} takes filters or keys, not both. Leave one out.",
+                    mapping={"title": exporter.title},
+                )
             )
 
 

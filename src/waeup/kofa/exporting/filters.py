@@ -18,6 +18,7 @@ from zope.schema import getFields, getFieldsInOrder
 from waeup.kofa.conversion import IGNORED, FormattedDate, converter_for, plan_fields
 from waeup.kofa.conversion.wording import listing
 from waeup.kofa.errors import MappingError, Refused
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.importing.hooks import row_error
 
 #: End the names of filters for the first and the last day.
@@ -58,9 +59,16 @@ def convert(iface: Any, texts: Iterable[tuple[str, str]], site: Any) -> dict[str
     for name, text in texts:
         if name not in known:
             there = f"There are: {listing(known)}." if known else "It has none."
-            raise Refused(f"This exporter has no filter {name!r}. {there}")
+            raise Refused(
+                _(
+                    "This exporter has no filter ${name}. ${there}",
+                    mapping={"name": repr(name), "there": there},
+                )
+            )
         if name in given:
-            raise Refused(f"The filter {name!r} is given twice. Give it once.")
+            raise Refused(
+                _("The filter ${name} is given twice. Give it once.", mapping={"name": repr(name)})
+            )
         given[name] = text
     values = {}
     plans = plan_fields(iface, given, site) if given else {}
@@ -70,7 +78,10 @@ def convert(iface: Any, texts: Iterable[tuple[str, str]], site: Any) -> dict[str
         except Exception as error:
             # Also what a constraint of a site raises.
             raise Refused(
-                f"{name}: {row_error(error)} Correct the filter, or leave it empty."
+                _(
+                    "${name}: ${error} Correct the filter, or leave it empty.",
+                    mapping={"name": name, "error": row_error(error)},
+                )
             ) from error
         if value is not IGNORED:
             values[name] = value
@@ -85,7 +96,12 @@ def matching(objects: Iterable[Any], wanted: Mapping[str, Any], iface: Any) -> I
     known = getFields(iface)
     unknown = [name for name in wanted if name not in known]
     if unknown:
-        raise Refused(f"There is no filter {unknown[0]!r}. There are: {listing(known)}.")
+        raise Refused(
+            _(
+                "There is no filter ${unknown}. There are: ${known}.",
+                mapping={"unknown": repr(unknown[0]), "known": listing(known)},
+            )
+        )
     tests = [_test(known[name], value) for name, value in wanted.items()]
     if not tests:
         return iter(objects)

@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 from waeup.kofa.errors import Refused
 from waeup.kofa.exporting.sheets import MOST_SHEET_ROWS, SheetSink
 from waeup.kofa.exporting.sinks import Column, Sink
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.tabular.source import MARK
 from waeup.kofa.tabular.writer import row_writer
 
@@ -65,12 +66,18 @@ class Form:
         """
         if format not in FORMATS:
             raise Refused(
-                f"There is no format {format!r} for exports. There are: {', '.join(FORMATS)}."
+                _(
+                    "There is no format ${format} for exports. There are: ${formats}.",
+                    mapping={"format": repr(format), "formats": ", ".join(FORMATS)},
+                )
             )
         if packing and packing not in PACKINGS:
             raise Refused(
-                f"Exports cannot be packed by {packing!r}. "
-                f"Say {' or '.join(PACKINGS)}, or nothing for a file that is not packed."
+                _(
+                    "Exports cannot be packed by ${packing}. Say ${packings}, or nothing for "
+                    "a file that is not packed.",
+                    mapping={"packing": repr(packing), "packings": " or ".join(PACKINGS)},
+                )
             )
         return cls(format, packing, mark, quote_all)
 

@@ -7,6 +7,8 @@ from waeup.kofa.conversion import propose, unguard
 from waeup.kofa.conversion.cells import MARKERS
 from waeup.kofa.conversion.wording import listing
 from waeup.kofa.errors import Refused, TooLarge
+from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.i18n import Number
 from waeup.kofa.importing.canonical import unpacked
 from waeup.kofa.importing.reading import AS_FOUND, limits, open_source
 
@@ -40,15 +42,22 @@ def keys_of_table(path: str, key_fields: Sequence[str], name: str) -> tuple[str,
         for row in table:
             if row.problem is not None:
                 raise Refused(
-                    f"{name}, line {row.line}: {row.problem.message} Correct the list of keys; "
-                    "nothing was exported."
+                    _(
+                        "${name}, line ${line}: ${message} Correct the list of keys; nothing was "
+                        "exported.",
+                        mapping={"name": name, "line": row.line, "message": row.problem.message},
+                    )
                 )
             key = next(filter(None, (_key(row.values[at]) for at in positions)), None)
             if key is not None:
                 keys[key] = None
             if len(keys) > MOST_KEYS:
                 raise TooLarge(
-                    f"{name} lists more than {MOST_KEYS:,} keys. Export all objects, or split it."
+                    _(
+                        "${name} lists more than ${most_keys} keys. Export all objects, or split "
+                        "it.",
+                        mapping={"name": name, "most_keys": Number(MOST_KEYS)},
+                    )
                 )
     return tuple(keys)
 
@@ -68,7 +77,13 @@ def _positions(header: Sequence[str], key_fields: Sequence[str], name: str) -> l
     positions = [found.index(field) for field in key_fields if field in found]
     if not positions and len(header) > 1:
         raise Refused(
-            f"{name} has no column with keys. Call it {listing(key_fields)}; there are: "
-            f"{listing(header)}."
+            _(
+                "${name} has no column with keys. Call it ${key_fields}; there are: ${header}.",
+                mapping={
+                    "name": name,
+                    "key_fields": listing(key_fields),
+                    "header": listing(header),
+                },
+            )
         )
     return positions

@@ -19,6 +19,8 @@ from typing import Any, BinaryIO
 
 from waeup.kofa.errors import Refused, TooLarge
 from waeup.kofa.exporting.sinks import Column, Sink
+from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.i18n import Number
 
 __all__ = ["MOST_SHEET_COLUMNS", "MOST_SHEET_ROWS", "SheetSink", "open_workbook", "sheet_name"]
 
@@ -141,8 +143,14 @@ class SheetSink(Sink):
         self._book: Any = None
         if len(columns) > MOST_SHEET_COLUMNS:
             raise TooLarge(
-                f"The table has {len(columns):,} columns, and a workbook can have "
-                f"{MOST_SHEET_COLUMNS:,}. Choose fewer columns, or export as CSV."
+                _(
+                    "The table has ${number} columns, and a workbook can have "
+                    "${most_sheet_columns}. Choose fewer columns, or export as CSV.",
+                    mapping={
+                        "number": Number(len(columns)),
+                        "most_sheet_columns": Number(MOST_SHEET_COLUMNS),
+                    },
+                )
             )
         self._open = ExitStack()
         try:
@@ -208,8 +216,11 @@ class SheetSink(Sink):
         row = self._rows + 1
         if row > MOST_SHEET_ROWS:
             raise TooLarge(
-                f"The table has more than {MOST_SHEET_ROWS:,} rows, and a workbook can have no "
-                "more. Export as CSV instead, or choose fewer objects."
+                _(
+                    "The table has more than ${most_sheet_rows} rows, and a workbook can "
+                    "have no more. Export as CSV instead, or choose fewer objects.",
+                    mapping={"most_sheet_rows": Number(MOST_SHEET_ROWS)},
+                )
             )
         if len(cells) != len(self._writers):
             raise ValueError(f"A row has {len(self._writers)} cells; {len(cells)} were given.")

@@ -27,6 +27,7 @@ from waeup.kofa.exporting.sheets import (
     unfit,
 )
 from waeup.kofa.exporting.sinks import Column
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.tabular.unpacking.wording import NOTES_HEADER
 
 __all__ = ["FORMATS", "NOTES", "ColumnNote", "notes_of", "template"]
@@ -76,7 +77,10 @@ def template(
     """
     if format not in FORMATS:
         raise Refused(
-            f"There is no format {format!r} for templates. There are: {', '.join(FORMATS)}."
+            _(
+                "There is no format ${format} for templates. There are: ${formats}.",
+                mapping={"format": repr(format), "formats": ", ".join(FORMATS)},
+            )
         )
     if format == "csv":
         return processor.template_name, processor.get_csv_skeleton().encode("utf-8")

@@ -25,6 +25,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from waeup.kofa.errors import ItemBusy, TableError
+from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.i18n import Number
 from waeup.kofa.spool import WorkFolder, scan
 from waeup.kofa.spool.disk import digest_of, disk, faults
 from waeup.kofa.spool.work import WORK
@@ -70,8 +72,11 @@ class PlainTable:
             return options
         if options.encoding or options.delimiter or options.quote:
             raise TableError(
-                "A workbook has neither encoding nor separator nor quote. Say only which sheet is"
-                " to be read, and which line of it holds the names of the columns."
+                _(
+                    "A workbook has neither encoding nor separator nor quote. Say only which "
+                    "sheet is to be read, and which line of it holds the names of the "
+                    "columns."
+                )
             )
         return replace(options, encoding="utf-8", delimiter=",", quote='"')
 
@@ -172,8 +177,14 @@ def _made(storage: str, path: str, id: str, limits: Limits, sheet: str | None) -
         except ItemBusy:
             if time.monotonic() > deadline:
                 raise ItemBusy(
-                    f"{os.path.basename(path)} is being converted by somebody else for more than "
-                    f"{limits.seconds:,} seconds. Try again later."
+                    _(
+                        "${basename} is being converted by somebody else for more than "
+                        "${seconds} seconds. Try again later.",
+                        mapping={
+                            "basename": os.path.basename(path),
+                            "seconds": Number(limits.seconds),
+                        },
+                    )
                 )
             time.sleep(PAUSE)
             continue

@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 from waeup.kofa.errors import NoSuchItem
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.importing.effects import Change, outcome_digest
 from waeup.kofa.importing.engine import Columns, RowEngine
 from waeup.kofa.importing.failing import FailingReader, FailingWriter, readable
@@ -145,7 +146,9 @@ class CheckReader:
     def __init__(self, folder: str) -> None:
         self._path = os.path.join(folder, NAME)
         if not os.path.exists(self._path):
-            raise NoSuchItem("The rows of this check are not kept any more. Check the file again.")
+            raise NoSuchItem(
+                _("The rows of this check are not kept any more. Check the file again.")
+            )
 
     def rows(
         self,

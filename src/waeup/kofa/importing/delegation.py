@@ -16,6 +16,7 @@ from typing import Any
 
 from waeup.kofa.conversion import Mapping
 from waeup.kofa.errors import FatalCSVError
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.importing.canonical import unpacked
 from waeup.kofa.importing.reading import AS_FOUND, limits, read_with
 from waeup.kofa.importing.report import CREATED, LISTED_REASONS, REMOVED, UPDATED, Report
@@ -60,15 +61,20 @@ def import_by_override(
         more["constants"] = dict(mapping.constants)
     elif mapping.constants:
         raise FatalCSVError(
-            f"{processor.name} cannot fill fields with the same text for all rows. "
-            "Write the text into a column of the table."
+            _(
+                "${name} cannot fill fields with the same text for all rows. Write the "
+                "text into a column of the table.",
+                mapping={"name": processor.name},
+            )
         )
     if mapping.values and (takes_all or "values" in taken):
         more["values"] = mapping.values
     elif mapping.values:
         raise FatalCSVError(
-            f"{processor.name} cannot be told that texts stand for others. Replace them in the "
-            "table."
+            _(
+                "${name} cannot be told that texts stand for others. Replace them in the table.",
+                mapping={"name": processor.name},
+            )
         )
     with ExitStack() as stack:
         if read_from is None:
@@ -86,8 +92,11 @@ def import_by_override(
         )
     if not (reading.asked or _is_usual(options)):
         raise FatalCSVError(
-            f"{processor.name} reads tables in its own way and cannot be told how. "
-            'Save the table as "CSV UTF-8" with commas, and upload that.'
+            _(
+                "${name} reads tables in its own way and cannot be told how. Save the "
+                'table as "CSV UTF-8" with commas, and upload that.',
+                mapping={"name": processor.name},
+            )
         )
     counts = {_OUTCOMES.get(mode, UPDATED): total - failed}
     paths: list[str | None] = []

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from waeup.kofa.errors import InvalidName, NoSuchItem, Refused, StorageFault, TableError
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.spool import (
     FINISHED_SUFFIX,
     PENDING_SUFFIX,
@@ -106,7 +107,12 @@ def result_names(source: str, mode: str, unfinished: Collection[str]) -> ResultN
     Raises `InvalidName` for a `mode` that cannot be part of a name.
     """
     if not mode or "." in mode:
-        raise InvalidName(f"{mode!r} is no import mode. A mode is a word like 'create'.")
+        raise InvalidName(
+            _(
+                "${mode} is no import mode. A mode is a word like 'create'.",
+                mapping={"mode": repr(mode)},
+            )
+        )
     if source.endswith(PENDING_SUFFIX):
         stem = source.rsplit(".", 3)[0]
         for original in (stem + TABLE_EXTENSION, stem):
@@ -184,23 +190,35 @@ def _check_arguments(
     for path in (source_path, finished_file, pending_file):
         if path is not None and not os.path.isfile(path):
             raise NoSuchItem(
-                f"No such source path: {path}. Somebody else has processed or removed it; "
-                "list the files again."
+                _(
+                    "No such source path: ${path}. Somebody else has processed or removed "
+                    "it; list the files again.",
+                    mapping={"path": path},
+                )
             )
     folder = os.path.dirname(os.path.abspath(source_path))
     if not os.path.samefile(folder, storage):
         raise InvalidName(
-            f"{source_path} is no file of the data center {storage}. Upload it first."
+            _(
+                "${source_path} is no file of the data center ${storage}. Upload it first.",
+                mapping={"source_path": source_path, "storage": storage},
+            )
         )
     if successful and pending_file is not None:
         raise Refused(
-            f"The import of {source_path} is said to be successful, but {pending_file} holds "
-            "failed rows. Nothing was changed."
+            _(
+                "The import of ${source_path} is said to be successful, but "
+                "${pending_file} holds failed rows. Nothing was changed.",
+                mapping={"source_path": source_path, "pending_file": pending_file},
+            )
         )
     if not successful and pending_file is None:
         raise Refused(
-            f"The import of {source_path} is said to have failed rows, but there is no file "
-            "that holds them. Nothing was changed."
+            _(
+                "The import of ${source_path} is said to have failed rows, but there is "
+                "no file that holds them. Nothing was changed.",
+                mapping={"source_path": source_path},
+            )
         )
 
 
@@ -257,8 +275,11 @@ def _plan_joining(storage: str, work: WorkFolder, staged: str, place: str) -> St
             return Append(source, len(header), place, length, tail, lead, digest)
     if os.stat(os.path.dirname(target)).st_dev != os.stat(work.path).st_dev:
         raise StorageFault(
-            f"{target} must be rewritten, which is not possible because its folder lies on "
-            f"another file system than {storage}. Move the folder there."
+            _(
+                "${target} must be rewritten, which is not possible because its folder "
+                "lies on another file system than ${storage}. Move the folder there.",
+                mapping={"target": target, "storage": storage},
+            )
         )
     merged = os.path.join(work.path, "merged" + TABLE_EXTENSION)
     union = dict.fromkeys((*(read_header(target) or ()), *(columns or ())))

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from waeup.kofa.errors import NoSuchItem
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.importing.destinations import (
     Distribution,
     ResultNames,
@@ -97,8 +98,11 @@ def distribute(
             return
         if gone is None and any(record.get("source") == call["source"] for record in records):
             gone = NoSuchItem(
-                f"No such source path: {source_path}. It was processed by somebody whose work "
-                "has just been completed; list the files again."
+                _(
+                    "No such source path: ${source_path}. It was processed by somebody whose "
+                    "work has just been completed; list the files again.",
+                    mapping={"source_path": source_path},
+                )
             )
         if gone is not None:
             raise gone

@@ -26,6 +26,7 @@ from ZODB.utils import z64
 from waeup.kofa import conversion
 from waeup.kofa.conversion.wording import listing
 from waeup.kofa.errors import FatalCSVError, MappingError
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.importing import report as outcomes
 from waeup.kofa.importing.corrections import Correction, secret_positions
 from waeup.kofa.importing.effects import (
@@ -147,7 +148,14 @@ def check_mode(processor: IBatchProcessor, mode: str) -> None:
     """Raise `FatalCSVError` for a mode that the processor does not have."""
     if mode not in processor.modes:
         raise FatalCSVError(
-            f"{processor.name} has no mode {mode!r}. Its modes are: {', '.join(processor.modes)}."
+            _(
+                "${name} has no mode ${mode}. Its modes are: ${modes}.",
+                mapping={
+                    "name": processor.name,
+                    "mode": repr(mode),
+                    "modes": ", ".join(processor.modes),
+                },
+            )
         )
 
 
@@ -311,16 +319,30 @@ class RowEngine:
         unknown = [name for name in mapping.fields if name not in known]
         if unknown:
             raise FatalCSVError(
-                f"{processor.name} has no field {listing(unknown)}. Ignore these columns, or "
-                f"name other fields: {listing(sorted(known), limit=40)}."
+                _(
+                    "${name} has no field ${unknown}. Ignore these columns, or name other "
+                    "fields: ${known}.",
+                    mapping={
+                        "name": processor.name,
+                        "unknown": listing(unknown),
+                        "known": listing(sorted(known), limit=40),
+                    },
+                )
             )
         with self._open() as table:
             header = table.header
             check_header(header, table.name)
         if len(mapping.columns) > len(header):
             raise FatalCSVError(
-                f"{os.path.basename(self.path)} has {len(header)} columns, but fields are named "
-                f"for {len(mapping.columns)}. Name one field, or --IGNORE--, for each column."
+                _(
+                    "${basename} has ${number} columns, but fields are named for ${number2}. "
+                    "Name one field, or --IGNORE--, for each column.",
+                    mapping={
+                        "basename": os.path.basename(self.path),
+                        "number": len(header),
+                        "number2": len(mapping.columns),
+                    },
+                )
             )
         with read_with(self._reading):
             return header, processor.getMapping(self._source, mapping.headerfields, self.mode)
@@ -366,7 +388,7 @@ class RowEngine:
             self._savepoints.mark()
             restart = self._savepoints.rollback
         failed: dict[int, str] = {}
-        for _ in range(MAX_REPLAYS):
+        for _turn in range(MAX_REPLAYS):
             results = []
             for row in rows:
                 try:

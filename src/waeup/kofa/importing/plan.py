@@ -18,6 +18,7 @@ from zope.schema.interfaces import IPassword
 from waeup.kofa.conversion import IGNORED, FieldPlan, ValueRequired, Values, plan_fields
 from waeup.kofa.conversion.wording import shown
 from waeup.kofa.errors import ConversionError, MappingError
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.i18n import english
 from waeup.kofa.importing.hooks import UPDATE, UPSERT, row_error
 from waeup.kofa.interfaces import IGNORE_MARKER, IBatchProcessor
@@ -155,16 +156,24 @@ def check_replacements(
     for field, pairs in values:
         if field in secrets:
             raise MappingError(
-                f"Texts of {field} cannot be replaced: a password is nobody else's business. "
-                "Leave the replacement out."
+                _(
+                    "Texts of ${field} cannot be replaced: a password is nobody else's "
+                    "business. Leave the replacement out.",
+                    mapping={"field": field},
+                )
             )
         plan = ValuePlan(iface, [field], context)
-        for token in dict.fromkeys(token for _, token in pairs):
+        for token in dict.fromkeys(token for _text, token in pairs):
             errors = plan.convert({field: token}, mode, ignore_empty).errors
             # A broken invariant may be mended by other fields.
-            wrong += [f"{field}: {shown(token)}: {message}" for _, message in errors]
+            wrong += [f"{field}: {shown(token)}: {message}" for _name, message in errors]
     if wrong:
-        raise MappingError(f"Replacements do not fit their fields: {'; '.join(wrong)}")
+        raise MappingError(
+            _(
+                "Replacements do not fit their fields: ${wrong}",
+                mapping={"wrong": "; ".join(wrong)},
+            )
+        )
 
 
 def _field_error(name: str, exc: Exception) -> tuple[str, str]:

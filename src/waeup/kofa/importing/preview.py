@@ -12,6 +12,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from waeup.kofa.errors import TableError
+from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.i18n import Number
 from waeup.kofa.importing.canonical import PlainTable
 from waeup.kofa.importing.reading import AS_FOUND, limits, open_source
 from waeup.kofa.spool import count_lines
@@ -162,8 +164,12 @@ def _check_above(
     """Refuse a header that hides which cells are secret, because the real one is above it."""
     if secret_columns(words_of(above)) and not secret_columns(words_of(header)):
         raise TableError(
-            f"Line {line:,} of {name} cannot be its header: the name of a password column stands"
-            " above it. Name that line, or remove what stands above the table."
+            _(
+                "Line ${line} of ${name} cannot be its header: the name of a password "
+                "column stands above it. Name that line, or remove what stands above the "
+                "table.",
+                mapping={"line": Number(line), "name": name},
+            )
         )
 
 

@@ -19,6 +19,7 @@ from zope.lifecycleevent.interfaces import IAttributes
 
 from waeup.kofa.conversion import is_ignored, is_ignored_column
 from waeup.kofa.errors import FatalCSVError
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.importing.hooks import CREATE, MODES, REMOVE, UPDATE, UPSERT, default
 from waeup.kofa.importing.plan import secret_names, value_plan
 from waeup.kofa.importing.reading import open_source, options_in_force
@@ -43,6 +44,8 @@ class BatchProcessor(WholeTable, grok.GlobalUtility):
 
     name: str = "Non-registered base processor"
     util_name: str = "batchprocessor"
+    #: What the objects are, in a sentence or two for the page of kinds of data.
+    about: str = ""
     iface: ClassVar[Any] = None
     location_fields: ClassVar[Sequence[str]] = []
     factory_name: str | None = None
@@ -117,9 +120,11 @@ class BatchProcessor(WholeTable, grok.GlobalUtility):
         required = self.req[mode]
         if not set(required).issubset(fields):
             names = ", ".join(f"'{name}'" for name in required)
-            raise FatalCSVError(f"Need at least columns {names} for import!")
+            raise FatalCSVError(
+                _("Need at least columns ${names} for import!", mapping={"names": names})
+            )
         if len(set(fields)) < len(fields):
-            raise FatalCSVError("Double headers: each column name may only appear once.")
+            raise FatalCSVError(_("Double headers: each column name may only appear once."))
         return True
 
     def getMapping(self, path: str, headerfields: Sequence[str], mode: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ there the object of the failed row itself is put back.
 from typing import Any
 
 from waeup.kofa.errors import Fault
+from waeup.kofa.i18n import MessageFactory as _
 
 
 class Savepoints:
@@ -36,9 +37,12 @@ class Savepoints:
             self._savepoint.rollback()
         except TypeError as exc:
             raise Fault(
-                "A row failed and cannot be taken back, because something that takes part in "
-                f"the transaction knows no savepoints ({exc}). Give that data manager a method "
-                "savepoint."
+                _(
+                    "A row failed and cannot be taken back, because something that takes "
+                    "part in the transaction knows no savepoints (${exc}). Give that data "
+                    "manager a method savepoint.",
+                    mapping={"exc": exc},
+                )
             ) from exc
 
 

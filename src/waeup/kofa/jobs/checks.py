@@ -16,6 +16,7 @@ import transaction
 from zope.component import getUtility
 
 from waeup.kofa.errors import MappingError
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.importing import canonical
 from waeup.kofa.importing.checking import CheckWriter, FailingRows
 from waeup.kofa.importing.engine import BATCH_ROWS, Manner, RowEngine
@@ -38,7 +39,10 @@ def do_check(job: Job) -> None:
     source = os.path.join(job.storage, job.order.file)
     if digest_of(source) != job.order.digest:
         raise MappingError(
-            f"{job.order.file} was changed since its columns were mapped. Choose the file again."
+            _(
+                "${file} was changed since its columns were mapped. Choose the file again.",
+                mapping={"file": job.order.file},
+            )
         )
     # Who was paused until others have done this must not empty their folder.
     job.begin()

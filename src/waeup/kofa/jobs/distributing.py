@@ -19,6 +19,7 @@ from zope.event import notify
 
 from waeup.kofa import spool
 from waeup.kofa.errors import Fault, ItemBusy
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.importing import distribution as results
 from waeup.kofa.importing import segments
 from waeup.kofa.importing.report import Report
@@ -93,7 +94,11 @@ def carry_out(job: Job) -> None:
             put_into_places(job.datacenter, intent, job.committed)
             return
     raise Fault(
-        f"It is not known any more where the files of the {job.title} were to go. Give the run up."
+        _(
+            "It is not known any more where the files of the ${title} were to go. "
+            "Give the run up.",
+            mapping={"title": job.title},
+        )
     )
 
 

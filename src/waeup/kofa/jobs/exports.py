@@ -15,6 +15,7 @@ from zope.component import queryUtility
 
 from waeup.kofa.errors import NoSuchItem
 from waeup.kofa.exporting import Export, Outcome
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.importing.report import FAILED, UNCHANGED, Tally
 from waeup.kofa.interfaces import IDataCenterConfig
 from waeup.kofa.jobs.distributing import finish
@@ -91,8 +92,11 @@ def result_of(storage: str, run: Run) -> str:
     path = os.path.join(folder, run.order.file)
     if not has_result(run) or not os.path.isfile(path):
         raise NoSuchItem(
-            f"The result of the {run.title} is not there (any more): results are kept for "
-            f"{kept_hours():g} hours. Order the export again."
+            _(
+                "The result of the ${title} is not there (any more): results are kept "
+                "for ${text} hours. Order the export again.",
+                mapping={"title": run.title, "text": f"{kept_hours():g}"},
+            )
         )
     return path
 

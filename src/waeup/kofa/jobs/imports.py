@@ -23,6 +23,7 @@ from zope.component import getUtility
 
 from waeup.kofa import spool
 from waeup.kofa.errors import Fault, ItemBusy, MappingError
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.importing import canonical, segments
 from waeup.kofa.importing.checking import CheckReader
 from waeup.kofa.importing.effects import Effect
@@ -95,12 +96,18 @@ def _changed(job: Job) -> Exception:
     name = job.order.file
     if job.run.checkpoint.batches == 0:
         return MappingError(
-            f"{name} was changed since its columns were mapped. Nothing was stored. Choose the "
-            "file again."
+            _(
+                "${name} was changed since its columns were mapped. Nothing was stored. "
+                "Choose the file again.",
+                mapping={"name": name},
+            )
         )
     return Fault(
-        f"{name} was changed, replaced or removed since its import began. Bring the former file "
-        "back and let the run go on, or take the run back."
+        _(
+            "${name} was changed, replaced or removed since its import began. Bring "
+            "the former file back and let the run go on, or take the run back.",
+            mapping={"name": name},
+        )
     )
 
 

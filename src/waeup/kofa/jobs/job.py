@@ -22,6 +22,7 @@ from transaction.interfaces import TransientError
 from zope.security.management import getSecurityPolicy, queryInteraction
 
 from waeup.kofa.errors import Fault, NotAllowed
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.importing.effects import serial_of
 from waeup.kofa.jobs.connection import Participation, connected
 from waeup.kofa.jobs.record import (
@@ -29,6 +30,7 @@ from waeup.kofa.jobs.record import (
     CHECK,
     DISTRIBUTING,
     EXPORT,
+    MOVE,
     QUEUED,
     RUNNING,
     STOPPED,
@@ -54,6 +56,9 @@ TRIES = 5
 PREFIX = "run-"
 #: The permissions that every import and every export needs.
 IMPORT_PERMISSION, EXPORT_PERMISSION = "waeup.importData", "waeup.exportData"
+#: That which a move of the storage needs.
+MOVE_PERMISSION = "waeup.managePortal"
+_GENERAL = {EXPORT: EXPORT_PERMISSION, MOVE: MOVE_PERMISSION}
 
 
 class LeaseLost(Exception):
@@ -148,8 +153,15 @@ class Job:
             raise PutDown(self.title)
         if self.datacenter.storage != self.storage:
             raise Fault(
-                f"The storage was moved to {self.datacenter.storage} during the {self.title}, and "
-                f"the results so far are in {self.storage}. Take the run back, or give it up."
+                _(
+                    "The storage was moved to ${storage} during the ${title}, and the "
+                    "results so far are in ${storage2}. Take the run back, or give it up.",
+                    mapping={
+                        "storage": self.datacenter.storage,
+                        "title": self.title,
+                        "storage2": self.storage,
+                    },
+                )
             )
 
     def restart(self) -> None:
@@ -195,8 +207,12 @@ class Job:
                 log.info("%s: attempt %d: %s", self.title, attempt, exc)
             time.sleep(random.uniform(0.5, 1) * PAUSE * 2**attempt)  # noqa: S311  (no secret)
         raise Fault(
-            f"Others kept changing the same data during the {self.title}, and {ATTEMPTS} attempts "
-            "to store a batch of rows failed. Let the run go on when there is less to do."
+            _(
+                "Others kept changing the same data during the ${title}, and ${attempts} "
+                "attempts to store a batch of rows failed. Let the run go on when there "
+                "is less to do.",
+                mapping={"title": self.title, "attempts": ATTEMPTS},
+            )
         )
 
     def require_rights(self, *permissions: str) -> None:
@@ -204,15 +220,23 @@ class Job:
         principal = queryInteraction().participations[0].principal
         account = self.site["users"].get(principal.id)
         if account is not None and account.suspended:
-            raise NotAllowed(f"The account {principal.id} was suspended; the run does not go on.")
-        general = EXPORT_PERMISSION if self.order.kind == EXPORT else IMPORT_PERMISSION
+            raise NotAllowed(
+                _(
+                    "The account ${id} was suspended; the run does not go on.",
+                    mapping={"id": principal.id},
+                )
+            )
+        general = _GENERAL.get(self.order.kind, IMPORT_PERMISSION)
         for permission in (general, *permissions):
             # A new interaction: one remembers its answers.
             fresh = getSecurityPolicy()(Participation(principal))
             if not fresh.checkPermission(permission, self.site):
                 raise NotAllowed(
-                    f"{principal.id} lacks the permission {permission} (any more), thus the run "
-                    "does not go on. Somebody who has it can let it go on."
+                    _(
+                        "${id} lacks the permission ${permission} (any more), thus the run does "
+                        "not go on. Somebody who has it can let it go on.",
+                        mapping={"id": principal.id, "permission": permission},
+                    )
                 )
 
 

@@ -16,10 +16,12 @@ The module path is a database format.
 
 import secrets
 import time
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as Dict
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
+from operator import itemgetter
 from typing import Any
 
 from BTrees.IOBTree import IOBTree
@@ -28,12 +30,13 @@ from persistent import Persistent
 from waeup.kofa.conversion import Mapping, Values
 from waeup.kofa.errors import WrongState
 from waeup.kofa.exporting import Wish
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.importing.corrections import Correction, Corrections
 from waeup.kofa.importing.effects import Effect
 from waeup.kofa.importing.report import CREATED, REMOVED, UPDATED, Report, Tally
 
 #: What a run is for.
-IMPORT, CHECK, UNDO, EXPORT = "import", "check", "undo", "export"
+IMPORT, CHECK, UNDO, EXPORT, MOVE = "import", "check", "undo", "export", "move"
 
 QUEUED, RUNNING, DISTRIBUTING = "queued", "running", "distributing"
 FINISHED, STOPPED, CANCELLED, UNDONE = "finished", "stopped", "cancelled", "undone"
@@ -69,6 +72,8 @@ class Order:
 
     Of an export, `file` is what its result is called, `processor` the name of the exporter, and
     `wish` what `Wish.as_dict` gives, without keys; see `Run.wish`.
+
+    A move of the storage goes to the folder `target`; with `overwrite` it replaces what is there.
     """
 
     kind: str
@@ -87,6 +92,8 @@ class Order:
     wish: dict[str, Any] | None = None
     values: Values = ()
     corrections: str = ""
+    target: str | None = None
+    overwrite: bool = False
 
     @property
     def mapping(self) -> Mapping:
@@ -174,7 +181,8 @@ class Progress(Persistent):
     """How far a run is, as people see it.
 
     `rows` were worked on and `failed` of them failed; `fraction` of the work is done (0 to 1),
-    `rate` are rows a second.  `date` is the time of the last change.
+    `rate` are rows a second.  `date` is the time of the last change.  Of a move, `rows` are
+    files, and `bytes` of `all_bytes` are copied.
     """
 
     rows = 0
@@ -182,6 +190,8 @@ class Progress(Persistent):
     fraction = 0.0
     rate = 0.0
     date: datetime | None = None
+    bytes = 0
+    all_bytes = 0
 
     def tell(self, rows: int, failed: int, fraction: float, rate: float) -> None:
         """Tell how far the run is now."""
@@ -227,6 +237,25 @@ class UndoBatch(Persistent):
         """Row numbers and effects, in the order of the rows."""
         return [(number, Effect(*values)) for number, values in self._effects]
 
+    @property
+    def last_row(self) -> int:
+        """The number of the last row that did something; 0 where none did."""
+        return self._effects[-1][0] if self._effects else 0
+
+    def effect_of(self, row: int) -> Effect | None:
+        """Return what the row of a number did, or None."""
+        at = bisect_left(self._effects, row, key=itemgetter(0))
+        if at == len(self._effects) or self._effects[at][0] != row:
+            return None
+        return Effect(*self._effects[at][1])
+
+    @property
+    def serial(self) -> bytes:
+        """The serial of the transaction that it was stored by."""
+        self._p_activate()
+        serial: bytes = self._p_serial
+        return serial
+
 
 class Keys(Persistent):
     """The keys of an export, in an object of its own: who lists runs need not load them."""
@@ -236,7 +265,7 @@ class Keys(Persistent):
 
 
 class Run(Persistent):
-    """A run: an import, a check, the undo of an import, or an export.
+    """A run: an import, a check, the undo of an import, an export, or a move of the storage.
 
     ::
 
@@ -261,7 +290,8 @@ class Run(Persistent):
     `taken_back` are the batches, counted from the last one, of an undo that was given up.
     `user` is the id of the principal that the run acts as: who ordered it, or let it go on last.
     `corrections` are those of the rows of an import or a check, in an object of its own that
-    nobody changes.  So are the keys of an export; `listed` is their number.
+    nobody changes.  So are the keys of an export; `listed` is their number.  `left` are
+    names that a move has not copied.
     """
 
     state = QUEUED
@@ -276,7 +306,10 @@ class Run(Persistent):
     is_given_up = False
     corrections: Corrections | None = None
     listed: int | None = None
+    left: tuple[str, ...] = ()
     _keys: Keys | None = None
+    #: When it ended, as `EndedRuns` has it; None while it has no place there.
+    counted: float | None = None
 
     def __init__(self, order: Order, scope: str, needs: Iterable[str] = ()) -> None:
         self.id = secrets.token_hex(8)
@@ -296,8 +329,11 @@ class Run(Persistent):
         """Go to another state; raises `WrongState` when there is no edge."""
         if state not in EDGES[self.state]:
             raise WrongState(
-                f"The {self.title} is {self.state}, thus it cannot be {state}. Look at the list "
-                "of runs again."
+                _(
+                    "The ${title} is ${state}, thus it cannot be ${state2}. Look at the list "
+                    "of runs again.",
+                    mapping={"title": self.title, "state": self.state, "state2": state},
+                )
             )
         self.state = state
         if state == QUEUED:

@@ -5,13 +5,16 @@ The module path is a database format.
 
 import math
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from BTrees.Length import Length
 from BTrees.OOBTree import OOBTree
 from persistent import Persistent
 
 from waeup.kofa.errors import NoSuchItem, WrongState
-from waeup.kofa.jobs.record import CHECK, DISTRIBUTING, IMPORT, QUEUED, RUNNING, Run
+from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.jobs.ended import EndedRun, EndedRuns
+from waeup.kofa.jobs.record import CHECK, DISTRIBUTING, IMPORT, QUEUED, RUNNING, UNDO, Run
 
 # A BTree that is empty before or after a change cannot be merged with the change of
 # somebody else: one key that is no id stays in it.
@@ -29,12 +32,45 @@ def _is_import_of(run: Run, digest: str) -> bool:
     return run.order.kind == IMPORT and run.order.digest == digest
 
 
+class Facts(NamedTuple):
+    """What is known of an import or an undo for ever: objects that it has changed name it.
+
+    `kind`, `file`, `processor` and `mode` are those of its order, `owner` has ordered it, and
+    `user` is whom it acted as in the end.  `undoes` is the id of the import that it took back.
+    """
+
+    kind: str
+    file: str
+    processor: str
+    mode: str
+    owner: str
+    user: str
+    undoes: str | None
+
+    @classmethod
+    def of(cls, run: Run) -> "Facts":
+        """Return the facts of a run."""
+        order = run.order
+        return cls(
+            order.kind,
+            order.file,
+            order.processor,
+            order.mode,
+            order.user,
+            run.user,
+            order.undoes,
+        )
+
+
 class Runs(Persistent):
     """All runs of a data center, which of them hold a file, and which a scope."""
 
     # Databases of before have none.
     _newest: OOBTree | None = None
     _contents: OOBTree | None = None
+    _ended: EndedRuns | None = None
+    #: Id -> `Facts`, as a plain tuple, of runs that were forgotten.
+    _facts: OOBTree | None = None
 
     def __init__(self) -> None:
         self._runs = OOBTree({_KEEPER: None})
@@ -45,10 +81,11 @@ class Runs(Persistent):
         self._changes = Length()
         self._newest = OOBTree({_LAST: None})
         self._contents = OOBTree({_KEEPER: ()})
+        self._ended = EndedRuns()
 
     def upgrade(self) -> bool:
         """Make what databases of before do not have; tell whether anything was made."""
-        if self._newest is not None and self._contents is not None:
+        if None not in (self._newest, self._contents, self._ended):
             return False
         if self._newest is None:
             self._newest = OOBTree({_LAST: None})
@@ -57,6 +94,11 @@ class Runs(Persistent):
             self._contents = OOBTree({_KEEPER: ()})
             for run in sorted(self, key=_place, reverse=True):
                 self._enter_content(run)
+        if self._ended is None:
+            self._ended = EndedRuns()
+            for run in self:
+                if not run.is_active:
+                    self._ended.enter(run)
         return True
 
     def add(self, run: Run) -> Run:
@@ -80,6 +122,7 @@ class Runs(Persistent):
         """Let workers see a run that was queued, and nobody else its file."""
         self._active[run.id] = run
         self._changes.change(1)
+        self._all_ended.leave(run)
         self.hold_file(run)
 
     def hold_file(self, run: Run) -> None:
@@ -91,6 +134,7 @@ class Runs(Persistent):
         """Let workers pass over a run that is over, and the next one of its scope begin."""
         self._active.pop(run.id, None)
         self._changes.change(1)
+        self._all_ended.enter(run)
         if self._scopes.get(run.scope) == run.id:
             # Not deleted: a key that stays keeps apart who comes at the same time.
             self._scopes[run.scope] = None
@@ -99,13 +143,26 @@ class Runs(Persistent):
         """Return a run; raises `NoSuchItem`."""
         run = self._runs.get(id)
         if run is None:
-            raise NoSuchItem(f"There is no run {id!r} (any more). Look at the list of runs.")
+            raise NoSuchItem(
+                _(
+                    "There is no run ${id} (any more). Look at the list of runs.",
+                    mapping={"id": repr(id)},
+                )
+            )
         found: Run = run
         return found
 
     def find(self, id: str) -> Run | None:
         """Return a run, or None."""
         return self._runs.get(id)
+
+    def facts(self, id: str) -> Facts | None:
+        """Return what is known of a run, also when it was forgotten; None for no run."""
+        run = self.find(id)
+        if run is not None:
+            return Facts.of(run)
+        kept = None if self._facts is None else self._facts.get(id)
+        return None if kept is None else Facts(*kept)
 
     def __iter__(self) -> Iterator[Run]:
         """Generate all runs."""
@@ -147,9 +204,28 @@ class Runs(Persistent):
         found = [run for run in list(self._active.values()) if run is not None and run.is_active]
         return sorted(found, key=lambda run: (run.queued, run.id))
 
+    @property
+    def _all_ended(self) -> EndedRuns:
+        self.upgrade()
+        assert self._ended is not None
+        return self._ended
+
+    def ended_between(self, since: float, until: float) -> Iterator[tuple[float, EndedRun]]:
+        """Generate times and numbers of the runs that ended in a time, the first one first.
+
+        `since` and `until` are seconds since the epoch.  Runs that were forgotten are among them.
+        """
+        if self._ended is None:
+            return iter(())
+        return self._ended.between(since, until)
+
     def drop(self, run: Run) -> None:
         """Forget a run; who lets it go on at the same time has a conflict, or this has one."""
         run._p_changed = True
+        if run.order.kind in (IMPORT, UNDO) and run.checkpoint.batches:
+            if self._facts is None:
+                self._facts = OOBTree()
+            self._facts[run.id] = tuple(Facts.of(run))
         self._runs.pop(run.id, None)
         if self._newest is not None:
             self._newest.pop(_place(run), None)

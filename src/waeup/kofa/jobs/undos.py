@@ -16,6 +16,7 @@ from zope.component import getUtility
 
 from waeup.kofa import spool
 from waeup.kofa.errors import Refused
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.importing import distribution as results
 from waeup.kofa.importing import segments
 from waeup.kofa.importing.checking import CheckWriter
@@ -74,8 +75,11 @@ def check_undo(job: Job) -> None:
     job.require_rights(undo.processor.permission)
     if undone.undone_by is not None:
         raise Refused(
-            f"The {undone.title} was taken back meanwhile, or is just being taken back: look at "
-            f"the run {undone.undone_by}."
+            _(
+                "The ${title} was taken back meanwhile, or is just being taken back: "
+                "look at the run ${undone_by}.",
+                mapping={"title": undone.title, "undone_by": undone.undone_by},
+            )
         )
     tally, began = Tally(), time.monotonic()
     writer, reporter, pace = CheckWriter(empty_folder(job)), Reporter(job), Pace()

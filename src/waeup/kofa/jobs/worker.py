@@ -19,14 +19,17 @@ import transaction
 from zope.authentication.interfaces import PrincipalLookupError
 
 from waeup.kofa.errors import ItemBusy, KofaError, NotAllowed, Refused, StorageFault
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.jobs.checks import do_check
 from waeup.kofa.jobs.connection import open_portal
 from waeup.kofa.jobs.exports import do_export
 from waeup.kofa.jobs.heartbeat import kept
 from waeup.kofa.jobs.imports import do_import
 from waeup.kofa.jobs.job import Cancelled, Claim, Job, LeaseLost, PutDown, claim, is_there, settle
-from waeup.kofa.jobs.record import CANCELLED, CHECK, EXPORT, STOPPED, UNDO
+from waeup.kofa.jobs.moves import do_move
+from waeup.kofa.jobs.record import CANCELLED, CHECK, EXPORT, MOVE, STOPPED, UNDO
 from waeup.kofa.jobs.undos import check_undo, do_undo
+from waeup.kofa.logger import in_run
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +65,11 @@ def work_on(
     if held is None:
         return False
     try:
-        with kept(db, site_path, held), open_portal(db, site_path, held.user) as site:
+        with (
+            kept(db, site_path, held),
+            open_portal(db, site_path, held.user) as site,
+            in_run(held.id),
+        ):
             job = Job(db, site_path, site, held, is_stopping)
             try:
                 _do(job)
@@ -98,8 +105,11 @@ def _do(job: Job) -> None:
     if not is_there(job.storage):
         # Nothing of the run is at fault: it must not be given up.
         raise StorageFault(
-            f"The storage {job.storage} is gone, or empty. Bring it back (is it mounted?), then "
-            "let the run go on."
+            _(
+                "The storage ${storage} is gone, or empty. Bring it back (is it "
+                "mounted?), then let the run go on.",
+                mapping={"storage": job.storage},
+            )
         )
     if job.order.kind == CHECK:
         (do_check if job.order.undoes is None else check_undo)(job)
@@ -107,6 +117,8 @@ def _do(job: Job) -> None:
         do_undo(job)
     elif job.order.kind == EXPORT:
         do_export(job)
+    elif job.order.kind == MOVE:
+        do_move(job)
     else:
         do_import(job)
 

@@ -42,7 +42,12 @@ class Expression:
         self._options.never_capture = True
         self._options.case_sensitive = not ignore_case
         if not isinstance(text, str):
-            raise InvalidExpression(f"Invalid query string: {text!r}. Give an expression.")
+            raise InvalidExpression(
+                _(
+                    "Invalid query string: ${text}. Give an expression.",
+                    mapping={"text": repr(text)},
+                )
+            )
         if len(text) > MAX_EXPRESSION:
             raise InvalidExpression(
                 _(

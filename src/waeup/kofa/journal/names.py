@@ -8,6 +8,7 @@ import os
 import re
 
 from waeup.kofa.errors import InvalidName, NoSuchItem
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.journal.lines import escape_message
 
 # Payments are nobody's business but the bursary's; so are backups of their log,
@@ -34,11 +35,19 @@ def check_log_name(name: str) -> str:
         or len(name.encode("utf-8")) > _MAX_NAME_BYTES
     ):
         raise InvalidName(
-            f"{escape_message(name)[:_MAX_NAME_BYTES]!r} is not the name of a log file. "
-            "Give a plain name such as 'main.log', without folder."
+            _(
+                "${name} is not the name of a log file. Give a plain name such as "
+                "'main.log', without folder.",
+                mapping={"name": repr(escape_message(name)[:_MAX_NAME_BYTES])},
+            )
         )
     if name.startswith(_HIDDEN_PREFIX):
-        raise NoSuchItem(f"There is no log file {name!r} to be shown. Choose one of the list.")
+        raise NoSuchItem(
+            _(
+                "There is no log file ${name} to be shown. Choose one of the list.",
+                mapping={"name": repr(name)},
+            )
+        )
     return name
 
 
@@ -59,6 +68,12 @@ def log_names(folder: str, exclude_backups: bool = True) -> list[str]:
         if not name.startswith(_HIDDEN_PREFIX)
         and not (exclude_backups and _BACKUP.fullmatch(name))
     )
+
+
+def log_of(name: str) -> str:
+    """Return the name of the log that a file is, or is a backup of."""
+    backup = _BACKUP.fullmatch(name)
+    return backup["basename"] if backup else name
 
 
 def logfile_series(folder: str, basename: str) -> list[str]:

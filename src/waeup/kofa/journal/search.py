@@ -10,6 +10,7 @@ from io import FileIO
 from itertools import islice
 
 from waeup.kofa.errors import StorageFault
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.journal.expressions import Expression
 from waeup.kofa.journal.names import logfile_series
 
@@ -55,7 +56,12 @@ def _matches(path: str, expression: Expression) -> Iterator[bytes]:
 
 def unreadable(path: str, error: OSError) -> StorageFault:
     """Return the fault that says why a log file cannot be read."""
-    return StorageFault(f"Cannot read the log file {path}: {error.strerror or error}.")
+    return StorageFault(
+        _(
+            "Cannot read the log file ${path}: ${text}.",
+            mapping={"path": path, "text": error.strerror or error},
+        )
+    )
 
 
 def blocks(log: FileIO, at: int = 0) -> Iterator[tuple[bytes, int, int, int]]:

@@ -7,7 +7,8 @@ from zope.security.management import getSecurityPolicy
 
 from waeup.kofa import jobs
 from waeup.kofa.errors import NotAllowed
-from waeup.kofa.logger import deferred_lines
+from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.logger import deferred_lines, in_run
 from waeup.kofa.permissions import get_role_titles_for
 
 MANAGE = "waeup.manageDataCenter"
@@ -33,11 +34,19 @@ class Acting:
         if not self.may(permission):
             roles = " or ".join(get_role_titles_for(permission)) or "that has it"
             raise NotAllowed(
-                f"You ({self.principal.id}) lack the permission {permission}. Ask the "
-                f"administrator of the portal for the role {roles}."
+                _(
+                    "You (${id}) lack the permission ${permission}. Ask the administrator of "
+                    "the portal for the role ${roles}.",
+                    mapping={"id": self.principal.id, "permission": permission, "roles": roles},
+                )
             )
 
     def _log(self, message: str, *args: Any, component: Any = None) -> None:
         """Log what the person does, once the transaction has made it true."""
         with deferred_lines(transaction.manager):
             (component or self.datacenter).logger.info(message, *args)
+
+    def _log_run(self, message: str, run: jobs.Run) -> None:
+        """Log what the person does with a run: `message` takes its kind and its file."""
+        with in_run(run.id):
+            self._log(message, run.order.kind, run.order.file)

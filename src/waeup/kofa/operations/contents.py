@@ -13,6 +13,7 @@ from zope.schema.interfaces import IPassword
 from waeup.kofa import spool
 from waeup.kofa.conversion import propose
 from waeup.kofa.errors import TableError, TooLarge
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.importing.canonical import PlainTable, is_text, plain_table, unpacked
 from waeup.kofa.importing.preview import first_words, words_of
 from waeup.kofa.importing.reading import AS_FOUND, limits, open_source
@@ -43,8 +44,11 @@ def check_table(storage: str, path: str, digest: str | None = None) -> str:
     if name.lower().endswith(TEXT_EXTENSIONS) and not is_text(path):
         what, extension = _KINDS[kind_of(path)]
         raise TableError(
-            f"{name} is no text, but {what}. Give it the name that belongs to it, as in "
-            f'table{extension}, or save the table as "CSV UTF-8".'
+            _(
+                "${name} is no text, but ${what}. Give it the name that belongs to it, "
+                'as in table${extension}, or save the table as "CSV UTF-8".',
+                mapping={"name": name, "what": what, "extension": extension},
+            )
         )
     source = plain_table(storage, path, limits(), digest=digest)
     try:
@@ -119,7 +123,7 @@ def _names(source: PlainTable) -> tuple[str, ...]:
 
 def _all_secrets() -> Iterator[str]:
     """Generate the names of the passwords of all kinds of objects."""
-    for _, processor in getUtilitiesFor(IBatchProcessor):
+    for _name, processor in getUtilitiesFor(IBatchProcessor):
         yield from _secret_fields(processor)
 
 
@@ -132,7 +136,7 @@ def _secret_fields(processor: Any) -> list[str]:
 def _needs_of(header: tuple[str, ...]) -> set[str]:
     """Return the permissions of those who may see a table with this header; see `needs_of`."""
     likely, possible = set(), set()
-    for _, processor in getUtilitiesFor(IBatchProcessor):
+    for _name, processor in getUtilitiesFor(IBatchProcessor):
         if any(propose(header, _secret_fields(processor))):
             possible.add(processor.permission)
             if set(processor.req["create"]) <= set(propose(header, processor.getHeaders())):

@@ -15,6 +15,8 @@ from waeup.kofa.exporting import Export, Outcome, Wish, find_exporter
 from waeup.kofa.exporting.driver import Tell, all_exporters, names_of
 from waeup.kofa.exporting.filters import Day, filters_in_order
 from waeup.kofa.exporting.keys import keys_of_table
+from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.i18n import Number
 from waeup.kofa.jobs.exports import SCOPE, result_of
 from waeup.kofa.jobs.job import EXPORT_PERMISSION, PREFIX, remove_folders
 from waeup.kofa.jobs.record import EXPORT, Order, Run
@@ -59,7 +61,12 @@ class ExportOperations(RunOperations):
             with open(path, "wb") as target:
                 while block := stream.read(CHUNK):
                     if target.tell() + len(block) > limit:
-                        raise TooLarge(f"{name} has more than {limit:,} bytes. Split it.")
+                        raise TooLarge(
+                            _(
+                                "${name} has more than ${limit} bytes. Split it.",
+                                mapping={"name": name, "limit": Number(limit)},
+                            )
+                        )
                     target.write(block)
             return keys_of_table(path, found.key_fields, name)
 
@@ -85,8 +92,11 @@ class ExportOperations(RunOperations):
         self._require_export(wish)
         if wish.keys is not None and len(wish.keys) > MOST_KEYS:
             raise TooLarge(
-                f"An order may list {MOST_KEYS:,} keys, and these are {len(wish.keys):,}. Split "
-                "the list, or use `kofactl export --keys`."
+                _(
+                    "An order may list ${most_keys} keys, and these are ${number}. Split the "
+                    "list, or use `kofactl export --keys`.",
+                    mapping={"most_keys": Number(MOST_KEYS), "number": Number(len(wish.keys))},
+                )
             )
         export = Export(wish, self.site)
         # To look at a million objects is work of the run.
@@ -133,7 +143,12 @@ class ExportOperations(RunOperations):
         """Forget an export that is over, and its result."""
         run = self._export_run(id)
         if run.is_active:
-            raise WrongState(f"The {run.title} is {run.state}. Cancel it first.")
+            raise WrongState(
+                _(
+                    "The ${title} is ${state}. Cancel it first.",
+                    mapping={"title": run.title, "state": run.state},
+                )
+            )
         self._runs.drop(run)
         on_commit(partial(remove_folders, self.datacenter.storage, [PREFIX + run.id]))
         self._log("discarded: job_id=%s", run.id)
@@ -159,7 +174,12 @@ class ExportOperations(RunOperations):
     def _export_run(self, id: str) -> Run:
         run = self._run(id)
         if run.order.kind != EXPORT:
-            raise NoSuchItem(f"The run {id} is the {run.title}, not an export.")
+            raise NoSuchItem(
+                _(
+                    "The run ${id} is the ${title}, not an export.",
+                    mapping={"id": id, "title": run.title},
+                )
+            )
         return run
 
     def _describe_exporter(self, name: str, exporter: Any) -> ExporterInfo:

@@ -15,6 +15,7 @@ from zope.component import queryUtility
 from waeup.kofa import notices, removals, spool
 from waeup.kofa.datacenter import PENDING_SUFFIXES, DataCenterFile
 from waeup.kofa.errors import InvalidName, NoSuchItem, Refused, TableError, TooLarge, WrongState
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.importing.canonical import PlainTable, made, plain_table, sweep
 from waeup.kofa.importing.corrections import secret_columns
 from waeup.kofa.importing.preview import Preview, first_lines, look_at, read_names
@@ -190,7 +191,7 @@ class FileOperations(Acting):
         self._require(MANAGE)
         paths = {name: self._existing(name) for name in names}
         if not paths:
-            raise Refused("No item selected.")
+            raise Refused(_("No item selected."))
         self._require_free(paths)
         with ExitStack() as claims:
             for name, path in paths.items():
@@ -254,8 +255,11 @@ class FileOperations(Acting):
         """Return what was stored under a token of the person, or None."""
         if not _TOKEN.fullmatch(token):
             raise Refused(
-                f"{token[:80]!r} is no token of an upload: it has 16 to 64 letters, digits, "
-                "hyphens or underscores. Choose such a one at random for each file."
+                _(
+                    "${token} is no token of an upload: it has 16 to 64 letters, digits, "
+                    "hyphens or underscores. Choose such a one at random for each file.",
+                    mapping={"token": repr(token[:80])},
+                )
             )
         entry: FileEntry | None = self.datacenter.ledger.received(self.principal.id, token)
         return entry
@@ -268,8 +272,11 @@ class FileOperations(Acting):
             sha.update(data)
         if (filename, size, sha.hexdigest()) != (known.original, known.size, known.digest):
             raise WrongState(
-                f"What was sent is not what is stored as {known.name} already. Send {filename} as "
-                "a new upload."
+                _(
+                    "What was sent is not what is stored as ${name} already. Send "
+                    "${filename} as a new upload.",
+                    mapping={"name": known.name, "filename": filename},
+                )
             )
         path, notice = os.path.join(self.datacenter.storage, known.name), ""
         # It may have been imported meanwhile, and another file may have its name.
@@ -309,8 +316,11 @@ class FileOperations(Acting):
     def _folder(self, folder: str) -> str:
         if folder not in OPEN_FOLDERS:
             raise InvalidName(
-                f"{folder!r} is no folder whose files can be shown. There are: the pending files, "
-                f"{', '.join(OPEN_FOLDERS[1:])}."
+                _(
+                    "${folder} is no folder whose files can be shown. There are: the pending "
+                    "files, ${open_folders}.",
+                    mapping={"folder": repr(folder), "open_folders": ", ".join(OPEN_FOLDERS[1:])},
+                )
             )
         return os.path.join(self.datacenter.storage, folder)
 
@@ -322,8 +332,11 @@ class FileOperations(Acting):
         path = os.path.join(self._folder(folder), spool.check_name(name))
         if not name.endswith(PENDING_SUFFIXES) or not os.path.isfile(path):
             raise NoSuchItem(
-                f"There is no file {name!r} (any more). Look at the list of files: it may have "
-                "been imported or deleted meanwhile."
+                _(
+                    "There is no file ${name} (any more). Look at the list of files: it may "
+                    "have been imported or deleted meanwhile.",
+                    mapping={"name": repr(name)},
+                )
             )
         self._check_needs(path, os.path.join(folder, name))
         return path

@@ -14,6 +14,7 @@ from waeup.kofa.conversion import Mapping, Values, explain, propose
 from waeup.kofa.conversion.mapping import sorted_values
 from waeup.kofa.errors import MappingError, NoSuchItem, NotAllowed
 from waeup.kofa.exporting.templates import template
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.importing.plan import check_replacements, secret_names
 from waeup.kofa.importing.reading import AS_FOUND
 from waeup.kofa.interfaces import IBatchProcessor
@@ -120,19 +121,35 @@ class ImportOperations(FileOperations):
         found = self._processor(processor)
         if mode not in found.modes:
             raise MappingError(
-                f"{found.name} has no mode {mode!r}. It has: {', '.join(found.modes)}."
+                _(
+                    "${name} has no mode ${mode}. It has: ${modes}.",
+                    mapping={
+                        "name": found.name,
+                        "mode": repr(mode),
+                        "modes": ", ".join(found.modes),
+                    },
+                )
             )
         if len(mapping.columns) != len(header):
             raise MappingError(
-                f"The file {name} has {len(header)} columns, but fields are given for "
-                f"{len(mapping.columns)}. Map the columns again."
+                _(
+                    "The file ${name} has ${number} columns, but fields are given for "
+                    "${number2}. Map the columns again.",
+                    mapping={"name": name, "number": len(header), "number2": len(mapping.columns)},
+                )
             )
         fields = found.getHeaders(mode)
         unknown = [name for name in mapping.fields if name not in fields]
         if unknown:
             raise MappingError(
-                f"{found.name} has no field {', '.join(map(repr, unknown))}. "
-                f"It has: {', '.join(fields)}."
+                _(
+                    "${name} has no field ${repr}. It has: ${fields}.",
+                    mapping={
+                        "name": found.name,
+                        "repr": ", ".join(map(repr, unknown)),
+                        "fields": ", ".join(fields),
+                    },
+                )
             )
         constants = [name for name, _ in mapping.constants]
         found.checkHeaders([*mapping.headerfields, *constants], mode)
@@ -153,7 +170,7 @@ class ImportOperations(FileOperations):
         self._require(MANAGE)
         draft = self.datacenter.ledger.draft(id)
         if draft.owner != self.principal.id:
-            raise NotAllowed("Somebody else prepares this import. Choose the file yourself.")
+            raise NotAllowed(_("Somebody else prepares this import. Choose the file yourself."))
         return draft
 
     def save_draft(self, id: str, **changes: Any) -> Draft:
@@ -187,7 +204,12 @@ class ImportOperations(FileOperations):
         processor = queryUtility(IBatchProcessor, name=name)
         if processor is None:
             names = ", ".join(sorted(name for name, _ in getUtilitiesFor(IBatchProcessor)))
-            raise NoSuchItem(f"There is no processor {name!r}. There are: {names}.")
+            raise NoSuchItem(
+                _(
+                    "There is no processor ${name}. There are: ${names}.",
+                    mapping={"name": repr(name), "names": names},
+                )
+            )
         self._require(processor.permission)
         return processor
 
@@ -213,17 +235,23 @@ class ImportOperations(FileOperations):
         if processor is None or not (constants or values):
             return
         secret = secret_names(self._processor(processor).iface)
-        for name, _ in constants:
+        for name, _text in constants:
             if name in secret:
                 raise MappingError(
-                    f"{name} cannot be the same for all rows: a password is nobody else's "
-                    "business. Put a column of passwords into the file."
+                    _(
+                        "${name} cannot be the same for all rows: a password is nobody else's "
+                        "business. Put a column of passwords into the file.",
+                        mapping={"name": name},
+                    )
                 )
-        for name, _ in values:
+        for name, _pairs in values:
             if name in secret:
                 raise MappingError(
-                    f"Texts of {name} cannot stand for others: a password is nobody else's "
-                    "business. Correct the file."
+                    _(
+                        "Texts of ${name} cannot stand for others: a password is nobody else's "
+                        "business. Correct the file.",
+                        mapping={"name": name},
+                    )
                 )
 
 

@@ -22,6 +22,7 @@ from waeup.kofa.conversion import (
 from waeup.kofa.conversion.guessing import CONFIDENCE, REMEMBERED
 from waeup.kofa.conversion.saved import check_mapping_name
 from waeup.kofa.errors import MappingError
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.importing.corrections import secret_columns
 from waeup.kofa.importing.foreign import Foreign, foreign_texts
 from waeup.kofa.importing.hooks import REMOVE, UPDATE, row_error
@@ -87,7 +88,7 @@ class MappingOperations(ImportOperations):
         draft = self.draft(id)
         columns = draft.columns if columns is None else columns
         if draft.processor is None or columns is None:
-            raise MappingError("Say first what fills the fields: no column has one yet.")
+            raise MappingError(_("Say first what fills the fields: no column has one yet."))
         processor, options = self._processor(draft.processor), ReadOptions(**draft.reading)
         header = self._header(draft.filename, options)
         fields, hidden = getFields(processor.iface), secret_columns(header)
@@ -152,8 +153,14 @@ class MappingOperations(ImportOperations):
         ]
         if unknown:
             raise MappingError(
-                f"{processor} has no field {', '.join(map(repr, unknown))}. It has: "
-                f"{', '.join(known)}."
+                _(
+                    "${processor} has no field ${repr}. It has: ${known}.",
+                    mapping={
+                        "processor": processor,
+                        "repr": ", ".join(map(repr, unknown)),
+                        "known": ", ".join(known),
+                    },
+                )
             )
         self._refuse_secrets(processor, mapping.constants, mapping.values)
         saved = SavedMapping(

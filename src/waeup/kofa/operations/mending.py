@@ -16,6 +16,8 @@ from zope.traversing.api import getPath
 
 from waeup.kofa.conversion import is_ignored_column, propose
 from waeup.kofa.errors import MappingError, NoSuchItem, Refused, TableError, TooLarge, WrongState
+from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.i18n import Number
 from waeup.kofa.importing.checking import CheckReader, failing_path
 from waeup.kofa.importing.corrections import (
     CorrectedCell,
@@ -106,8 +108,10 @@ class MendingOperations(RunOperations):
         path = failing_path(folder_of(self.datacenter.storage, run.id))
         if not os.path.exists(path):
             raise NoSuchItem(
-                "There is no table of failing rows: no row failed, or the rows of this check are "
-                "not kept any more. Check the file again."
+                _(
+                    "There is no table of failing rows: no row failed, or the rows of this "
+                    "check are not kept any more. Check the file again."
+                )
             )
         stem = run.order.file.removesuffix(TABLE_EXTENSION)
         name = f"{stem}.{run.order.mode}.failing{TABLE_EXTENSION}"
@@ -135,7 +139,7 @@ class MendingOperations(RunOperations):
                 position = self._group(reader, group).position
                 if position is None:
                     raise MappingError(
-                        "This problem concerns whole rows. Say which column is to be shown."
+                        _("This problem concerns whole rows. Say which column is to be shown.")
                     )
             _require_open(columns, position)
             texts = Counter(
@@ -308,8 +312,11 @@ class MendingOperations(RunOperations):
         run = self._run(id)
         if run.order.kind != CHECK or run.order.undoes is not None or run.state != FINISHED:
             raise WrongState(
-                f"The {run.title} is {run.state}, and no finished check of an import. Check the "
-                "file first."
+                _(
+                    "The ${title} is ${state}, and no finished check of an import. Check the "
+                    "file first.",
+                    mapping={"title": run.title, "state": run.state},
+                )
             )
         return run
 
@@ -317,11 +324,19 @@ class MendingOperations(RunOperations):
         """Return a check of what a draft is about (default: its own)."""
         id = id or draft.check
         if id is None:
-            raise WrongState(f"{draft.filename} was not checked as it is now. Check it first.")
+            raise WrongState(
+                _(
+                    "${filename} was not checked as it is now. Check it first.",
+                    mapping={"filename": draft.filename},
+                )
+            )
         run = self._finished_check(id)
         if (run.order.digest, run.order.reading) != (draft.digest, draft.reading):
             raise MappingError(
-                f"The {run.title} is about other content, or was read otherwise. Check it again."
+                _(
+                    "The ${title} is about other content, or was read otherwise. Check it again.",
+                    mapping={"title": run.title},
+                )
             )
         return run
 
@@ -342,15 +357,22 @@ class MendingOperations(RunOperations):
             found = reader.columns()
             if not found:
                 raise NoSuchItem(
-                    "This check has kept no rows: the processor imports whole tables, or the "
-                    "check is of before rows could be corrected. Correct the file."
+                    _(
+                        "This check has kept no rows: the processor imports whole tables, or the "
+                        "check is of before rows could be corrected. Correct the file."
+                    )
                 )
             yield reader, _Columns(found)
 
     def _group(self, reader: FailingReader, id: int) -> ProblemGroup:
         group = reader.group(id)
         if group is None:
-            raise NoSuchItem(f"The check knows no group {id} of problems. List them again.")
+            raise NoSuchItem(
+                _(
+                    "The check knows no group ${id} of problems. List them again.",
+                    mapping={"id": id},
+                )
+            )
         return group
 
     def _hashed(self, run: Run, columns: _Columns, texts: Mapping[int, str]) -> dict[int, str]:
@@ -367,8 +389,13 @@ class MendingOperations(RunOperations):
             if errors or field not in plan.secrets:
                 reasons = "; ".join(message for _field, message in errors)
                 raise MappingError(
-                    f"{field}: {reasons or 'this looks like a password, and is none'}. Nothing "
-                    "was kept."
+                    _(
+                        "${field}: ${text}. Nothing was kept.",
+                        mapping={
+                            "field": field,
+                            "text": reasons or "this looks like a password, and is none",
+                        },
+                    )
                 )
             kept[position] = row[field]
         return kept
@@ -379,8 +406,11 @@ class MendingOperations(RunOperations):
             _require_column(columns, position)
             if position in columns.secrets and columns.fields[position] is None:
                 raise MappingError(
-                    f"{columns.names[position]} looks like a password, and is not imported: it "
-                    "cannot be corrected."
+                    _(
+                        "${names} looks like a password, and is not imported: it cannot be "
+                        "corrected.",
+                        mapping={"names": columns.names[position]},
+                    )
                 )
 
     def _maker_of(self, filename: str) -> Run | None:
@@ -425,8 +455,11 @@ def _require_same_secrets(draft: Draft, columns: _Columns) -> None:
     """
     if not _secrets_of(draft, columns.names) <= columns.secrets:
         raise MappingError(
-            f"Since {draft.filename} was checked, another column fills a password. Check the file "
-            "again, then correct its rows."
+            _(
+                "Since ${filename} was checked, another column fills a password. Check "
+                "the file again, then correct its rows.",
+                mapping={"filename": draft.filename},
+            )
         )
 
 
@@ -434,8 +467,11 @@ def _kept(reader: FailingReader, number: int) -> KeptRow:
     row = reader.row(number)
     if row is None:
         raise NoSuchItem(
-            f"The check has not found row {number} failing, thus its cells are not known. Only "
-            "such rows can be corrected."
+            _(
+                "The check has not found row ${number} failing, thus its cells are not "
+                "known. Only such rows can be corrected.",
+                mapping={"number": number},
+            )
         )
     return row
 
@@ -443,7 +479,10 @@ def _kept(reader: FailingReader, number: int) -> KeptRow:
 def _require_column(columns: _Columns, position: int) -> None:
     if not 0 <= position < len(columns.names):
         raise MappingError(
-            f"There is no column {position + 1}: the table has {len(columns.names)} columns."
+            _(
+                "There is no column ${position}: the table has ${number} columns.",
+                mapping={"position": position + 1, "number": len(columns.names)},
+            )
         )
 
 
@@ -452,8 +491,11 @@ def _require_open(columns: _Columns, position: int) -> None:
     _require_column(columns, position)
     if position in columns.secrets:
         raise MappingError(
-            f"{columns.names[position]} cannot be the same for several rows: a password is "
-            "nobody else's business. Correct each row."
+            _(
+                "${names} cannot be the same for several rows: a password is nobody "
+                "else's business. Correct each row.",
+                mapping={"names": columns.names[position]},
+            )
         )
 
 
@@ -474,8 +516,11 @@ def _merged(
         ]
         if missing:
             raise Refused(
-                f"Row {row.number} is damaged: its cells may belong to other columns. Give the "
-                f"texts of all columns; missing: {', '.join(missing)}."
+                _(
+                    "Row ${number} is damaged: its cells may belong to other columns. Give "
+                    "the texts of all columns; missing: ${missing}.",
+                    mapping={"number": row.number, "missing": ", ".join(missing)},
+                )
             )
     cells = []
     for position, new in sorted(given.items()):
@@ -488,7 +533,10 @@ def _merged(
     read = correction.applied(_source(row), len(columns.names))
     if sum(map(len, read.values)) > limits().line:
         raise TooLarge(
-            f"Row {row.number} may have {limits().line:,} characters. Shorten the text."
+            _(
+                "Row ${number} may have ${line} characters. Shorten the text.",
+                mapping={"number": row.number, "line": Number(limits().line)},
+            )
         )
     return correction
 

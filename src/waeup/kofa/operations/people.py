@@ -12,6 +12,7 @@ from zope.event import notify
 from zope.lifecycleevent import ObjectModifiedEvent
 
 from waeup.kofa.errors import NameTaken, NoSuchItem, NotAllowed, Refused
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.operations.acting import Acting
 from waeup.kofa.operations.values import UserInfo
 from waeup.kofa.permissions import get_waeup_roles, roles_beyond
@@ -54,7 +55,12 @@ class PeopleOperations(Acting):
         """Make a user account."""
         self._require(USERS)
         if name in self.site["users"]:
-            raise NameTaken(f"There is a user {name!r} already. Choose another name.")
+            raise NameTaken(
+                _(
+                    "There is a user ${name} already. Choose another name.",
+                    mapping={"name": repr(name)},
+                )
+            )
         _check_length(password)
         wanted = self._grantable(roles)
         account = createObject(
@@ -78,7 +84,7 @@ class PeopleOperations(Acting):
         wanted = self._grantable(roles)
         if name == self.principal.id and not set(account.roles) <= set(wanted):
             raise Refused(
-                "You cannot take roles from your own account. Let another administrator do it."
+                _("You cannot take roles from your own account. Let another administrator do it.")
             )
         account.roles = wanted
         notify(ObjectModifiedEvent(account))
@@ -89,7 +95,9 @@ class PeopleOperations(Acting):
         self._require(USERS)
         self._changeable(name)
         if name == self.principal.id:
-            raise Refused("You cannot remove your own account. Let another administrator do it.")
+            raise Refused(
+                _("You cannot remove your own account. Let another administrator do it.")
+            )
         del self.site["users"][name]
         self._tell("User removed: %s", name)
 
@@ -102,12 +110,20 @@ class PeopleOperations(Acting):
         account = self.site["users"].get(name)
         if account is None:
             names = ", ".join(sorted(self.site["users"]))
-            raise NoSuchItem(f"There is no user {name!r}. There are: {names}.")
+            raise NoSuchItem(
+                _(
+                    "There is no user ${name}. There are: ${names}.",
+                    mapping={"name": repr(name), "names": names},
+                )
+            )
         beyond = roles_beyond(self.may, account.roles)
         if beyond:
             raise NotAllowed(
-                f"The account {name} has rights that you lack ({', '.join(beyond)}). Let somebody "
-                "change it who has them."
+                _(
+                    "The account ${name} has rights that you lack (${beyond}). Let somebody "
+                    "change it who has them.",
+                    mapping={"name": name, "beyond": ", ".join(beyond)},
+                )
             )
         return account
 
@@ -117,13 +133,19 @@ class PeopleOperations(Acting):
         unknown = [role for role in wanted if role not in known]
         if unknown:
             raise NoSuchItem(
-                f"There is no role {', '.join(map(repr, unknown))}. There are: {', '.join(known)}."
+                _(
+                    "There is no role ${repr}. There are: ${known}.",
+                    mapping={"repr": ", ".join(map(repr, unknown)), "known": ", ".join(known)},
+                )
             )
         beyond = roles_beyond(self.may, wanted)
         if beyond:
             raise NotAllowed(
-                f"You cannot give the role {', '.join(beyond)}: it has rights that you lack. Let "
-                "somebody give it who has them."
+                _(
+                    "You cannot give the role ${beyond}: it has rights that you lack. Let "
+                    "somebody give it who has them.",
+                    mapping={"beyond": ", ".join(beyond)},
+                )
             )
         return wanted
 
@@ -131,6 +153,9 @@ class PeopleOperations(Acting):
 def _check_length(password: str) -> None:
     if len(password) < MIN_PASSWORD:
         raise Refused(
-            f"The password has {len(password)} characters; at least {MIN_PASSWORD} are required. "
-            "Choose a longer one."
+            _(
+                "The password has ${number} characters; at least ${min_password} are "
+                "required. Choose a longer one.",
+                mapping={"number": len(password), "min_password": MIN_PASSWORD},
+            )
         )

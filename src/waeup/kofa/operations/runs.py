@@ -20,6 +20,7 @@ from waeup.kofa import jobs
 from waeup.kofa.conversion import Mapping
 from waeup.kofa.errors import ConfirmationNeeded, MappingError, NoSuchItem, WrongState
 from waeup.kofa.exporting import Wish
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.importing.checking import CheckedRow, CheckReader
 from waeup.kofa.importing.corrections import Corrections
 from waeup.kofa.importing.hooks import CREATE, REMOVE, overridden
@@ -158,8 +159,11 @@ class RunOperations(MappingOperations):
         run = self._orderable(id)
         if not run.can_be_cancelled:
             raise WrongState(
-                f"The {run.title} is {run.state}: it cannot be cancelled (any more). Look at the "
-                "list of runs again."
+                _(
+                    "The ${title} is ${state}: it cannot be cancelled (any more). Look at "
+                    "the list of runs again.",
+                    mapping={"title": run.title, "state": run.state},
+                )
             )
         if run.state in (QUEUED, STOPPED):
             run.move(CANCELLED)
@@ -168,7 +172,7 @@ class RunOperations(MappingOperations):
                 on_commit(partial(remove_folders, self.datacenter.storage, [PREFIX + run.id]))
         else:
             run.is_cancelling = True
-        self._log("cancelled: %s of %s", run.order.kind, run.order.file)
+        self._log_run("cancelled: %s of %s", run)
         return self._info(run)
 
     def give_up(self, id: str) -> RunInfo:
@@ -186,11 +190,19 @@ class RunOperations(MappingOperations):
             self.recover()
             self.site._p_jar.sync()
             if run.state == FINISHED:
-                raise WrongState(f"The {run.title} was completed just now. Look at its result.")
+                raise WrongState(
+                    _(
+                        "The ${title} was completed just now. Look at its result.",
+                        mapping={"title": run.title},
+                    )
+                )
         if not run.can_be_given_up:
             raise WrongState(
-                f"The {run.title} is {run.state}, and holds nothing that could be freed. Cancel "
-                "it first, if it is under way."
+                _(
+                    "The ${title} is ${state}, and holds nothing that could be freed. Cancel "
+                    "it first, if it is under way.",
+                    mapping={"title": run.title, "state": run.state},
+                )
             )
         for intent in list(self.datacenter.ledger.intended()):
             if intent.id == PREFIX + run.id:
@@ -201,21 +213,31 @@ class RunOperations(MappingOperations):
         over = [run, undone] if undone is not None and undone.is_given_up else [run]
         folders = [PREFIX + each.id for each in over]
         on_commit(partial(remove_folders, self.datacenter.storage, folders))
-        self._log("given up: %s of %s", run.order.kind, run.order.file)
+        self._log_run("given up: %s of %s", run)
         return self._info(run)
 
     def resume(self, id: str) -> RunInfo:
         """Let a run that was stopped or cancelled go on where it was, as the person who asks."""
         run = self._orderable(id)
         if run.is_active:
-            raise WrongState(f"The {run.title} is {run.state}: it goes on by itself.")
+            raise WrongState(
+                _(
+                    "The ${title} is ${state}: it goes on by itself.",
+                    mapping={"title": run.title, "state": run.state},
+                )
+            )
         if not run.can_resume:
-            raise WrongState(f"The {run.title} is {run.state} and cannot go on. Order it anew.")
+            raise WrongState(
+                _(
+                    "The ${title} is ${state} and cannot go on. Order it anew.",
+                    mapping={"title": run.title, "state": run.state},
+                )
+            )
         run.move(QUEUED)
         run.user = self.principal.id
         self._runs.activate(run)
         self._ring(run)
-        self._log("resumed: %s of %s", run.order.kind, run.order.file)
+        self._log_run("resumed: %s of %s", run)
         return self._info(run)
 
     # -- looking --------------------------------------------------------------------
@@ -385,8 +407,11 @@ class RunOperations(MappingOperations):
         current = digest_of(path)
         if digest is not None and digest != current:
             raise MappingError(
-                f"{name} was changed since its columns were mapped. Give this import up, and "
-                "choose the file again."
+                _(
+                    "${name} was changed since its columns were mapped. Give this import up, "
+                    "and choose the file again.",
+                    mapping={"name": name},
+                )
             )
         self.check(name, processor, mode, mapping, options)
         return Order(
@@ -426,14 +451,20 @@ class RunOperations(MappingOperations):
             order.reading,
         ):
             raise MappingError(
-                f"The rows that were corrected are not those of {order.file} as it is now, and as "
-                "it is read. Choose the file again."
+                _(
+                    "The rows that were corrected are not those of ${file} as it is now, and "
+                    "as it is read. Choose the file again.",
+                    mapping={"file": order.file},
+                )
             )
         processor = getUtility(IBatchProcessor, name=order.processor)
         if overridden(processor, "doImport"):
             raise MappingError(
-                f"{processor.name} imports whole tables, thus no row can be corrected. Take the "
-                "corrections back, and correct the file."
+                _(
+                    "${name} imports whole tables, thus no row can be corrected. Take the "
+                    "corrections back, and correct the file.",
+                    mapping={"name": processor.name},
+                )
             )
         return prepared.corrections.copy()
 
@@ -459,12 +490,18 @@ class RunOperations(MappingOperations):
         check = self._run(id)
         if check.order.kind != CHECK or check.state != FINISHED:
             raise WrongState(
-                f"The check {id} is {check.state}, not finished. Check the file again."
+                _(
+                    "The check ${id} is ${state}, not finished. Check the file again.",
+                    mapping={"id": id, "state": check.state},
+                )
             )
         if check.order.undoes is not None or not check.order.is_same_import(order):
             raise MappingError(
-                f"Since the check, {order.file}, its mapping, its corrections, or what is to be "
-                "done has changed. Check it again."
+                _(
+                    "Since the check, ${file}, its mapping, its corrections, or what is to "
+                    "be done has changed. Check it again.",
+                    mapping={"file": order.file},
+                )
             )
         return check
 

@@ -4,7 +4,7 @@ import hashlib
 import math
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,7 +13,7 @@ from zope import schema
 from zope.component import getGlobalSiteManager
 from zope.schema.interfaces import ValidationError
 
-from waeup.kofa import journal, letters, notices, spool
+from waeup.kofa import letters, notices, spool
 from waeup.kofa.configuration import (
     MEGABYTE,
     SECTIONS,
@@ -28,9 +28,7 @@ from waeup.kofa.jobs.exports import KEPT_HOURS
 from waeup.kofa.jobs.job import close
 from waeup.kofa.jobs.record import EXPORT, FINISHED, STOPPED, Run, utc_now
 from waeup.kofa.jobs.recovery import RUN_DAYS, UNDO_DAYS
-from waeup.kofa.operations.acting import MANAGE
 from waeup.kofa.operations.files import UPLOAD_LIMIT, FileOperations
-from waeup.kofa.operations.values import StoredFile
 from waeup.kofa.tabular import Limits
 
 SETTINGS = "waeup.managePortal"
@@ -105,21 +103,6 @@ class LetterTexts:
 class SettingsOperations(FileOperations):
     """See `waeup.kofa.operations.Operations`."""
 
-    def log_files(self, exclude_backups: bool = True) -> list[StoredFile]:
-        """List the log files, sorted by name."""
-        self._require(MANAGE)
-        return [
-            self._stored(file, "logs") for file in self.datacenter.getLogFiles(exclude_backups)
-        ]
-
-    def query_log(self, name: str, query: str, limit: int = 0, start: int = 0) -> Iterator[str]:
-        """Generate the lines of a log that match a regular expression."""
-        self._require(MANAGE)
-        if not journal.logfile_series(self.datacenter.folder("logs"), name):
-            names = ", ".join(file.name for file in self.log_files())
-            raise NoSuchItem(f"There is no log {name!r}. There are: {names or 'none yet'}.")
-        return self.datacenter.queryLogfiles(spool.check_name(name), query, limit, start)
-
     def storage_path(self) -> str:
         """Return the absolute path of the folder that files are kept in."""
         self._require(SETTINGS)
@@ -143,7 +126,7 @@ class SettingsOperations(FileOperations):
                 if run.is_active or run.holds_file or run.state == STOPPED:
                     run.give_up("The storage was lost, and another one was set.")
                     close(datacenter.runs, run)
-                    self._log("given up: %s of %s", run.order.kind, run.order.file)
+                    self._log_run("given up: %s of %s", run)
         return self.datacenter.setStoragePath(path, move=move, overwrite=overwrite)
 
     # -- settings -----------------------------------------------------------------------

@@ -12,6 +12,7 @@ from itertools import takewhile
 from typing import BinaryIO
 
 from waeup.kofa.errors import NameTaken, TooLarge
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.spool.disk import CHUNK, digest_of, disk, faults, put, remove_file, stage
 from waeup.kofa.spool.locks import claimed, storage_lock
 from waeup.kofa.spool.names import PENDING_SUFFIX, given_name, numbered, stored_name
@@ -212,8 +213,11 @@ def _receive(stream: BinaryIO, path: str, filename: str, limit: int | None) -> t
             size += len(data)
             if limit is not None and size > limit:
                 raise TooLarge(
-                    f"{filename} has more than {limit} bytes, the limit of this data center. "
-                    "Split the file, or have the limit raised."
+                    _(
+                        "${filename} has more than ${limit} bytes, the limit of this data "
+                        "center. Split the file, or have the limit raised.",
+                        mapping={"filename": filename, "limit": limit},
+                    )
                 )
             sha.update(data)
             disk.write(fd, data)
@@ -237,6 +241,9 @@ def _put_numbered(storage: str, path: str, name: str) -> str:
 def _refuse_taken(storage: str, name: str) -> None:
     if os.path.lexists(os.path.join(storage, name)):
         raise NameTaken(
-            f"There is a pending file {name} already. Confirm that it shall be replaced, "
-            "or choose another name."
+            _(
+                "There is a pending file ${name} already. Confirm that it shall be "
+                "replaced, or choose another name.",
+                mapping={"name": name},
+            )
         )

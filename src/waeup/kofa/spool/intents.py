@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from waeup.kofa.errors import StorageFault
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.spool.disk import disk, faults, remove_file
 from waeup.kofa.spool.steps import Step, perform, step_as_dict, step_from_dict
 from waeup.kofa.spool.work import INTENT, WORK, WorkFolder
@@ -106,6 +107,10 @@ def _read(storage: str, work: str) -> Intent | None:
         return None
     except (ValueError, KeyError, TypeError):
         raise StorageFault(
-            f"{path} is damaged: it should say what a process that was killed had begun. "
-            "Keep its folder for inspection outside of the data center, then start again."
+            _(
+                "${path} is damaged: it should say what a process that was killed had "
+                "begun. Keep its folder for inspection outside of the data center, then "
+                "start again.",
+                mapping={"path": path},
+            )
         )

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from waeup.kofa.errors import ItemBusy, NoSuchItem, StorageFault
+from waeup.kofa.i18n import MessageFactory as _
 
 #: Seconds that `storage_lock` waits for its turn.
 PATIENCE = 10.0
@@ -58,16 +59,29 @@ def claimed(path: str) -> Iterator[None]:
         fd = None if held_already else lock(path)
     except FileNotFoundError:
         raise NoSuchItem(
-            f"No such source path: {path}. Somebody else has processed or removed {name}; "
-            "list the files again."
+            _(
+                "No such source path: ${path}. Somebody else has processed or removed "
+                "${name}; list the files again.",
+                mapping={"path": path, "name": name},
+            )
         )
     except OSError as error:
-        raise StorageFault(f"{name} cannot be locked: {error.strerror} ({path}).") from error
+        raise StorageFault(
+            _(
+                "${name} cannot be locked: ${strerror} (${path}).",
+                mapping={"name": name, "strerror": error.strerror, "path": path},
+            )
+        ) from error
     if held_already:
         yield
         return
     if fd is None:
-        raise ItemBusy(f"Somebody else is working on {name}. Try again when this is done.")
+        raise ItemBusy(
+            _(
+                "Somebody else is working on ${name}. Try again when this is done.",
+                mapping={"name": name},
+            )
+        )
     mark = _mark(os.fstat(fd))
     held.add(mark)
     try:
@@ -95,15 +109,21 @@ def storage_lock(storage: str, patience: float | None = PATIENCE) -> Iterator[No
             fd = lock(storage, os.O_DIRECTORY)
         except OSError as error:
             raise StorageFault(
-                f"The storage folder {storage} cannot be used: {error.strerror or 'it is gone'}. "
-                "Create it, or set another storage path."
+                _(
+                    "The storage folder ${storage} cannot be used: ${text}. Create it, or "
+                    "set another storage path.",
+                    mapping={"storage": storage, "text": error.strerror or "it is gone"},
+                )
             ) from error
         if fd is not None:
             break
         if patience is not None and time.monotonic() - began > patience:
             raise ItemBusy(
-                f"The data center {storage} has been busy for {patience:.0f} seconds. "
-                "Try again later."
+                _(
+                    "The data center ${storage} has been busy for ${patience} seconds. Try "
+                    "again later.",
+                    mapping={"storage": storage, "patience": f"{patience:.0f}"},
+                )
             )
         time.sleep(PAUSE)
     try:

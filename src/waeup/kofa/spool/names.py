@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Iterator
 
 from waeup.kofa.errors import InvalidName
+from waeup.kofa.i18n import MessageFactory as _
 
 #: Extensions of tables of plain text, in lower case.
 TEXT_EXTENSIONS = (".csv", ".tsv", ".txt")
@@ -45,7 +46,7 @@ def check_name(name: str) -> str:
     control characters, one of more than 255 bytes, and for names of folders.
     """
     if not name:
-        raise InvalidName("The file name is empty. Name a file of the data center.")
+        raise InvalidName(_("The file name is empty. Name a file of the data center."))
     if "/" in name or "\\" in name:
         reason = "it contains a path separator"
     elif name.startswith("."):
@@ -60,7 +61,12 @@ def check_name(name: str) -> str:
         reason = "it is the name of a folder of the data center"
     else:
         return name
-    raise InvalidName(f"{name!r} is no file name: {reason}. Choose another name.")
+    raise InvalidName(
+        _(
+            "${name} is no file name: ${reason}. Choose another name.",
+            mapping={"name": repr(name), "reason": reason},
+        )
+    )
 
 
 def split_extension(name: str) -> tuple[str, str]:
@@ -95,8 +101,11 @@ def stored_name(filename: str, userid: str) -> str:
     if not extension.lower().endswith(EXTENSIONS):
         accepted = ", ".join(EXTENSIONS)
         raise InvalidName(
-            "Only csv files are allowed. Tables can also be workbooks, or packed: "
-            f"{name!r} should end in one of {accepted}."
+            _(
+                "Only csv files are allowed. Tables can also be workbooks, or packed: "
+                "${name} should end in one of ${accepted}.",
+                mapping={"name": repr(name), "accepted": accepted},
+            )
         )
     if name.endswith(PENDING_SUFFIX):
         return name
@@ -105,8 +114,11 @@ def stored_name(filename: str, userid: str) -> str:
     length = len(name.split(".", 1)[0])
     if length > MAX_STEM:
         raise InvalidName(
-            f"Maximum file name length is {MAX_STEM} characters! Please choose a shorter file "
-            f"name. {filename!r} has {length} with your name behind it."
+            _(
+                "Maximum file name length is ${max_stem} characters! Please choose a "
+                "shorter file name. ${filename} has ${length} with your name behind it.",
+                mapping={"max_stem": MAX_STEM, "filename": repr(filename), "length": length},
+            )
         )
     return check_name(name)
 

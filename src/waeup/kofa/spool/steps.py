@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from waeup.kofa.errors import StorageFault
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.spool.disk import CHUNK, copy_into, digest_of, disk, put
 
 #: Bytes at the end of a file by which its former state is known again.
@@ -255,14 +256,21 @@ def _differs_by_zeros(found: bytes, meant: bytes) -> bool:
 def _require(source: str, target: str) -> None:
     if not os.path.exists(source):
         raise StorageFault(
-            f"{target} cannot be written: {source}, which holds its content, is gone. "
-            "Bring it back from a backup."
+            _(
+                "${target} cannot be written: ${source}, which holds its content, is "
+                "gone. Bring it back from a backup.",
+                mapping={"target": target, "source": source},
+            )
         )
 
 
 def _changed(target: str, source: str) -> StorageFault:
     return StorageFault(
-        f"{target} was changed by somebody else while it was being written; nothing in it was "
-        f"touched. Bring back its former state, or keep it aside together with {source}, which "
-        "holds what was to be written, and remove the work folder of the latter."
+        _(
+            "${target} was changed by somebody else while it was being written; "
+            "nothing in it was touched. Bring back its former state, or keep it "
+            "aside together with ${source}, which holds what was to be written, and "
+            "remove the work folder of the latter.",
+            mapping={"target": target, "source": source},
+        )
     )

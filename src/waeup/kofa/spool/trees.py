@@ -9,6 +9,7 @@ import shutil
 import stat
 
 from waeup.kofa.errors import InvalidStoragePath
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.spool.disk import disk, faults, sync_file
 from waeup.kofa.spool.intents import clear_intent, write_intent
 from waeup.kofa.spool.locks import storage_lock
@@ -140,14 +141,21 @@ def copy_entries(source: str, target: str, overwrite: bool = False) -> tuple[lis
 def _check_folders(source: str, target: str) -> None:
     for path, role in ((source, "source"), (target, "destination")):
         if not os.path.exists(path):
-            raise InvalidStoragePath(f"{role} path does not exist: {path}")
+            raise InvalidStoragePath(
+                _("${role} path does not exist: ${path}", mapping={"role": role, "path": path})
+            )
         if not os.path.isdir(path):
-            raise InvalidStoragePath(f"{role} path is not a directory: {path}")
+            raise InvalidStoragePath(
+                _("${role} path is not a directory: ${path}", mapping={"role": role, "path": path})
+            )
     above, below = os.path.realpath(source), os.path.realpath(target)
     if above != below and os.path.commonpath([above, below]) == above:
         raise InvalidStoragePath(
-            f"destination path lies inside the source path {source}: {target}. "
-            "Choose a folder elsewhere."
+            _(
+                "destination path lies inside the source path ${source}: ${target}. "
+                "Choose a folder elsewhere.",
+                mapping={"source": source, "target": target},
+            )
         )
 
 

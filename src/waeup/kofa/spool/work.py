@@ -13,6 +13,7 @@ from collections.abc import Collection
 from types import TracebackType
 
 from waeup.kofa.errors import ItemBusy, StorageFault
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.spool.disk import disk, faults
 from waeup.kofa.spool.locks import lock
 from waeup.kofa.spool.names import check_name
@@ -65,9 +66,19 @@ class WorkFolder:
             if fd is not None:
                 return fd
             if not is_own:
-                raise ItemBusy(f"Somebody else is using the work folder {self.path}.")
+                raise ItemBusy(
+                    _(
+                        "Somebody else is using the work folder ${path}.",
+                        mapping={"path": self.path},
+                    )
+                )
             time.sleep(attempt / 1000)
-        raise StorageFault(f"The work folder {self.path} cannot be made: others remove it.")
+        raise StorageFault(
+            _(
+                "The work folder ${path} cannot be made: others remove it.",
+                mapping={"path": self.path},
+            )
+        )
 
     def sync(self) -> None:
         """Force out the names in the folder, and the folder itself."""

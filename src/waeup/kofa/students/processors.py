@@ -12,6 +12,7 @@ from zope import schema
 
 from waeup.kofa.conversion import is_ignored
 from waeup.kofa.errors import FatalCSVError
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.importing.hooks import CREATE, REMOVE, UPDATE, UPSERT, once
 from waeup.kofa.importing.processor import BatchProcessor
 from waeup.kofa.students.interfaces import ICourseTicket, IStudent
@@ -99,11 +100,11 @@ class StudentProcessorBase(BatchProcessor):
         fields = list(headerfields)
         if not set(LOCATORS) & set(fields):
             raise FatalCSVError(
-                "Need at least columns student_id or reg_number or matric_number for import!"
+                _("Need at least columns student_id or reg_number or matric_number for import!")
             )
         for name in self.other_locations:
             if name not in fields:
-                raise FatalCSVError(f"Need {name} for import!")
+                raise FatalCSVError(_("Need ${name} for import!", mapping={"name": name}))
         return super().checkHeaders(fields, mode)
 
     def log(self, site: Any, text: str, *args: Any) -> None:
@@ -116,6 +117,9 @@ class StudentProcessor(StudentProcessorBase):
 
     name = "Student Processor"
     util_name = "studentprocessor"
+    about = _(
+        "Students with their personal data. A student is found by student id, registration number or matriculation number."
+    )
     iface = IStudent
     factory_name = "waeup.Student"
 
@@ -186,6 +190,9 @@ class CourseTicketProcessor(StudentProcessorBase):
 
     name = "CourseTicket Processor"
     util_name = "courseticketprocessor"
+    about = _(
+        "The courses that students have registered for, with their scores."
+    )
     iface = ICourseTicketImport
     factory_name = "waeup.CourseTicket"
     location_fields: ClassVar[list[str]] = [*LOCATORS, "level", "code"]

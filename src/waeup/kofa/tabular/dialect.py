@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from waeup.kofa.errors import TableError
+from waeup.kofa.i18n import MessageFactory as _
 
 __all__ = ["Dialect"]
 
@@ -29,13 +30,19 @@ class Dialect(NamedTuple):
         given = (self.delimiter, self.quote, *((self.escape,) if self.escape is not None else ()))
         if any(len(char) != 1 or char in "\r\n\0" for char in given):
             raise TableError(
-                "Delimiter, quote and escape are single characters, other than line ends;"
-                f" {_listed(given)} were given."
+                _(
+                    "Delimiter, quote and escape are single characters, other than line "
+                    "ends; ${given} were given.",
+                    mapping={"given": _listed(given)},
+                )
             )
         if len(set(given)) < len(given) or any(char.isalnum() for char in given):
             raise TableError(
-                "Delimiter, quote and escape are different characters, neither letter nor digit;"
-                f" {_listed(given)} were given."
+                _(
+                    "Delimiter, quote and escape are different characters, neither letter "
+                    "nor digit; ${given} were given.",
+                    mapping={"given": _listed(given)},
+                )
             )
 
 

@@ -15,6 +15,7 @@ import unicodedata
 from typing import BinaryIO, NamedTuple
 
 from waeup.kofa.errors import TableError
+from waeup.kofa.i18n import MessageFactory as _
 
 __all__ = ["CERTAIN", "Encoding", "check_encoding", "detect_encoding", "is_utf_16"]
 
@@ -99,7 +100,12 @@ def check_encoding(name: str) -> str:
             return found
     except (LookupError, ValueError):
         pass
-    raise TableError(f"{name!r} is no text encoding. Name one such as utf-8, utf-16 or cp1252.")
+    raise TableError(
+        _(
+            "${name} is no text encoding. Name one such as utf-8, utf-16 or cp1252.",
+            mapping={"name": repr(name)},
+        )
+    )
 
 
 def detect_encoding(stream: BinaryIO, encoding: str | None = None) -> Encoding:

@@ -14,6 +14,7 @@ from itertools import pairwise
 from operator import itemgetter
 from typing import NamedTuple
 
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.tabular.detection import UNUSUAL, USUAL, Record
 from waeup.kofa.tabular.problems import EmptyTable, UnclearTable
 from waeup.kofa.tabular.profile import Profile, learn
@@ -65,14 +66,20 @@ def find_heading(
         return _given(records, lines, name, first_line, given)
     if not filled:
         raise EmptyTable(
-            f"{name} is empty. Its first line must name the columns, and rows must follow."
+            _(
+                "${name} is empty. Its first line must name the columns, and rows must follow.",
+                mapping={"name": name},
+            )
         )
     width = _width(filled)
     start = _first_of(filled, width)
     if start == len(filled):
         raise UnclearTable(
-            f"{name} holds no table: no line can be cut into cells as others can. Check that it"
-            " is a CSV file, or name the delimiter and the quote."
+            _(
+                "${name} holds no table: no line can be cut into cells as others can. "
+                "Check that it is a CSV file, or name the delimiter and the quote.",
+                mapping={"name": name},
+            )
         )
     heading = _behind_preface(records, filled[start:], lines)
     record, profile = heading.record, heading.profile
@@ -82,14 +89,20 @@ def find_heading(
     _check_above(above, record, lines, name, first_line, width, verdict)
     if verdict is False:
         raise UnclearTable(
-            f"{name} has no header: line {line} looks like a row, not like the names of columns."
-            f" Write a line with their names above it, {_ADVICE}."
+            _(
+                "${name} has no header: line ${line} looks like a row, not like the "
+                "names of columns. Write a line with their names above it, ${advice}.",
+                mapping={"name": name, "line": line, "advice": _ADVICE},
+            )
         )
     below = [other for other in filled if other.start > record.start]
     if _is_joined(record, below):
         raise UnclearTable(
-            f"The header of {name} does not fit its rows: line {line} seems to hold values behind"
-            f" the names. Put the rows below the names, {_ADVICE}."
+            _(
+                "The header of ${name} does not fit its rows: line ${line} seems to hold "
+                "values behind the names. Put the rows below the names, ${advice}.",
+                mapping={"name": name, "line": line, "advice": _ADVICE},
+            )
         )
     if not sure:
         _check_one_column(record, below, name, line)
@@ -120,8 +133,12 @@ def _given(
     record = next((record for record in records if record.start == index), None)
     if record is None or not record.cells:
         raise UnclearTable(
-            f"Line {given} of {name} cannot be its header: it is blank, damaged, part of"
-            " another line's cell, or too far down. Name the line that holds the names."
+            _(
+                "Line ${given} of ${name} cannot be its header: it is blank, damaged, "
+                "part of another line's cell, or too far down. Name the line that holds "
+                "the names.",
+                mapping={"given": given, "name": name},
+            )
         )
     return _heading(record, records, lines)
 
@@ -210,9 +227,16 @@ def _check_above(
     other = next((r for r in doubtful if _is_divided(lines[r.start], lines[heading.start])), None)
     if other is not None:
         raise UnclearTable(
-            f"{name} is divided in two ways: line {first_line + other.start} by other characters"
-            f" than line {first_line + heading.start}. Divide all lines in one way, or name the"
-            " delimiter."
+            _(
+                "${name} is divided in two ways: line ${first_line} by other characters "
+                "than line ${first_line2}. Divide all lines in one way, or name the "
+                "delimiter.",
+                mapping={
+                    "name": name,
+                    "first_line": first_line + other.start,
+                    "first_line2": first_line + heading.start,
+                },
+            )
         )
     last = doubtful[-1]
     is_apart = any(not line.strip(" \t\r\n,;|") for line in lines[last.end : heading.start])
@@ -236,14 +260,17 @@ def _check_above(
             f" and the rows have {width}"
         )
     raise UnclearTable(
-        f"{what[0].upper()}{what[1:]}. Give each column one name, in one line, {_ADVICE}."
+        _(
+            "${upper}${what}. Give each column one name, in one line, ${advice}.",
+            mapping={"upper": what[0].upper(), "what": what[1:], "advice": _ADVICE},
+        )
     )
 
 
 def _is_divided(line: str, names: str) -> bool:
     """Tell whether a line has the names of the header, or as many cells, by another delimiter."""
     counts = Counter(mark for mark in names if mark in USUAL)
-    (own, most), *_ = counts.most_common(1) or [("", 0)]
+    (own, most), *_others = counts.most_common(1) or [("", 0)]
     return any(
         most > 1 and mark != own and line.count(mark) >= most > names.count(mark) for mark in USUAL
     )
@@ -275,9 +302,12 @@ def _check_one_column(heading: Record, below: Sequence[Record], name: str, line:
         alike = sum(value.count(mark) >= count for value in values)
         if count and values and 2 * alike > len(values):
             raise UnclearTable(
-                f"{name} has quotes around whole lines, so it cannot be cut into cells. Remove the"
-                " quotes at the beginning and the end of the lines, or name the delimiter if it is"
-                " one column."
+                _(
+                    "${name} has quotes around whole lines, so it cannot be cut into cells. "
+                    "Remove the quotes at the beginning and the end of the lines, or name "
+                    "the delimiter if it is one column.",
+                    mapping={"name": name},
+                )
             )
     for mark in USUAL[1:]:
         counts = Counter(value.count(mark) for value in values if mark in value)
@@ -286,14 +316,21 @@ def _check_one_column(heading: Record, below: Sequence[Record], name: str, line:
         many = often >= _ENOUGH and 2 * often > len(values)
         if many or (most > 1 and (often > 1 or len(values) < _ENOUGH)):
             raise UnclearTable(
-                f"{name} has one column, or {mark!r} divides its cells below line {line}. Say what"
-                " the delimiter is, or which line holds the names."
+                _(
+                    "${name} has one column, or ${mark} divides its cells below line "
+                    "${line}. Say what the delimiter is, or which line holds the names.",
+                    mapping={"name": name, "mark": repr(mark), "line": line},
+                )
             )
     for mark in UNUSUAL[1:]:
         count = cells[0].count(mark)
         if count and values and all(value.count(mark) == count for value in values):
             raise UnclearTable(
-                f"{name} has one column, or {mark!r} divides its cells. Say what the delimiter is."
+                _(
+                    "${name} has one column, or ${mark} divides its cells. Say what the "
+                    "delimiter is.",
+                    mapping={"name": name, "mark": repr(mark)},
+                )
             )
     words = [value.split(" ") for value in values]
     count, alike = Counter(map(len, words)).most_common(1)[0] if words else (0, 0)
@@ -304,8 +341,11 @@ def _check_one_column(heading: Record, below: Sequence[Record], name: str, line:
     is_likely = names > 1 if figures else is_alike and len(values) > 2
     if is_likely and count > 1 and alike > 0.9 * len(values):
         raise UnclearTable(
-            f"{name} has one column, or blanks divide its cells: most lines have {count} words."
-            " Say what the delimiter is."
+            _(
+                "${name} has one column, or blanks divide its cells: most lines have "
+                "${count} words. Say what the delimiter is.",
+                mapping={"name": name, "count": count},
+            )
         )
 
 
@@ -314,13 +354,20 @@ def _check_signs(heading: Record, name: str, line: int) -> None:
     cells = heading.cells or ("",)
     if any(cells[0][:1] == quote == cells[-1][-1:] for quote in "\"'"):
         raise UnclearTable(
-            f"{name} has quotes around the whole of line {line}, so it cannot be cut into cells."
-            " Remove the quotes at the beginning and the end of the lines, or name the quote."
+            _(
+                "${name} has quotes around the whole of line ${line}, so it cannot be "
+                "cut into cells. Remove the quotes at the beginning and the end of the "
+                "lines, or name the quote.",
+                mapping={"name": name, "line": line},
+            )
         )
     if any("\t" in cell or any(cell.count(mark) > 1 for mark in USUAL) for cell in cells):
         raise UnclearTable(
-            f"{name} has delimiters inside the names of its columns, in line {line}. Divide all"
-            f" lines in one way, or name the delimiter, {_ADVICE}."
+            _(
+                "${name} has delimiters inside the names of its columns, in line "
+                "${line}. Divide all lines in one way, or name the delimiter, ${advice}.",
+                mapping={"name": name, "line": line, "advice": _ADVICE},
+            )
         )
 
 
@@ -354,6 +401,10 @@ def _check_below(filled: Sequence[Record], heading: Heading, name: str, first_li
     if last is not None:
         first = first_line + heading.record.start
         raise UnclearTable(
-            f"The header of {name} takes several lines ({first} to {last}), so it is not clear"
-            f" what the columns are called. Write all names into one line, {_ADVICE}."
+            _(
+                "The header of ${name} takes several lines (${first} to ${last}), so it "
+                "is not clear what the columns are called. Write all names into one "
+                "line, ${advice}.",
+                mapping={"name": name, "first": first, "last": last, "advice": _ADVICE},
+            )
         )

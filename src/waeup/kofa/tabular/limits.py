@@ -7,6 +7,8 @@ refused with a message that names it.
 from typing import NamedTuple
 
 from waeup.kofa.errors import TooLarge
+from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.i18n import Number
 
 __all__ = ["Limits"]
 
@@ -32,14 +34,24 @@ class Limits(NamedTuple):
         """Refuse a table `name` of `found` columns."""
         if found > self.columns:
             raise TooLarge(
-                f"{name} has {found:,} columns, and {self.columns:,} are allowed. Remove columns,"
-                " check the delimiter, or have the limit raised."
+                _(
+                    "${name} has ${found} columns, and ${columns} are allowed. Remove "
+                    "columns, check the delimiter, or have the limit raised.",
+                    mapping={
+                        "name": name,
+                        "found": Number(found),
+                        "columns": Number(self.columns),
+                    },
+                )
             )
 
     def check_rows(self, name: str, found: int) -> None:
         """Refuse a table `name` of at least `found` rows."""
         if found > self.rows:
             raise TooLarge(
-                f"{name} has more than {self.rows:,} rows, the limit of this data center."
-                " Split the file, or have the limit raised."
+                _(
+                    "${name} has more than ${rows} rows, the limit of this data center. "
+                    "Split the file, or have the limit raised.",
+                    mapping={"name": name, "rows": Number(self.rows)},
+                )
             )

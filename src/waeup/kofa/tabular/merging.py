@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from waeup.kofa.errors import TableError
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.tabular.problems import TOO_FEW_CELLS, EmptyTable
 from waeup.kofa.tabular.reader import open_table
 from waeup.kofa.tabular.writer import TableWriter
@@ -58,8 +59,11 @@ def merge_tables(
 def _append(path: str, header: tuple[str, ...], writer: TableWriter) -> None:
     if len(set(header)) != len(header):
         raise TableError(
-            "Double headers: each column name may only appear once."
-            f" Correct the header of {path} and repeat."
+            _(
+                "Double headers: each column name may only appear once. Correct the "
+                "header of ${path} and repeat.",
+                mapping={"path": path},
+            )
         )
     # A cell that is missing is taken from the end of the row, which is empty.
     places = [header.index(name) if name in header else -1 for name in writer.columns]
@@ -69,8 +73,15 @@ def _append(path: str, header: tuple[str, ...], writer: TableWriter) -> None:
             if row.problem is not None:
                 if row.problem.code != TOO_FEW_CELLS:
                     raise TableError(
-                        f"Row {row.number} of {table.name} cannot be merged."
-                        f" {row.problem.message} Correct the file and repeat."
+                        _(
+                            "Row ${number} of ${name} cannot be merged. ${message} Correct the "
+                            "file and repeat.",
+                            mapping={
+                                "number": row.number,
+                                "name": table.name,
+                                "message": row.problem.message,
+                            },
+                        )
                     )
                 values += ("",) * (len(header) - len(values))
             values += ("",)

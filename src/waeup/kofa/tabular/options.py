@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from waeup.kofa.errors import TableError
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.tabular.reader import Table, open_table
 
 __all__ = ["CHARACTERS", "ReadOptions", "name_of"]
@@ -103,8 +104,11 @@ def _character(what: str, text: str | None) -> str | None:
         return " "
     known = ", ".join(names[0] for names in CHARACTERS.values())
     raise TableError(
-        f"{text!r} is no {what}: that is one character. Give the character, or one of these words:"
-        f" {known}."
+        _(
+            "${text} is no ${what}: that is one character. Give the character, or "
+            "one of these words: ${known}.",
+            mapping={"text": repr(text), "what": what, "known": known},
+        )
     )
 
 
@@ -114,7 +118,10 @@ def _line(number: str | int | None) -> int | None:
         return None
     if not (text.isascii() and text.isdecimal()) or not 0 < int(text) < 1 << 31:
         raise TableError(
-            f"{text!r} is no number of a line. Lines are counted from 1; give the number of the"
-            " one that holds the names of the columns."
+            _(
+                "${text} is no number of a line. Lines are counted from 1; give the "
+                "number of the one that holds the names of the columns.",
+                mapping={"text": repr(text)},
+            )
         )
     return int(text)

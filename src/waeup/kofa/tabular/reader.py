@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 from waeup.kofa.errors import TableError
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.tabular.careful import CarefulReader
 from waeup.kofa.tabular.context import Neighbours
 from waeup.kofa.tabular.detection import SAMPLE_LINES, detect_dialect, records_of
@@ -123,8 +124,11 @@ def check_header(header: Sequence[str], name: str = "The table") -> None:
     blank = [str(at) for at, text in enumerate(header, 1) if not text.strip()]
     if blank:
         raise TableError(
-            f"{name} has columns without a name: {', '.join(blank)}."
-            " Write a name into the header, or remove the column."
+            _(
+                "${name} has columns without a name: ${blank}. Write a name into the "
+                "header, or remove the column.",
+                mapping={"name": name, "blank": ", ".join(blank)},
+            )
         )
     double = sorted(
         {text for text in header if not text.startswith("--") and header.count(text) > 1}
@@ -132,8 +136,11 @@ def check_header(header: Sequence[str], name: str = "The table") -> None:
     if double:
         places = ", ".join(f"{text!r} ({_places(header, text)})" for text in double)
         raise TableError(
-            "Double headers: each column name may only appear once."
-            f" {name} has more than one column {places}. Rename or remove the others."
+            _(
+                "Double headers: each column name may only appear once. ${name} has more "
+                "than one column ${places}. Rename or remove the others.",
+                mapping={"name": name, "places": places},
+            )
         )
 
 
@@ -252,8 +259,11 @@ class Table:
         self._stream.seek(0)
         if kind != "text":
             raise TableError(
-                f"{self.name} is no plain text but a container, an archive or a workbook. Unpack"
-                " it, and read what was in it."
+                _(
+                    "${name} is no plain text but a container, an archive or a workbook. "
+                    "Unpack it, and read what was in it.",
+                    mapping={"name": self.name},
+                )
             )
 
     def _take_sep_line(self, lines: list[str]) -> str | None:
@@ -271,14 +281,21 @@ class Table:
         self.header_line = self._line + record.start
         if "\0" in text or is_marked(text):
             raise TableError(
-                f"{self.name} has no readable header: line {self.header_line} holds characters"
-                " that are no text. Write the names anew, or name the encoding."
+                _(
+                    "${name} has no readable header: line ${header_line} holds characters "
+                    "that are no text. Write the names anew, or name the encoding.",
+                    mapping={"name": self.name, "header_line": self.header_line},
+                )
             )
         in_doubt = self.confidence < CERTAIN and not text.isascii()
         if in_doubt or has_other_encoding(text, self.encoding):
             raise UnclearTable(
-                f"{self.name} has names of columns that cannot be read for certain: its encoding"
-                f" seems to be {self.encoding}. Name the encoding in which all names are right."
+                _(
+                    "${name} has names of columns that cannot be read for certain: its "
+                    "encoding seems to be ${encoding}. Name the encoding in which all names "
+                    "are right.",
+                    mapping={"name": self.name, "encoding": self.encoding},
+                )
             )
         assert record.cells is not None  # a damaged record is no heading
         self._limits.check_columns(self.name, len(record.cells))
@@ -326,7 +343,12 @@ class Table:
         self._limits.check_rows(self.name, number + len(last))
         yield from _rows(last, number)
         if rows_required and number + len(last) == 0:
-            raise TableError(f"{self.name} has a header and no rows. Write rows below the header.")
+            raise TableError(
+                _(
+                    "${name} has a header and no rows. Write rows below the header.",
+                    mapping={"name": self.name},
+                )
+            )
 
     def _parts(self, quick: QuickReader, careful: CarefulReader) -> Iterator[QuickBlock | Entry]:
         """Generate blocks of sound records, and between them records that need a look.

@@ -8,6 +8,7 @@ from zope.component.interfaces import IFactory
 from zope.interface import implementer
 
 from waeup.kofa.errors import DuplicationError
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.university.containers import CodeContainer
 from waeup.kofa.university.defaults import schema_defaults
 from waeup.kofa.university.interfaces import ICourse, ICoursesContainer, IFacultiesContainer
@@ -50,7 +51,7 @@ class CoursesContainer(CodeContainer):
         faculties = faculties_above(self)
         other = None if faculties is None else faculties.find_course(key)
         if other is not None and other.__parent__ is not self:
-            raise DuplicationError("Course exists already elsewhere.", [other])
+            raise DuplicationError(_("Course exists already elsewhere."), [other])
         super().__setitem__(key, course)
 
 

@@ -10,6 +10,7 @@ from BTrees.OOBTree import OOBTree
 from zope.interface import implementer
 
 from waeup.kofa.errors import DuplicationError
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.logger import Logger
 from waeup.kofa.university.containers import CodeContainer
 from waeup.kofa.university.interfaces import IFacultiesContainer, IFaculty
@@ -46,7 +47,7 @@ class FacultiesContainer(CodeContainer, Logger):
         """
         other = self.find_course(course.code)
         if other is not None and other is not course:
-            raise DuplicationError("Course exists already elsewhere.", [other])
+            raise DuplicationError(_("Course exists already elsewhere."), [other])
         self._course_places[course.code] = (course.faculty_code, course.department_code)
 
     def unindex_course(self, course: Any) -> None:

@@ -10,6 +10,7 @@ import grok
 
 from waeup.kofa.conversion import is_ignored
 from waeup.kofa.errors import FatalCSVError
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.importing.kind import ContainerProcessor
 from waeup.kofa.university.interfaces import ICourse, IDepartment, IFaculty
 from waeup.kofa.university.localroles import (
@@ -84,6 +85,7 @@ class FacultyProcessor(AcademicProcessor):
 
     name = "Faculty Processor"
     util_name = "facultyprocessor"
+    about = _("The faculties of the university.")
     iface = IFaculty
     factory_name = "waeup.Faculty"
     container = "faculties"
@@ -95,6 +97,7 @@ class DepartmentProcessor(AcademicProcessor):
 
     name = "Department Processor"
     util_name = "departmentprocessor"
+    about = _("The departments of faculties that are there already.")
     iface = IDepartment
     factory_name = "waeup.Department"
     location_fields = ["code", "faculty_code"]
@@ -117,6 +120,9 @@ class CourseProcessor(AcademicProcessor):
 
     name = "Course Processor"
     util_name = "courseprocessor"
+    about = _(
+        "The courses of departments that are there already. A code is given only once in the portal."
+    )
     iface = ICourse
     factory_name = "waeup.Course"
 
@@ -136,7 +142,7 @@ class CourseProcessor(AcademicProcessor):
         """See `IBatchProcessor`."""
         fields = set(headerfields)
         if mode == "create" and not {"faculty_code", "department_code"} <= fields:
-            raise FatalCSVError("Need at least columns faculty_code and department_code")
+            raise FatalCSVError(_("Need at least columns faculty_code and department_code"))
         return super().checkHeaders(headerfields, mode)
 
     def getParent(self, row: dict[str, Any], site: Any) -> Any:

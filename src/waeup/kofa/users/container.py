@@ -6,6 +6,7 @@ import grok
 from zope.interface import implementer
 
 from waeup.kofa.errors import InvalidName, NameTaken
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.logger import Logger
 from waeup.kofa.users.interfaces import IUserAccount, IUsersContainer, is_user_name
 
@@ -21,11 +22,19 @@ class UsersContainer(grok.Container, Logger):
             raise ValueError(f"Key {name!r} is not the name of the account, {account.name!r}.")
         if not is_user_name(name):
             raise InvalidName(
-                f"{name!r} cannot name an account: use up to 64 letters, digits, _, -, @ and "
-                "dots, and begin with a letter or digit, but not with 'zope.'."
+                _(
+                    "${name} cannot name an account: use up to 64 letters, digits, _, -, @ "
+                    "and dots, and begin with a letter or digit, but not with 'zope.'.",
+                    mapping={"name": repr(name)},
+                )
             )
         if name in self:
-            raise NameTaken(f"There is an account {name!r} already; choose another name.")
+            raise NameTaken(
+                _(
+                    "There is an account ${name} already; choose another name.",
+                    mapping={"name": repr(name)},
+                )
+            )
         super().__setitem__(name, account)
 
     def addUser(self, account: Any) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import BinaryIO
 
 from waeup.kofa.errors import TableError
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.tabular.unpacking.wording import SAVE_AS, damaged, listed, not_a_table, shown
 
 __all__ = ["extract_gzip", "extract_zip", "kind_of_zip"]
@@ -80,18 +81,33 @@ def extract_zip(stream: BinaryIO, name: str, target: BinaryIO) -> str:
             if members
             else "no file"
         )
-        raise TableError(f"{name} holds {found}. Put exactly one table into the archive.")
+        raise TableError(
+            _(
+                "${name} holds ${found}. Put exactly one table into the archive.",
+                mapping={"name": name, "found": found},
+            )
+        )
     member = members[0]
     _check_place(member, archive, name)
     if member.flag_bits & _ENCRYPTED:
         raise TableError(
-            f"{shown(member.filename)} in {name} is protected by a password."
-            " Pack the table again without one."
+            _(
+                "${filename} in ${name} is protected by a password. Pack the table again "
+                "without one.",
+                mapping={"filename": shown(member.filename), "name": name},
+            )
         )
     if member.compress_type not in _METHODS:
         raise TableError(
-            f"{shown(member.filename)} in {name} is packed by a method that is not known here"
-            f" ({member.compress_type}). Pack the table again as an ordinary ZIP file."
+            _(
+                "${filename} in ${name} is packed by a method that is not known here "
+                "(${compress_type}). Pack the table again as an ordinary ZIP file.",
+                mapping={
+                    "filename": shown(member.filename),
+                    "name": name,
+                    "compress_type": member.compress_type,
+                },
+            )
         )
     declared, member.file_size = member.file_size, _NO_END
     try:

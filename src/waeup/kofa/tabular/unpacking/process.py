@@ -18,6 +18,7 @@ import time
 from typing import Any, NamedTuple
 
 from waeup.kofa.errors import Fault, StorageFault, TableError, TooLarge
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.tabular.limits import Limits
 from waeup.kofa.tabular.unpacking import kinds
 from waeup.kofa.tabular.unpacking.wording import out_of_memory, shown, too_long
@@ -170,8 +171,11 @@ def _understand(said: bytes | None, code: int, name: str, limits: Limits) -> dic
         raise out_of_memory(name, limits)
     if code < 0:
         raise TableError(
-            f"{name} broke the program that reads it ({signal.Signals(-code).name}); it is most"
-            ' likely damaged. Save the table as "CSV UTF-8" and upload that.'
+            _(
+                "${name} broke the program that reads it (${name2}); it is most likely "
+                'damaged. Save the table as "CSV UTF-8" and upload that.',
+                mapping={"name": name, "name2": signal.Signals(-code).name},
+            )
         )
     last = said.rstrip().rpartition(b"\n")[2]
     try:
@@ -180,8 +184,15 @@ def _understand(said: bytes | None, code: int, name: str, limits: Limits) -> dic
         answer = None
     if code or not isinstance(answer, dict):
         raise Fault(
-            f"{name} could not be unpacked: the worker ended with exit code {code} and said"
-            f" {shown(last.decode(errors='replace'))}. Check the installation of waeup.kofa."
+            _(
+                "${name} could not be unpacked: the worker ended with exit code ${code} "
+                "and said ${decode}. Check the installation of waeup.kofa.",
+                mapping={
+                    "name": name,
+                    "code": code,
+                    "decode": shown(last.decode(errors="replace")),
+                },
+            )
         )
     if "fault" in answer:
         raise StorageFault(answer["fault"])

@@ -6,6 +6,8 @@ Words out of a file are shown so that hostile ones can neither flood nor forge a
 from collections.abc import Sequence
 
 from waeup.kofa.errors import TableError, TooLarge
+from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.i18n import Number
 from waeup.kofa.tabular.limits import Limits
 
 __all__ = [
@@ -51,23 +53,34 @@ def listed(names: Sequence[str]) -> str:
 
 def not_a_table(name: str, what: str, advice: str) -> TableError:
     """Return the error for the file `name`, which is `what`."""
-    return TableError(f"{name} is {what}, not a table. {advice}")
+    return TableError(
+        _(
+            "${name} is ${what}, not a table. ${advice}",
+            mapping={"name": name, "what": what, "advice": advice},
+        )
+    )
 
 
 def damaged(name: str, reason: str) -> TableError:
     """Return the error for the file `name` that cannot be unpacked for a technical `reason`."""
     return TableError(
-        f"{name} is damaged or was cut off ({shown(reason)[1:-1]})."
-        " Save or pack it again, and upload it once more."
+        _(
+            "${name} is damaged or was cut off (${reason}). Save or pack it again, "
+            "and upload it once more.",
+            mapping={"name": name, "reason": shown(reason)[1:-1]},
+        )
     )
 
 
 def out_of_memory(name: str, limits: Limits) -> TooLarge:
     """Return the error for a file that needs more memory than it may."""
     return TooLarge(
-        f"{name} needs more than {limits.memory >> 20:,} MB of memory to be read, the limit of"
-        " this data center. Remove sheets, and cells far outside of the table, save the table as"
-        ' "CSV UTF-8", or have the limit raised.'
+        _(
+            "${name} needs more than ${memory} MB of memory to be read, the limit of "
+            "this data center. Remove sheets, and cells far outside of the table, "
+            'save the table as "CSV UTF-8", or have the limit raised.',
+            mapping={"name": name, "memory": Number(limits.memory >> 20)},
+        )
     )
 
 
@@ -75,14 +88,21 @@ def too_long(name: str, limits: Limits) -> TooLarge:
     """Return the error for a file that takes more time than it may."""
     seconds = "1 second" if limits.seconds == 1 else f"{limits.seconds:,} seconds"
     return TooLarge(
-        f"{name} takes more than {seconds} to be read, the limit of this data"
-        ' center. Split the table, save it as "CSV UTF-8", or have the limit raised.'
+        _(
+            "${name} takes more than ${seconds} to be read, the limit of this data "
+            'center. Split the table, save it as "CSV UTF-8", or have the limit '
+            "raised.",
+            mapping={"name": name, "seconds": seconds},
+        )
     )
 
 
 def too_much(name: str, limits: Limits) -> TooLarge:
     """Return the error for a container of which more comes out than may."""
     return TooLarge(
-        f"{name} holds more than {limits.unpacked:,} bytes when unpacked, the limit of this"
-        " data center. Split the table, or have the limit raised."
+        _(
+            "${name} holds more than ${unpacked} bytes when unpacked, the limit of "
+            "this data center. Split the table, or have the limit raised.",
+            mapping={"name": name, "unpacked": Number(limits.unpacked)},
+        )
     )

@@ -19,6 +19,8 @@ from typing import Any, BinaryIO
 import python_calamine
 
 from waeup.kofa.errors import TableError, TooLarge
+from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.i18n import Number
 from waeup.kofa.tabular.limits import Limits
 from waeup.kofa.tabular.unpacking import remedies
 from waeup.kofa.tabular.unpacking.cells import text_of
@@ -70,8 +72,15 @@ def convert(
     names = [entry.name for entry in sheets]
     if len(names) > _MAX_SHEETS:
         raise TooLarge(
-            f"{name} has {len(names):,} sheets, and {_MAX_SHEETS:,} are allowed."
-            " Remove sheets that are not needed."
+            _(
+                "${name} has ${number} sheets, and ${max_sheets} are allowed. Remove "
+                "sheets that are not needed.",
+                mapping={
+                    "name": name,
+                    "number": Number(len(names)),
+                    "max_sheets": Number(_MAX_SHEETS),
+                },
+            )
         )
     if sheet is None:
         visible = [
@@ -84,7 +93,10 @@ def convert(
         used, cells = sheet, workbook.get_sheet_by_name(sheet)
     else:
         raise TableError(
-            f"{name} has no sheet {shown(sheet)}. Name one of its sheets: {listed(names)}."
+            _(
+                "${name} has no sheet ${sheet}. Name one of its sheets: ${names}.",
+                mapping={"name": name, "sheet": shown(sheet), "names": listed(names)},
+            )
         )
     found = remedies.find(stream, kind, workbook.sheet_names.index(used), used)
     _write(_Sheet(cells, found), target, name, limits, quoted=_is_as_exported(stream, kind))
@@ -131,8 +143,11 @@ def _first_table(workbook: Any, names: list[str], name: str) -> tuple[str, Any]:
             best = sheet, cells
     if best is None:
         raise TableError(
-            f"{name} has no table on its visible sheets ({listed(names) or 'there are none'})."
-            " Write one, or name a hidden sheet."
+            _(
+                "${name} has no table on its visible sheets (${text}). Write one, or "
+                "name a hidden sheet.",
+                mapping={"name": name, "text": listed(names) or "there are none"},
+            )
         )
     return best
 
@@ -152,7 +167,7 @@ class _Sheet:
         rows: Iterator[tuple[list[Any], Any]] = zip_longest(
             self._cells.iter_rows(), range(self._end), fillvalue=[]
         )
-        for number, (row, _) in enumerate(rows):
+        for number, (row, _more) in enumerate(rows):
             values = [*self._margin, *row] if self._margin or number in texts else row
             for column, text in texts.get(number, {}).items():
                 values += [""] * (column + 1 - len(values))
@@ -181,8 +196,16 @@ def _write(sheet: _Sheet, target: str, name: str, limits: Limits, *, quoted: boo
                 continue
             if max(map(len, texts)) > limits.cell:
                 raise TooLarge(
-                    f"{name} has a cell of {max(map(len, texts)):,} characters in row {number:,},"
-                    f" and {limits.cell:,} are allowed. Shorten it, or have the limit raised."
+                    _(
+                        "${name} has a cell of ${len} characters in row ${number}, and ${cell} "
+                        "are allowed. Shorten it, or have the limit raised.",
+                        mapping={
+                            "name": name,
+                            "len": Number(max(map(len, texts))),
+                            "number": Number(number),
+                            "cell": Number(limits.cell),
+                        },
+                    )
                 )
             texts += [""] * (width - len(texts))
             # Unquoted, the mark at the beginning of a file would belong to the encoding.

@@ -16,6 +16,7 @@ import sys
 from typing import Any, BinaryIO
 
 from waeup.kofa.errors import Refused, TableError
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.tabular.limits import Limits
 from waeup.kofa.tabular.unpacking import archives, compound, kinds, workbooks
 from waeup.kofa.tabular.unpacking.wording import damaged, out_of_memory, shown, too_much
@@ -94,7 +95,12 @@ def _unpack(
 ) -> dict[str, Any]:
     kind, member = _kind(source, name), None
     if kind == "text":
-        raise TableError(f"{name} is plain text, which needs no unpacking. Read it as it is.")
+        raise TableError(
+            _(
+                "${name} is plain text, which needs no unpacking. Read it as it is.",
+                mapping={"name": name},
+            )
+        )
     if kind not in _ARCHIVES:
         used, sheets = workbooks.convert(source, kind, target, name, sheet, limits)
         return {"kind": kind, "member": None, "sheet": used, "sheets": sheets}
@@ -109,11 +115,21 @@ def _unpack(
     with open(target, "rb") as content:
         inner = _kind(content, label)
         if inner in _ARCHIVES:
-            raise TableError(f"{label} is packed once more, as {inner}. Pack the table only once.")
+            raise TableError(
+                _(
+                    "${label} is packed once more, as ${inner}. Pack the table only once.",
+                    mapping={"label": label, "inner": inner},
+                )
+            )
         if inner != "text":
             os.unlink(target)  # the open file stays; its name is needed for the table
             used, sheets = workbooks.convert(content, inner, target, label, sheet, limits)
             return {"kind": kind, "member": member, "sheet": used, "sheets": sheets}
     if sheet is not None:
-        raise TableError(f"{label} is plain text and has no sheet {shown(sheet)}. Name no sheet.")
+        raise TableError(
+            _(
+                "${label} is plain text and has no sheet ${sheet}. Name no sheet.",
+                mapping={"label": label, "sheet": shown(sheet)},
+            )
+        )
     return {"kind": kind, "member": member, "sheet": None, "sheets": []}
