@@ -142,7 +142,7 @@ def changes_between(
         if name in secrets:
             found.append((name, None if former is None else HIDDEN, HIDDEN))
         else:
-            found.append((name, _shown(former), _shown(value)))
+            found.append((name, shown(former), shown(value)))
     return tuple(found)
 
 
@@ -168,7 +168,8 @@ def text_of(value: Any) -> str:
     return code if isinstance(code, str) else type(value).__name__
 
 
-def _shown(value: Any) -> str | None:
+def shown(value: Any) -> str | None:
+    """Return a text for a value that can be shown to people, long ones shortened."""
     if value is None:
         return None
     text = text_of(value)

@@ -7,8 +7,8 @@ belong to the doors, but for runs, which have their own (`waeup.kofa.jobs`).
 
 from waeup.kofa.importing.failing import ProblemGroup
 from waeup.kofa.importing.preview import Preview
-from waeup.kofa.operations.exports import ExportOperations
 from waeup.kofa.operations.files import FileOperations
+from waeup.kofa.operations.history import HistoryOperations
 from waeup.kofa.operations.mending import MendingOperations
 from waeup.kofa.operations.people import PeopleOperations
 from waeup.kofa.operations.settings import SettingsOperations
@@ -16,32 +16,43 @@ from waeup.kofa.operations.values import (
     CellInfo,
     ChoiceColumn,
     CorrectedText,
+    DoneRow,
+    DoneRows,
     ExporterInfo,
     FailingRow,
     FieldInfo,
     FilterInfo,
     ForeignText,
     FormerImport,
+    HistoryEntry,
+    HistoryKind,
     LikeCell,
+    ObjectHistory,
     ProcessorInfo,
     ProposedColumn,
     RowVerdict,
     RunInfo,
     StoredFile,
     UserInfo,
+    ValueChange,
 )
 
 __all__ = [
     "CellInfo",
     "ChoiceColumn",
     "CorrectedText",
+    "DoneRow",
+    "DoneRows",
     "ExporterInfo",
     "FailingRow",
     "FieldInfo",
     "FilterInfo",
     "ForeignText",
     "FormerImport",
+    "HistoryEntry",
+    "HistoryKind",
     "LikeCell",
+    "ObjectHistory",
     "Operations",
     "Preview",
     "ProblemGroup",
@@ -51,11 +62,16 @@ __all__ = [
     "RunInfo",
     "StoredFile",
     "UserInfo",
+    "ValueChange",
 ]
 
 
 class Operations(
-    MendingOperations, ExportOperations, SettingsOperations, PeopleOperations, FileOperations
+    MendingOperations,
+    HistoryOperations,
+    SettingsOperations,
+    PeopleOperations,
+    FileOperations,
 ):
     """The operations of one person in one portal.
 

@@ -326,6 +326,105 @@ class RowVerdict:
 
 
 @dataclass(frozen=True)
+class HistoryKind:
+    """A kind of objects whose history can be asked for.
+
+    `name` is that of the processor, `names` are all words for it; `keys` are the fields by which
+    an object is found.
+    """
+
+    name: str
+    title: str
+    names: tuple[str, ...]
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ValueChange:
+    """What became of a field: texts, None for no value.
+
+    Of a secret neither text is shown.  Without `is_known` the new value is not known any more.
+    What is kept beside the object, and is in no field, has the name ``''``.
+    """
+
+    field: str
+    old: str | None
+    new: str | None
+    is_known: bool = True
+
+
+@dataclass(frozen=True)
+class HistoryEntry:
+    """One thing that was done to an object.
+
+    `operation` is ``created``, ``updated``, ``removed``, what an undo did: ``returned`` or
+    ``restored``, or ``otherwise`` for a change that no row of a run has made.  `row` of the
+    import, from `file`, did it; of an undo that is the row that was taken back.  `run` is the id
+    of the run; where there `is_run` not, it was forgotten, or is not for this person.  `owner`
+    ordered the run, `user` is whom it acted as in the end.  `finished` is the file with the rows
+    that are done, or None.  Where `changes` are not told, `note` says why: ``expired``,
+    ``undone``, ``restored`` or ``hidden``.
+    """
+
+    operation: str
+    date: datetime
+    run: str = ""
+    row: int = 0
+    kind: str = ""
+    file: str = ""
+    owner: str = ""
+    user: str = ""
+    is_run: bool = False
+    finished: str | None = None
+    changes: tuple[ValueChange, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class ObjectHistory:
+    """The history of an object, the newest entry first, or a part of it.
+
+    `kind` is the processor, `title` what the object is called.  `total` is the number of all
+    entries; with `is_cut` there were others behind the first one which are not known any more.
+    `is_there` says that the object exists.  `others` are the titles of all objects that were
+    found by a key, this one included.
+    """
+
+    kind: str
+    title: str
+    entries: tuple[HistoryEntry, ...]
+    total: int
+    is_cut: bool
+    is_there: bool
+    others: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DoneRow:
+    """What the row `number` of an import did; see `HistoryEntry`."""
+
+    number: int
+    operation: str
+    title: str
+    changes: tuple[ValueChange, ...]
+    note: str
+
+
+@dataclass(frozen=True)
+class DoneRows:
+    """Rows of an import, by number, that did something.
+
+    `before` and `behind` say where other rows are: before a number, and from a number on; None
+    where there are none.  `is_kept` says whether it is kept at all what single rows did.
+    """
+
+    rows: tuple[DoneRow, ...]
+    before: int | None
+    behind: int | None
+    is_kept: bool
+
+
+@dataclass(frozen=True)
 class CorrectedText:
     """A cell that was corrected: of the row `number`, in the column `name` at `position`.
 
