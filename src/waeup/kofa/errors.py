@@ -88,7 +88,12 @@ class InvalidStoragePath(Refused, ValueError):
 
 
 class InvalidExpression(Refused, ValueError):
-    """A search expression cannot be compiled; correct the expression."""
+    """A search expression cannot be compiled; correct the expression.
+
+    `explanation` is a message that says what is wrong at which place, or ''.
+    """
+
+    explanation: str = ""
 
 
 class TableError(Refused, ValueError):

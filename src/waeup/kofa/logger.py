@@ -6,13 +6,15 @@ moved, no component can be missed, and the sites of one process do not mix.
 
 Within `deferred_lines` log lines belong to the transaction, like everything
 that an import does outside the database: a check, an abort or a retry leaves
-no line behind.
+no line behind.  Within `in_run` each line names the run that it belongs to.
 """
 
 import contextlib
 import logging
 import os
 import threading
+from collections.abc import Iterator
+from contextvars import ContextVar
 from string import Template
 
 from zope.component.hooks import getSite
@@ -22,11 +24,15 @@ from zope.security.management import queryInteraction, system_user
 from waeup.kofa.interfaces import ILogger
 from waeup.kofa.journal import LINE_FORMAT, deferred_lines, write_line
 
-__all__ = ["Logger", "current_user", "deferred_lines"]
+__all__ = ["RUN_MARK", "Logger", "current_user", "deferred_lines", "in_run"]
+
+#: What stands before the id of its run at the end of a line.
+RUN_MARK = " - run="
 
 # Takes what cannot be written into a file of a site; ends, by default, on stderr.
 _console = logging.getLogger("waeup.kofa")
 _setup_lock = threading.Lock()
+_current_run: ContextVar[str] = ContextVar("kofa_current_run", default="")
 
 
 def current_user() -> str:
@@ -38,6 +44,19 @@ def current_user() -> str:
             if principal is not None and principal is not system_user:
                 return str(principal.id)
     return "system"
+
+
+@contextlib.contextmanager
+def in_run(id: str) -> Iterator[None]:
+    """Within this context, lines say at their end to which run they belong.
+
+    Holds for this thread of control only.
+    """
+    token = _current_run.set(id)
+    try:
+        yield
+    finally:
+        _current_run.reset(token)
 
 
 def _logdir() -> str | None:
@@ -69,7 +88,9 @@ class _SiteHandler(logging.Handler):
                 return
             if not hasattr(record, "user"):
                 record.user = current_user()
-            write_line(os.path.join(logdir, self.filename), self.format(record))
+            run = _current_run.get()
+            line = self.format(record) + (f"{RUN_MARK}{run}" if run else "")
+            write_line(os.path.join(logdir, self.filename), line)
         except Exception:  # as all handlers of `logging`: a bad record is reported on stderr
             self.handleError(record)
 

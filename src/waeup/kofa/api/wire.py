@@ -30,6 +30,7 @@ from waeup.kofa.importing.failing import ProblemGroup
 from waeup.kofa.importing.preview import Preview
 from waeup.kofa.importing.report import Report
 from waeup.kofa.jobs import Finding as Found
+from waeup.kofa.journal import FoundLine
 from waeup.kofa.letters import Written
 from waeup.kofa.notices import MailQueue, QueuedMessage
 from waeup.kofa.operations.settings import Forgotten, LetterTexts, Section, Setting
@@ -48,6 +49,8 @@ from waeup.kofa.operations.values import (
     HistoryEntry,
     HistoryKind,
     LikeCell,
+    LogInfo,
+    LogPage,
     ObjectHistory,
     ProcessorInfo,
     ProposedColumn,
@@ -78,6 +81,7 @@ VALUES: tuple[type, ...] = (
     Finding,
     FittedMapping,
     ForeignText,
+    FoundLine,
     Forgotten,
     FormerImport,
     Found,
@@ -85,6 +89,8 @@ VALUES: tuple[type, ...] = (
     HistoryKind,
     LetterTexts,
     LikeCell,
+    LogInfo,
+    LogPage,
     MailQueue,
     Mapping,
     ObjectHistory,

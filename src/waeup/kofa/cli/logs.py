@@ -1,50 +1,111 @@
 """``kofactl logs``: what the portal has written down."""
 
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
 import click
 
 from waeup.kofa.cli.screen import say, say_json, show_table
 from waeup.kofa.cli.settings import Settings, common_options, pass_settings
+from waeup.kofa.journal import LEVELS, FoundLine
+
+#: Lines that are asked for at once.
+PAGE = 1000
 
 
-@click.command(short_help="List the logs, or search one of them.")
+@click.command(short_help="List the logs, or search one or all of them.")
 @click.argument("name", required=False)
 @click.argument("expression", required=False)
+@click.option("--all", "everywhere", is_flag=True, help="Search all logs; EXPRESSION comes first.")
+@click.option("--ignore-case", is_flag=True, help="Capital letters or not: EXPRESSION finds both.")
+@click.option("--officer", default="", metavar="USER", help="Lines of this user only.")
+@click.option("--contains", default="", metavar="TEXT", help="Lines with this very text only.")
+@click.option(
+    "--level",
+    default="",
+    type=click.Choice(["", *LEVELS], case_sensitive=False),
+    metavar="LEVEL",
+    help="Lines of this level, or a worse one: INFO, WARNING, ERROR.",
+)
+@click.option(
+    "--since", default="", metavar="TIME", help="From this day or time on."
+)
+@click.option("--until", default="", metavar="TIME", help="Up to this day or time.")
+@click.option("--newest", is_flag=True, help="Begin with the newest line.")
 @click.option("--limit", type=click.IntRange(min=0), default=0, help="Lines at most; 0 for all.")
 @click.option("--start", type=click.IntRange(min=0), default=0, help="Matches to leave out.")
 @common_options
 @pass_settings
 def logs(
-    settings: Settings, name: str | None, expression: str | None, limit: int, start: int
+    settings: Settings,
+    name: str | None,
+    expression: str | None,
+    everywhere: bool,
+    limit: int,
+    start: int,
+    **options: Any,
 ) -> None:
-    """List the logs, or search one of them and its backups.
+    """List the logs, or search one of them and its backups, or all.
 
-    EXPRESSION is a regular expression in the syntax of RE2; without it all lines are shown.
-    The oldest line comes first.
+    EXPRESSION is a regular expression in the syntax of RE2; without it all lines are shown that
+    fit the options.  The oldest line comes first.  A TIME is 2026-01-31, or '2026-01-31 10:00'.
 
     \b
     kofactl logs
     kofactl logs datacenter.log
     kofactl logs datacenter.log 'admin - .*students' --limit 20
+    kofactl logs --all --officer ann --contains students.csv --newest
     """
     from waeup.kofa.cli.session import session
 
+    if everywhere:
+        if expression is not None:
+            raise click.UsageError("With --all there is no NAME. Give one expression at most.")
+        name, expression = "", name
     with session(settings) as operations:
         if name is None:
-            found = operations.log_files()
-            if settings.json:
-                say_json(
-                    [
-                        {"name": log.name, "size": log.size, "date": log.date.isoformat()}
-                        for log in found
-                    ]
-                )
-            else:
-                rows = ((log.name, log.size_text, log.date_text) for log in found)
-                show_table(("Name", "Size", "Last change"), rows, right="Size")
+            if limit or start or any(options.values()):
+                raise click.UsageError("Name the log to search, or add --all.")
+            _show_list(settings, operations)
             return
-        lines = operations.query_log(name, expression or "", limit=limit, start=start)
+        found = _pages(operations, name, expression or "", options)
+        lines = islice(found, start, start + limit if limit else None)
         if settings.json:
-            say_json([line.rstrip("\r\n") for line in lines])
+            say_json([line._asdict() if everywhere else line.text for line in lines])
             return
         for line in lines:
-            say(line.rstrip("\r\n"))
+            say(f"{line.log}: {line.text}" if everywhere else line.text)
+
+
+def _show_list(settings: Settings, operations: Any) -> None:
+    found = operations.logs()
+    if settings.json:
+        say_json(
+            [
+                {
+                    "name": log.name,
+                    "size": log.size,
+                    "date": log.date.isoformat(),
+                    "backups": log.backups,
+                }
+                for log in found
+            ]
+        )
+        return
+    rows = (
+        (log.name, f"{log.size:,}", f"{log.date:%Y-%m-%d %H:%M:%S}", str(log.backups))
+        for log in found
+    )
+    show_table(("Name", "Bytes", "Last change", "Backups"), rows, right="Bytes Backups")
+
+
+def _pages(
+    operations: Any, name: str, expression: str, options: dict[str, Any]
+) -> Iterator[FoundLine]:
+    """Generate the lines page by page, each of which is a call of its own."""
+    place, has_more = "", True
+    while has_more:
+        page = operations.log_page(name, expression, limit=PAGE, place=place, **options)
+        yield from page.lines
+        place, has_more = page.place, page.has_more

@@ -10,18 +10,20 @@ from waeup.kofa.journal.deferral import deferred_lines, write_line
 from waeup.kofa.journal.expressions import Expression
 from waeup.kofa.journal.lines import (
     LINE_FORMAT,
+    LINE_HEAD,
     append_line,
     append_lines,
     escape_message,
     format_line,
 )
 from waeup.kofa.journal.looking import LEVELS, TIME_FORMAT, FoundLine, Look, Wanted
-from waeup.kofa.journal.names import check_log_name, log_names, logfile_series
+from waeup.kofa.journal.names import check_log_name, log_names, log_of, logfile_series
 from waeup.kofa.journal.search import query
 
 __all__ = [
     "LEVELS",
     "LINE_FORMAT",
+    "LINE_HEAD",
     "TIME_FORMAT",
     "Expression",
     "FoundLine",
@@ -34,6 +36,7 @@ __all__ = [
     "escape_message",
     "format_line",
     "log_names",
+    "log_of",
     "logfile_series",
     "query",
     "write_line",

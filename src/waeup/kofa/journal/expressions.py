@@ -65,16 +65,19 @@ class Expression:
             if isinstance(error, re2.error):
                 # RE2 quotes what it got, thus our flag in front, too.
                 reason = error.args[0].decode("utf-8", "replace").replace("(?m)" + text, text)
-            raise InvalidExpression(
+            words = explanation(text, reason)
+            refusal = InvalidExpression(
                 _(
                     "Invalid query string: ${expression} (${reason}). ${explanation}",
                     mapping={
                         "expression": escape_message(text),
                         "reason": escape_message(reason),
-                        "explanation": explanation(text, reason),
+                        "explanation": words,
                     },
                 )
             )
+            refusal.explanation = words
+            raise refusal
         self._text = text
         self._crosses_lines = _may_match_line_end(text)
         self._sees_neighbours = _may_see_neighbours(text, self._crosses_lines)

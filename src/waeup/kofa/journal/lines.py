@@ -14,6 +14,13 @@ from collections.abc import Iterable
 #: Form of a line (Kofa 1.9), for `logging.Formatter`; ``user`` is the id of a principal.
 LINE_FORMAT = "%(asctime)s - %(levelname)s - %(user)s - %(message)s"
 
+#: The head of such a line.
+LINE_HEAD = re.compile(
+    r"(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:,\d{3})?) - (?P<level>[A-Z]+) - "
+    r"(?P<user>.+?) - ",
+    re.ASCII,
+)
+
 # What ends a line, moves a cursor, or turns the direction of reading: the
 # control characters (C0, DEL, C1), line and paragraph separators, and the
 # direction marks.  Surrogates stand alone in a str only where bytes could not

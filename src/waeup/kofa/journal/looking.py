@@ -137,6 +137,10 @@ class Look:
 
     def __iter__(self) -> Iterator[FoundLine]:
         """Generate the lines."""
+        return (line for line in self.steps() if line is not None)
+
+    def steps(self) -> Iterator[FoundLine | None]:
+        """Generate the lines, and None where some time went by without one."""
         read = self._backwards if self._newest else self._forwards
         streams = [
             zip(repeat(name), read(name), strict=False)
@@ -150,7 +154,9 @@ class Look:
             self._places[name] = step.index, step.offset
             if step.key[:1].isdigit():
                 self.reached = step.key[:19].decode("ascii")
-            if step.line is not None:
+            if step.line is None:
+                yield None
+            else:
                 number += 1
                 yield FoundLine(name, step.line.decode("utf-8", "replace").rstrip("\r\n"))
             if self._limit and number == self._limit:

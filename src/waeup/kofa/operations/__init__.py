@@ -9,6 +9,7 @@ from waeup.kofa.importing.failing import ProblemGroup
 from waeup.kofa.importing.preview import Preview
 from waeup.kofa.operations.files import FileOperations
 from waeup.kofa.operations.history import HistoryOperations
+from waeup.kofa.operations.logs import LogOperations
 from waeup.kofa.operations.mending import MendingOperations
 from waeup.kofa.operations.people import PeopleOperations
 from waeup.kofa.operations.settings import SettingsOperations
@@ -27,6 +28,9 @@ from waeup.kofa.operations.values import (
     HistoryEntry,
     HistoryKind,
     LikeCell,
+    LogInfo,
+    LogPage,
+    Mention,
     ObjectHistory,
     ProcessorInfo,
     ProposedColumn,
@@ -52,6 +56,9 @@ __all__ = [
     "HistoryEntry",
     "HistoryKind",
     "LikeCell",
+    "LogInfo",
+    "LogPage",
+    "Mention",
     "ObjectHistory",
     "Operations",
     "Preview",
@@ -69,6 +76,7 @@ __all__ = [
 class Operations(
     MendingOperations,
     HistoryOperations,
+    LogOperations,
     SettingsOperations,
     PeopleOperations,
     FileOperations,

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from waeup.kofa.exporting import Wish
 from waeup.kofa.importing.report import Report
+from waeup.kofa.journal import FoundLine
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,41 @@ class StoredFile:
     def date_text(self) -> str:
         """The date as ``YYYY-MM-DD HH:MM:SS``."""
         return self.date.strftime("%Y-%m-%d %H:%M:%S")
+
+
+@dataclass(frozen=True)
+class LogInfo:
+    """A log: `size` counts the bytes of its files, of which `backups` are backups.
+
+    `date` is that of its last change, in local time.
+    """
+
+    name: str
+    size: int
+    date: datetime
+    backups: int
+
+
+@dataclass(frozen=True)
+class LogPage:
+    """Lines that were found in logs; `has_more` says that there may be more, from `place` on."""
+
+    lines: tuple[FoundLine, ...]
+    place: str
+    has_more: bool
+
+
+@dataclass(frozen=True)
+class Mention:
+    """What the characters from `start` to `end` of a log line are about.
+
+    `kind` is ``run`` or ``file``; `target` is the id of the run, or folder and name of the file.
+    """
+
+    start: int
+    end: int
+    kind: str
+    target: str
 
 
 @dataclass(frozen=True)

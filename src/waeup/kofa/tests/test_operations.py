@@ -178,13 +178,13 @@ class Files(OperationsTestCase):
         self.assertFalse(log.exists())
         transaction.commit()
         self.assertIn("uploaded: data_boss.csv", log.read_text())
-        (line,) = self.operations.query_log("datacenter.log", "uploaded: .*boss")
-        self.assertIn("data_boss.csv", line)
+        (line,) = self.operations.log_page("datacenter.log", "uploaded: .*boss").lines
+        self.assertIn("data_boss.csv", line.text)
         with self.assertRaises(InvalidExpression):
-            list(self.operations.query_log("datacenter.log", "("))
+            self.operations.log_page("datacenter.log", "(")
         for name in ("../datacenter.log", "/etc/passwd"):
             with self.assertRaises(InvalidName):
-                list(self.operations.query_log(name, "root"))
+                self.operations.log_page(name, "root")
 
 
 class Imports(OperationsTestCase):
@@ -286,8 +286,11 @@ class Rights(OperationsTestCase):
             nobody.recover,
             lambda: nobody.new_draft("data.csv"),
             lambda: nobody.draft("x"),
-            nobody.log_files,
-            lambda: nobody.query_log("main.log", "x"),
+            nobody.logs,
+            lambda: nobody.look_through_logs("main.log", "x"),
+            lambda: nobody.log_page("main.log", "x"),
+            lambda: nobody.mentions([]),
+            nobody.mentions_later,
             nobody.storage_path,
             lambda: nobody.set_storage_path("/tmp"),
             nobody.users,
