@@ -1,9 +1,9 @@
 """Who is it?  Log-in by name and password, and the session that remembers it.
 
 The session holds the principal's id and the time of the log-in, and a stamp
-that changes with the password; never a password.  On each request the account is
-looked up again, so that one that was removed, suspended or given another password
-is out at once.  A principal's id is its account's name.
+that changes with the password, and when all sessions are ended; never a password.  On
+each request the account is looked up again, so that one that was removed, suspended or
+given another password is out at once.  A principal's id is its account's name.
 
 The plugins below serve `zope.pluggableauth`; `University` puts them together.
 """
@@ -13,6 +13,7 @@ import hmac
 import secrets
 import time
 from contextlib import suppress
+from datetime import datetime, timedelta, timezone
 from functools import cache
 from typing import Any
 from urllib.parse import urlencode
@@ -118,12 +119,48 @@ def log_in(request: Any, name: str, password: str) -> bool:
     if not _password_fits(account, password):
         return False
     _renew_hash(account, password)
+    account.logged_in(datetime.now(timezone.utc))
+    _open_session(request, account, time.time())
+    return True
+
+
+def go_on(request: Any) -> None:
+    """Let the person go on who has ended all sessions of the own account, by a new password or so.
+
+    The session gets a new id.  It ends when the former one would have.
+    """
+    account, login = _account(request.principal.id), ISession(request).get(SESSION_KEY)
+    if account is not None and login:
+        _open_session(request, account, login["login_time"])
+
+
+def _open_session(request: Any, account: Any, login_time: float) -> None:
+    """Let the browser go on with a new session, in which the account has logged in."""
     getUtility(IClientIdManager).renew(request)
     login = ISession(request)[SESSION_KEY]
-    login["principal_id"] = name
-    login["login_time"] = time.time()
+    login["principal_id"] = account.name
+    login["login_time"] = login_time
     login["stamp"] = _stamp(account)
-    return True
+
+
+def session_end(request: Any) -> datetime | None:
+    """Return when the session of the person ends at the latest, None without a session."""
+    if not getUtility(IClientIdManager).getRequestId(request):
+        return None
+    login = ISession(request).get(SESSION_KEY)
+    if not login:
+        return None
+    begin = datetime.fromtimestamp(login["login_time"], timezone.utc)
+    return begin + timedelta(seconds=MAX_LOGIN_AGE)
+
+
+def must_choose_password(principal: Any) -> bool:
+    """Tell whether somebody has to choose a password of their own before anything else.
+
+    That is so while the account has one that an administrator has set.
+    """
+    account = _account(getattr(principal, "id", None))
+    return account is not None and account.has_foreign_password
 
 
 def log_out(request: Any) -> None:
@@ -210,8 +247,12 @@ def _account(name: Any) -> Any:
 
 
 def _stamp(account: Any) -> str:
-    """Return what tells this password of this account from every other one."""
-    return hashlib.sha256(f"{account.name} {account.password}".encode()).hexdigest()
+    """Return what tells this password of this account from every other one.
+
+    It changes as well when all sessions of the account are ended.
+    """
+    ended = f" {account.ended_sessions}" if account.ended_sessions else ""
+    return hashlib.sha256(f"{account.name} {account.password}{ended}".encode()).hexdigest()
 
 
 def _password_fits(account: Any, password: str) -> bool:

@@ -11,6 +11,9 @@ import grok
 from zope.component import getUtilitiesFor, queryUtility
 from zope.securitypolicy.interfaces import IRole
 
+#: The role that may do everything.
+ADMINISTRATOR = "waeup.PortalManager"
+
 
 class Public(grok.Permission):
     """For everybody, logged in or not."""
@@ -156,19 +159,20 @@ def get_role_titles_for(permission: str) -> list[str]:
     return sorted(queryUtility(IRole, role_id).title for role_id in roles_with(permission))
 
 
+def permissions_of(role: str) -> list[str]:
+    """Return the ids of the permissions that a role holds, sorted."""
+    from zope.securitypolicy.rolepermission import rolePermissionManager
+
+    return sorted(
+        permission
+        for permission, setting in rolePermissionManager.getPermissionsForRole(role)
+        if setting.getName() == "Allow"
+    )
+
+
 def roles_beyond(may: Callable[[str], bool], roles: Iterable[str]) -> list[str]:
     """Return those of `roles` that hold a permission which the person lacks.
 
     `may` tells whether the person has a permission.
     """
-    from zope.securitypolicy.rolepermission import rolePermissionManager
-
-    return [
-        role
-        for role in roles
-        if not all(
-            may(permission)
-            for permission, setting in rolePermissionManager.getPermissionsForRole(role)
-            if setting.getName() == "Allow"
-        )
-    ]
+    return [role for role in roles if not all(map(may, permissions_of(role)))]

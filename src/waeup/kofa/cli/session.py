@@ -7,7 +7,6 @@ the database, and carries out what the command asks for.
 import json
 import logging
 import os
-import secrets
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -30,8 +29,6 @@ SITE_NAME = "kofa"
 ADMINISTRATOR = "admin"
 #: Seconds in which whoever holds the database may end, or begin to take commands.
 PATIENCE = 2
-# Without the characters that are mistaken for each other when a password is read from paper.
-_PASSWORD_CHARACTERS = "23456789abcdefghjkmnpqrstuvwxyz"  # noqa: S105  (no password itself)
 
 
 def load_configuration() -> None:
@@ -110,12 +107,6 @@ def _kept(path: Path) -> dict[str, Any]:
         )
 
 
-def new_password() -> str:
-    """Return a random password of 16 readable characters in groups (79 bits)."""
-    groups = ("".join(secrets.choice(_PASSWORD_CHARACTERS) for _ in range(4)) for _ in range(4))
-    return "-".join(groups)
-
-
 def make_site(database: "DB", instance: Instance) -> str | None:
     """Make the portal and its administrator in one transaction, unless there is a portal.
 
@@ -128,6 +119,7 @@ def make_site(database: "DB", instance: Instance) -> str | None:
 
     from waeup.kofa.api.acting import require_storage
     from waeup.kofa.app import University
+    from waeup.kofa.operations.passwords import new_password
     from waeup.kofa.users.account import UserAccount
 
     with _root_folder(database) as root:

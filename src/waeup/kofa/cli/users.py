@@ -2,6 +2,8 @@
 
 import sys
 from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -9,6 +11,12 @@ from waeup.kofa.cli.screen import say, say_json, show_table
 from waeup.kofa.cli.settings import Settings, common_options, pass_settings
 from waeup.kofa.errors import Refused
 
+if TYPE_CHECKING:
+    from waeup.kofa.operations import UserInfo
+
+_lasting = click.option(
+    "--lasting", is_flag=True, help="Do not ask the person for another password at the log-in."
+)
 _generate = click.option(
     "--generate", is_flag=True, help="Make a password and show it, instead of asking for one."
 )
@@ -43,32 +51,61 @@ def list_users(settings: Settings) -> None:
     with session(settings) as operations:
         found = operations.users()
         if settings.json:
-            say_json(
-                [
-                    {
-                        "name": user.name,
-                        "title": user.title,
-                        "email": user.email,
-                        "roles": list(user.roles),
-                        "suspended": user.suspended,
-                    }
-                    for user in found
-                ]
-            )
+            say_json([_as_json(user) for user in found])
             return
         show_table(
-            ("Name", "Title", "Email", "Roles", ""),
+            ("Name", "Title", "Email", "Roles", "Last log-in", ""),
             (
                 (
                     user.name,
                     user.title,
                     user.email or "",
                     ", ".join(user.roles),
+                    _moment(user.last_log_in),
                     "suspended" if user.suspended else "",
                 )
                 for user in found
             ),
         )
+
+
+@users.command("show", short_help="Show an account.")
+@click.argument("name")
+@common_options
+@pass_settings
+def show(settings: Settings, name: str) -> None:
+    """Show what is known of an account.
+
+    \b
+    kofactl users show bola
+    """
+    from waeup.kofa.cli.session import session
+
+    with session(settings) as operations:
+        user = operations.user(name)
+    if settings.json:
+        say_json(_as_json(user))
+        return
+    state = "suspended" if user.suspended else "can log in"
+    if not user.has_password:
+        state = "has no password"
+    elif user.has_foreign_password and not user.suspended:
+        state = "has to choose another password at the next log-in"
+    show_table(
+        ("", ""),
+        (
+            ("Name", user.name),
+            ("Title", user.title),
+            ("Public name", user.public_name or ""),
+            ("Email", user.email or ""),
+            ("Phone", user.phone or ""),
+            ("Language", user.language or ""),
+            ("Roles", ", ".join(user.roles)),
+            ("State", state),
+            ("Last log-in", _moment(user.last_log_in)),
+            ("Notice", user.description or ""),
+        ),
+    )
 
 
 @users.command(short_help="Add an account.")
@@ -77,6 +114,7 @@ def list_users(settings: Settings) -> None:
 @click.option("--email", help="The person's address.")
 @click.option("--role", "roles", multiple=True, metavar="ROLE", help="May be repeated.")
 @_generate
+@_lasting
 @common_options
 @pass_settings
 def add(
@@ -86,10 +124,12 @@ def add(
     email: str | None,
     roles: Sequence[str],
     generate: bool,
+    lasting: bool,
 ) -> None:
     """Add an account.
 
     The password is asked for; where nobody is at a terminal it is the first line of the input.
+    Who logs in for the first time has to choose another one.
 
     \b
     kofactl users add bola --title 'Bola Ade' --role waeup.ImportManager
@@ -98,19 +138,23 @@ def add(
 
     password = _password(generate)
     with session(settings, write=True) as operations:
-        operations.add_user(name, title, password, roles=tuple(roles), email=email)
+        operations.add_user(
+            name, title, password, roles=tuple(roles), email=email, lasting=lasting
+        )
     _tell(settings, name, f"The account {name} was added.", password if generate else None)
 
 
 @users.command("password", short_help="Set the password of an account.")
 @click.argument("name")
 @_generate
+@_lasting
 @common_options
 @pass_settings
-def set_password(settings: Settings, name: str, generate: bool) -> None:
+def set_password(settings: Settings, name: str, generate: bool, lasting: bool) -> None:
     """Set the password of an account.
 
     The password is asked for; where nobody is at a terminal it is the first line of the input.
+    All sessions of the account end, and the person has to choose another one at the next log-in.
 
     \b
     kofactl users password admin
@@ -120,7 +164,7 @@ def set_password(settings: Settings, name: str, generate: bool) -> None:
 
     password = _password(generate)
     with session(settings, write=True) as operations:
-        operations.set_password(name, password)
+        operations.set_password(name, password, lasting=lasting)
     _tell(settings, name, f"The password of {name} was set.", password if generate else None)
 
 
@@ -144,15 +188,105 @@ def set_roles(settings: Settings, name: str | None, roles: Sequence[str], take_a
         with session(settings) as operations:
             known = operations.roles()
         if settings.json:
-            say_json([{"name": role, "title": title} for role, title in known])
+            say_json(
+                [
+                    {
+                        "name": role.name,
+                        "title": role.title,
+                        "permissions": list(role.permissions),
+                        "users": list(role.users),
+                    }
+                    for role in known
+                ]
+            )
         else:
-            show_table(("Role", "Title"), known)
+            show_table(
+                ("Role", "Title", "Accounts"),
+                ((role.name, role.title, ", ".join(role.users)) for role in known),
+            )
         return
     if bool(roles) == take_all:
         raise click.UsageError("Name the roles to give, or take all of them with --none.")
     with session(settings, write=True) as operations:
         operations.set_roles(name, tuple(roles))
     _tell(settings, name, f"The roles of {name}: {', '.join(roles) or 'none'}.")
+
+
+@users.command("change", short_help="Change title, addresses, phone or language.")
+@click.argument("name")
+@click.option("--title", help="The person's name.")
+@click.option("--public-name", help="Shown instead of the title.")
+@click.option("--email", help="The person's address.")
+@click.option("--phone", help="The person's telephone number.")
+@click.option("--language", help="Language of the pages: en, de, fr.")
+@click.option("--notice", "description", help="A notice for administrators.")
+@common_options
+@pass_settings
+def change(settings: Settings, name: str, **values: str | None) -> None:
+    """Change an account; an empty text takes away what is there.
+
+    \b
+    kofactl users change bola --email bola@example.org --language fr
+    """
+    from waeup.kofa.cli.session import session
+
+    wanted = {field: text or None for field, text in values.items() if text is not None}
+    if not wanted:
+        raise click.UsageError("Say what is to be changed; --help lists what can be.")
+    with session(settings, write=True) as operations:
+        operations.change_user(name, wanted)
+    _tell(settings, name, f"The account {name} was changed.")
+
+
+@users.command("suspend", short_help="Let nobody log in with an account.")
+@click.argument("name")
+@common_options
+@pass_settings
+def suspend(settings: Settings, name: str) -> None:
+    """Let nobody log in with an account; its sessions end at once.
+
+    \b
+    kofactl users suspend bola
+    """
+    from waeup.kofa.cli.session import session
+
+    with session(settings, write=True) as operations:
+        operations.suspend_user(name)
+    _tell(settings, name, f"The account {name} is suspended.")
+
+
+@users.command("resume", short_help="Let people log in again with an account.")
+@click.argument("name")
+@common_options
+@pass_settings
+def resume(settings: Settings, name: str) -> None:
+    """Let people log in again with an account that was suspended.
+
+    \b
+    kofactl users resume bola
+    """
+    from waeup.kofa.cli.session import session
+
+    with session(settings, write=True) as operations:
+        operations.resume_user(name)
+    _tell(settings, name, f"The account {name} can be used again.")
+
+
+@users.command("logout", short_help="End all sessions of an account.")
+@click.argument("name")
+@common_options
+@pass_settings
+def log_out(settings: Settings, name: str) -> None:
+    """End all sessions of an account: who uses it has to log in again.
+
+    \b
+    kofactl users logout bola
+    """
+    from waeup.kofa.cli.session import session
+
+    with session(settings, write=True) as operations:
+        operations.end_sessions(name)
+    _tell(settings, name, f"All sessions of {name} have ended.")
 
 
 @users.command("remove", short_help="Remove an account.")
@@ -172,13 +306,37 @@ def remove(settings: Settings, name: str) -> None:
     _tell(settings, name, f"The account {name} was removed.")
 
 
+def _as_json(user: "UserInfo") -> dict[str, Any]:
+    """Return what is known of an account."""
+    seen = user.last_log_in
+    return {
+        "name": user.name,
+        "title": user.title,
+        "public_name": user.public_name,
+        "email": user.email,
+        "phone": user.phone,
+        "language": user.language,
+        "notice": user.description,
+        "roles": list(user.roles),
+        "suspended": user.suspended,
+        "has_password": user.has_password,
+        "must_change_password": user.has_foreign_password,
+        "last_log_in": None if seen is None else seen.isoformat(timespec="seconds"),
+    }
+
+
+def _moment(moment: datetime | None) -> str:
+    """Return a time as tables show it, '' for none."""
+    return "" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M")
+
+
 def _password(generate: bool) -> str:
     """Return a new password, the one that is typed twice, or the first line of the input.
 
     It is never an argument: other users of the machine can read those.
     """
     if generate:
-        from waeup.kofa.cli.session import new_password
+        from waeup.kofa.operations.passwords import new_password
 
         return new_password()
     if sys.stdin.isatty():

@@ -226,13 +226,48 @@ class ExporterInfo:
 
 @dataclass(frozen=True)
 class UserInfo:
-    """A user account as it is shown to administrators."""
+    """A user account as it is shown to administrators, and to who has it.
+
+    `has_foreign_password` says that somebody else has set the password, `log_ins` are the last
+    two times of a log-in (UTC), the last one first.  `may_change` says whether the person who asks
+    may change the account.  `version` is to be sent along with a change: it tells what the change
+    was made for.
+    """
 
     name: str
     title: str
     email: str | None
     roles: tuple[str, ...]
     suspended: bool
+    public_name: str | None = None
+    phone: str | None = None
+    description: str | None = None
+    language: str | None = None
+    has_password: bool = True
+    has_foreign_password: bool = False
+    log_ins: tuple[datetime, ...] = ()
+    may_change: bool = True
+    version: str = ""
+
+    @property
+    def last_log_in(self) -> datetime | None:
+        """When somebody has logged in last; None for never, or before this was kept."""
+        return self.log_ins[0] if self.log_ins else None
+
+
+@dataclass(frozen=True)
+class RoleInfo:
+    """A role of the portal.
+
+    `permissions` are the ids of what it allows, `users` the names of the accounts that have it;
+    `may_give` says whether the person who asks may give it.
+    """
+
+    name: str
+    title: str
+    permissions: tuple[str, ...]
+    users: tuple[str, ...]
+    may_give: bool
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,11 @@ from typing import Any
 
 from zope.security.management import queryInteraction
 
+from waeup.kofa.errors import Refused
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.importing.kind import ContainerProcessor
 from waeup.kofa.logger import current_user
-from waeup.kofa.permissions import get_waeup_role_names, roles_beyond
+from waeup.kofa.permissions import ADMINISTRATOR, get_waeup_role_names, roles_beyond
 from waeup.kofa.users.interfaces import IUserAccount
 
 
@@ -19,6 +21,7 @@ class UserProcessor(ContainerProcessor):
 
     name = "User Processor"
     util_name = "userprocessor"
+    about = _("The accounts of officers, with their roles.")
     iface = IUserAccount
     factory_name = "waeup.UserAccount"
     container = "users"
@@ -55,17 +58,23 @@ class UserProcessor(ContainerProcessor):
             roles = row.get("roles")
             if isinstance(roles, list) and not set(obj.roles) <= set(roles):
                 return "You cannot take roles from your own account. Let another do it."
-        return _cannot_change(obj, site) or _cannot_give(row, site)
+        return (
+            _cannot_change(obj, site)
+            or _cannot_give(row, site)
+            or (_cannot_go(obj, site) if _takes_administrator(row) else None)
+        )
 
     def checkRemoveRequirements(self, obj: Any, row: dict[str, Any], site: Any) -> str | None:
         """See `IBatchProcessor`; nobody shuts himself out by a file."""
         if obj.name == current_user():
             return "You cannot remove your own account. Let another administrator do it."
-        return _cannot_change(obj, site)
+        return _cannot_change(obj, site) or _cannot_go(obj, site)
 
     def checkUndo(self, obj: Any, values: Mapping[str, Any], site: Any) -> str | None:
         """See `IBatchProcessor`; nobody gives a right back that he does not have."""
-        return _cannot_give(dict(values), site)
+        return _cannot_give(dict(values), site) or (
+            _cannot_go(obj, site) if _takes_administrator(values) else None
+        )
 
     def updateEntry(self, obj: Any, row: dict[str, Any], site: Any, filename: str) -> str:
         """See `IBatchProcessor`."""
@@ -79,6 +88,24 @@ class UserProcessor(ContainerProcessor):
         """See `IBatchProcessor`."""
         super().delEntry(row, site)
         site["users"].logger.info("%s - %s - User removed", self.name, row["name"])
+
+
+def _takes_administrator(values: Mapping[str, Any]) -> bool:
+    """Tell whether an account with these values would not be one of an administrator."""
+    roles = values.get("roles", [ADMINISTRATOR])
+    takes_role = roles is None or (isinstance(roles, list) and ADMINISTRATOR not in roles)
+    return takes_role or values.get("suspended") is True
+
+
+def _cannot_go(account: Any, site: Any) -> str | None:
+    """Say why an administrator must stay, if that is so."""
+    if account.name not in site["users"]:
+        return None
+    try:
+        site["users"].lose_administrator(account)
+    except Refused as refusal:
+        return str(refusal)
+    return None
 
 
 def _beyond(roles: Iterable[str], site: Any) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from waeup.kofa.cli.session import new_password
+from waeup.kofa.operations.passwords import new_password
 from waeup.kofa.tests.cli.shell import CommandLayer, PortalLayer, kofactl
 
 FACULTIES = "code,title\nSCI,Science\nART,Arts\n"

@@ -23,7 +23,7 @@ class UserTests(PortalTestCase):
         self.assertEqual(processor.permission, "waeup.manageUsers")
         self.assertEqual(
             processor.get_csv_skeleton(),
-            "description,email,name,password,phone,public_name,roles,suspended,title\r\n",
+            "description,email,language,name,password,phone,public_name,roles,suspended,title\r\n",
         )
 
     def test_create_update_remove(self):
