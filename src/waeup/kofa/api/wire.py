@@ -17,7 +17,7 @@ import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import fields
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, BinaryIO
 
 from waeup.kofa import errors
@@ -33,6 +33,8 @@ from waeup.kofa.jobs import Finding as Found
 from waeup.kofa.journal import FoundLine
 from waeup.kofa.letters import Written
 from waeup.kofa.notices import MailQueue, QueuedMessage
+from waeup.kofa.operations.figures import Figures, FigureSum, Period
+from waeup.kofa.operations.kinds import KindColumn, KindInfo, SourceInfo
 from waeup.kofa.operations.settings import Forgotten, LetterTexts, Section, Setting
 from waeup.kofa.operations.values import (
     CellInfo,
@@ -78,6 +80,8 @@ VALUES: tuple[type, ...] = (
     ExporterInfo,
     FailingRow,
     FieldInfo,
+    FigureSum,
+    Figures,
     FilterInfo,
     Finding,
     FittedMapping,
@@ -88,6 +92,8 @@ VALUES: tuple[type, ...] = (
     Found,
     HistoryEntry,
     HistoryKind,
+    KindColumn,
+    KindInfo,
     LetterTexts,
     LikeCell,
     LogInfo,
@@ -95,6 +101,7 @@ VALUES: tuple[type, ...] = (
     MailQueue,
     Mapping,
     ObjectHistory,
+    Period,
     Preview,
     ProblemGroup,
     ProcessorInfo,
@@ -108,6 +115,7 @@ VALUES: tuple[type, ...] = (
     SavedMapping,
     Section,
     Setting,
+    SourceInfo,
     StoredFile,
     Upload,
     UserInfo,
@@ -253,6 +261,7 @@ _OTHERS: dict[type, Callable[[Any, list[BinaryIO] | None], Any]] = {
         [_plain(key, files), _plain(item, files)] for key, item in value.items()
     ],
     datetime: lambda value, files: value.isoformat(),
+    date: lambda value, files: value.isoformat(),
     bytes: lambda value, files: base64.b64encode(value).decode("ascii"),
 }
 
@@ -279,6 +288,7 @@ _MAKERS: dict[str, Callable[[Any, Sequence[BinaryIO]], Any]] = {
         _value(key, files): _value(item, files) for key, item in content
     },
     "datetime": lambda content, files: datetime.fromisoformat(content),
+    "date": lambda content, files: date.fromisoformat(content),
     "bytes": lambda content, files: base64.b64decode(content, validate=True),
     "float": lambda content, files: float(content),
     "file": lambda content, files: files[content],

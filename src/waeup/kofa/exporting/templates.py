@@ -6,6 +6,8 @@ what a template calls an example has been through the converters of an import.
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 from dataclasses import dataclass
 from tempfile import TemporaryDirectory
@@ -32,7 +34,7 @@ from waeup.kofa.tabular.unpacking.wording import NOTES_HEADER
 
 __all__ = ["FORMATS", "NOTES", "ColumnNote", "notes_of", "template"]
 
-FORMATS = ("csv", "xlsx")
+FORMATS = ("csv", "tsv", "xlsx")
 #: Name of the sheet that says what the columns are.
 NOTES = "Columns"
 #: Allowed values that are listed.
@@ -85,7 +87,16 @@ def template(
     if format == "csv":
         return processor.template_name, processor.get_csv_skeleton().encode("utf-8")
     stem = os.path.splitext(processor.template_name)[0]
+    if format == "tsv":
+        return f"{stem}.tsv", _with_tabs(processor.get_csv_skeleton()).encode("utf-8")
     return f"{stem}.{format}", _workbook(processor, stem, context)
+
+
+def _with_tabs(text: str) -> str:
+    """Return a table with commas as one with tabs."""
+    paper = io.StringIO()
+    csv.writer(paper, "excel-tab").writerows(csv.reader(io.StringIO(text)))
+    return paper.getvalue()
 
 
 def notes_of(processor: Any, context: Any = None) -> list[ColumnNote]:

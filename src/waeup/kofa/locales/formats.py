@@ -3,7 +3,7 @@
 What is written into files never goes through here.
 """
 
-from datetime import datetime, tzinfo
+from datetime import date, datetime, tzinfo
 from functools import lru_cache
 from typing import Any
 
@@ -54,6 +54,12 @@ class Formats:
         local = moment.astimezone(zone)
         # Babel would take the time zone for its own; the moment has been moved already.
         return format_datetime(local.replace(tzinfo=None), "medium", locale=self.locale)
+
+    def day(self, day: date, parts: str) -> str:
+        """Return a day; `parts` are those that are said of it, as in ``yMMMd`` (CLDR)."""
+        from babel.dates import format_skeleton
+
+        return format_skeleton(parts, day, locale=self.locale)
 
     def date(self, moment: datetime, zone: tzinfo | None) -> str:
         """Return the day of a moment in a time zone."""

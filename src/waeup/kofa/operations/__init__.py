@@ -7,8 +7,10 @@ belong to the doors, but for runs, which have their own (`waeup.kofa.jobs`).
 
 from waeup.kofa.importing.failing import ProblemGroup
 from waeup.kofa.importing.preview import Preview
+from waeup.kofa.operations.figures import FigureOperations, Figures, FigureSum, Period
 from waeup.kofa.operations.files import FileOperations
 from waeup.kofa.operations.history import HistoryOperations
+from waeup.kofa.operations.kinds import KindColumn, KindInfo, KindOperations, SourceInfo
 from waeup.kofa.operations.logs import LogOperations
 from waeup.kofa.operations.mending import MendingOperations
 from waeup.kofa.operations.people import PeopleOperations
@@ -51,17 +53,22 @@ __all__ = [
     "ExporterInfo",
     "FailingRow",
     "FieldInfo",
+    "FigureSum",
+    "Figures",
     "FilterInfo",
     "ForeignText",
     "FormerImport",
     "HistoryEntry",
     "HistoryKind",
+    "KindColumn",
+    "KindInfo",
     "LikeCell",
     "LogInfo",
     "LogPage",
     "Mention",
     "ObjectHistory",
     "Operations",
+    "Period",
     "Preview",
     "ProblemGroup",
     "ProcessorInfo",
@@ -69,6 +76,7 @@ __all__ = [
     "RoleInfo",
     "RowVerdict",
     "RunInfo",
+    "SourceInfo",
     "StoredFile",
     "UserInfo",
     "ValueChange",
@@ -78,6 +86,8 @@ __all__ = [
 class Operations(
     MendingOperations,
     HistoryOperations,
+    KindOperations,
+    FigureOperations,
     LogOperations,
     SettingsOperations,
     PeopleOperations,

@@ -6,6 +6,7 @@ from zope import schema
 from zope.interface import Attribute
 
 from waeup.kofa.conversion import FormattedDate, PhoneNumber, Secret
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.interfaces import IKofaObject
 from waeup.kofa.university.interfaces import code_field
 from waeup.kofa.university.vocabularies import (
@@ -18,7 +19,7 @@ from waeup.kofa.users.interfaces import is_email
 
 _STUDENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 
-GENDERS = choices([("m", "male"), ("f", "female")])
+GENDERS = choices([("m", "male"), ("f", "female")], _("Genders"))
 
 
 def is_student_id(text: str) -> bool:

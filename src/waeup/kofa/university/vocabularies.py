@@ -11,13 +11,23 @@ from zope.interface import provider
 from zope.schema.interfaces import IContextSourceBinder
 from zope.schema.vocabulary import SimpleTerm, SimpleVocabulary
 
+from waeup.kofa.i18n import MessageFactory as _
+
 #: The oldest session that can be chosen (Kofa 1.9).
 FIRST_SESSION = 1970
 
 
-def choices(pairs: Iterable[tuple[Any, str]]) -> SimpleVocabulary:
+class Choices(SimpleVocabulary):
+    """A vocabulary with a title, which says what its values are."""
+
+    title: Any = ""
+
+
+def choices(pairs: Iterable[tuple[Any, str]], title: Any = "") -> Choices:
     """Return a vocabulary of (value, title) pairs; the token is the value as text."""
-    return SimpleVocabulary([SimpleTerm(value, str(value), title) for value, title in pairs])
+    found = Choices([SimpleTerm(value, str(value), name) for value, name in pairs])
+    found.title = title
+    return found
 
 
 INSTITUTION_TYPES = choices(
@@ -33,7 +43,8 @@ INSTITUTION_TYPES = choices(
         ("school_for", "School for"),
         ("college", "College of"),
         ("directorate", "Directorate of"),
-    ]
+    ],
+    _("Kinds of institutions"),
 )
 
 SEMESTERS = choices(
@@ -48,7 +59,8 @@ SEMESTERS = choices(
         (11, "Module I"),
         (12, "Module II"),
         (13, "Module III"),
-    ]
+    ],
+    _("Semesters and terms"),
 )
 
 COURSE_LEVELS = choices(
@@ -58,15 +70,17 @@ COURSE_LEVELS = choices(
         *((level, f"Year {level // 100} ({level} Level)") for level in range(100, 1000, 100)),
         (999, "Postgraduate Level"),
         (1000, "PGD Year 1 (1000 Level)"),
-    ]
+    ],
+    _("Course levels"),
 )
 
 
 @provider(IContextSourceBinder)
-def academic_sessions(context: Any) -> SimpleVocabulary:
+def academic_sessions(context: Any) -> Choices:
     """Return the sessions from 1970 to the one that begins next year, newest first.
 
     Computed when asked for: a portal runs over New Year.
     """
     last = datetime.now(timezone.utc).year + 1
-    return choices((year, f"{year}/{year + 1}") for year in range(last, FIRST_SESSION - 1, -1))
+    years = range(last, FIRST_SESSION - 1, -1)
+    return choices(((year, f"{year}/{year + 1}") for year in years), _("Academic sessions"))

@@ -36,6 +36,7 @@ SHAPES = (
     ("danger", "card"),
     ("good", "card"),
     ("warn", "card"),
+    *((f"look-{look}", "card") for look in range(1, 7)),
 )
 
 
