@@ -35,6 +35,7 @@ from waeup.kofa.letters import Written
 from waeup.kofa.notices import MailQueue, QueuedMessage
 from waeup.kofa.operations.figures import Figures, FigureSum, Period
 from waeup.kofa.operations.kinds import KindColumn, KindInfo, SourceInfo
+from waeup.kofa.operations.moving import FormerStorage, StoragePlace
 from waeup.kofa.operations.settings import Forgotten, LetterTexts, Section, Setting
 from waeup.kofa.operations.values import (
     CellInfo,
@@ -86,10 +87,11 @@ VALUES: tuple[type, ...] = (
     Finding,
     FittedMapping,
     ForeignText,
-    FoundLine,
     Forgotten,
     FormerImport,
+    FormerStorage,
     Found,
+    FoundLine,
     HistoryEntry,
     HistoryKind,
     KindColumn,
@@ -116,6 +118,7 @@ VALUES: tuple[type, ...] = (
     Section,
     Setting,
     SourceInfo,
+    StoragePlace,
     StoredFile,
     Upload,
     UserInfo,

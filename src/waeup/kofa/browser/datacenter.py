@@ -93,11 +93,14 @@ class DataCenterPage(Page):
         """Return what people call what a run imports or exports."""
         if run.kind == "export":
             return self.exporter_title(run.processor)
+        if run.kind == "move":
+            return run.target
         return self.processor_title(run.processor)
 
     def run_link(self, run: RunInfo) -> str:
         """Return the address of the page of a run."""
-        return self.link("run", id=run.id)
+        # A move is shown where it is ordered.
+        return self.link("manage") if run.kind == "move" else self.link("run", id=run.id)
 
     # -- exports -----------------------------------------------------------------
 

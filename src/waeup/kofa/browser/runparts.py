@@ -20,6 +20,7 @@ from waeup.kofa.browser.words import (
 )
 from waeup.kofa.errors import NoSuchItem
 from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.i18n import Number
 from waeup.kofa.importing.checking import CheckedRow
 from waeup.kofa.importing.report import CREATED, FAILED, OUTCOMES, REMOVED, UNCHANGED, UPDATED
 from waeup.kofa.operations import CorrectedText, RunInfo
@@ -129,7 +130,11 @@ def live_texts(run: RunInfo) -> dict[str, Any]:
         "remaining": UNKNOWN if run.remaining is None else duration(run.remaining),
         "percent": f"{percent(run)} %" if run.fraction else "",
     }
-    if run.is_cancelling:
+    if run.kind == "move":
+        texts |= _texts_of_move(run)
+    if run.is_cancelling and run.kind == "move":
+        texts["said"] = _("Is being cancelled: the new place will be as it was before.")
+    elif run.is_cancelling:
         texts["said"] = _("Is being cancelled: it ends at the next batch of rows.")
     elif run.state == "queued" and run.waits_for:
         texts["said"] = _("Waits for the ${run} to end.", mapping={"run": run.waits_for})
@@ -137,6 +142,10 @@ def live_texts(run: RunInfo) -> dict[str, Any]:
         texts["said"] = _("Waits to begin.")
     elif run.state == "distributing":
         texts["said"] = _("All rows are done. The files are put into their places.")
+    elif run.is_active and run.kind == "move" and run.fraction == 1:
+        texts["said"] = _(
+            "All files are copied. The portal changes over when nothing else is under way."
+        )
     elif run.is_active and not run.fraction:
         texts["said"] = _("Running.")
     elif run.is_active:
@@ -146,6 +155,15 @@ def live_texts(run: RunInfo) -> dict[str, Any]:
     else:
         texts["said"] = state_title(run)
     return texts
+
+
+def _texts_of_move(run: RunInfo) -> dict[str, Any]:
+    """Return what changes while the storage is moved."""
+    mapping = {"done": Number(run.bytes / 1e6, 1), "all": Number(run.all_bytes / 1e6, 1)}
+    return {
+        "rate": _("${n} files a second", mapping={"n": Number(run.rate)}) if run.rate else UNKNOWN,
+        "bytes": _("${done} of ${all} MB", mapping=mapping) if run.all_bytes else UNKNOWN,
+    }
 
 
 def outcomes_of(run: RunInfo) -> dict[str, Any]:

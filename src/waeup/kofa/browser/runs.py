@@ -66,7 +66,7 @@ class Runs(DataCenterPage):
     def totals_text(self, run: RunInfo) -> str:
         """Say how many rows were worked on, and how many of them failed or would."""
         report = run.report
-        if run.kind == "export":
+        if run.kind in ("export", "move"):
             return self.number(run.rows)
         if not report.failed:
             return self.number(report.total)
@@ -129,6 +129,9 @@ class RunPage(RunPart):
     def prepare(self) -> None:
         """Get the run, and say in one line what has become of the rows."""
         self.shown = self.operations.run(self.field("id"))
+        if self.shown.kind == "move":
+            self.redirect(self.run_link(self.shown))
+            return
         self.is_preview = is_preview(self.shown)
         if self.shown.kind != "import" or self.shown.state != "finished":
             return

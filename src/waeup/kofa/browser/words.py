@@ -43,6 +43,7 @@ _KINDS = {
     "check": _("Check"),
     "undo": _("Undo"),
     "export": _("Export"),
+    "move": _("Move of the storage"),
 }
 _STATES = {
     "queued": _("Waiting"),

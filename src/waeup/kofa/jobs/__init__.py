@@ -1,7 +1,7 @@
 """Runs: what is ordered, worked on in the background, survives crashes, and can be taken back.
 
 `record` is what the database knows of a run.  A worker claims it (`job`), does what its kind
-asks for (`imports`, `checks`, `undos`, `exports`; `worker` puts it down), and brings its files to
+asks for (`imports`, `checks`, `undos`, `exports`, `moves`; `worker` puts it down), and brings its files to
 their places (`distributing`).  `doorbells` wake workers, `recovery` looks after crashes.
 
 Transactions of runs begin and end here; nothing below begins or commits one.
@@ -10,7 +10,7 @@ Transactions of runs begin and end here; nothing below begins or commits one.
 from waeup.kofa.jobs.connection import Participation
 from waeup.kofa.jobs.doorbells import EmbeddedEngine, new_holder, work_off
 from waeup.kofa.jobs.interfaces import IJobEngine, IRunEndedEvent
-from waeup.kofa.jobs.record import CHECK, EXPORT, IMPORT, UNDO, Order, Run
+from waeup.kofa.jobs.record import CHECK, EXPORT, IMPORT, MOVE, UNDO, Order, Run
 from waeup.kofa.jobs.recovery import Finding, recover
 from waeup.kofa.jobs.registry import Runs
 from waeup.kofa.jobs.worker import work_on
@@ -19,6 +19,7 @@ __all__ = [
     "CHECK",
     "EXPORT",
     "IMPORT",
+    "MOVE",
     "UNDO",
     "EmbeddedEngine",
     "Finding",

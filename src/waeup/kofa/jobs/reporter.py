@@ -25,8 +25,13 @@ class Reporter:
         self._is_stopping = job.is_stopping
         self._last = time.monotonic()
 
-    def tell(self, rows: int, failed: int, fraction: float, rate: float) -> None:
-        """Tell it, now and then; raises `LeaseLost`, `Cancelled` or `PutDown`."""
+    def tell(
+        self, rows: int, failed: int, fraction: float, rate: float, size: tuple[int, int] = (0, 0)
+    ) -> None:
+        """Tell it, now and then; raises `LeaseLost`, `Cancelled` or `PutDown`.
+
+        `size` says how many bytes of how many are copied.
+        """
         if time.monotonic() - self._last < INTERVAL:
             return
         self._manager.begin()
@@ -39,6 +44,7 @@ class Reporter:
             if self._is_stopping():
                 raise PutDown(run.id)
             run.progress.tell(rows, failed, fraction, rate)
+            run.progress.bytes, run.progress.all_bytes = size
             self._manager.commit()
         except TransientError:
             # Somebody cancels at this moment: that is heard the next time.

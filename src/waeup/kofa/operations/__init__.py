@@ -13,6 +13,7 @@ from waeup.kofa.operations.history import HistoryOperations
 from waeup.kofa.operations.kinds import KindColumn, KindInfo, KindOperations, SourceInfo
 from waeup.kofa.operations.logs import LogOperations
 from waeup.kofa.operations.mending import MendingOperations
+from waeup.kofa.operations.moving import MovingOperations
 from waeup.kofa.operations.people import PeopleOperations
 from waeup.kofa.operations.settings import SettingsOperations
 from waeup.kofa.operations.values import (
@@ -84,6 +85,7 @@ __all__ = [
 
 
 class Operations(
+    MovingOperations,
     MendingOperations,
     HistoryOperations,
     KindOperations,

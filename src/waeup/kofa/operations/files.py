@@ -140,6 +140,7 @@ class FileOperations(Acting):
             date=datetime.now(timezone.utc),
         )
         ledger.enter(entry)
+        self._hold_storage()
         if token:
             ledger.receive(token, entry)
         ledger.restrict(upload.name, needs_of(storage, upload.path))
@@ -193,6 +194,7 @@ class FileOperations(Acting):
         if not paths:
             raise Refused(_("No item selected."))
         self._require_free(paths)
+        self._hold_storage()
         with ExitStack() as claims:
             for name, path in paths.items():
                 claims.enter_context(spool.claimed(path))
@@ -250,6 +252,14 @@ class FileOperations(Acting):
         """
         self._require(MANAGE)
         return first_lines(self._source(self._existing(name), options), options, secret_columns)
+
+    def _hold_storage(self) -> None:
+        """Let this transaction be a conflict when the storage moves meanwhile."""
+        jar = self.datacenter._p_jar
+        if jar is not None:
+            # Without its state it would not be watched.
+            self.datacenter._p_activate()
+            jar.readCurrent(self.datacenter)
 
     def _received(self, token: str) -> FileEntry | None:
         """Return what was stored under a token of the person, or None."""

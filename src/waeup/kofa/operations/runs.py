@@ -16,7 +16,7 @@ from typing import Any
 from zope.component import getUtility, queryUtility
 from zope.traversing.api import getPath
 
-from waeup.kofa import jobs
+from waeup.kofa import jobs, spool
 from waeup.kofa.conversion import Mapping
 from waeup.kofa.errors import ConfirmationNeeded, MappingError, NoSuchItem, WrongState
 from waeup.kofa.exporting import Wish
@@ -27,13 +27,14 @@ from waeup.kofa.importing.hooks import CREATE, REMOVE, overridden
 from waeup.kofa.importing.reading import AS_FOUND
 from waeup.kofa.interfaces import IBatchProcessor, IDataCenterConfig
 from waeup.kofa.jobs.exports import has_result, kept_time, result_of
-from waeup.kofa.jobs.job import EXPORT_PERMISSION, PREFIX, close, folder_of, remove_folders
+from waeup.kofa.jobs.job import EXPORT_PERMISSION, MOVE_PERMISSION, PREFIX, close, folder_of, remove_folders
 from waeup.kofa.jobs.record import (
     CANCELLED,
     CHECK,
     EXPORT,
     FINISHED,
     IMPORT,
+    MOVE,
     QUEUED,
     STOPPED,
     UNDO,
@@ -58,7 +59,7 @@ REMOVE_SHARE, CHANGE_SHARE = 0.1, 0.5
 FEW = 10
 #: Who has this permission sees the exports of all.
 ALL_EXPORTS = "waeup.managePortal"
-ALL_KINDS = (IMPORT, CHECK, UNDO, EXPORT)
+ALL_KINDS = (IMPORT, CHECK, UNDO, EXPORT, MOVE)
 
 
 class RunOperations(MappingOperations):
@@ -170,6 +171,10 @@ class RunOperations(MappingOperations):
             close(self._runs, run)
             if not run.holds_file and run.checkpoint.batches == 0:
                 on_commit(partial(remove_folders, self.datacenter.storage, [PREFIX + run.id]))
+            if run.order.target is not None:
+                on_commit(
+                    partial(spool.abandon, self.datacenter.storage, run.order.target, run.id)
+                )
         else:
             run.is_cancelling = True
         self._log_run("cancelled: %s of %s", run)
@@ -345,6 +350,9 @@ class RunOperations(MappingOperations):
         if run.order.kind == EXPORT:
             self._require_own_export(run)
             return run
+        if run.order.kind == MOVE:
+            self._require(MOVE_PERMISSION)
+            return run
         self._processor(run.order.processor)
         if run.order.user != self.principal.id:
             for permission in run.needs:
@@ -354,7 +362,7 @@ class RunOperations(MappingOperations):
     def _orderable(self, id: str) -> Run:
         """Return a run that the person may order about."""
         run = self._run(id)
-        if run.order.kind != EXPORT:
+        if run.order.kind not in (EXPORT, MOVE):
             self._require(MAY_IMPORT)
         return run
 
@@ -385,6 +393,8 @@ class RunOperations(MappingOperations):
             if run.order.kind == EXPORT:
                 general = () if is_own else (ALL_EXPORTS,)
                 return all(map(may, {EXPORT_PERMISSION, *run.needs, *general}))
+            if run.order.kind == MOVE:
+                return may(MOVE_PERMISSION)
             processor = queryUtility(IBatchProcessor, name=run.order.processor)
             needs = () if is_own else run.needs
             return processor is not None and all(map(may, {processor.permission, *needs}))
@@ -587,6 +597,10 @@ class RunOperations(MappingOperations):
             is_cancelling=run.is_cancelling,
             actions=_actions(run),
             **self._result_of_export(run),
+            target=run.order.target or "",
+            bytes=progress.bytes,
+            all_bytes=progress.all_bytes,
+            left=run.left,
         )
 
     def _result_of_export(self, run: Run) -> dict[str, Any]:

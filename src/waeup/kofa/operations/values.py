@@ -274,7 +274,7 @@ class RoleInfo:
 class RunInfo:
     """A run as it is shown to people.
 
-    `kind` is ``import``, ``check``, ``undo`` or ``export``; `state` one of those of
+    `kind` is ``import``, ``check``, ``undo``, ``export`` or ``move``; `state` one of those of
     `waeup.kofa.jobs.record.Run`.  `owner` has ordered it; `user` is whom it acts as: the owner, or
     who let it go on last.  `rows` were worked on, `failed` of them failed, `fraction`
     (0 to 1) of the work is done, `rate` are rows a second, `remaining` is an estimate in
@@ -286,6 +286,9 @@ class RunInfo:
     Of an export, `processor` is the exporter and `wish` what is wanted, without keys, of which
     there are `listed` (None: all objects are wanted); its result has `size` bytes, and is kept
     until `kept_until`, while both are not None.
+
+    A move of the storage goes to the folder `target`; its `rows` are files, and `bytes` of
+    `all_bytes` are copied.  `left` are the names that it has left alone.
     """
 
     id: str
@@ -318,6 +321,10 @@ class RunInfo:
     listed: int | None = None
     size: int | None = None
     kept_until: datetime | None = None
+    target: str = ""
+    bytes: int = 0
+    all_bytes: int = 0
+    left: tuple[str, ...] = ()
 
     @property
     def is_active(self) -> bool:

@@ -12,6 +12,7 @@ from waeup.kofa.spool.intake import Intake, Upload, accept, free_name
 from waeup.kofa.spool.intents import Intent, clear_intent, read_intents, redo, write_intent
 from waeup.kofa.spool.listing import Item, count_lines, scan
 from waeup.kofa.spool.locks import claimed, storage_lock
+from waeup.kofa.spool.moving import StorageMove, abandon, remove_entries
 from waeup.kofa.spool.names import (
     EXTENSIONS,
     FINISHED_SUFFIX,
@@ -22,6 +23,7 @@ from waeup.kofa.spool.names import (
     numbered,
     stored_name,
 )
+from waeup.kofa.spool.places import PlaceBelow, is_inside, make_place, resolved_below
 from waeup.kofa.spool.steps import (
     Append,
     Place,
@@ -50,14 +52,17 @@ __all__ = [
     "Intent",
     "Item",
     "Place",
+    "PlaceBelow",
     "Prune",
     "Remove",
     "Rename",
     "Replace",
     "Step",
+    "StorageMove",
     "TreeCopy",
     "Upload",
     "WorkFolder",
+    "abandon",
     "accept",
     "check_name",
     "claimed",
@@ -65,12 +70,16 @@ __all__ = [
     "copy_entries",
     "count_lines",
     "free_name",
+    "is_inside",
+    "make_place",
     "move_file",
     "numbered",
     "perform",
     "read_intents",
     "redo",
+    "remove_entries",
     "remove_file",
+    "resolved_below",
     "scan",
     "step_as_dict",
     "step_from_dict",

@@ -1,0 +1,194 @@
+"""The work of a move: the storage is copied to another place, and then the portal changes over.
+
+Copying goes on beside all other work, in rounds, until little has changed since the last one.
+Then nothing else may be under way for a moment: under the lock of the storage the last changes
+are copied, the copies come to their places, and one transaction makes them the storage.  What a
+killed worker leaves is found in the work folder of the target, and taken up.
+"""
+
+import os
+import time
+from collections.abc import Iterable
+
+import transaction
+from zope.component import getGlobalSiteManager
+
+from waeup.kofa import spool
+from waeup.kofa.errors import Fault, InvalidStoragePath, ItemBusy
+from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.i18n import Number
+from waeup.kofa.interfaces import IDataCenterConfig
+from waeup.kofa.jobs.distributing import finish, turn
+from waeup.kofa.jobs.job import Cancelled, Job
+from waeup.kofa.jobs.pace import Pace
+from waeup.kofa.jobs.record import QUEUED
+from waeup.kofa.jobs.reporter import Reporter
+from waeup.kofa.logger import deferred_lines
+from waeup.kofa.spool.disk import faults
+from waeup.kofa.spool.locks import lock
+
+#: All moves come one after the other.
+SCOPE = "(moves)"
+#: What is moved, in words.
+FILE = "the storage"
+#: Bytes that may be left for the last round, and rounds at most before it.
+LITTLE, ROUNDS = 16 * 1024 * 1024, 5
+#: Seconds that the end of other runs is waited for, and between two looks.
+PATIENCE, PAUSE = 900.0, 0.5
+#: Bytes that must stay free at the new place.
+RESERVE = 64 * 1024 * 1024
+
+
+def storage_roots() -> tuple[str, ...]:
+    """Return the folders below which a storage may be, as the operator says."""
+    config = getGlobalSiteManager().queryUtility(IDataCenterConfig, default={})
+    return tuple(config.get("storage_roots", ()))
+
+
+def do_move(job: Job) -> None:
+    """Move the storage."""
+    order = job.order
+    with (
+        faults(f"The {job.title}"),
+        spool.PlaceBelow(storage_roots(), order.target or "") as place,
+        spool.StorageMove(job.storage, place.path, job.run.id, order.overwrite) as move,
+    ):
+        try:
+            job.begin()
+            job.require_rights()
+            require_apart(job.storage, place.path)
+            # A former worker may have died between the places of the copies and the database.
+            move.take_back()
+            _require_room(move, place.path)
+            _copy(job, move)
+            _wait(job)
+            with turn(job):
+                _switch(job, move, place)
+        except (Cancelled, InvalidStoragePath):
+            transaction.abort()
+            move.discard()
+            raise
+        _top_up(job, move)
+        move.finish()
+
+
+def require_apart(storage: str, target: str) -> None:
+    """Raise `InvalidStoragePath` when one of two storages is the other, or lies in it."""
+    own = os.path.realpath(storage)
+    if own == target or spool.is_inside(own, target) or spool.is_inside(target, own):
+        raise InvalidStoragePath(
+            _(
+                "${path} and the storage ${storage} are one, or one lies in the other. Name a "
+                "folder elsewhere.",
+                mapping={"path": target, "storage": storage},
+            )
+        )
+
+
+def _require_room(move: spool.StorageMove, path: str) -> None:
+    """Raise `InvalidStoragePath` when what is to be copied finds no room."""
+    status = os.statvfs(path)
+    free, needed = status.f_bavail * status.f_frsize, move.missing() + RESERVE
+    if needed > free:
+        raise InvalidStoragePath(
+            _(
+                "There is not enough room at ${path}: ${needed} bytes are needed, and ${free} are "
+                "free. Make room, or name another folder.",
+                mapping={"path": path, "needed": Number(needed), "free": Number(free)},
+            )
+        )
+
+
+def _copy(job: Job, move: spool.StorageMove) -> None:
+    """Copy while work goes on, until little is left."""
+    transaction.abort()
+    extent, pace, reporter = move.extent(), Pace(), Reporter(job)
+    files = size = 0
+
+    def tell(written: int, done: int) -> None:
+        nonlocal files, size
+        files, size = files + done, size + written
+        share = min(size / extent.bytes, 1.0) if extent.bytes else 1.0
+        reporter.tell(files, 0, share, pace.rate(files), (size, max(extent.bytes, size)))
+
+    try:
+        for _round in range(ROUNDS):
+            if move.copy(tell) <= LITTLE:
+                return
+            extent, files, size = move.extent(), 0, 0
+    finally:
+        reporter.close()
+
+
+def _wait(job: Job) -> None:
+    """Wait until nothing else is under way; raises what `Job.begin` does, and `ItemBusy`."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        job.begin()
+        others = [run for run in job.runs.active() if run.id != job.run.id]
+        pending = spool.scan(job.storage, suffixes=spool.EXTENSIONS)
+        if not others and not _are_busy(item.path for item in pending):
+            job.datacenter.require_quiet()
+            return
+        if time.monotonic() > until:
+            what = others[0].title if others else "work on a pending file"
+            raise ItemBusy(
+                _(
+                    "All files are copied, but the ${what} did not end in time. Let the move go on "
+                    "when nothing else is under way.",
+                    mapping={"what": what},
+                )
+            )
+        transaction.abort()
+        time.sleep(PAUSE)
+
+
+def _are_busy(paths: Iterable[str]) -> bool:
+    """Tell whether somebody works on one of these files, or is just deleting it."""
+    for path in paths:
+        try:
+            fd = lock(path)
+        except FileNotFoundError:
+            continue
+        if fd is None:
+            return True
+        os.close(fd)
+    return False
+
+
+def _switch(job: Job, move: spool.StorageMove, place: spool.PlaceBelow) -> None:
+    """Copy what has changed last, and make the copy the storage; the lock is held."""
+    move.copy()
+    extent = move.extent()
+
+    def change() -> None:
+        run = job.run
+        for other in job.runs.active():
+            if other.id != run.id and other.state != QUEUED:
+                raise ItemBusy(
+                    _(
+                        "The ${title} has begun meanwhile. Let the move go on when it is over.",
+                        mapping={"title": other.title},
+                    )
+                )
+        place.require_same()
+        names = move.place()
+        with deferred_lines(transaction.manager):
+            job.datacenter.switch_storage(place.path, names)
+        run.left = tuple(move.not_copied)
+        run.progress.rows = extent.files
+        run.progress.bytes = run.progress.all_bytes = extent.bytes
+        finish(job.datacenter, run)
+
+    job.committed(change, move.take_back)
+
+
+def _top_up(job: Job, move: spool.StorageMove) -> None:
+    """Bring the lines along that were logged while the portal changed over."""
+    try:
+        move.top_up("logs")
+    except OSError as error:
+        raise Fault(
+            f"The storage is moved, but the last lines of its logs are only in {job.storage}: "
+            f"{error.strerror or error}."
+        ) from error

@@ -1,0 +1,187 @@
+"""Operations on the place of the data center: it moves, in the background, where it may.
+
+Paths that a person types count only below the folders that the operator has allowed.
+"""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+
+from waeup.kofa import spool
+from waeup.kofa.datacenter import FOLDERS
+from waeup.kofa.errors import InvalidStoragePath, NoSuchItem, WrongState
+from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.interfaces import IUniversity
+from waeup.kofa.jobs.job import MOVE_PERMISSION
+from waeup.kofa.jobs.moves import FILE, SCOPE, require_apart, storage_roots
+from waeup.kofa.jobs.record import MOVE, Order, Run
+from waeup.kofa.operations.runs import RunOperations
+from waeup.kofa.operations.values import RunInfo
+from waeup.kofa.transactional import on_commit
+
+
+@dataclass(frozen=True)
+class StoragePlace:
+    """A folder that could hold the storage.
+
+    `path` is the real one; `is_there` says whether it exists.  `taken` are the names in it that
+    the storage has, too, `others` the number of its other entries.  `free` counts bytes.
+    """
+
+    path: str
+    is_there: bool
+    taken: tuple[str, ...]
+    others: int
+    free: int
+
+
+@dataclass(frozen=True)
+class FormerStorage:
+    """A storage of before, from which all was moved at `date` (UTC, ISO 8601)."""
+
+    path: str
+    date: str
+
+
+class MovingOperations(RunOperations):
+    """See `waeup.kofa.operations.Operations`."""
+
+    def storage_roots(self) -> tuple[str, ...]:
+        """Return the folders below which the storage may be put from a page."""
+        self._require(MOVE_PERMISSION)
+        return storage_roots()
+
+    def look_at_place(self, path: str) -> StoragePlace:
+        """Return what is at a path; raises `InvalidStoragePath` where the storage cannot be."""
+        self._require(MOVE_PERMISSION)
+        real = spool.resolved_below(storage_roots(), path)
+        require_apart(self.datacenter.storage, real)
+        self._require_own(real)
+        above = real if os.path.isdir(real) else os.path.dirname(real)
+        if not os.path.isdir(above):
+            raise InvalidStoragePath(
+                _(
+                    "The folder ${path} does not exist, nor the one above it. Name a folder "
+                    "directly below an existing one.",
+                    mapping={"path": real},
+                )
+            )
+        status = os.statvfs(above)
+        names = set(os.listdir(real)) if real == above else set()
+        own = {name for name in self._own_entries() if not name.startswith(".")}
+        taken = tuple(sorted(names & own))
+        return StoragePlace(
+            real, real == above, taken, len(names - own), status.f_bavail * status.f_frsize
+        )
+
+    def start_move(self, path: str, *, overwrite: bool = False) -> RunInfo:
+        """Order that the storage is moved to a folder, which is made if need be.
+
+        Entries that the folder holds already are left alone, or replaced with `overwrite`.
+        Raises `InvalidStoragePath`, and `WrongState` while another move is not over.
+        """
+        place = self.look_at_place(path)
+        for run in self._moves():
+            if run.is_active or run.can_resume:
+                raise WrongState(
+                    _(
+                        "Another move of the storage is not over: it is ${state}. Let it go on, "
+                        "or cancel it.",
+                        mapping={"state": run.state},
+                    )
+                )
+        for run in self._runs:
+            # Who is under way ends by itself; what has stopped would be in the way for ever.
+            if run.holds_file and not run.is_active:
+                self.datacenter.require_quiet()
+        if not place.is_there:
+            spool.make_place(storage_roots(), place.path)
+        with spool.PlaceBelow(storage_roots(), place.path):
+            pass  # it can be opened and written to
+        order = Order(
+            kind=MOVE,
+            file=FILE,
+            digest="",
+            processor="",
+            mode="",
+            user=self.principal.id,
+            takes_file=False,
+            target=place.path,
+            overwrite=overwrite,
+        )
+        run = self._runs.add(Run(order, SCOPE, {MOVE_PERMISSION}))
+        self._ring(run)
+        self._log("storage move ordered: %s, job_id=%s", place.path, run.id)
+        return self._info(run)
+
+    def use_storage(self, path: str) -> None:
+        """Keep files below a path from now on, without any that are there now."""
+        place = self.look_at_place(path)
+        if not place.is_there:
+            spool.make_place(storage_roots(), place.path)
+        with spool.PlaceBelow(storage_roots(), place.path) as opened:
+            self.datacenter.setStoragePath(place.path)
+            opened.require_same()
+
+    def last_move(self) -> RunInfo | None:
+        """Return the last move of the storage, if it is known still."""
+        self._require(MOVE_PERMISSION)
+        return next((self._info(run) for run in self._moves()), None)
+
+    def former_storages(self) -> list[FormerStorage]:
+        """List the storages of before that are there still, and hold what was moved."""
+        self._require(MOVE_PERMISSION)
+        return [
+            FormerStorage(path, date)
+            for path, names, date in self.datacenter.former
+            if any(os.path.lexists(os.path.join(path, name)) for name in names)
+        ]
+
+    def remove_former_storage(self, path: str) -> None:
+        """Remove what was moved from a former storage, for good, when the transaction commits.
+
+        Only what the move has copied goes, and the folder when nothing else is in it.
+        """
+        self._require(MOVE_PERMISSION)
+        for former, names, _date in self.datacenter.former:
+            if former == path:
+                break
+        else:
+            raise NoSuchItem(
+                _(
+                    "${path} is no former storage (any more). Look at the page again.",
+                    mapping={"path": path},
+                )
+            )
+        require_apart(self.datacenter.storage, os.path.realpath(path))
+        self.datacenter.forget_former(path)
+        on_commit(partial(spool.remove_entries, path, list(names)))
+        self._log("former storage removed: %s", path)
+
+    # -- helpers --------------------------------------------------------------------
+
+    def _moves(self) -> Iterable[Run]:
+        return (run for run in self._runs.newest() if run.order.kind == MOVE)
+
+    def _own_entries(self) -> list[str]:
+        try:
+            return os.listdir(self.datacenter.storage)
+        except OSError:
+            return []
+
+    def _require_own(self, path: str) -> None:
+        """Raise `InvalidStoragePath` for a folder in which another portal has its files."""
+        for other in (self.site.__parent__ or {}).values():
+            if IUniversity.providedBy(other) and other is not self.site:
+                require_apart(other["datacenter"].storage, path)
+        if any(former == path for former, _names, _date in self.datacenter.former):
+            return
+        is_storage = os.path.exists(os.path.join(path, "logs", "datacenter.log"))
+        if is_storage or all(os.path.isdir(os.path.join(path, name)) for name in FOLDERS):
+            raise InvalidStoragePath(
+                _(
+                    "${path} is the storage of another portal, or was. Name a folder of its own.",
+                    mapping={"path": path},
+                )
+            )

@@ -1,0 +1,383 @@
+"""A whole storage is copied to another place while work goes on in it.
+
+::
+
+    copy ... copy        what is new or has changed comes into a work folder of the target
+      place              under the locks: the copies come to their places, at one stroke each
+    finish | take_back   what was replaced goes, or comes back
+
+The work folder of the target keeps what was copied, with size and digest, so that a killed move
+goes on where it was.  Each file is forced out, read again, and compared before it counts.  There
+are no hard links: nothing that happens to one storage happens to the other.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from types import TracebackType
+from typing import NamedTuple
+
+from waeup.kofa.errors import StorageFault
+from waeup.kofa.spool.disk import CHUNK, digest_of, disk, remove_file
+from waeup.kofa.spool.locks import storage_lock
+from waeup.kofa.spool.work import WORK, WorkFolder
+
+#: How the ids of the work folders of moves begin.
+PREFIX = "move-"
+#: Names in the work folder: copies, what they have replaced, one that is being written, and lists.
+NEW, REPLACED, PART, COPIED, PLACING = "new", "replaced", "part", "copied.jsonl", "placing.json"
+
+#: Told how many bytes were written, and how many files are done.
+Tell = Callable[[int, int], object]
+
+
+class Mark(NamedTuple):
+    """What tells the states of a file apart."""
+
+    inode: int
+    size: int
+    mtime: int
+    ctime: int
+
+
+class Extent(NamedTuple):
+    """How much there is to copy."""
+
+    files: int
+    bytes: int
+
+
+class StorageMove:
+    """A move of the entries of the folder `source` to the folder `target`; `id` names it.
+
+    As in Kofa 1.9, names that begin with a dot are not copied, and an entry that the target has
+    already is left alone, or replaced as a whole with `overwrite`.  Neither are devices, pipes and
+    sockets copied.  `not_copied` holds the names, as paths below the source.
+
+    Use it in a ``with`` statement: the work folder is locked meanwhile.  Raises `ItemBusy` when
+    another process has it, and `StorageFault`.
+    """
+
+    def __init__(self, source: str, target: str, id: str, overwrite: bool = False) -> None:
+        self.source = source
+        self.target = target
+        self.overwrite = overwrite
+        self.not_copied: list[str] = []
+        self._work = WorkFolder(target, PREFIX + id)
+        self._new, self._replaced, self._part, self._copied, self._placing = (
+            os.path.join(self._work.path, name) for name in (NEW, REPLACED, PART, COPIED, PLACING)
+        )
+        try:
+            for path in (self._new, self._replaced):
+                with suppress(FileExistsError):
+                    disk.mkdir(path, 0o700)
+            self._marks = self._known()
+        except BaseException:
+            self._work.close()
+            raise
+
+    def __enter__(self) -> "StorageMove":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._work.close()
+
+    # -- copying --------------------------------------------------------------------
+
+    def extent(self) -> Extent:
+        """Return how much there is in the storage that would be copied."""
+        files = size = 0
+        for _name, _path, status in self._files(self._names()):
+            files, size = files + 1, size + status.st_size
+        return Extent(files, size)
+
+    def missing(self) -> int:
+        """Return the number of bytes that are still to be copied."""
+        return sum(
+            status.st_size
+            for name, _path, status in self._files(self._names())
+            if not self._is_copied(name, status)
+        )
+
+    def copy(self, tell: Tell = lambda written, files: None) -> int:
+        """Copy what is new or has changed since, forget what has gone; return the bytes written.
+
+        What was there before counts as told.
+        """
+        self.not_copied = []
+        there: set[str] = set()
+        names = self._names()
+        self._make_folders(names)
+        total = 0
+        for name, path, status in self._files(names):
+            there.add(name)
+            if self._is_copied(name, status):
+                tell(status.st_size, 1)
+                continue
+            with suppress(FileNotFoundError):  # it may have gone just now
+                total += self._copy_file(name, path, tell)
+                tell(0, 1)
+        self._forget(there, names)
+        for folder, _folders, _files in os.walk(self._new, topdown=False):
+            disk.sync_folder(folder)
+        self._work.sync()
+        return total
+
+    def _names(self) -> list[str]:
+        """Return the names of the entries that are to be copied; those left alone are noted."""
+        found = []
+        for name in sorted(os.listdir(self.source)):
+            if name.startswith("."):
+                continue
+            is_taken = os.path.lexists(os.path.join(self.target, name)) and not self.overwrite
+            if is_taken or not _is_file_or_folder(os.path.join(self.source, name)):
+                if name not in self.not_copied:
+                    self.not_copied.append(name)
+                continue
+            found.append(name)
+        return found
+
+    def _files(self, names: list[str]) -> Iterator[tuple[str, str, os.stat_result]]:
+        """Generate relative name, path and state of the files of entries."""
+        for name in names:
+            path = os.path.join(self.source, name)
+            if not os.path.isdir(path):
+                with suppress(FileNotFoundError):
+                    yield name, path, os.stat(path)
+                continue
+            for folder, _folders, files in os.walk(path):
+                for file in sorted(files):
+                    inner = os.path.join(folder, file)
+                    with suppress(FileNotFoundError):
+                        status = os.lstat(inner)
+                        relative = os.path.relpath(inner, self.source)
+                        if stat.S_ISREG(status.st_mode):
+                            yield relative, inner, status
+                        elif not stat.S_ISLNK(status.st_mode) and relative not in self.not_copied:
+                            self.not_copied.append(relative)
+
+    def _make_folders(self, names: list[str]) -> None:
+        """Make the folders of the copies, and the links in them."""
+        for name in names:
+            path = os.path.join(self.source, name)
+            if not os.path.isdir(path):
+                continue
+            for folder, folders, files in os.walk(path):
+                relative = os.path.relpath(folder, self.source)
+                copied = os.path.join(self._new, relative)
+                with suppress(FileExistsError):
+                    disk.mkdir(copied, 0o700)
+                with suppress(FileNotFoundError):
+                    os.chmod(copied, stat.S_IMODE(os.stat(folder).st_mode) | 0o700)
+                for each in (*folders, *files):
+                    link, place = os.path.join(folder, each), os.path.join(copied, each)
+                    if os.path.islink(link) and not os.path.lexists(place):
+                        os.symlink(os.readlink(link), place)
+
+    def _copy_file(self, name: str, path: str, tell: Tell) -> int:
+        if os.path.lexists(self._part):
+            disk.unlink(self._part)
+        sha, written = hashlib.sha256(), 0
+        with open(path, "rb") as stream:
+            status = os.fstat(stream.fileno())
+            fd = disk.create(self._part)
+            try:
+                while data := stream.read(CHUNK):
+                    sha.update(data)
+                    disk.write(fd, data)
+                    written += len(data)
+                    tell(len(data), 0)
+                os.fchmod(fd, stat.S_IMODE(status.st_mode))
+                os.utime(fd, ns=(status.st_atime_ns, status.st_mtime_ns))
+                disk.sync(fd)
+                # So that the next look is one at the disk, where the system allows it.
+                with suppress(OSError, AttributeError):
+                    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+            finally:
+                os.close(fd)
+        digest = sha.hexdigest()
+        if os.path.getsize(self._part) != written or digest_of(self._part) != digest:
+            raise StorageFault(
+                f"The copy of {name} in {self.target} is not what was written. Look at the disk, "
+                "then let the move go on, or choose another place."
+            )
+        disk.replace(self._part, os.path.join(self._new, name))
+        self._note(name, _mark(status), digest)
+        return written
+
+    def _is_copied(self, name: str, status: os.stat_result) -> bool:
+        """Tell whether the copy of a file is there, and the file is what it was."""
+        if self._marks.get(name) != _mark(status):
+            return False
+        try:
+            return os.lstat(os.path.join(self._new, name)).st_size == status.st_size
+        except FileNotFoundError:
+            return False
+
+    def _note(self, name: str, mark: Mark, digest: str) -> None:
+        """Keep what was copied; what gets lost of this is copied again."""
+        self._marks[name] = mark
+        line = json.dumps([name, *mark, digest]) + "\n"
+        with open(self._copied, "a", encoding="ascii") as stream:
+            stream.write(line)
+
+    def _known(self) -> dict[str, Mark]:
+        """Return what a former process has copied."""
+        found: dict[str, Mark] = {}
+        with suppress(FileNotFoundError), open(self._copied, encoding="ascii") as stream:
+            for line in stream:
+                with suppress(ValueError, TypeError):  # a torn line
+                    name, *values, _digest = json.loads(line)
+                    found[name] = Mark(*values)
+        return found
+
+    def _forget(self, there: set[str], names: list[str]) -> None:
+        """Remove the copies of what is not there any more."""
+        for folder, folders, files in os.walk(self._new, topdown=False):
+            for each in (*files, *folders):
+                path = os.path.join(folder, each)
+                relative = os.path.relpath(path, self._new)
+                original = os.path.join(self.source, relative)
+                is_wanted = relative.split(os.sep)[0] in names and os.path.lexists(original)
+                if os.path.islink(path) or each in folders:
+                    if is_wanted:
+                        continue
+                    (disk.unlink if os.path.islink(path) else disk.rmdir)(path)
+                elif relative not in there:
+                    disk.unlink(path)
+
+    # -- places ---------------------------------------------------------------------
+
+    def place(self) -> list[str]:
+        """Put the copies into their places; return the names of the entries.
+
+        The caller has the lock of the source.
+        """
+        with storage_lock(self.target):
+            names = [
+                name
+                for name in sorted(os.listdir(self._new))
+                if self.overwrite or not os.path.lexists(os.path.join(self.target, name))
+            ]
+            self._intend(names)
+            for name in names:
+                place = os.path.join(self.target, name)
+                if os.path.lexists(place):
+                    disk.replace(place, os.path.join(self._replaced, name))
+                disk.replace(os.path.join(self._new, name), place)
+            self._sync()
+        return names
+
+    def take_back(self) -> None:
+        """Take the copies from their places, and bring back what they have replaced.
+
+        Also after a kill; does nothing when they were not put there.  Only for who knows that the
+        storage is still the source.
+        """
+        with suppress(FileNotFoundError), open(self._placing, encoding="utf-8") as stream:
+            names = json.load(stream)
+            with storage_lock(self.target):
+                for name in reversed(names):
+                    place, aside = (
+                        os.path.join(folder, name) for folder in (self.target, self._replaced)
+                    )
+                    copied = os.path.join(self._new, name)
+                    if not os.path.lexists(copied) and os.path.lexists(place):
+                        disk.replace(place, copied)
+                    if os.path.lexists(aside) and not os.path.lexists(place):
+                        disk.replace(aside, place)
+                self._sync()
+                remove_file(self._placing)
+
+    def finish(self) -> None:
+        """Give up what was replaced."""
+        self._work.remove()
+
+    def discard(self) -> None:
+        """Leave the target as it was."""
+        self.take_back()
+        self._work.remove()
+
+    def top_up(self, folder: str) -> None:
+        """Bring the lines along that came to the files of a folder until the very last."""
+        for name in sorted(os.listdir(os.path.join(self.source, folder))):
+            relative = os.path.join(folder, name)
+            mark = self._marks.get(relative)
+            path, place = (os.path.join(top, relative) for top in (self.source, self.target))
+            if mark is None or not os.path.isfile(place) or relative in self.not_copied:
+                continue
+            with open(path, "rb") as stream:
+                stream.seek(mark.size)
+                rest = stream.read()
+            if rest and os.stat(path).st_ino == mark.inode:
+                # One write: what others append stays whole.
+                fd = os.open(place, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+                try:
+                    disk.write(fd, rest)
+                    disk.sync(fd)
+                finally:
+                    os.close(fd)
+
+    def _intend(self, names: list[str]) -> None:
+        new = self._placing + ".new"
+        if os.path.lexists(new):
+            disk.unlink(new)
+        fd = disk.create(new)
+        try:
+            disk.write(fd, json.dumps(names).encode("ascii"))
+            disk.sync(fd)
+        finally:
+            os.close(fd)
+        disk.replace(new, self._placing)
+        disk.sync_folder(self._work.path)
+
+    def _sync(self) -> None:
+        for path in (self._new, self._replaced, self.target):
+            disk.sync_folder(path)
+
+
+def abandon(source: str, target: str, id: str) -> None:
+    """Leave the target of a move that does not go on as it was."""
+    if os.path.isdir(os.path.join(target, WORK, PREFIX + id)):
+        with StorageMove(source, target, id) as move:
+            move.discard()
+    with suppress(OSError):
+        # A process that was killed may have left it; others may have something in it.
+        disk.rmdir(os.path.join(target, WORK))
+
+
+def remove_entries(storage: str, names: list[str]) -> None:
+    """Remove entries of a storage that is not used any more, and the folder when it is empty."""
+    with storage_lock(storage):
+        for name in names:
+            path = os.path.join(storage, name)
+            if os.path.isdir(path) and not os.path.islink(path):
+                shutil.rmtree(path)
+            else:
+                with suppress(FileNotFoundError):
+                    disk.unlink(path)
+        disk.sync_folder(storage)
+    with suppress(OSError):
+        # Somebody else may have something in it: then it stays.
+        disk.rmdir(storage)
+
+
+def _mark(status: os.stat_result) -> Mark:
+    return Mark(status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+def _is_file_or_folder(path: str) -> bool:
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:  # a link that leads nowhere
+        return False
+    return stat.S_ISREG(mode) or stat.S_ISDIR(mode)
