@@ -17,6 +17,7 @@ import click
 from waeup.kofa.cli import (
     exports,
     files,
+    history,
     imports,
     kinds,
     logs,
@@ -74,6 +75,7 @@ for command in (
     imports.check,
     imports.import_,
     runs.runs,
+    history.history,
     runs.cancel,
     runs.resume,
     runs.undo,

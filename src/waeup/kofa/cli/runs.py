@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from waeup.kofa.cli.following import complete, finished, follow
+from waeup.kofa.cli.history import tell_rows
 from waeup.kofa.cli.instance import Instance
 from waeup.kofa.cli.screen import say, say_json
 from waeup.kofa.cli.settings import Settings, common_options, pass_settings
@@ -20,12 +21,23 @@ _RUN = click.argument("id", metavar="RUN")
 @click.command(short_help="List imports, checks and undos.")
 @click.argument("id", metavar="[RUN]", required=False)
 @click.option(
-    "--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="Runs to list."
+    "--limit",
+    type=click.IntRange(1, 10_000),
+    default=20,
+    show_default=True,
+    help="Runs, or rows, to list.",
+)
+@click.option("--rows", is_flag=True, help="List what the rows of the run RUN did.")
+@click.option(
+    "--from", "start", type=click.IntRange(1), default=1, help="With --rows: the first row."
 )
 @common_options
 @pass_settings
-def runs(settings: Settings, id: str | None, limit: int) -> None:
+def runs(settings: Settings, id: str | None, limit: int, rows: bool, start: int) -> None:
     """List the runs, the newest first, or tell all about one.
+
+    With --rows it is told which objects the rows of an import have created, changed and removed;
+    `kofactl history` tells the same from an object.
 
     A run that is `interrupted` was left by a process that ended. It goes on when the portal
     starts, or by `kofactl resume`.
@@ -33,9 +45,17 @@ def runs(settings: Settings, id: str | None, limit: int) -> None:
     \b
     kofactl runs
     kofactl runs 7ac1f0b2d3e4a5f6
+    kofactl runs 7ac1f0b2d3e4a5f6 --rows
     """
     from waeup.kofa.cli.session import session
 
+    if rows:
+        if id is None:
+            raise click.UsageError("Name the run whose rows are to be listed: RUN.")
+        with session(settings) as operations:
+            done = operations.done_rows(id, start=start, limit=limit)
+        tell_rows(settings, id, done)
+        return
     with session(settings) as operations:
         found = operations.runs(limit) if id is None else [operations.run(id)]
     is_attended = Instance(settings.var).is_attended()

@@ -141,6 +141,15 @@ class Past:
             found.append(Became("", effect.extra, effect.new_extra))
         return found
 
+    def is_taken_back(self, event: Event) -> bool:
+        """Tell whether an undo has taken back what the row of an event did."""
+        return any(
+            other.facts is not None
+            and other.facts.undoes == event.mark.run
+            and other.mark.row == event.mark.row
+            for other in self.events
+        )
+
     def event_of(self, run: Run, row: int, effect: Effect) -> Event:
         """Return the event of a row of an import; made up where the object has no mark of it."""
         for event in reversed(self.events):

@@ -239,8 +239,9 @@ class HistoryOperations(ExportOperations):
             return (), "restored"
         became = found.changes(event)
         if became is None or run is None:
-            is_undone = run is not None and run.undone_by is not None
-            return (), "undone" if is_undone else "expired"
+            if run is None or run.undone_by is None:
+                return (), "expired"
+            return (), "undone" if found.is_taken_back(event) else "left"
         if not may_see:
             return (), "hidden"
         processor = self._processor(run.order.processor)
