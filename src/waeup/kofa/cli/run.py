@@ -118,6 +118,14 @@ def _address(context: click.Context, parameter: click.Parameter, value: str | No
     "--mail-from", metavar="ADDRESS", help="Sender of these messages; needed with --smtp."
 )
 @click.option(
+    "--storage-root",
+    "storage_roots",
+    type=click.Path(exists=True, file_okay=False, resolve_path=True),
+    multiple=True,
+    metavar="DIR",
+    help="Folder below which administrators may move the storage; can be repeated.",
+)
+@click.option(
     "--trusted-proxy",
     metavar="ADDRESS",
     callback=_address,
@@ -141,6 +149,7 @@ def run(
     change_share: float,
     smtp: tuple[str, int] | None,
     mail_from: str | None,
+    storage_roots: tuple[str, ...],
     trusted_proxy: str | None,
     setup_only: bool,
 ) -> None:
@@ -196,6 +205,7 @@ def run(
             change_share=change_share / 100,
             mail_from=mail_from,
             export_hours=export_hours,
+            storage_roots=storage_roots,
         )
         configure(instance, figures)
         database = stack.enter_context(instance.database(write=True))

@@ -62,6 +62,7 @@ class Figures(NamedTuple):
     change_share: float
     mail_from: str | None = None
     export_hours: float = 24.0
+    storage_roots: tuple[str, ...] = ()
 
     def keep(self, path: Path) -> None:
         """Write them to a file, for the commands that work without a portal."""

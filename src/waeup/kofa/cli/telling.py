@@ -67,6 +67,10 @@ def tell_end(settings: Settings, run: "RunInfo") -> int:
     report = run.report
     if settings.json:
         say_json({"run": run.id, "state": run.state, **_plain_report(report)})
+    elif run.kind == "move":
+        say(f"The storage is {run.target}: {run.rows:,} files were moved.")
+        for name in run.left:
+            say(f"Existed already, or is no file (not copied): {name}")
     elif run.kind == "check":
         say(f"{run.file}: {report.total:,} rows: {summary(run)}. Nothing was changed.")
         _tell_corrected(report)
@@ -120,8 +124,9 @@ def tell_check(
 
 def tell_run(run: "RunInfo", *, is_attended: bool) -> None:
     """Tell a person all about a run."""
+    more = run.target if run.kind == "move" else f"{run.processor}, {run.mode}"
     say(
-        f"{run.kind.capitalize()} of {run.file} ({run.processor}, {run.mode}), ordered by "
+        f"{run.kind.capitalize()} of {run.file} ({more}), ordered by "
         f"{run.owner} at {run.queued.astimezone():%Y-%m-%d %H:%M:%S}: "
         f"{state_of(run, is_attended=is_attended)}."
     )
