@@ -22,6 +22,7 @@ from waeup.kofa.cli import (
     kinds,
     logs,
     mappings,
+    portalsettings,
     preview,
     run,
     runs,
@@ -87,6 +88,7 @@ for command in (
     kinds.template,
     mappings.mappings,
     storage.storage,
+    portalsettings.settings,
     users.users,
 ):
     kofactl.add_command(command)
