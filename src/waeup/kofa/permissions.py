@@ -11,6 +11,8 @@ import grok
 from zope.component import getUtilitiesFor, queryUtility
 from zope.securitypolicy.interfaces import IRole
 
+from waeup.kofa.i18n import MessageFactory as _
+
 #: The role that may do everything.
 ADMINISTRATOR = "waeup.PortalManager"
 
@@ -19,63 +21,63 @@ class Public(grok.Permission):
     """For everybody, logged in or not."""
 
     grok.name("waeup.Public")
-    grok.title("Public")
+    grok.title(_("Public"))
 
 
 class Anonymous(grok.Permission):
     """Only for those who have not logged in."""
 
     grok.name("waeup.Anonymous")
-    grok.title("Anonymous")
+    grok.title(_("Anonymous"))
 
 
 class Authenticated(grok.Permission):
     """For everybody who has logged in."""
 
     grok.name("waeup.Authenticated")
-    grok.title("Authenticated")
+    grok.title(_("Authenticated"))
 
 
 class ManageDataCenter(grok.Permission):
     """See, upload and delete the files of the data center."""
 
     grok.name("waeup.manageDataCenter")
-    grok.title("Manage data center")
+    grok.title(_("Manage data center"))
 
 
 class ImportData(grok.Permission):
     """Import files."""
 
     grok.name("waeup.importData")
-    grok.title("Import data")
+    grok.title(_("Import data"))
 
 
 class ExportData(grok.Permission):
     """Export objects as files."""
 
     grok.name("waeup.exportData")
-    grok.title("Export data")
+    grok.title(_("Export data"))
 
 
 class ManagePortal(grok.Permission):
     """Change the settings of the portal."""
 
     grok.name("waeup.managePortal")
-    grok.title("Manage portal")
+    grok.title(_("Manage portal"))
 
 
 class ManageUsers(grok.Permission):
     """Make, change and remove accounts."""
 
     grok.name("waeup.manageUsers")
-    grok.title("Manage users")
+    grok.title(_("Manage users"))
 
 
 class DataCenterManager(grok.Role):
     """Brings files."""
 
     grok.name("waeup.DataCenterManager")
-    grok.title("Datacenter Manager")
+    grok.title(_("Datacenter Manager"))
     grok.permissions("waeup.manageDataCenter")
 
 
@@ -83,7 +85,7 @@ class ImportManager(grok.Role):
     """Brings files and imports them."""
 
     grok.name("waeup.ImportManager")
-    grok.title("Import Manager")
+    grok.title(_("Import Manager"))
     grok.permissions("waeup.manageDataCenter", "waeup.importData")
 
 
@@ -91,7 +93,7 @@ class ExportManager(grok.Role):
     """Fetches data."""
 
     grok.name("waeup.ExportManager")
-    grok.title("Export Manager")
+    grok.title(_("Export Manager"))
     grok.permissions("waeup.manageDataCenter", "waeup.exportData")
 
 
@@ -99,7 +101,7 @@ class UsersManager(grok.Role):
     """Cares for accounts."""
 
     grok.name("waeup.UsersManager")
-    grok.title("Users Manager")
+    grok.title(_("Users Manager"))
     grok.permissions("waeup.manageUsers")
 
 
@@ -107,7 +109,7 @@ class PortalManager(grok.Role):
     """May do everything."""
 
     grok.name("waeup.PortalManager")
-    grok.title("Portal Manager")
+    grok.title(_("Portal Manager"))
     grok.permissions(
         "waeup.manageDataCenter",
         "waeup.importData",

@@ -10,6 +10,7 @@ import grok
 
 from waeup.kofa.exporting.base import released
 from waeup.kofa.exporting.kind import KindExporter
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.students.interfaces import ICourseTicket
 from waeup.kofa.students.processors import LOCATORS
 
@@ -45,7 +46,7 @@ class StudentExporter(StudentExporterBase):
     """Exports students."""
 
     grok.name("students")
-    title = "Students (Data Backup)"
+    title = _("Students (Data Backup)")
     processor = "studentprocessor"
 
     def objects(self, site: Any) -> Iterable[Any]:
@@ -66,7 +67,7 @@ class CourseTicketExporter(StudentExporterBase):
     """Exports course tickets; the key of a student stands for all tickets of that student."""
 
     grok.name("coursetickets")
-    title = "Course Tickets (Data Backup)"
+    title = _("Course Tickets (Data Backup)")
     processor = "courseticketprocessor"
     iface = ICourseTicket
     # One number says whose ticket it is, and that a score may be changed is no part of one.

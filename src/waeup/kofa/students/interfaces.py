@@ -34,49 +34,51 @@ class IStudent(IKofaObject):
     """
 
     student_id = schema.TextLine(
-        title="Student Id",
-        description="Up to 32 letters, digits, _ and -. A new student without id gets one.",
+        title=_("Student Id"),
+        description=_("Up to 32 letters, digits, _ and -. A new student without id gets one."),
         required=False,
         constraint=is_student_id,
     )
     reg_number = schema.TextLine(
-        title="Registration Number",
-        description="Given by the admission board.",
+        title=_("Registration Number"),
+        description=_("Given by the admission board."),
         required=False,
         max_length=64,
     )
     matric_number = schema.TextLine(
-        title="Matriculation Number",
-        description="Given by the university.",
+        title=_("Matriculation Number"),
+        description=_("Given by the university."),
         required=False,
         max_length=64,
     )
-    firstname = schema.TextLine(title="First Name", required=True)
-    middlename = schema.TextLine(title="Middle Name", required=False)
-    lastname = schema.TextLine(title="Last Name (Surname)", required=True)
-    sex = schema.Choice(title="Gender", required=True, vocabulary=GENDERS)
-    date_of_birth = FormattedDate(title="Date of Birth", required=False)
-    nationality = schema.TextLine(title="Nationality", required=False)
-    email = schema.ASCIILine(title="Email", required=False, constraint=is_email)
-    parents_email = schema.ASCIILine(title="Parents' Email", required=False, constraint=is_email)
-    phone = PhoneNumber(title="Phone", required=False)
-    perm_address = schema.Text(title="Permanent Address", required=False)
-    employer = schema.TextLine(title="Employer", required=False)
-    adm_code = schema.TextLine(title="Admission Activation Code", required=False)
-    clr_code = schema.TextLine(title="Clearance Activation Code", required=False)
-    personal_updated = schema.Datetime(title="Personal Data Updated", required=False)
-    officer_comment = schema.Text(title="Officer's Comment", required=False)
+    firstname = schema.TextLine(title=_("First Name"), required=True)
+    middlename = schema.TextLine(title=_("Middle Name"), required=False)
+    lastname = schema.TextLine(title=_("Last Name (Surname)"), required=True)
+    sex = schema.Choice(title=_("Gender"), required=True, vocabulary=GENDERS)
+    date_of_birth = FormattedDate(title=_("Date of Birth"), required=False)
+    nationality = schema.TextLine(title=_("Nationality"), required=False)
+    email = schema.ASCIILine(title=_("Email"), required=False, constraint=is_email)
+    parents_email = schema.ASCIILine(
+        title=_("Parents' Email"), required=False, constraint=is_email
+    )
+    phone = PhoneNumber(title=_("Phone"), required=False)
+    perm_address = schema.Text(title=_("Permanent Address"), required=False)
+    employer = schema.TextLine(title=_("Employer"), required=False)
+    adm_code = schema.TextLine(title=_("Admission Activation Code"), required=False)
+    clr_code = schema.TextLine(title=_("Clearance Activation Code"), required=False)
+    personal_updated = schema.Datetime(title=_("Personal Data Updated"), required=False)
+    officer_comment = schema.Text(title=_("Officer's Comment"), required=False)
     flash_notice = schema.TextLine(
-        title="Flash Notice", description="Shown to the student.", required=False
+        title=_("Flash Notice"), description=_("Shown to the student."), required=False
     )
     suspended = schema.Bool(
-        title="Account suspended",
-        description="The student cannot log in.",
+        title=_("Account suspended"),
+        description=_("The student cannot log in."),
         required=False,
         default=False,
     )
-    suspended_comment = schema.Text(title="Reasons for Deactivation", required=False)
-    password = Secret(title="Password", description="Kept as a hash only.", required=False)
+    suspended_comment = schema.Text(title=_("Reasons for Deactivation"), required=False)
+    password = Secret(title=_("Password"), description=_("Kept as a hash only."), required=False)
 
 
 class ICourseTicket(IKofaObject):
@@ -85,27 +87,29 @@ class ICourseTicket(IKofaObject):
     Lies in the student under the key ``<level>_<code>``.
     """
 
-    level = schema.Choice(title="Level", required=True, vocabulary=COURSE_LEVELS)
-    level_session = schema.Choice(title="Level Session", required=False, source=academic_sessions)
-    code = code_field("Code")
-    title = schema.TextLine(title="Title", required=False)
-    fcode = schema.TextLine(title="Faculty Code", required=False)
-    dcode = schema.TextLine(title="Department Code", required=False)
-    credits = schema.Int(title="Credits", required=False, default=0, min=0)
-    passmark = schema.Int(title="Passmark", required=False, default=40, min=0, max=100)
-    semester = schema.Choice(
-        title="Semester/Term", required=False, vocabulary=SEMESTERS, default=9
+    level = schema.Choice(title=_("Level"), required=True, vocabulary=COURSE_LEVELS)
+    level_session = schema.Choice(
+        title=_("Level Session"), required=False, source=academic_sessions
     )
-    score = schema.Int(title="Score", required=False, min=0, max=100)
-    mandatory = schema.Bool(title="Required", required=False, default=False)
+    code = code_field("Code")
+    title = schema.TextLine(title=_("Title"), required=False)
+    fcode = schema.TextLine(title=_("Faculty Code"), required=False)
+    dcode = schema.TextLine(title=_("Department Code"), required=False)
+    credits = schema.Int(title=_("Credits"), required=False, default=0, min=0)
+    passmark = schema.Int(title=_("Passmark"), required=False, default=40, min=0, max=100)
+    semester = schema.Choice(
+        title=_("Semester/Term"), required=False, vocabulary=SEMESTERS, default=9
+    )
+    score = schema.Int(title=_("Score"), required=False, min=0, max=100)
+    mandatory = schema.Bool(title=_("Required"), required=False, default=False)
     automatic = schema.Bool(
-        title="Automatical Creation",
-        description="The ticket was not made by hand.",
+        title=_("Automatical Creation"),
+        description=_("The ticket was not made by hand."),
         required=False,
         default=False,
     )
-    carry_over = schema.Bool(title="Carry-over Course", required=False, default=False)
-    outstanding = schema.Bool(title="Outstanding Course", required=False, default=False)
+    carry_over = schema.Bool(title=_("Carry-over Course"), required=False, default=False)
+    outstanding = schema.Bool(title=_("Outstanding Course"), required=False, default=False)
 
     student_id = Attribute("Id of the student that the ticket belongs to, or None.")
 

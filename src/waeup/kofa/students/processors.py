@@ -115,7 +115,7 @@ class StudentProcessorBase(BatchProcessor):
 class StudentProcessor(StudentProcessorBase):
     """Imports students."""
 
-    name = "Student Processor"
+    name = _("Student Processor")
     util_name = "studentprocessor"
     about = _(
         "Students with their personal data. A student is found by student id, registration number or matriculation number."
@@ -188,11 +188,9 @@ class CourseTicketProcessor(StudentProcessorBase):
     A score that exists is changed only by a row that unlocks it.
     """
 
-    name = "CourseTicket Processor"
+    name = _("CourseTicket Processor")
     util_name = "courseticketprocessor"
-    about = _(
-        "The courses that students have registered for, with their scores."
-    )
+    about = _("The courses that students have registered for, with their scores.")
     iface = ICourseTicketImport
     factory_name = "waeup.CourseTicket"
     location_fields: ClassVar[list[str]] = [*LOCATORS, "level", "code"]

@@ -8,6 +8,7 @@ import grok
 
 from waeup.kofa.exporting.filters import filter_schema
 from waeup.kofa.exporting.kind import KindExporter
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.university.localroles import LOCAL_ROLES, local_roles, roles_to_cell
 
 
@@ -46,7 +47,7 @@ class FacultyExporter(AcademicExporter):
     """Exports faculties."""
 
     grok.name("faculties")
-    title = "Faculties"
+    title = _("Faculties")
     processor = "facultyprocessor"
 
     def objects(self, site: Any) -> Iterable[Any]:
@@ -62,7 +63,7 @@ class DepartmentExporter(AcademicExporter):
     """Exports departments; a code may be that of several, in different faculties."""
 
     grok.name("departments")
-    title = "Departments"
+    title = _("Departments")
     processor = "departmentprocessor"
 
     def objects(self, site: Any) -> Iterable[Any]:
@@ -79,7 +80,7 @@ class CourseExporter(AcademicExporter):
     """Exports courses."""
 
     grok.name("courses")
-    title = "Courses"
+    title = _("Courses")
     processor = "courseprocessor"
 
     def objects(self, site: Any) -> Iterable[Any]:

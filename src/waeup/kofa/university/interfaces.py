@@ -5,6 +5,7 @@ import re
 from zope import schema
 from zope.interface import Attribute
 
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.interfaces import IKofaObject
 from waeup.kofa.university.vocabularies import INSTITUTION_TYPES, SEMESTERS, academic_sessions
 
@@ -20,7 +21,7 @@ def code_field(title: str) -> schema.TextLine:
     """Return a field for a code, which is also the name of the object in its container."""
     return schema.TextLine(
         title=title,
-        description="2 to 11 characters out of letters (a-z), digits, _ and -.",
+        description=_("2 to 11 characters out of letters (a-z), digits, _ and -."),
         required=True,
         constraint=is_code,
     )
@@ -29,12 +30,12 @@ def code_field(title: str) -> schema.TextLine:
 class IInstitution(IKofaObject):
     """What faculties and departments have in common."""
 
-    title = schema.TextLine(title="Name of institution", required=True, default="Unnamed")
+    title = schema.TextLine(title=_("Name of institution"), required=True, default="Unnamed")
     title_prefix = schema.Choice(
-        title="Name prefix", required=True, vocabulary=INSTITUTION_TYPES, default="faculty"
+        title=_("Name prefix"), required=True, vocabulary=INSTITUTION_TYPES, default="faculty"
     )
-    officer_1 = schema.TextLine(title="Officer of type 1", required=False)
-    officer_2 = schema.TextLine(title="Officer of type 2", required=False)
+    officer_1 = schema.TextLine(title=_("Officer of type 1"), required=False)
+    officer_2 = schema.TextLine(title=_("Officer of type 2"), required=False)
 
 
 class IFaculty(IInstitution):
@@ -48,13 +49,13 @@ class IDepartment(IInstitution):
 
     code = code_field("Department code")
     title_prefix = schema.Choice(
-        title="Name prefix", required=True, vocabulary=INSTITUTION_TYPES, default="department"
+        title=_("Name prefix"), required=True, vocabulary=INSTITUTION_TYPES, default="department"
     )
-    officer_3 = schema.TextLine(title="Officer of type 3", required=False)
-    officer_4 = schema.TextLine(title="Officer of type 4", required=False)
+    officer_3 = schema.TextLine(title=_("Officer of type 3"), required=False)
+    officer_4 = schema.TextLine(title=_("Officer of type 4"), required=False)
     score_editing_disabled = schema.Bool(
-        title="Score editing disabled",
-        description="Lecturers of the department cannot edit scores.",
+        title=_("Score editing disabled"),
+        description=_("Lecturers of the department cannot edit scores."),
         required=False,
         default=False,
     )
@@ -67,24 +68,26 @@ class ICourse(IKofaObject):
     """A course; its code is unique in the whole portal."""
 
     code = code_field("Course code")
-    title = schema.TextLine(title="Title of course", required=True, default="Unnamed")
-    credits = schema.Int(title="Credits", required=False, default=0, min=0)
-    passmark = schema.Int(title="Passmark", required=False, default=40, min=0, max=100)
-    semester = schema.Choice(title="Semester/Term", required=True, vocabulary=SEMESTERS, default=9)
+    title = schema.TextLine(title=_("Title of course"), required=True, default="Unnamed")
+    credits = schema.Int(title=_("Credits"), required=False, default=0, min=0)
+    passmark = schema.Int(title=_("Passmark"), required=False, default=40, min=0, max=100)
+    semester = schema.Choice(
+        title=_("Semester/Term"), required=True, vocabulary=SEMESTERS, default=9
+    )
     former_course = schema.Bool(
-        title="Former course",
-        description="The course is not offered any more.",
+        title=_("Former course"),
+        description=_("The course is not offered any more."),
         required=False,
         default=False,
     )
-    results_validated_by = schema.TextLine(title="Results validated by", required=False)
-    results_validation_date = schema.Datetime(title="Results validation date", required=False)
+    results_validated_by = schema.TextLine(title=_("Results validated by"), required=False)
+    results_validation_date = schema.Datetime(title=_("Results validation date"), required=False)
     results_validation_session = schema.Choice(
-        title="Results validation session", required=False, source=academic_sessions
+        title=_("Results validation session"), required=False, source=academic_sessions
     )
     score_editing_disabled = schema.Bool(
-        title="Score editing disabled",
-        description="Lecturers of the course cannot edit scores.",
+        title=_("Score editing disabled"),
+        description=_("Lecturers of the course cannot edit scores."),
         required=False,
         default=False,
     )

@@ -83,7 +83,7 @@ class AcademicProcessor(ContainerProcessor):
 class FacultyProcessor(AcademicProcessor):
     """Imports faculties."""
 
-    name = "Faculty Processor"
+    name = _("Faculty Processor")
     util_name = "facultyprocessor"
     about = _("The faculties of the university.")
     iface = IFaculty
@@ -95,7 +95,7 @@ class FacultyProcessor(AcademicProcessor):
 class DepartmentProcessor(AcademicProcessor):
     """Imports departments into faculties that exist."""
 
-    name = "Department Processor"
+    name = _("Department Processor")
     util_name = "departmentprocessor"
     about = _("The departments of faculties that are there already.")
     iface = IDepartment
@@ -118,7 +118,7 @@ class CourseProcessor(AcademicProcessor):
     is found by its own code, unless a row has those of faculty and department.
     """
 
-    name = "Course Processor"
+    name = _("Course Processor")
     util_name = "courseprocessor"
     about = _(
         "The courses of departments that are there already. A code is given only once in the portal."

@@ -6,13 +6,14 @@ from typing import Any
 import grok
 
 from waeup.kofa.exporting.kind import KindExporter
+from waeup.kofa.i18n import MessageFactory as _
 
 
 class UserExporter(KindExporter):
     """Exports accounts."""
 
     grok.name("users")
-    title = "Users"
+    title = _("Users")
     processor = "userprocessor"
     key_fields = ("name",)
 

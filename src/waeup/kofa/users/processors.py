@@ -19,7 +19,7 @@ class UserProcessor(ContainerProcessor):
     A column of passwords may hold passwords or hashes; only hashes are kept.
     """
 
-    name = "User Processor"
+    name = _("User Processor")
     util_name = "userprocessor"
     about = _("The accounts of officers, with their roles.")
     iface = IUserAccount
