@@ -130,18 +130,18 @@ class Asked(DataCenterPage):
     def period_name(self, period: Period, unit: str) -> str:
         """Return what a day, week or month is called in full."""
         if unit == DAY:
-            return self.formats.day(period.first, "yMMMEd")
+            return self._formats.day(period.first, "yMMMEd")
         if unit == MONTH and period.first.day == 1 and (period.last + timedelta(1)).day == 1:
-            return self.formats.day(period.first, "yMMMM")
+            return self._formats.day(period.first, "yMMMM")
         mapping = {
-            "first": self.formats.day(period.first, "yMMMd"),
-            "last": self.formats.day(period.last, "yMMMd"),
+            "first": self._formats.day(period.first, "yMMMd"),
+            "last": self._formats.day(period.last, "yMMMd"),
         }
         return self.words(_("${first} to ${last}", mapping=mapping))
 
     def period_label(self, period: Period, unit: str) -> str:
         """Return a short name, for the edge of a chart."""
-        return self.formats.day(period.first, "yMMM" if unit == MONTH else "MMMd")
+        return self._formats.day(period.first, "yMMM" if unit == MONTH else "MMMd")
 
     def summary(self, series: tuple[Series, ...], names: tuple[str, ...]) -> str:
         """Say in words what a chart shows."""

@@ -22,6 +22,8 @@ from waeup.kofa.operations.kinds import KindColumn, KindInfo, SourceInfo
 
 #: Allowed values that are shown beside a column; the rest is on the page of sources.
 SHOWN_VALUES = 4
+#: Values of a source that are shown at once.
+AT_ONCE = 20
 #: Formats of templates, the usual one first, and what people call them.
 TEMPLATES = (("csv", _("CSV")), ("tsv", _("TSV")), ("xlsx", _("Workbook")))
 
@@ -59,7 +61,7 @@ class KindsPage(DataCenterPage):
 
     def column_link(self, kind: str, column: str) -> str:
         """Return the address of a column."""
-        return f"{self.link('processors')}#{column_anchor(kind, column)}"
+        return f"{self.link('processors', name=kind)}#{column_anchor(kind, column)}"
 
     def source_link(self, name: str) -> str:
         """Return the address of a source."""
@@ -152,6 +154,7 @@ class Sources(KindsPage):
     grok.template("sources")
 
     label = _("Allowed values")
+    at_once = AT_ONCE
 
     @property
     def crumbs(self) -> list[Crumb]:

@@ -98,8 +98,8 @@ class FigureOperations(Acting):
         """
         self._require(MANAGE)
         periods = tuple(periods_between(since, until, unit))
-        starts = [self._moment(period.first) for period in periods]
-        end = self._moment(until + timedelta(days=1))
+        starts = [self._beginning_of(period.first) for period in periods]
+        end = self._beginning_of(until + timedelta(days=1))
         may_see = cache(self._may_see_ended)
         processors: dict[str, str] = {}
         officers: set[str] = set()
@@ -124,16 +124,16 @@ class FigureOperations(Acting):
 
     def today(self) -> date:
         """Return the day that it is in the time zone of the portal."""
-        return datetime.now().astimezone(self._zone).date()
+        return datetime.now().astimezone(self._figure_zone).date()
 
     @property
-    def _zone(self) -> ZoneInfo | None:
+    def _figure_zone(self) -> ZoneInfo | None:
         name = queryUtility(IDataCenterConfig, default={}).get("time_zone")
         return ZoneInfo(name) if name else None
 
-    def _moment(self, day: date) -> float:
+    def _beginning_of(self, day: date) -> float:
         """Return when a day begins, in seconds since the epoch."""
-        return datetime.combine(day, time(), self._zone).timestamp()
+        return datetime.combine(day, time(), self._figure_zone).timestamp()
 
     def _may_see_ended(
         self, kind: str, processor: str, needs: tuple[str, ...], is_own: bool

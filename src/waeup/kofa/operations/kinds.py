@@ -87,9 +87,9 @@ class KindOperations(Acting):
         Those that the person may not import are among them.
         """
         self._require(MANAGE)
-        sources = self._sources()
+        sources = self._all_sources()
         found = (
-            self._kind(name, processor, sources)
+            self._kind_info(name, processor, sources)
             for name, processor in getUtilitiesFor(IBatchProcessor)
         )
         return sorted(found, key=lambda kind: kind.title)
@@ -97,29 +97,29 @@ class KindOperations(Acting):
     def sources(self) -> list[SourceInfo]:
         """List the values that are allowed in columns, each source once, sorted by title."""
         self._require(MANAGE)
-        return sorted(self._sources().found(), key=lambda source: (str(source.title), source.name))
+        return sorted(self._all_sources().found(), key=lambda source: (str(source.title), source.name))
 
-    def _kind(self, name: str, processor: Any, sources: "_Sources") -> KindInfo:
+    def _kind_info(self, name: str, processor: Any, sources: "_Sources") -> KindInfo:
         return KindInfo(
             name=name,
             title=processor.name,
             about=_about(processor),
             modes=tuple(processor.modes),
             required={mode: tuple(processor.req[mode]) for mode in processor.modes},
-            columns=tuple(self._columns(name, processor, sources)),
+            columns=tuple(self._kind_columns(name, processor, sources)),
             permission=processor.permission,
             roles=tuple(roles_for(processor.permission)),
             may=self.may(_IMPORT) and self.may(processor.permission),
         )
 
-    def _columns(self, kind: str, processor: Any, sources: "_Sources") -> Iterator[KindColumn]:
+    def _kind_columns(self, kind: str, processor: Any, sources: "_Sources") -> Iterator[KindColumn]:
         fields = getFields(processor.iface)
         for name in processor.available_fields:
             field = fields.get(name)
             words = None if field is None else explain(field, self.site)
             yield KindColumn(
                 name=name,
-                title=name if words is None else words.title,
+                title=_plain_name(name) if words is None else words.title,
                 kind="text" if words is None else words.kind,
                 required=tuple(mode for mode in processor.modes if name in processor.req[mode]),
                 is_key=name in processor.location_fields,
@@ -130,7 +130,7 @@ class KindOperations(Acting):
                 description="" if words is None else words.description,
             )
 
-    def _sources(self) -> "_Sources":
+    def _all_sources(self) -> "_Sources":
         return _Sources(self.site)
 
 
@@ -138,6 +138,11 @@ def roles_for(permission: str) -> list[str]:
     """Return the titles of the roles that can import what needs `permission`, sorted."""
     titles = set(get_role_titles_for(permission))
     return sorted(titles & set(get_role_titles_for(_IMPORT)) or titles)
+
+
+def _plain_name(column: str) -> str:
+    """Return a title for a column that no field of a schema stands for."""
+    return column.replace("_", " ").capitalize()
 
 
 def _about(processor: Any) -> str:
