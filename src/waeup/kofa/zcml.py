@@ -6,7 +6,7 @@
 from typing import Any
 
 from zope.component.zcml import utility
-from zope.configuration.fields import Path
+from zope.configuration.fields import Path, Tokens
 from zope.interface import Interface
 from zope.schema import ASCIILine, Float, Int
 
@@ -39,6 +39,11 @@ class IDataCenterDirective(Interface):
         min=0.0,
         max=1.0,
     )
+    storage_roots = Tokens(
+        title="Folders below which administrators may move the storage",
+        value_type=Path(),
+        required=False,
+    )
     mail_from = ASCIILine(title="Sender of messages about runs", required=False)
     max_rows = Int(title="Rows that a table may have", required=False, min=1)
     max_columns = Int(title="Columns that a table may have", required=False, min=1)
@@ -56,6 +61,8 @@ def data_center_conf(context: Any, path: str, **more: Any) -> None:
         name.removeprefix("max_"): more.pop(name) for name in list(more) if name.startswith("max_")
     }
     config: dict[str, Any] = {"path": path, **more}
+    if "storage_roots" in config:
+        config["storage_roots"] = tuple(config["storage_roots"])
     if maxima:
         config["limits"] = Limits(**maxima)
     utility(context, IDataCenterConfig, config)

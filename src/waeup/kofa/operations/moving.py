@@ -171,7 +171,18 @@ class MovingOperations(RunOperations):
             return []
 
     def _require_own(self, path: str) -> None:
-        """Raise `InvalidStoragePath` for a folder in which another portal has its files."""
+        """Raise `InvalidStoragePath` for a folder of the database, or of another portal."""
+        database = self.site._p_jar.db().getName() if self.site._p_jar is not None else ""
+        if os.path.isabs(database):
+            folder = os.path.realpath(os.path.dirname(database))
+            if path == folder or spool.is_inside(path, folder) or spool.is_inside(folder, path):
+                raise InvalidStoragePath(
+                    _(
+                        "${path} belongs to the database, or holds it. Name a folder for files "
+                        "alone.",
+                        mapping={"path": path},
+                    )
+                )
         for other in (self.site.__parent__ or {}).values():
             if IUniversity.providedBy(other) and other is not self.site:
                 require_apart(other["datacenter"].storage, path)

@@ -226,6 +226,7 @@ class Moves(MoveTestCase):
             os.path.join(storage, "finished"),
             os.path.join(self.root, "..", "elsewhere"),
             os.path.join(self.root, "a", "b"),
+            os.path.join(self.town.home, "beside the database"),
             other,
         ):
             with self.subTest(path), self.assertRaises(InvalidStoragePath):
