@@ -41,6 +41,9 @@ _NOTES = {
     ),
     "undone": _("This was taken back later, thus its values are not kept."),
     "left": _("When the import was taken back, this row was left alone. Its values are not kept."),
+    "partly": _(
+        "Other values that it had then are not known any more: something else has changed it since."
+    ),
     "hidden": _("You may not see the values: the file had something that is not for you."),
     "otherwise": _(
         "Somebody, or a program, has changed it without an import at that time or before. What "
@@ -175,7 +178,8 @@ class History(HistoryPart):
 
     def row_link(self, entry: HistoryEntry) -> str | None:
         """Return where the row is among the others of its run."""
-        if not entry.is_run or entry.kind != "import" or entry.note:
+        is_kept = entry.is_run and entry.kind == "import" and entry.note in ("", "partly")
+        if not is_kept:
             return None
         return self.link("rows", id=entry.run, row=str(entry.row)) + f"#row-{entry.row}"
 

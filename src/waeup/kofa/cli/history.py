@@ -28,6 +28,7 @@ _NOTES = {
     "undone": "taken back later; which values is not kept",
     "left": "left alone when the import was taken back; which values is not kept",
     "restored": "as it was before that row",
+    "partly": "what it had is not known any more",
     "hidden": "not for you to see",
 }
 
@@ -135,7 +136,9 @@ def _words(changes: "Iterable[ValueChange]", note: str) -> str:
     for change in changes:
         new = _text(change.new) if change.is_known else "(not known any more)"
         parts.append(f"{change.field or '(beside it)'}: {_text(change.old)} -> {new}")
-    return "; ".join(parts) or _NOTES[note]
+    if not parts or note == "partly":
+        parts.append(_NOTES[note])
+    return "; ".join(parts)
 
 
 def _text(value: str | None) -> str:

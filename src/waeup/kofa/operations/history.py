@@ -15,6 +15,7 @@ from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.importing.effects import HIDDEN, Effect, located, shown
 from waeup.kofa.importing.hooks import row_error
 from waeup.kofa.importing.plan import secret_names
+from waeup.kofa.importing.report import CREATED
 from waeup.kofa.interfaces import IBatchProcessor
 from waeup.kofa.jobs import history as past
 from waeup.kofa.jobs.job import EXPORT_PERMISSION
@@ -246,7 +247,12 @@ class HistoryOperations(ExportOperations):
             return (), "hidden"
         processor = self._processor(run.order.processor)
         secrets, name = secret_names(processor.iface), _beside(run, processor, found.obj)
-        return tuple(_told(each, secrets, name) for each in became), ""
+        told = tuple(_told(each, secrets, name) for each in became)
+        if event.mark.operation != CREATED:
+            return told, ""
+        # Of a new object, a value that is not known says nothing.
+        known = tuple(change for change in told if change.is_known)
+        return known, "" if known == told else "partly"
 
 
 def _exporter_of(processor: str) -> Any:

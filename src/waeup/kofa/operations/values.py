@@ -441,7 +441,8 @@ class HistoryEntry:
     of the run; where there `is_run` not, it was forgotten, or is not for this person.  `owner`
     ordered the run, `user` is whom it acted as in the end.  `finished` is the file with the rows
     that are done, or None.  Where `changes` are not told, `note` says why: ``expired``,
-    ``undone``, ``left`` (alone by the undo of its import), ``restored`` or ``hidden``.
+    ``undone``, ``left`` (alone by the undo of its import), ``restored`` or ``hidden``; ``partly``
+    says that a new object had others, which are not known any more.
     """
 
     operation: str

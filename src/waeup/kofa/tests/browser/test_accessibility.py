@@ -109,6 +109,10 @@ class AccessibilityTest(ChromiumTestCase):
                     if name not in ("mixed", "unclear")
                 },
                 "refused": "/run?id=nothing",
+                "history": "/history",
+                "history of an object": "/history?kind=facultyprocessor&key=AGR",
+                "rows": f"/rows?id={there.done}",
+                "rows that are not kept": f"/rows?id={there.undone}",
             }
         )
         self.go("")

@@ -103,7 +103,7 @@ class HistoryTest(RunsTestCase):
         transaction.commit()
         self.ask(kind="faculties", key="SCI")
         self.assertIn("Changed by other means", self.plain())
-        self.assertIn("title no value not known any more", self.plain())
+        self.assertIn("Other values that it had then are not known any more", self.plain())
         self.imported("code,title\nART,New\n", "b.csv")
         self.press("preview_undo")
         self.work_off()

@@ -144,6 +144,16 @@ class OneObject(HistoryTestCase):
         self.assertLess(utc_now() - entry.date, timedelta(minutes=1))
         self.assertEqual(entry.finished, self.info(id).report.finished)
 
+    def test_a_new_object_that_was_changed_by_hand(self):
+        self.faculties("F1,One", mode="create")
+        self.title("By hand", "F1")
+        first = self.history("F1").entries[-1]
+        self.assertEqual((first.operation, first.note, first.changes), ("created", "partly", ()))
+        self.faculties("F1,Two", name="b.csv")
+        self.title("By hand", "F1")
+        self.faculties("F1,Three", name="c.csv")
+        self.assertEqual(self.history("F1").entries[-1].note, "partly")
+
     def test_several_imports(self):
         self.faculties("F1,One", mode="create")
         self.faculties("OLD2,x", "F1,Two", name="b.csv", user=OTHER)
