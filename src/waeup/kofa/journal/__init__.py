@@ -2,7 +2,8 @@
 
 ``lines`` appends, ``deferral`` waits for the commit of a transaction, ``names`` knows
 which files belong to a log.  ``search`` finds the lines that fit an expression (``expressions``,
-``explaining``), ``looking`` goes through several logs page by page.  The room knows no site and no
+``explaining``), ``looking`` goes through several logs page by page.  ``references``
+bring the page of an error and its entry in a log together.  The room knows no site and no
 principal; `waeup.kofa.logger` adds them.
 """
 
@@ -18,6 +19,7 @@ from waeup.kofa.journal.lines import (
 )
 from waeup.kofa.journal.looking import LEVELS, TIME_FORMAT, FoundLine, Look, Wanted
 from waeup.kofa.journal.names import check_log_name, log_names, log_of, logfile_series
+from waeup.kofa.journal.references import find_entry, marked, new_reference, read_reference
 from waeup.kofa.journal.search import query
 
 __all__ = [
@@ -34,10 +36,14 @@ __all__ = [
     "check_log_name",
     "deferred_lines",
     "escape_message",
+    "find_entry",
     "format_line",
     "log_names",
     "log_of",
     "logfile_series",
+    "marked",
+    "new_reference",
     "query",
+    "read_reference",
     "write_line",
 ]

@@ -12,7 +12,6 @@ from waeup.kofa.journal.lines import escape_message
 
 _LOOK_AROUND = re.compile(r"\(\?(?:[=!]|<[=!])")
 _BACK_REFERENCE = re.compile(r"\\(?:[1-9]|k)|\(\?P=")
-_FLAG = re.compile(r"[A-Za-z^-]")
 
 #: Characters of the expression that are quoted.
 _QUOTED = 20

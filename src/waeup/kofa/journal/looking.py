@@ -298,22 +298,31 @@ class _Sought:
                     mapping={"level": wanted.level, "levels": ", ".join(LEVELS)},
                 )
             )
-        exact = Expression(_exact(wanted)) if _exact(wanted) else None
         # What is exact finds fewer lines, as a rule.
-        self._expressions = [exact] if exact is not None else []
-        if wanted.expression or exact is None:
+        self._expressions = [Expression(exact)] if (exact := _exact(wanted)) else []
+        if wanted.expression:
             self._expressions.append(asked)
 
     def spans(self, data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
         """Generate where the wanted lines begin and end among ``data[start:end]``."""
+        if not self._expressions:
+            return (span for span in _lines(data, start, end) if self._is_in_time(data, span[0]))
         first, *others = self._expressions
-        for begin, stop in first.spans(data, start, end):
-            if self._since or self._until:
-                moment = _time_of(data[begin : begin + _TIME_LENGTH])
-                if moment < self._since or not moment or (self._until and moment >= self._until):
-                    continue
-            if all(expression.matches(data[begin:stop]) for expression in others):
-                yield begin, stop
+        return (
+            (begin, stop)
+            for begin, stop in first.spans(data, start, end)
+            if self._is_in_time(data, begin)
+            and all(expression.matches(data[begin:stop]) for expression in others)
+        )
+
+    def _is_in_time(self, data: bytes, begin: int) -> bool:
+        """Tell whether the line that begins there has a time that is wanted."""
+        if not self._since and not self._until:
+            return True
+        found = _TIME.match(data, begin)
+        if found is None:
+            return False
+        return found[0] >= self._since and (not self._until or found[0] < self._until)
 
     # Clocks are put back, and servers are moved to other zones: times in a log go back by a day
     # at most.
@@ -405,6 +414,14 @@ def _time_of(line: bytes) -> bytes:
     """Return the time that a line begins with, b'' for a line without."""
     found = _TIME.match(line)
     return found[0] if found else b""
+
+
+def _lines(data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Generate where lines begin and end."""
+    while start < end:
+        stop = data.find(b"\n", start, end) + 1 or end
+        yield start, stop
+        start = stop
 
 
 @lru_cache(maxsize=8)

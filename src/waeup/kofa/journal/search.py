@@ -107,11 +107,14 @@ def blocks_backwards(log: FileIO, end: int) -> Iterator[tuple[bytes, int, int, i
         if len(data) < end - at:
             return
         start = data.find(b"\n") + 1 if at else 0
-        if start or not at:
-            whole = b"".join([data, *reversed(begun)])
-            if start < len(whole):
-                yield whole, at, start, len(whole)
+        stop = data.rfind(b"\n") + 1
+        if stop or not at:
+            line = b"".join([data[stop:], *reversed(begun)])
             begun = []
+            if line:
+                yield line, at + stop, 0, len(line)
+        if start < stop:
+            yield data, at, start, stop
         if at:
             begun.append(data[:start] if start else data)
         end = at
@@ -120,7 +123,7 @@ def blocks_backwards(log: FileIO, end: int) -> Iterator[tuple[bytes, int, int, i
 
 def _read(log: FileIO, size: int) -> bytes:
     """Return the next `size` bytes; fewer at the end of the file only."""
-    data = b""
+    data = log.read(size)
     while len(data) < size and (more := log.read(size - len(data))):
         data += more
     return data
