@@ -46,7 +46,8 @@ class Letter(NamedTuple):
     text: Any
 
 
-PORTAL = Word("portal", _("Name of the portal"), "WAeUP.Kofa")
+_PORTAL = Word("portal", _("Name of the portal"), "WAeUP.Kofa")
+_ACRONYM = Word("acronym", _("Acronym of the portal"), "WAeUP.Kofa")
 _FILE = Word("file", _("Name of the file"), "students_ann.csv")
 
 #: The end of an import or of an undo.
@@ -55,7 +56,8 @@ ENDED = Letter(
     _("End of an import"),
     _("Goes to the import managers when an import, or taking one back, has ended."),
     (
-        PORTAL,
+        _PORTAL,
+        _ACRONYM,
         _FILE,
         Word("run", _("What has ended"), _("import of ${file}", mapping={"file": _FILE.example})),
         Word("user", _("Who has ordered it"), "ann"),
@@ -71,7 +73,7 @@ ENDED = Letter(
         Word("files", _("Where the rows are now"), "students_ann.create.finished.csv"),
         Word("roles", _("Roles of those who get the message"), "Import Manager, Portal Manager"),
     ),
-    _("${portal}: ${run} has ended"),
+    _("${acronym}: ${run} has ended"),
     _(
         "The ${run} has ended. ${user} had ordered it.\n\nMode: ${mode}\nRows: ${rows}\n"
         "${numbers}\n\n${reasons}\n\n${files}\n\nYou get this message as one of: ${roles}."
@@ -83,7 +85,8 @@ UPLOADED = Letter(
     _("Upload"),
     _("Goes to the import managers when a file was uploaded."),
     (
-        PORTAL,
+        _PORTAL,
+        _ACRONYM,
         Word("original", _("Name that the file had before"), "students.csv"),
         _FILE,
         Word("user", _("Who has uploaded it"), "ann"),
@@ -95,7 +98,7 @@ UPLOADED = Letter(
         ),
         Word("roles", _("Roles of those who get the message"), "Import Manager, Portal Manager"),
     ),
-    _("${portal}: ${original} uploaded"),
+    _("${acronym}: ${original} uploaded"),
     _(
         "${user} has uploaded a file.\n\nFile: ${file}\nRows: ${rows}\n\n${columns}\n\n"
         "You get this message as one of: ${roles}."
@@ -106,8 +109,8 @@ TEST = Letter(
     "test",
     _("Test message"),
     _("Goes to an administrator who asks for it."),
-    (PORTAL, Word("user", _("Who has asked for it"), "ann")),
-    _("${portal}: test message"),
+    (_PORTAL, _ACRONYM, Word("user", _("Who has asked for it"), "ann")),
+    _("${acronym}: test message"),
     _("This is the test message that ${user} has asked for: mail from ${portal} arrives."),
 )
 LETTERS = {letter.name: letter for letter in (ENDED, UPLOADED, TEST)}

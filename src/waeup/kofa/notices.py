@@ -218,7 +218,12 @@ def _send(
     roles = ", ".join(get_role_titles_for(MAY_IMPORT))
     for language, addresses in sorted(recipients.items()):
         texts = texts_of(site, letter, language)
-        all_words = {"portal": site.title, "roles": roles, **words}
+        all_words = {
+            "portal": site.title,
+            "acronym": site.acronym,
+            "roles": roles,
+            **words,
+        }
         written = write(texts, all_words, language)
         message = EmailMessage()
         message["From"], message["To"] = sender, ", ".join(addresses)

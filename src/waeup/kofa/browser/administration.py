@@ -314,7 +314,7 @@ class Settings(AdministrationPage, SchemaFormPage):
         if setting.source == "here":
             return ""
         if setting.in_force is None:
-            return _("In force: nothing is set.")
+            return _("In force: kept for good.") if self.name == "retention" else ""
         if setting.source == "start":
             return _("In force: ${value}, by the start of the server.", mapping=mapping)
         return _("In force: ${value}, as usual.", mapping=mapping)

@@ -34,7 +34,7 @@ class Storage(RunPart):
         "remove": "remove",
     }
 
-    #: What is at the place that was entered, when it takes a confirmation.
+    #: What is at the place that was entered, when a confirmation is needed.
     to_confirm: StoragePlace | None = None
     #: The former storage whose removal is to be confirmed.
     to_remove: FormerStorage | None = None
@@ -63,7 +63,7 @@ class Storage(RunPart):
         self.wants_overwrite = bool(self.field("overwrite"))
 
     def save(self) -> None:
-        """Move the storage, or only name another place; what would be replaced is asked for."""
+        """Move the storage, or only name another place; asks where both have the same names."""
         path = self.field("newpath").strip()
         try:
             place = self.operations.look_at_place(path)
@@ -72,7 +72,7 @@ class Storage(RunPart):
                 self.flash(_("New storage path successfully set."))
                 self.redirect(self.address)
                 return
-            if place.taken and self.field("overwrite") and "confirm" not in self.request.form:
+            if place.taken and "confirm" not in self.request.form:
                 self.to_confirm = place
                 return
             self.operations.start_move(path, overwrite=bool(self.field("overwrite")))
@@ -82,7 +82,7 @@ class Storage(RunPart):
         self.redirect(self.address)
 
     def confirm(self) -> None:
-        """Move the storage, and replace what is at the new place."""
+        """Move the storage, whatever is at the new place."""
         self.save()
 
     def leave(self) -> None:

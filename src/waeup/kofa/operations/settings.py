@@ -280,7 +280,8 @@ class SettingsOperations(FileOperations):
         letter = letters.letter_named(name)
         letters.require_language(language)
         letters.check_texts(letter, subject, text)
-        words = {**letters.examples(letter), "portal": self.site.title}
+        own = {"portal": self.site.title, "acronym": self.site.acronym}
+        words = {**letters.examples(letter), **own}
         texts = letters.Written(subject, text.replace("\r\n", "\n"))
         return letters.write(texts, words, language)
 

@@ -320,7 +320,7 @@ class MailTest(AdministrationTestCase):
     def test_no_header_can_be_added(self):
         self.set_address("ann@example.org")
         config = self.site["configuration"]
-        config.title = "Uni\nBcc: eve@example.org"
+        config.acronym = "Uni\nBcc: eve@example.org"
         transaction.commit()
         self.open("settings?section=mail")
         self.press("test")

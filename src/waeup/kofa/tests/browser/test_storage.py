@@ -95,6 +95,8 @@ class StorageTest(AdministrationTestCase):
         with open(os.path.join(self.target, "a.csv"), "w") as stream:
             stream.write("mine")
         self.enter(self.target)
+        self.assertIn("This will be left alone there", self.browser.contents)
+        self.press("confirm")
         FunctionalLayer.work_off_runs()
         self.show()
         self.assertIn("were not copied", self.browser.contents)
