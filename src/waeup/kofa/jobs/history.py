@@ -126,7 +126,7 @@ class Past:
             former = {}
         else:
             former = {**effect.fields, **effect.others}
-            former |= dict.fromkeys((*effect.new, *effect.others_new))
+            former |= {name: self._default(name) for name in (*effect.new, *effect.others_new)}
         found = []
         for name, old in former.items():
             # What begins so is how an object keeps something, and nobody else's business.
@@ -184,7 +184,7 @@ class Past:
                 if name in values:
                     return values[name]
             if name in effect.new or name in effect.others_new:
-                return None
+                return self._default(name)
             return self._value_after(number, name)
         if self._is_last_of_batch(at) and self._state(serial_of(self.obj)) == batch.serial:
             return getattr(self.obj, name, None)
@@ -240,6 +240,11 @@ class Past:
         else:
             is_own = serial == event.batch.serial
         return None if is_own else Otherwise(_date(serial))
+
+    def _default(self, name: str) -> Any:
+        """Return what an attribute is of which the object has none of its own."""
+        value = getattr(type(self.obj), name, None)
+        return None if hasattr(value, "__get__") else value
 
     def _is_attribute(self, name: str) -> bool:
         return hasattr(self.obj, name)

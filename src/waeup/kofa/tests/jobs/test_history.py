@@ -283,6 +283,17 @@ class OneObject(HistoryTestCase):
         entry = self.history("OLD2").entries[0]
         self.assertEqual((entry.owner, entry.user), (USER, OTHER))
 
+    def test_a_value_that_the_class_has_by_default(self):
+        lines = ("code,title_prefix", "OLD1,school", "OLD1,centre")
+        self.imported("facultyprocessor", "update", *lines)
+        self.assertEqual(
+            self.told(),
+            [
+                ("updated", 2, ["title_prefix: school -> centre"]),
+                ("updated", 1, ["title_prefix: faculty -> school"]),
+            ],
+        )
+
     def test_what_is_kept_beside_an_object(self):
         cell = "\"[{'user_name':'carl','local_role':'waeup.local.Clerk'}]\""
         self.imported("facultyprocessor", "update", "code,local_roles", f"OLD1,{cell}")
