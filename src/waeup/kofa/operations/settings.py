@@ -266,7 +266,7 @@ class SettingsOperations(FileOperations):
         if written == letters.usual_texts(letter, language):
             self._forget_letter(name, language)
             return
-        config.letters = {**config.letters, (name, language): tuple(written)}
+        config.letters = {**config.letters, (name, language): (subject, text)}
         self._log("mail template changed: %s, language=%s", name, language)
 
     def reset_letter_texts(self, name: str, language: str, version: str | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Moves of the storage: all comes along, work goes on meanwhile, and nothing is lost by a crash."""
+"""Moves of the storage: all comes along, work goes on, and nothing is lost by a crash."""
 
 import io
 import os
@@ -19,8 +19,8 @@ from waeup.kofa.spool import StorageMove
 from waeup.kofa.tests.functional import FunctionalLayer
 from waeup.kofa.tests.jobs.lives import Town, TownTestCase
 from waeup.kofa.tests.jobs.portal import USER
-from waeup.kofa.tests.jobs.test_crashes import Counter, Error, Errors, Killed, Late
-from waeup.kofa.tests.spool.faultydisk import killed_at, tree_of
+from waeup.kofa.tests.jobs.test_crashes import Counter, Error, Errors, Killed, Late, Unplugged
+from waeup.kofa.tests.spool.faultydisk import Off, killed_at, tree_of
 
 
 class Places:
@@ -203,9 +203,9 @@ class Moves(MoveTestCase):
                 os.symlink(outside, self.target)
             return written
 
-        with mock.patch.object(StorageMove, "copy", copy), suppress(OSError):
-            with self.assertLogs("waeup.kofa.jobs.worker"):
-                run = self.move()
+        exchanged = mock.patch.object(StorageMove, "copy", copy)
+        with exchanged, self.assertLogs("waeup.kofa.jobs.worker"):
+            self.move()
         run = self.ask(lambda o: o.last_move())
         self.assertNotEqual(run.state, "finished")
         self.assertEqual(self.place(), self.town.storage)
@@ -320,6 +320,22 @@ class Crashes(Places, unittest.TestCase):
             with self.subTest(operation=number):
                 self.assertTrue(killed_at(number, self.move, Killed))
                 self.check(f"killed at {number}")
+
+    def test_power_cut(self):
+        for number in range(0, self.operations(), 3):
+            self.begin()
+            shim = Unplugged(number, [self.town.storage, self.root])
+            try:
+                with shim, suppress(Off):
+                    self.move()
+                self.assertTrue(shim.off)
+                database = self.town.database()
+                for state in shim.states():
+                    self.town.set_database(database)
+                    with self.subTest(state):
+                        self.check(state)
+            finally:
+                shim.close()
 
     def test_errors(self):
         for shim in (Error, Errors, Late):
