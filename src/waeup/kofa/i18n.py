@@ -6,7 +6,7 @@ the command line and the socket speak English: `english` returns the text itself
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,17 @@ class Number:
 
     def __str__(self) -> str:
         return f"{self.value:,.{self.digits}f}"
+
+
+class Listing(list[Any]):
+    """Several things in a text, each a text of its own perhaps."""
+
+    def __init__(self, items: Iterable[Any], separator: str = ", ") -> None:
+        super().__init__(items)
+        self.separator = separator
+
+    def __str__(self) -> str:
+        return self.separator.join(map(english, self))
 
 
 def counted(one: str, several: str, number: int, **mapping: Any) -> Message:

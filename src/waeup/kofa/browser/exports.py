@@ -58,7 +58,10 @@ class Exports(DataCenterPage, FormPage):
     tab = "exports"
     limit = LISTED
     buttons = {"cancelrun": "cancel", "resume": "resume", "discard": "discard"}
-    live_texts = staticmethod(live_texts)
+
+    def live_texts(self, run: RunInfo) -> dict[str, str]:
+        """Return what changes while a run is worked on."""
+        return {name: self.words(text) for name, text in live_texts(run).items()}
 
     def prepare(self) -> None:
         """List both."""

@@ -87,7 +87,10 @@ class Index(DataCenterPage, FormPage):
     kind_title = staticmethod(kind_title)
     mode_title = staticmethod(mode_title)
     state_look = staticmethod(state_look)
-    live_texts = staticmethod(live_texts)
+
+    def live_texts(self, run: RunInfo) -> dict[str, str]:
+        """Return what changes while a run is worked on."""
+        return {name: self.words(text) for name, text in live_texts(run).items()}
 
     def prepare(self) -> None:
         """Gather the four parts."""

@@ -27,6 +27,7 @@ from waeup.kofa.browser.words import kind_title, state_title
 from waeup.kofa.conversion import Mapping as Columns
 from waeup.kofa.errors import ConfirmationNeeded, MappingError, NoSuchItem, Refused
 from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.i18n import Number
 from waeup.kofa.interfaces import IDataCenter
 from waeup.kofa.ledger import Draft
 from waeup.kofa.operations import (
@@ -422,6 +423,7 @@ class Import4(DraftStep, RunPart):
                     ignored.append((info.name or self.words(_("(no column)")), info.text))
                 continue
             message = info.message if found is None else found.get(info.position, "")
+            message = self.recognized(message)
             is_of_before = found is None and info.corrected is not None
             if is_of_before and message:
                 message = self.words(_("Before: ${message}", mapping={"message": message}))
@@ -438,7 +440,7 @@ class Import4(DraftStep, RunPart):
             wrong=wrong,
             others=others,
             ignored=ignored,
-            messages=list(messages),
+            messages=[self.recognized(message) for message in messages],
             raw=row.raw,
             is_damaged=row.is_damaged,
             is_corrected=row.is_corrected,
@@ -721,7 +723,10 @@ class Mend(Door):
             "verdict": said if row.is_corrected else "",
             "look": look,
             "cells": self._cells(row, verdict),
-            "messages": row.messages if verdict is None else verdict.messages,
+            "messages": [
+                self.recognized(message)
+                for message in (row.messages if verdict is None else verdict.messages)
+            ],
             "said": f"{self._row_words(number)}: {said}",
             "since": since,
             "since_text": self.words(since_words(since)),
@@ -738,7 +743,9 @@ class Mend(Door):
                 "position": cell.position,
                 "text": "" if cell.secret else plain(text_in_force(cell)),
                 "was": self.words(was_words(cell)),
-                "message": cell.message if found is None else found.get(cell.position, ""),
+                "message": self.recognized(
+                    cell.message if found is None else found.get(cell.position, "")
+                ),
             }
             for cell in row.cells
             if cell.field is not None
@@ -826,7 +833,7 @@ def was_words(cell: CellInfo) -> Any:
 
 def since_words(rows: int) -> Any:
     """Say how many rows were corrected since the check."""
-    return _("Rows that were corrected since the check: ${n}", mapping={"n": f"{rows:,}"})
+    return _("Rows that were corrected since the check: ${n}", mapping={"n": Number(rows)})
 
 
 def text_in_force(cell: CellInfo) -> str:

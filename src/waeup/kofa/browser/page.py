@@ -7,6 +7,7 @@ carries the token of the session.
 
 from datetime import datetime
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 import grok
 import transaction
@@ -14,11 +15,11 @@ from grokcore.message import receive
 from zope.authentication.interfaces import IUnauthenticatedPrincipal
 from zope.browserpage import ViewPageTemplateFile
 from zope.component import getMultiAdapter, queryUtility
-from zope.i18n import translate
 from zope.interface import Interface
 from zope.security import checkPermission
 from zope.session.interfaces import IClientIdManager
 
+from waeup.kofa.authentication import must_choose_password
 from waeup.kofa.browser import tokens
 from waeup.kofa.browser.language import language_of, zone_of_portal
 from waeup.kofa.browser.navigation import TABS
@@ -26,17 +27,18 @@ from waeup.kofa.errors import (
     ConfirmationNeeded,
     InvalidName,
     ItemBusy,
-    KofaError,
     NameTaken,
     NoSuchItem,
     NotAllowed,
     Refused,
     TooLarge,
+    UnderMaintenance,
 )
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.interfaces import IUniversity
-from waeup.kofa.locales.catalogs import preferred_tag
+from waeup.kofa.locales.catalogs import domain, preferred_tag
 from waeup.kofa.locales.formats import Formats, formats_for
+from waeup.kofa.maintenance import Maintenance, maintenance_of, require_open_page
 from waeup.kofa.operations import Operations
 
 #: Everything comes from the portal itself; nothing inline, no frames, no other sites' forms.
@@ -61,6 +63,7 @@ REFUSAL_STATUS: tuple[tuple[type[Refused], int], ...] = (
     (NoSuchItem, 404),
     (NameTaken, 409),
     (ItemBusy, 409),
+    (UnderMaintenance, 503),
     (ConfirmationNeeded, 409),
     (TooLarge, 413),
     (Refused, 400),
@@ -112,14 +115,32 @@ class Door(grok.View):
     grok.baseclass()
     grok.context(Interface)
 
+    #: Whether who has a password that somebody else has set must choose another one before.
+    needs_own_password = True
+    #: Whether this is shown only to who can work while the portal is in maintenance mode.
+    is_closed_for_maintenance = True
+
     def __call__(self) -> Any:
         """Return the answer; a refusal becomes a page that says why."""
         try:
+            if self.is_closed_for_maintenance and self.site is not None:
+                require_open_page(self.site, self.request.principal)
+            if self.needs_own_password and must_choose_password(self.request.principal):
+                return self._ask_for_password()
             return self.answer()
         except Refused as refusal:
             # A refusal promises that nothing was changed; this keeps the promise.
             transaction.abort()
             return getMultiAdapter((refusal, self.request), name="index")()
+
+    def _ask_for_password(self) -> None:
+        """Lead to where people choose a password of their own, and from there back."""
+        data = {}
+        if self.request.method == "GET":
+            path, query = self.request.getURL(path_only=True), self.request.get("QUERY_STRING")
+            data["camefrom"] = f"{path}?{query}" if query else path
+        address = self.url(self.site, "password")
+        self.redirect(f"{address}?{urlencode(data)}" if data else address)
 
     def answer(self) -> Any:
         """Return what the browser gets; None after a redirection."""
@@ -149,9 +170,12 @@ class Door(grok.View):
         return formats_for(preferred_tag(self.request))
 
     def words(self, text: Any) -> str:
-        """Return a text in the language of the person; of a refusal, what it says."""
-        message = text.message if isinstance(text, KofaError) else text
-        return translate(message, context=self.request)
+        """Return a text, a number, or what a refusal says in the language of the person."""
+        return domain.say(text, preferred_tag(self.request))
+
+    def recognized(self, english: str) -> str:
+        """Return a reason that is kept in English in the language of the person."""
+        return domain.recognized(english, preferred_tag(self.request))
 
     def number(self, value: float, digits: int = 0) -> str:
         """Return a number as the person writes it."""
@@ -267,6 +291,13 @@ class Page(Door):
                 url = self.url(place, tab.view) if tab.view else self.url(place)
                 found.append(TabLink(tab.title, url, "page" if tab.name == self.tab else None))
         return found
+
+    @property
+    def closed(self) -> Maintenance | None:
+        """Who has closed the portal, for the note on each page of that person; else None."""
+        closed = None if self.site is None else maintenance_of(self.site)
+        mine = closed is not None and self.request.principal.id == closed.user
+        return closed if mine else None
 
     # -- messages ------------------------------------------------------------
 

@@ -122,11 +122,9 @@ def corrected_part(look: Callable[[int, int], list[CorrectedText]], asked: str) 
 def live_texts(run: RunInfo) -> dict[str, Any]:
     """Return what changes while a run is worked on, in words; `said` is for people who listen."""
     texts: dict[str, Any] = {
-        "rows": f"{run.rows:,}",
-        "failed": f"{run.failed:,}",
-        "rate": _("${n} rows a second", mapping={"n": f"{run.rate:,.0f}"})
-        if run.rate
-        else UNKNOWN,
+        "rows": Number(run.rows),
+        "failed": Number(run.failed),
+        "rate": _("${n} rows a second", mapping={"n": Number(run.rate)}) if run.rate else UNKNOWN,
         "remaining": UNKNOWN if run.remaining is None else duration(run.remaining),
         "percent": f"{percent(run)} %" if run.fraction else "",
     }
@@ -222,7 +220,7 @@ class RunPart(DataCenterPage, FormPage):
     @property
     def texts(self) -> dict[str, Any]:
         """What the progress says; see `live_texts`."""
-        return live_texts(self.shown)
+        return {name: self.words(text) for name, text in live_texts(self.shown).items()}
 
     @property
     def done_share(self) -> str | None:
@@ -362,7 +360,9 @@ class RunPart(DataCenterPage, FormPage):
             for name, title in choices
         ]
         if reason:
-            title = _("Rows with the reason: ${reason}", mapping={"reason": reason})
+            title = _(
+                "Rows with the reason: ${reason}", mapping={"reason": self.recognized(reason)}
+            )
             found.append(Filter(title, self._rows_link(self.outcome, reason), True))
         return found
 

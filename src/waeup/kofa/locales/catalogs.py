@@ -15,8 +15,10 @@ from zope.i18n.interfaces import ITranslationDomain, IUserPreferredLanguages
 from zope.i18nmessageid import Message
 from zope.interface import implementer
 
-from waeup.kofa.i18n import DOMAIN, LANGUAGES, english, fill
+from waeup.kofa.errors import KofaError
+from waeup.kofa.i18n import DOMAIN, LANGUAGES, Listing, english, fill
 from waeup.kofa.locales.formats import formats_for
+from waeup.kofa.locales.recognition import Recognizer
 
 FOLDER = Path(__file__).parent
 
@@ -27,6 +29,7 @@ class Catalog:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._texts: gettext.NullTranslations | None = None
+        self._recognizer: Recognizer | None = None
         self._lock = Lock()
 
     def text(self, singular: str, plural: str | None = None, number: float | None = None) -> str:
@@ -34,6 +37,13 @@ class Catalog:
         if plural is None or number is None:
             return self._read().gettext(singular)
         return self._read().ngettext(singular, plural, int(number))
+
+    def message(self, english: str) -> Any:
+        """Return the message that says a text in English, or the text if there is none."""
+        with self._lock:
+            if self._recognizer is None:
+                self._recognizer = Recognizer(_ids(self.path))
+        return self._recognizer.message(english)
 
     def _read(self) -> gettext.NullTranslations:
         with self._lock:
@@ -53,6 +63,15 @@ def _translations(path: Path) -> gettext.NullTranslations:
         write_mo(compiled, read_po(file))
     compiled.seek(0)
     return gettext.GNUTranslations(compiled)  # type: ignore[arg-type]
+
+
+def _ids(path: Path) -> list[str]:
+    """Return the English texts of a ``.po`` file."""
+    from babel.messages.pofile import read_po
+
+    with path.open("rb") as file:
+        ids = [message.id for message in read_po(file) if message.id]
+    return [text for id in ids for text in ([id] if isinstance(id, str) else id)]
 
 
 @implementer(ITranslationDomain)
@@ -86,11 +105,19 @@ class Domain:
             tag = preferred_tag(context)
         return english(msgid) if tag is None else self.say(msgid, tag)
 
+    def recognized(self, english: str, tag: str) -> str:
+        """Return what was written in English in the language of `tag`, if it is a known text."""
+        catalog = self.catalogs.get(tag.partition("-")[0])
+        return english if catalog is None else self.say(catalog.message(english), tag)
+
     def say(self, value: Any, tag: str) -> str:
         """Return a text, or a value that stands in one, in the language of `tag`."""
-        formats = formats_for(tag)
+        if isinstance(value, KofaError):
+            value = value.message
+        if isinstance(value, Listing):
+            return self.say(value.separator, tag).join(self.say(item, tag) for item in value)
         if not isinstance(value, Message):
-            return formats.say(value)
+            return formats_for(tag).say(value)
         if value.domain != DOMAIN:
             return english(value)
         catalog = self.catalogs.get(tag.partition("-")[0])

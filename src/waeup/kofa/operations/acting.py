@@ -7,6 +7,7 @@ from zope.security.management import getSecurityPolicy
 
 from waeup.kofa import jobs
 from waeup.kofa.errors import NotAllowed
+from waeup.kofa.i18n import Listing
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.logger import deferred_lines, in_run
 from waeup.kofa.permissions import get_role_titles_for
@@ -32,7 +33,7 @@ class Acting:
 
     def _require(self, permission: str) -> None:
         if not self.may(permission):
-            roles = " or ".join(get_role_titles_for(permission)) or "that has it"
+            roles = Listing(get_role_titles_for(permission) or [_("that has it")], _(" or "))
             raise NotAllowed(
                 _(
                     "You (${id}) lack the permission ${permission}. Ask the administrator of "

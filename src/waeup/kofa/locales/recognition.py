@@ -1,0 +1,112 @@
+"""Finds the message behind an English text, so that pages can say it in other languages.
+
+Reasons of rows and faults of runs are written into files and into the database in English, since
+people, programs and other portals read them there.  What the text was made of is found again by
+comparing it with the texts of the catalogs, their ``${names}`` standing for anything.
+"""
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import re2
+
+from waeup.kofa.i18n import MessageFactory as _
+
+_NAME = re.compile(r"\$\{(\w+)\}")
+#: Letters that a text must have besides its names: "${a}: ${b}" would fit too much.
+_LEAST_LETTERS = 9
+#: Longer texts are shown as they are.
+_MOST_CHARACTERS = 4000
+#: How deep reasons can be within reasons.
+_MOST_DEPTH = 4
+#: How many reasons of a row are told apart.
+_MOST_REASONS = 20
+
+
+class _Form(NamedTuple):
+    """A text with names: its expression, their order, and how many letters it has without them."""
+
+    text: str
+    expression: Any
+    names: list[str]
+    weight: int
+
+
+class Recognizer:
+    """Knows texts with their ``${names}``."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._plain = set()
+        self._forms: list[_Form] = []
+        self._set = re2.Set.FullMatchSet()
+        for text in texts:
+            parts = _NAME.split(text)
+            literals, names = parts[::2], parts[1::2]
+            weight = sum(letter.isalpha() for part in literals for letter in part)
+            if not names:
+                self._plain.add(text)
+            elif weight >= _LEAST_LETTERS:
+                pattern = "(?s)" + "(.+?)".join(map(re2.escape, literals))
+                self._set.Add(pattern)
+                self._forms.append(_Form(text, re2.compile(pattern), names, weight))
+        if self._forms:
+            self._set.Compile()
+        self.message = lru_cache(maxsize=2048)(self._message)
+
+    def _message(self, text: str, depth: int = 0) -> Any:
+        """Return the message that says `text` in English, or `text` if it is none.
+
+        Of several texts that fit, the one with the most letters of its own is taken.  What
+        stands for a name may be a message, too, if it has several words.
+        """
+        if len(text) > _MOST_CHARACTERS or depth > _MOST_DEPTH:
+            return text
+        if text in self._plain:
+            return _(text)
+        found = [self._forms[at] for at in self._set.Match(text) or ()] if self._forms else []
+        for form in sorted(found, key=lambda form: form.weight, reverse=True):
+            mapping: dict[str, str] = {}
+            values = form.expression.fullmatch(text).groups()
+            if all(
+                mapping.setdefault(name, value) == value
+                for name, value in zip(form.names, values, strict=True)
+            ):
+                return _(
+                    form.text,
+                    mapping={
+                        name: self.message(value, depth + 1) if " " in value else value
+                        for name, value in mapping.items()
+                    },
+                )
+        return self._several(text, depth)
+
+    def _several(self, text: str, depth: int) -> Any:
+        """Return the message of a reason with the name of its field, and of several reasons."""
+        parts = text.split("; ")
+        if 1 < len(parts) <= _MOST_REASONS:
+            found = self._joined(parts, depth + 1)
+            if any(part is not old for part, old in found):
+                mapping = {f"part{at}": part for at, (part, _old) in enumerate(found)}
+                return _("; ".join(f"${{{name}}}" for name in mapping), mapping=mapping)
+        field, colon, reason = text.partition(": ")
+        if colon and " " not in field:
+            found_reason = self.message(reason, depth + 1)
+            if found_reason is not reason:
+                return _("${field}: ${reason}", mapping={"field": field, "reason": found_reason})
+        return text
+
+    def _joined(self, parts: list[str], depth: int) -> list[tuple[Any, str]]:
+        """Return messages and their English texts; the longest first, for reasons hold ``; ``."""
+        found, at = [], 0
+        while at < len(parts):
+            for end in range(len(parts), at, -1):
+                text = "; ".join(parts[at:end])
+                is_all = at == 0 and end == len(parts)
+                message = text if is_all else self.message(text, depth)
+                if message is not text or end == at + 1:
+                    found.append((message, text))
+                    at = end
+                    break
+        return found
