@@ -60,7 +60,7 @@ def do_move(job: Job) -> None:
             # A former worker may have died between the places of the copies and the database.
             move.take_back()
             _require_room(move, place.path)
-            _copy(job, move)
+            _copy(job, move, place)
             _wait(job)
             with turn(job):
                 _switch(job, move, place)
@@ -99,7 +99,7 @@ def _require_room(move: spool.StorageMove, path: str) -> None:
         )
 
 
-def _copy(job: Job, move: spool.StorageMove) -> None:
+def _copy(job: Job, move: spool.StorageMove, place: spool.PlaceBelow) -> None:
     """Copy while work goes on, until little is left."""
     transaction.abort()
     extent, pace, reporter = move.extent(), Pace(), Reporter(job)
@@ -113,6 +113,7 @@ def _copy(job: Job, move: spool.StorageMove) -> None:
 
     try:
         for _round in range(ROUNDS):
+            place.require_same()
             if move.copy(tell) <= LITTLE:
                 return
             extent, files, size = move.extent(), 0, 0
@@ -134,8 +135,8 @@ def _wait(job: Job) -> None:
             what = others[0].title if others else "work on a pending file"
             raise ItemBusy(
                 _(
-                    "All files are copied, but the ${what} did not end in time. Let the move go on "
-                    "when nothing else is under way.",
+                    "All files are copied, but the ${what} did not end in time. Let the move go "
+                    "on when nothing else is under way.",
                     mapping={"what": what},
                 )
             )
@@ -158,6 +159,7 @@ def _are_busy(paths: Iterable[str]) -> bool:
 
 def _switch(job: Job, move: spool.StorageMove, place: spool.PlaceBelow) -> None:
     """Copy what has changed last, and make the copy the storage; the lock is held."""
+    place.require_same()
     move.copy()
     extent = move.extent()
 

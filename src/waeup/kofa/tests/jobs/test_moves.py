@@ -203,11 +203,11 @@ class Moves(MoveTestCase):
                 os.symlink(outside, self.target)
             return written
 
-        exchanged = mock.patch.object(StorageMove, "copy", copy)
-        with exchanged, self.assertLogs("waeup.kofa.jobs.worker"):
-            self.move()
-        run = self.ask(lambda o: o.last_move())
-        self.assertNotEqual(run.state, "finished")
+        with mock.patch.object(StorageMove, "copy", copy):
+            run = self.move()
+        self.assertEqual(run.state, "cancelled")
+        self.assertIn("was replaced by something else", run.fault)
+        self.assertEqual(os.listdir(outside), [])
         self.assertEqual(self.place(), self.town.storage)
 
     def test_places_that_cannot_be(self):
