@@ -17,8 +17,8 @@ HEIGHT, ABOVE, BELOW = 260, 18, 30
 PLOT = HEIGHT - ABOVE - BELOW
 #: Lines across a chart, at most, without the one at 0.
 MOST_TICKS = 5
-#: Words below a chart, on a desk and on a phone.
-WIDE_LABELS, NARROW_LABELS = 10, 4
+#: Words below a chart on a desk, and letters of all words on a phone.
+WIDE_LABELS, NARROW_LETTERS = 10, 20
 #: Charts with few bars say the height of each.
 FEW_BARS = 12
 #: Looks that differ by pattern, by shape and by colour; the last one is for what went wrong.
@@ -208,7 +208,9 @@ def _labels(svg: Element, chart: Chart) -> None:
     """Write words below a chart; on narrow screens some of them are hidden."""
     wide = shown_labels(len(chart.labels), WIDE_LABELS)
     # What is shown on a phone is shown on a desk, too.
-    narrow = wide * shown_labels(-(-len(chart.labels) // wide), NARROW_LABELS)
+    longest = max(map(len, chart.labels), default=1)
+    most = max(NARROW_LETTERS // max(longest, 1), 2)
+    narrow = wide * shown_labels(-(-len(chart.labels) // wide), most)
     share = 100 / max(len(chart.labels), 1)
     for place in range(0, len(chart.labels), wide):
         kind = "chart-label" if place % narrow == 0 else "chart-label chart-wide"

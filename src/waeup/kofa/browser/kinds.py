@@ -133,7 +133,7 @@ class Processors(KindsPage):
             return self.words(_("no"))
         if column.required == kind.modes:
             return self.words(_("yes"))
-        return self.words(_("to ${modes}", mapping={"modes": self.modes(column.required)}))
+        return self.words(_("for ${modes}", mapping={"modes": self.modes(column.required)}))
 
     def values_text(self, column: KindColumn) -> str:
         """Return the first allowed values of a column."""

@@ -16,6 +16,7 @@ import click
 
 from waeup.kofa.cli import (
     exports,
+    figures,
     files,
     history,
     imports,
@@ -86,6 +87,7 @@ for command in (
     logs.logs,
     kinds.processors,
     kinds.template,
+    figures.figures,
     mappings.mappings,
     storage.storage,
     portalsettings.settings,

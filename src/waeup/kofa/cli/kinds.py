@@ -11,10 +11,12 @@ from waeup.kofa.cli.settings import Settings, common_options, pass_settings
 from waeup.kofa.errors import NameTaken, Refused
 
 if TYPE_CHECKING:
-    from waeup.kofa.operations import ProcessorInfo
+    from waeup.kofa.operations import KindInfo
 
 #: Formats of templates, the usual one first (`waeup.kofa.exporting.templates`).
-FORMATS = ("csv", "xlsx")
+FORMATS = ("csv", "tsv", "xlsx")
+#: Allowed values that are shown of a column; ``--json`` has all.
+SHOWN_VALUES = 6
 
 
 @click.command(short_help="List what can be imported, and its fields.")
@@ -22,7 +24,10 @@ FORMATS = ("csv", "xlsx")
 @common_options
 @pass_settings
 def processors(settings: Settings, name: str | None) -> None:
-    """List the kinds of objects that can be imported, or the fields of one of them.
+    """List the kinds of objects that you may import, or the columns of one of all.
+
+    With a name it says what the page "Kinds of data" says: what each column takes, for which modes
+    it is required, and who may import it.
 
     \b
     kofactl processors
@@ -31,22 +36,23 @@ def processors(settings: Settings, name: str | None) -> None:
     from waeup.kofa.cli.session import session
 
     with session(settings) as operations:
-        if name is not None:
-            info = named(operations.processors(), name, "processor")
-            if settings.json:
-                say_json(_as_dict(info))
-            else:
-                _show_fields(info)
-            return
-        found = operations.processors()
+        kinds = operations.kinds()
+    if name is not None:
+        kind = named(kinds, name, "processor")
         if settings.json:
-            say_json([_as_dict(info) for info in found])
-            return
-        show_table(
-            ("Name", "Title", "Modes", "Fields"),
-            ((i.name, i.title, ", ".join(i.modes), len(i.fields)) for i in found),
-            right="Fields",
-        )
+            say_json(_as_dict(kind))
+        else:
+            _show_columns(kind)
+        return
+    found = [kind for kind in kinds if kind.may]
+    if settings.json:
+        say_json([_as_dict(kind) for kind in found])
+        return
+    show_table(
+        ("Name", "Title", "Modes", "Columns"),
+        ((i.name, i.title, ", ".join(i.modes), len(i.columns)) for i in found),
+        right="Columns",
+    )
 
 
 @click.command(short_help="Write a table with the right columns.")
@@ -61,8 +67,8 @@ def processors(settings: Settings, name: str | None) -> None:
     "--format",
     "kind",
     type=click.Choice(FORMATS),
-    help="csv, or a workbook that also says what goes into each column. Without it the name of "
-    "the file decides.",
+    help="csv, tsv, or a workbook that also says what goes into each column. Without it the name "
+    "of the file decides.",
 )
 @common_options
 @pass_settings
@@ -101,30 +107,60 @@ def template(settings: Settings, processor: str, output: Path | None, kind: str 
         say(f"{output} was written.")
 
 
-def _as_dict(info: "ProcessorInfo") -> dict[str, object]:
+def _as_dict(kind: "KindInfo") -> dict[str, object]:
     """Return plain data for programs."""
     return {
-        "name": info.name,
-        "title": info.title,
-        "permission": info.permission,
-        "modes": list(info.modes),
-        "fields": [{"name": f.name, "type": f.type, "title": f.title} for f in info.fields],
-        "required": {mode: list(fields) for mode, fields in info.required.items()},
+        "name": kind.name,
+        "title": str(kind.title),
+        "about": str(kind.about),
+        "permission": kind.permission,
+        "roles": list(map(str, kind.roles)),
+        "may": kind.may,
+        "modes": list(kind.modes),
+        "fields": [
+            {
+                "name": column.name,
+                "title": str(column.title),
+                "type": str(column.kind),
+                "required": list(column.required),
+                "key": column.is_key,
+                "choices": {token: str(title) for token, title in column.choices},
+                "example": column.example,
+                "description": str(column.description),
+            }
+            for column in kind.columns
+        ],
+        "required": {mode: list(columns) for mode, columns in kind.required.items()},
     }
 
 
-def _show_fields(info: "ProcessorInfo") -> None:
-    """Show a line for each field, and for which modes it must be there."""
-    say(f"{info.title} ({info.name}); needs the permission {info.permission}")
+def _show_columns(kind: "KindInfo") -> None:
+    """Show what a kind is, who may import it, and a line for each column."""
+    say(f"{kind.title} ({kind.name})")
+    if kind.about:
+        say(kind.about)
+    roles = " or ".join(map(str, kind.roles)) or "that holds it"
+    may = "You may import it." if kind.may else "You may not import it."
+    say(f"Needs the permission {kind.permission}: the role {roles}. {may}")
     show_table(
-        ("Field", "Type", "Title", "Required for"),
+        ("Column", "Key", "Title", "Type", "Required for", "Allowed values", "Example"),
         (
             (
-                field.name,
-                field.type,
-                field.title,
-                ", ".join(mode for mode in info.modes if field.name in info.required[mode]),
+                column.name,
+                "key" if column.is_key else "",
+                column.title,
+                column.kind,
+                ", ".join(column.required),
+                _allowed(column.choices),
+                column.example,
             )
-            for field in info.fields
+            for column in kind.columns
         ),
     )
+
+
+def _allowed(choices: tuple[tuple[str, str], ...]) -> str:
+    """Return the first allowed values, and how many more there are."""
+    text = ", ".join(token for token, _title in choices[:SHOWN_VALUES])
+    more = len(choices) - SHOWN_VALUES
+    return f"{text} and {more} more" if more > 0 else text

@@ -34,7 +34,7 @@ def end(
     user: str = "ann",
     needs: tuple[str, ...] = (),
     state: str = "finished",
-    **rows: int,
+    **rows: Any,
 ) -> Run:
     """Let a run have ended that had some rows; return it."""
     order = Order(kind, "a.csv", "0", processor, "create", user, takes_file=False)
@@ -147,7 +147,7 @@ class Sums(FiguresTestCase):
         FunctionalLayer.work_off_runs()
         with acting_as("ann") as operations:
             today = operations.today()
-        around = {"since": today - timedelta(days=1), "until": today + timedelta(days=1)}
+        around: dict[str, Any] = {"since": today - timedelta(days=1), "until": today + timedelta(days=1)}
         ((kind, processor, user, runs, rows, failed),) = self.told(**around)
         self.assertEqual((kind, processor, user, runs), ("import", "facultyprocessor", "ann", 1))
         self.assertEqual(rows, len(self.site["faculties"]))

@@ -85,6 +85,14 @@ class AccessibilityTest(ChromiumTestCase):
                 "choose a file": "/import1",
                 "exports": "/export",
                 "export": "/exportconfig?exporter=students",
+                "kinds": "/processors",
+                "a kind": "/processors?name=studentprocessor",
+                "kinds, search": "/processors?q=code",
+                "kinds, nothing found": "/processors?q=nothing",
+                "values": "/sources",
+                "values, search": "/sources?q=trimester",
+                "figures": "/figures",
+                "figures, refused": "/figures?span=own&since=2026-02-30",
             }
         )
 
@@ -103,6 +111,8 @@ class AccessibilityTest(ChromiumTestCase):
                 "runs": "/runs",
                 "choose a file": "/import1",
                 "exports": "/export",
+                "figures": "/figures",
+                "figures, months": "/figures?span=months",
                 **{
                     f"run, {name}": f"/run?id={getattr(there, name)}"
                     for name in Exhibits._fields
