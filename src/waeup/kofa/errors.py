@@ -52,6 +52,10 @@ class WrongState(ItemBusy):
     """A run, or a file that a run holds, is in no state for this; look at the runs."""
 
 
+class UnderMaintenance(Refused):
+    """The portal is closed for a while, but for who has closed it; try again later."""
+
+
 class ConfirmationNeeded(Refused):
     """More objects would be removed or changed than goes without saying; confirm the number.
 
@@ -142,8 +146,13 @@ class DuplicationError(KofaError):
 class Fault(KofaError):
     """The machine failed, not the input; what was begun can be repeated or resumed.
 
-    Doors answer with exit code 3.
+    Doors answer with exit code 3.  `reference` names the entry of a log that has the traceback,
+    where it was logged already.
     """
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)
+        self.reference = ""
 
 
 class StorageFault(Fault, OSError):

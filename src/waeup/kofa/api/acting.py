@@ -14,6 +14,7 @@ from zope.security.management import endInteraction, newInteraction
 
 from waeup.kofa.errors import InvalidStoragePath, NoSuchItem, NotAllowed
 from waeup.kofa.jobs import Participation
+from waeup.kofa.maintenance import require_open_command
 from waeup.kofa.operations import Operations
 
 
@@ -21,7 +22,8 @@ from waeup.kofa.operations import Operations
 def acting(site: Any, user: str) -> Iterator[Operations]:
     """Give the operations of `site` to the account `user`, in an interaction of its own.
 
-    Raises `NoSuchItem` when there is no such account, and `NotAllowed` when it is suspended.
+    Raises `NoSuchItem` when there is no such account, `NotAllowed` when it is suspended, and
+    `UnderMaintenance` while the portal is closed for it.
     """
     try:
         principal = getUtility(IAuthentication, context=site).getPrincipal(user)
@@ -33,6 +35,7 @@ def acting(site: Any, user: str) -> Iterator[Operations]:
     account = site["users"].get(user)
     if account is not None and account.suspended:
         raise NotAllowed(f"The account {user!r} is suspended. Name another one with --user.")
+    require_open_command(site, principal)
     newInteraction(Participation(principal))
     try:
         yield Operations(site, principal)

@@ -23,6 +23,7 @@ import transaction
 from transaction.interfaces import TransientError
 from zope.component.hooks import site as site_set
 
+from waeup.kofa import journal
 from waeup.kofa.api import sockets, wire
 from waeup.kofa.api.acting import acting, require_storage
 from waeup.kofa.errors import Fault, ItemBusy, KofaError, NotAllowed, NotUnderstood
@@ -147,9 +148,11 @@ class LocalServer:
                 _require_own_user(connection)
                 return self._carry_out(wire.decode(message, files), files, connection)
             except Exception as error:
+                reference = ""
                 if not isinstance(error, KofaError) or isinstance(error, Fault):
-                    log.exception("A command failed.")
-                return wire.encode_error(error)
+                    reference = journal.new_reference()
+                    log.exception("%s A command failed.", journal.marked(reference))
+                return wire.encode_error(error, reference)
 
     def _carry_out(self, request: Any, files: list[BinaryIO], connection: socket.socket) -> bytes:
         """Return the answer to a request, which is then committed."""

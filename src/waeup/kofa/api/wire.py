@@ -32,11 +32,13 @@ from waeup.kofa.importing.report import Report
 from waeup.kofa.jobs import Finding as Found
 from waeup.kofa.journal import FoundLine
 from waeup.kofa.letters import Written
+from waeup.kofa.maintenance import Maintenance
 from waeup.kofa.notices import MailQueue, QueuedMessage
 from waeup.kofa.operations.figures import Figures, FigureSum, Period
 from waeup.kofa.operations.kinds import KindColumn, KindInfo, SourceInfo
 from waeup.kofa.operations.moving import FormerStorage, StoragePlace
 from waeup.kofa.operations.settings import Forgotten, LetterTexts, Section, Setting
+from waeup.kofa.operations.state import Backup, Counted, SystemState, Workers
 from waeup.kofa.operations.values import (
     CellInfo,
     ChoiceColumn,
@@ -65,12 +67,19 @@ from waeup.kofa.operations.values import (
     ValueChange,
 )
 from waeup.kofa.spool import Upload
+from waeup.kofa.spool.sizes import FolderSize
 from waeup.kofa.tabular import EmptyTable, UnclearTable
 from waeup.kofa.tabular.options import ReadOptions
 from waeup.kofa.tabular.survey import Example, Finding
 
 #: Data classes and named tuples that are sent.
 VALUES: tuple[type, ...] = (
+    Backup,
+    Counted,
+    FolderSize,
+    Maintenance,
+    SystemState,
+    Workers,
     CellInfo,
     CheckedRow,
     ChoiceColumn,
@@ -193,8 +202,11 @@ def encode_answer(value: Any) -> bytes:
     return encode({"value": value})
 
 
-def encode_error(error: Exception) -> bytes:
-    """Return an error as a message: its class, what it says, and its attributes."""
+def encode_error(error: Exception, reference: str = "") -> bytes:
+    """Return an error as a message: its class, what it says, and its attributes.
+
+    `reference` names the entry of the portal's log that has the traceback.
+    """
     name = next((kind.__name__ for kind in type(error).__mro__ if kind in ERRORS), None)
     if name is None:
         reason = str(error).partition("\n")[0] or "no further words"
@@ -202,7 +214,7 @@ def encode_error(error: Exception) -> bytes:
             f"{type(error).__name__}: {reason}. What was not finished was taken back; the "
             "traceback is in the portal's log, portal.log."
         )
-        return encode({"error": Fault.__name__, "text": text, "more": {}})
+        return encode({"error": Fault.__name__, "text": text, "more": {"reference": reference}})
     # `str` of some errors is the repr of what they say.
     text = english(error.args[0]) if len(error.args) == 1 else str(error)
     more = {}
@@ -211,6 +223,8 @@ def encode_error(error: Exception) -> bytes:
         with suppress(TypeError):
             encode(value)
             more[attribute] = value
+    if reference:
+        more["reference"] = reference
     return encode({"error": name, "text": text, "more": more})
 
 

@@ -28,6 +28,7 @@ from waeup.kofa.cli import (
     run,
     runs,
     storage,
+    upkeep,
     users,
 )
 from waeup.kofa.cli.following import Cancelled, Unfinished
@@ -35,6 +36,7 @@ from waeup.kofa.cli.screen import complain
 from waeup.kofa.cli.settings import Settings, common_options
 from waeup.kofa.cli.telling import tell_left
 from waeup.kofa.errors import Fault, Refused
+from waeup.kofa.journal import marked, new_reference
 
 __all__ = ["main"]
 
@@ -91,6 +93,9 @@ for command in (
     mappings.mappings,
     storage.storage,
     portalsettings.settings,
+    upkeep.maintenance,
+    upkeep.system,
+    upkeep.backup,
     users.users,
 ):
     kofactl.add_command(command)
@@ -143,7 +148,7 @@ def _run(arguments: list[str], settings: Settings) -> int:
     except Fault as error:
         if isinstance(error, Unfinished):
             tell_left(settings, error.run)
-        complain(f"Fault: {error} Details are in {_keep_traceback(settings.var)}.")
+        complain(f"Fault: {error} {_kept_traceback(settings.var, error.reference)}")
         return FAULT
     except Refused as error:
         complain(f"Error: {error}")
@@ -152,18 +157,23 @@ def _run(arguments: list[str], settings: Settings) -> int:
         reason = str(error).partition("\n")[0] or "no further words"
         complain(
             f"Fault: {type(error).__name__}: {reason}. What was not finished was taken back. "
-            f"Details are in {_keep_traceback(settings.var)}."
+            f"{_kept_traceback(settings.var)}"
         )
         return FAULT
     return code if isinstance(code, int) else DONE
 
 
-def _keep_traceback(var: Path) -> Path:
-    """Append the traceback of the current error to the instance's log; return its path.
+def _kept_traceback(var: Path, reference: str = "") -> str:
+    """Append the traceback of the current error to the instance's log, and say where it is.
 
-    Where there is no such folder, a temporary file takes it.
+    Where there is no such folder, a temporary file takes it.  `reference` is that of an entry of
+    the portal's log about the same; otherwise there is a new one.
     """
-    text = f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S %z} fault\n{traceback.format_exc()}\n"
+    reference = reference or new_reference()
+    text = (
+        f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S %z} {marked(reference)} fault\n"
+        f"{traceback.format_exc()}\n"
+    )
     try:
         path = var.absolute() / "log" / "kofactl.log"
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
@@ -172,4 +182,4 @@ def _keep_traceback(var: Path) -> Path:
         path = Path(name)
     with open(descriptor, "a", encoding="utf-8", errors="backslashreplace") as log:
         log.write(text)
-    return path
+    return f"Details are under the reference {reference} in {path}."

@@ -7,12 +7,12 @@ form by POST, or the file of a person who has logged in by PUT to the upload pag
 of the portal and of the gate, leaves with the same safe headers.
 """
 
-import logging
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
+from waeup.kofa.browser.faults import REFERENCE_HEADER, log_fault
 from waeup.kofa.browser.page import FORM_LIMIT, SECURITY_HEADERS
 
 Environment = dict[str, Any]
@@ -72,10 +72,16 @@ NOT_LOGGED_IN = Refusal(
     "403 Forbidden",
     "Only people who have logged in can bring files: log in again, and repeat the upload.",
 )
-FAILED = Refusal(
-    "500 Internal Server Error",
-    "The portal failed; the details are in its log. Try again in a moment.",
-)
+
+
+def failed(reference: str) -> Refusal:
+    """Return the answer for a failure whose traceback is in the log by a reference."""
+    return Refusal(
+        "500 Internal Server Error",
+        "The portal failed. Try again in a moment. If it happens again, tell the administrator "
+        f"this reference: {reference}",
+        ((REFERENCE_HEADER, reference),),
+    )
 
 
 class Gate:
@@ -102,10 +108,12 @@ class Gate:
             if refusal is not None:
                 return _answer(refusal, environment, start)
             body = self._application(_cleaned(environment), start)
-        except Exception:
+        except Exception as error:
             # The publisher shows pages for errors of the portal; this one was its own.
-            logging.getLogger("SiteError").exception(environment.get("PATH_INFO"))
-            return _answer(FAILED, environment, start, sys.exc_info())
+            reference = log_fault(
+                error, environment["REQUEST_METHOD"], environment.get("PATH_INFO", "")
+            )
+            return _answer(failed(reference), environment, start, sys.exc_info())
         return _without_body(body) if environment["REQUEST_METHOD"] == "HEAD" else body
 
     def _refusal(self, environment: Environment) -> Refusal | None:

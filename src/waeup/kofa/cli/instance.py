@@ -8,6 +8,7 @@
       log/                      what the portal and kofactl tell their operator
       figures.json              the limits of the last start of the portal
       mail/                     messages that are to be sent, where mail is set up
+      last-backup               made or touched when a backup was made
       portal.sock               where a portal that runs takes the commands of kofactl
 
 It is made in steps that a kill can only leave undone: folders first, then the database, in which
@@ -44,6 +45,7 @@ class Instance:
         self.figures = self.var / "figures.json"
         self.mail = self.var / "mail"
         self.socket = self.var / "portal.sock"
+        self.backup_stamp = self.var / "last-backup"
 
     @property
     def exists(self) -> bool:
@@ -88,6 +90,7 @@ class Instance:
         if not self.var.is_dir():
             return
         ours = {"filestorage", "datacenter", "log", self.figures.name, "mail", self.socket.name}
+        ours.add(self.backup_stamp.name)
         foreign = sorted(
             name for name in os.listdir(self.var) if name not in ours and not name.startswith(".")
         )

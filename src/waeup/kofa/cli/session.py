@@ -85,7 +85,11 @@ def configure(instance: Instance, figures: Figures | None = None) -> None:
     from waeup.kofa.cli.mail import queue_messages
     from waeup.kofa.interfaces import IDataCenterConfig
 
-    config = {"path": str(instance.storage)}
+    config = {
+        "path": str(instance.storage),
+        "log_folder": str(instance.log),
+        "backup_stamp": str(instance.backup_stamp),
+    }
     try:
         more = _kept(instance.figures) if figures is None else figures._asdict()
     except FileNotFoundError:

@@ -10,6 +10,7 @@ import secrets
 import socket
 import threading
 import time
+from datetime import datetime, timezone
 from typing import Any
 
 import transaction
@@ -52,6 +53,8 @@ class EmbeddedEngine:
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self._next_care = time.monotonic() + CARE
+        self._last_care: datetime | None = None
+        self._started = datetime.now(timezone.utc)
 
     def start(self) -> None:
         """Begin to work."""
@@ -81,6 +84,15 @@ class EmbeddedEngine:
     def __exit__(self, *exc_info: object) -> None:
         self.stop()
 
+    def workers(self) -> tuple[int, int, datetime, datetime | None]:
+        """Tell how many threads there should be and how many live, and two times.
+
+        They are those at which the engine was made, and at which it has last looked for what is
+        too old.
+        """
+        alive = sum(thread.is_alive() for thread in self._threads)
+        return self._number, alive, self._started, self._last_care
+
     def _work(self) -> None:
         heard = 0
         while not self._stopping.is_set():
@@ -106,6 +118,7 @@ class EmbeddedEngine:
         if is_due:
             for finding in forget(self._db, self._site_path):
                 log.info(finding.text)
+            self._last_care = datetime.now(timezone.utc)
 
     def _work_on_one(self) -> bool:
         """Work on the first run that can be had; tell whether there was one."""

@@ -16,6 +16,8 @@ from waeup.kofa.operations.mending import MendingOperations
 from waeup.kofa.operations.moving import MovingOperations
 from waeup.kofa.operations.people import PeopleOperations
 from waeup.kofa.operations.settings import SettingsOperations
+from waeup.kofa.operations.state import Backup, Counted, SystemState, Workers
+from waeup.kofa.operations.upkeep import UpkeepOperations
 from waeup.kofa.operations.values import (
     CellInfo,
     ChoiceColumn,
@@ -46,9 +48,11 @@ from waeup.kofa.operations.values import (
 )
 
 __all__ = [
+    "Backup",
     "CellInfo",
     "ChoiceColumn",
     "CorrectedText",
+    "Counted",
     "DoneRow",
     "DoneRows",
     "ExporterInfo",
@@ -79,8 +83,10 @@ __all__ = [
     "RunInfo",
     "SourceInfo",
     "StoredFile",
+    "SystemState",
     "UserInfo",
     "ValueChange",
+    "Workers",
 ]
 
 
@@ -92,6 +98,7 @@ class Operations(
     FigureOperations,
     LogOperations,
     SettingsOperations,
+    UpkeepOperations,
     PeopleOperations,
     FileOperations,
 ):

@@ -33,6 +33,7 @@ FLOORS = {
     "permissions": 3,
     "jobs": 3,
     "letters": 3,
+    "maintenance": 3,
     "mappings": 3,
     "notices": 3,
     "removals": 3,
