@@ -204,7 +204,7 @@ class UploadTest(PagesTestCase):
         self.browser.raiseHttpErrors = False
         self.browser.open("http://localhost/app/skeleton?name=facultyprocessor&format=<b>")
         self.assertEqual(self.status, 400)
-        self.assertIn("There are: csv, xlsx", self.page)
+        self.assertIn("There are: csv, tsv, xlsx", self.page)
         self.assertNotIn("<b>", self.page)
 
     def test_the_way_back(self) -> None:

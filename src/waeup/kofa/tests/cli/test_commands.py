@@ -357,7 +357,14 @@ class KindTests(PortalCase):
 
     def test_fields_are_shown_with_type_and_need(self) -> None:
         out = kofactl("processors", "facultyprocessor").out
-        self.assertRegex(out, r"code +\w+ .* create, update, remove, upsert\n")
+        self.assertRegex(out, r"code +key +Faculty code +text in one line +create, update, rem")
+        self.assertRegex(out, r"title_prefix .* one of the allowed values .* none, faculty, ")
+        self.assertIn("the role Import Manager or Portal Manager. You may import it.", out)
+        self.assertIn("The faculties of the university.", out)
+        fields = self.ask("processors", "userprocessor")["fields"]
+        field = {field["name"]: field for field in fields}
+        self.assertEqual(field["suspended"]["choices"], {"1": "yes", "0": "no"})
+        self.assertEqual((field["name"]["key"], field["password"]["example"]), (True, ""))
 
     def test_an_unknown_processor_is_refused_with_those_there_are(self) -> None:
         self.assert_refused("There are: .*studentprocessor", "processors", "frob")
@@ -376,6 +383,7 @@ class KindTests(PortalCase):
             (("-o", "t.xls", "--format", "xlsx"), b"PK"),
             (("-o", "u.xlsx", "--format", "csv"), b"code,"),
             (("-o", "t.txt"), b"code,"),
+            (("-o", "t.tsv"), b"code\t"),
         ):
             with self.subTest(words):
                 self.assertEqual(kofactl("template", "facultyprocessor", *words).code, 0)
