@@ -42,7 +42,8 @@ _NOTES = {
     "undone": _("This was taken back later, thus its values are not kept."),
     "left": _("When the import was taken back, this row was left alone. Its values are not kept."),
     "partly": _(
-        "Other values that it had then are not known any more: something else has changed it since."
+        "Other values that it had then are not known any more, for something else has changed "
+        "it since."
     ),
     "hidden": _("You may not see the values: the file had something that is not for you."),
     "otherwise": _(
@@ -182,6 +183,13 @@ class History(HistoryPart):
         if not is_kept:
             return None
         return self.link("rows", id=entry.run, row=str(entry.row)) + f"#row-{entry.row}"
+
+    def is_origin_unknown(self) -> bool:
+        """Tell whether the last entry of the page is the first of all, and not the beginning."""
+        assert self.found is not None
+        entries, total = self.found.entries, self.found.total
+        is_last = paged(range(total), self.field("page"), ENTRIES).last_item == total
+        return bool(entries) and is_last and entries[-1].operation != "created"
 
     def officers(self, entry: HistoryEntry) -> str:
         """Return who has ordered it, and who let it go on."""

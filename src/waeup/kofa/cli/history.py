@@ -121,6 +121,8 @@ def _tell(found: "ObjectHistory", key: str) -> None:
     )
     if found.total > len(found.entries):
         say(f"These are the newest of {found.total:,} entries; --limit N shows more.")
+    elif found.entries[-1].operation != "created":
+        say("It was there before that; how it came to be is not known.")
     if found.is_cut:
         say("Between the first entry and the next one there were others, which are not kept.")
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from zope.component import getUtilitiesFor
+from zope.component import getUtilitiesFor, getUtility, queryUtility
 
 from waeup.kofa.conversion.secret import is_hash
 from waeup.kofa.conversion.wording import listing
@@ -65,7 +65,8 @@ class HistoryOperations(ExportOperations):
                 _(
                     "There is no object with the key ${key} among those of ${kind}, and none is "
                     "known to have been removed by an import that can still be taken back. Keys "
-                    "are values of ${fields}.",
+                    "are values of ${fields}. What was removed otherwise, look for in the files "
+                    "with removed objects.",
                     mapping={
                         "key": repr(key),
                         "kind": processor.name,
@@ -118,9 +119,8 @@ class HistoryOperations(ExportOperations):
         behind = start if before is None else before
         first = effects[0][0] if effects else behind
         last = effects[-1][0] + 1 if effects else behind
-        may_see = self._may_see_each()(found)
         return DoneRows(
-            rows=tuple(self._done(found, row, effect, may_see) for row, effect in effects),
+            rows=tuple(self._done(found, row, effect) for row, effect in effects),
             before=first if any(past.effects_before(found, first)) else None,
             behind=last if any(past.effects_from(found, last)) else None,
             is_kept=len(found.undo) > 0,
@@ -129,20 +129,41 @@ class HistoryOperations(ExportOperations):
     # -- helpers ------------------------------------------------------------------
 
     def _may_see_kind(self, processor: Any) -> bool:
-        may_any = self.may(MAY_IMPORT) or self.may(EXPORT_PERMISSION)
-        return may_any and self.may(processor.permission)
+        """Tell whether the person may import, or export, objects of a kind."""
+        exporter = _exporter_of(processor.util_name)
+        own = (MAY_IMPORT, processor.permission)
+        others = () if exporter is None else (EXPORT_PERMISSION, exporter.permission)
+        return any(rights and all(map(self.may, rights)) for rights in (own, others))
+
+    def _may_see_values(self, run: Run) -> bool:
+        """Tell whether the person may know what a run has changed."""
+        processor = queryUtility(IBatchProcessor, name=run.order.processor)
+        needs = () if run.order.user == self.principal.id else run.needs
+        is_for = processor is not None and self._may_see_kind(processor)
+        return is_for and all(map(self.may, needs))
 
     def _kind(self, name: str) -> Any:
         """Return the processor of a kind; raises `NoSuchItem` and `NotAllowed`."""
         self._require(MANAGE)
         exporter = dict(all_exporters()).get(name)
-        processor = self._processor(getattr(exporter, "processor", None) or name)
+        name = getattr(exporter, "processor", None) or name
+        processor = queryUtility(IBatchProcessor, name=name)
+        if processor is None:
+            raise NoSuchItem(
+                _(
+                    "There is no kind of objects ${name}. There are: ${names}.",
+                    mapping={
+                        "name": repr(name),
+                        "names": ", ".join(kind.name for kind in self.history_kinds()),
+                    },
+                )
+            )
         if not self._may_see_kind(processor):
             raise NotAllowed(
                 _(
-                    "You (${user}) may neither import nor export, thus you do not see what was "
-                    "imported. Ask the administrator of the portal.",
-                    mapping={"user": self.principal.id},
+                    "You (${user}) may neither import nor export what ${kind} is for, thus you "
+                    "do not see its history. Ask the administrator of the portal.",
+                    mapping={"user": self.principal.id, "kind": processor.name},
                 )
             )
         return processor
@@ -209,7 +230,8 @@ class HistoryOperations(ExportOperations):
             return HistoryEntry("otherwise", item.date)
         mark, run, facts = item.mark, item.run, item.facts
         is_run = run is not None and may_see(run)
-        changes, note = self._changes(found, item, is_run)
+        is_known = run is not None and self._may_see_values(run)
+        changes, note = self._changes(found, item, is_known)
         return HistoryEntry(
             operation=mark.operation,
             date=item.date,
@@ -225,9 +247,9 @@ class HistoryOperations(ExportOperations):
             note=note,
         )
 
-    def _done(self, run: Run, row: int, effect: Effect, may_see: bool) -> DoneRow:
+    def _done(self, run: Run, row: int, effect: Effect) -> DoneRow:
         found = past.Past(effect.obj, self._runs)
-        changes, note = self._changes(found, found.event_of(run, row, effect), may_see)
+        changes, note = self._changes(found, found.event_of(run, row, effect), True)
         title = _title(effect.obj, self.site, effect.name)
         return DoneRow(row, effect.operation, title, changes, note)
 
@@ -245,7 +267,7 @@ class HistoryOperations(ExportOperations):
             return (), "undone" if found.is_taken_back(event) else "left"
         if not may_see:
             return (), "hidden"
-        processor = self._processor(run.order.processor)
+        processor = getUtility(IBatchProcessor, name=run.order.processor)
         secrets, name = secret_names(processor.iface), _beside(run, processor, found.obj)
         told = tuple(_told(each, secrets, name) for each in became)
         if event.mark.operation != CREATED:

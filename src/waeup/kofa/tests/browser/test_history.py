@@ -4,6 +4,7 @@ from unittest import mock
 from urllib.parse import urlencode
 
 import transaction
+from zope.component import createObject
 
 from waeup.kofa.browser.history import ENTRIES, ROWS
 from waeup.kofa.operations import runs
@@ -116,6 +117,14 @@ class HistoryTest(RunsTestCase):
         self.imported("code\nART\n", "c.csv", "remove")
         self.ask(kind="faculties", key="ART")
         self.assertRegex(self.plain(), "ART Removed Faculty Processor Removed ")
+        self.assertNotIn("It was there before that", self.plain())
+        self.site["faculties"].addFaculty(createObject("waeup.Faculty", "OLD", "Old"))
+        transaction.commit()
+        self.ask(kind="faculties", key="OLD")
+        self.assertIn("No import is known to have changed this object", self.plain())
+        self.imported("code,title\nOLD,New\n", "d.csv")
+        self.ask(kind="faculties", key="OLD")
+        self.assertIn("It was there before that. How it came to be is not known.", self.plain())
 
     def test_pages_of_entries_and_of_rows(self) -> None:
         number = 2 * ROWS + 5

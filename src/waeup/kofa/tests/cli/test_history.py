@@ -88,7 +88,7 @@ class HistoryTests(RunCase):
 
     def test_what_is_refused(self) -> None:
         self.assert_refused("There is no object with the key 'NO'", "history", "faculties", "NO")
-        self.assert_refused("There is no processor 'fac'", "history", "fac", "SCI")
+        self.assert_refused("There is no kind of objects 'fac'", "history", "fac", "SCI")
         self.assert_refused("have the key 'SCI'", "history", "faculties", "SCI", "--which", "2")
         self.assert_refused("There is no run 'nothing'", "runs", "nothing", "--rows")
         self.assertIn("Name the run", kofactl("runs", "--rows").err)

@@ -6,6 +6,8 @@ from unittest import mock
 import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from zope.event import notify
+from zope.lifecycleevent import ObjectModifiedEvent
 
 from waeup.kofa.conversion import Mapping
 from waeup.kofa.errors import NoSuchItem, NotAllowed
@@ -14,7 +16,7 @@ from waeup.kofa.importing.history import MOST, Mark, marker, marks_of
 from waeup.kofa.jobs import recovery
 from waeup.kofa.jobs.apart import in_own_thread
 from waeup.kofa.jobs.record import utc_now
-from waeup.kofa.tests.jobs.lives import TownTestCase, failing_at, few_rows
+from waeup.kofa.tests.jobs.lives import TownTestCase, failing_at, few_rows, one_at_once
 from waeup.kofa.tests.jobs.portal import OTHER, SITE, USER
 from waeup.kofa.university.faculty import Faculty
 
@@ -339,12 +341,19 @@ class Found(HistoryTestCase):
         kinds = {kind.name: kind for kind in self.ask(lambda o: o.history_kinds())}
         self.assertEqual(kinds["facultyprocessor"].names, ("facultyprocessor", "faculties"))
         self.assertEqual(kinds["facultyprocessor"].keys, ("code",))
-        with self.assertRaisesRegex(NoSuchItem, "no processor 'faculty'"):
+        with self.assertRaisesRegex(NoSuchItem, "no kind of objects 'faculty'"):
             self.history(kind="faculty")
 
     def test_a_key_that_nothing_has(self):
         with self.assertRaisesRegex(NoSuchItem, "no object with the key 'F9'.*'code'"):
             self.history("F9")
+
+    def test_a_kind_without_an_exporter(self):
+        self.faculties("OLD1,One")
+        with one_at_once():
+            self.assertEqual(self.history("OLD1", "oneatonce").total, 1)
+            with self.assertRaisesRegex(NoSuchItem, "no object"):
+                self.history("NO", "oneatonce")
 
     def test_other_keys(self):
         self.imported("studentprocessor", "update", "student_id,firstname", "S1,Ann")
@@ -402,6 +411,23 @@ class Found(HistoryTestCase):
         self.assertEqual(self.history(user="carl").total, 1)
         kinds = self.ask(lambda o: o.history_kinds(), "carl")
         self.assertNotIn("userprocessor", [kind.name for kind in kinds])
+
+    def test_who_may_only_export(self):
+        id = self.faculties("OLD1,One")
+
+        def exporter(site):
+            site["users"]["dora"].roles = ["waeup.ExportManager"]
+            notify(ObjectModifiedEvent(site["users"]["dora"]))
+
+        self.change(exporter)
+        kinds = [kind.name for kind in self.ask(lambda o: o.history_kinds(), "dora")]
+        self.assertIn("facultyprocessor", kinds)
+        self.assertNotIn("userprocessor", kinds)
+        (entry,) = self.history(user="dora").entries
+        self.assertEqual(entry.is_run, False)
+        self.assertEqual(changes_told(entry.changes), ["title: Old faculty 1 -> One"])
+        with self.assertRaises(NotAllowed):
+            self.ask(lambda o: o.done_rows(id), "dora")
 
     def test_who_may_see_the_run(self):
         id = self.faculties("OLD1,One")
