@@ -28,9 +28,7 @@ PAGE = 1000
     metavar="LEVEL",
     help="Lines of this level, or a worse one: INFO, WARNING, ERROR.",
 )
-@click.option(
-    "--since", default="", metavar="TIME", help="From this day or time on."
-)
+@click.option("--since", default="", metavar="TIME", help="From this day or time on.")
 @click.option("--until", default="", metavar="TIME", help="Up to this day or time.")
 @click.option("--newest", is_flag=True, help="Begin with the newest line.")
 @click.option("--limit", type=click.IntRange(min=0), default=0, help="Lines at most; 0 for all.")
@@ -46,16 +44,18 @@ def logs(
     start: int,
     **options: Any,
 ) -> None:
-    """List the logs, or search one of them and its backups, or all.
+    """List the logs, or search one of them and its backups, or all of them.
 
     EXPRESSION is a regular expression in the syntax of RE2; without it all lines are shown that
-    fit the options.  The oldest line comes first.  A TIME is 2026-01-31, or '2026-01-31 10:00'.
+    fit the options.  Options without NAME search all logs.  The oldest line comes first.  A TIME
+    is 2026-01-31, or '2026-01-31 10:00'.
 
     \b
     kofactl logs
     kofactl logs datacenter.log
     kofactl logs datacenter.log 'admin - .*students' --limit 20
-    kofactl logs --all --officer ann --contains students.csv --newest
+    kofactl logs --officer ann --contains students.csv --newest
+    kofactl logs --all 'K1000[0-9]' --since 2026-01-31
     """
     from waeup.kofa.cli.session import session
 
@@ -63,10 +63,10 @@ def logs(
         if expression is not None:
             raise click.UsageError("With --all there is no NAME. Give one expression at most.")
         name, expression = "", name
+    elif name is None and (limit or start or any(options.values())):
+        everywhere, name = True, ""
     with session(settings) as operations:
         if name is None:
-            if limit or start or any(options.values()):
-                raise click.UsageError("Name the log to search, or add --all.")
             _show_list(settings, operations)
             return
         found = _pages(operations, name, expression or "", options)

@@ -79,15 +79,15 @@ class FoundLine(NamedTuple):
 
 
 class _Step(NamedTuple):
-    """How far a log was read: up to `offset` in the file number `index`, with a line or without.
+    """How far a log was read: up to `offset` in the file number `file`, with a line or without.
 
-    All that is read later has a time behind `key`, in the direction of reading.  Index -1:
+    All that is read later has a time behind `key`, in the direction of reading.  File -1:
     there is nothing more.
     """
 
     key: bytes
     line: bytes | None
-    index: int
+    file: int
     offset: int
 
 
@@ -151,7 +151,7 @@ class Look:
         # Whichever log is behind the others in time is read next.
         merged = heapq.merge(*streams, key=lambda item: item[1].key, reverse=self._newest)
         for name, step in merged:
-            self._places[name] = step.index, step.offset
+            self._places[name] = step.file, step.offset
             if step.key[:1].isdigit():
                 self.reached = step.key[:19].decode("ascii")
             if step.line is None:

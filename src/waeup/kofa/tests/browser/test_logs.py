@@ -9,10 +9,13 @@ from unittest import mock
 from urllib.parse import urlencode
 
 import transaction
+from zope.authentication.interfaces import IAuthentication
+from zope.component import getUtility
 
 from waeup.kofa.browser import logs as logs_views
 from waeup.kofa.browser.loglines import SHOWN
 from waeup.kofa.browser.streaming import Streamed
+from waeup.kofa.configuration import ensure_configuration
 from waeup.kofa.conversion import Mapping
 from waeup.kofa.errors import StorageFault
 from waeup.kofa.journal import Look
@@ -196,8 +199,6 @@ class SearchTest(LogsTestCase):
 
     def test_times_are_those_of_the_portal(self) -> None:
         transaction.begin()
-        from waeup.kofa.configuration import ensure_configuration
-
         ensure_configuration(self.site).time_zone = "Asia/Tokyo"
         transaction.commit()
         offset = BEGIN.astimezone().utcoffset()
@@ -355,7 +356,7 @@ class PagesTest(LogsTestCase):
 
     def test_the_page_begins_before_the_search_is_over(self) -> None:
         """Nothing is read before the beginning was sent, and nothing more when nobody reads."""
-        read = []
+        read: list[Any] = []
 
         def steps(look: Look) -> Any:
             for step in original(look):
@@ -468,9 +469,6 @@ class MentionTest(LogsTestCase):
 
     def run_it(self, user: str = "zope.mgr") -> Any:
         """Import a file; return the run."""
-        from zope.authentication.interfaces import IAuthentication
-        from zope.component import getUtility
-
         transaction.begin()
         principal = getUtility(IAuthentication).getPrincipal(user)
         operations = Operations(self.site, principal)

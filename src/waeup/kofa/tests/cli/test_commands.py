@@ -332,8 +332,50 @@ class LogTests(PortalCase):
         (line,) = self.ask("logs", "datacenter.log", "--start=1", "--limit=1")
         self.assertIn("b_admin", line)
 
+    def test_lines_are_chosen_by_more_than_an_expression(self) -> None:
+        log = ("logs", "datacenter.log")
+        for options, number in (
+            (["--officer", "admin"], 2),
+            (["--officer", "adm"], 0),
+            (["--contains", "b_admin.csv"], 1),
+            (["--contains", "b_admin?csv"], 0),
+            (["UPLOADED: a", "--ignore-case"], 1),
+            (["UPLOADED: a"], 0),
+            (["--level", "warning"], 0),
+            (["--since", "2001-01-01", "--until", "2100-01-01 10:00"], 2),
+            (["--since", "2100-01-01"], 0),
+            (["--until", "2001-01-01"], 0),
+        ):
+            with self.subTest(options):
+                self.assertEqual(len(self.ask(*log, *options)), number)
+        self.assertRegex(self.ask(*log, "--newest", "--limit=1")[0], "b_admin")
+        self.assert_refused("'soon' is no time", *log, "--since", "soon")
+
+    def test_all_logs_are_searched_in_the_order_of_time(self) -> None:
+        found = self.ask("logs", "--all", "admin.csv$")
+        self.assertEqual({line["log"] for line in found}, {"datacenter.log"})
+        self.assertEqual(len(found), 2)
+        self.assertRegex(
+            kofactl("logs", "--all", "--contains", "a_admin").out, "^datacenter.log: .*a_admin.csv"
+        )
+        self.assertNotIn("payments", kofactl("logs", "--all").out)
+
+    def test_options_without_a_log_search_all(self) -> None:
+        self.assertEqual(len(self.ask("logs", "--officer", "admin", "--contains", "a_admin")), 1)
+        answer = kofactl("logs", "main.log", "x", "--all")
+        self.assertEqual(answer.code, 2)
+        self.assertIn("With --all there is no NAME", answer.err)
+
+    def test_lines_come_page_by_page(self) -> None:
+        with mock.patch("waeup.kofa.cli.logs.PAGE", 1):
+            self.assertEqual(len(self.ask("logs", "datacenter.log")), 2)
+            (line,) = self.ask("logs", "datacenter.log", "--start=1")
+            self.assertIn("b_admin", line)
+            self.assertEqual(len(self.ask("logs", "datacenter.log", "--newest")), 2)
+
     def test_an_expression_that_is_none_is_refused(self) -> None:
         self.assert_refused("Invalid query string", "logs", "datacenter.log", "*")
+        self.assert_refused("before this stands nothing", "logs", "datacenter.log", "*")
 
     def test_a_log_that_does_not_exist_is_refused_with_those_there_are(self) -> None:
         words = "There is no log 'nothere'. There are: .*datacenter.log"

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from itertools import count, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 from unittest import mock
 
 from hypothesis import example, given, settings
@@ -54,23 +55,23 @@ class Logs(unittest.TestCase):
             if path.exists():
                 path.rename(Path(self.folder, f"{name}.{number + 1}"))
 
-    def look(self, *names: str, place: str = "", newest: bool = True, **options: object) -> Look:
+    def look(self, *names: str, place: str = "", newest: bool = True, **options: Any) -> Look:
         """Look through logs; options are those of `Wanted` and of `Look`."""
         asked = {key: options.pop(key) for key in list(options) if key in Wanted.__annotations__}
         return Look(
             self.folder,
             names or ("my.log",),
-            Wanted(**asked),  # type: ignore[arg-type]
+            Wanted(**asked),
             place=place,
             newest=newest,
-            **options,  # type: ignore[arg-type]
+            **options,
         )
 
-    def found(self, *names: str, **options: object) -> list[str]:
+    def found(self, *names: str, **options: Any) -> list[str]:
         """Return what lines say, without their times."""
         return [each.text.rpartition(" - ")[2] for each in self.look(*names, **options)]
 
-    def pages(self, *names: str, between: object = None, **options: object) -> list[str]:
+    def pages(self, *names: str, between: Any = None, **options: Any) -> list[str]:
         """Return the lines of all pages."""
         texts: list[str] = []
         place = ""
@@ -115,7 +116,7 @@ class WantedTest(Logs):
             line_of(5, "Uploaded: b - list (1).csv - ann - x", "bob", "ERROR"),
         )
 
-        def seconds(**asked: object) -> list[str]:
+        def seconds(**asked: Any) -> list[str]:
             return [each.text[17:19] for each in self.look(newest=False, **asked)]
 
         self.assertEqual(seconds(contains="list (1).csv"), ["01", "02", "03", "05"])
@@ -134,7 +135,7 @@ class WantedTest(Logs):
 
     def test_times_go_from_the_first_to_before_the_second(self) -> None:
         self.write("my.log", *(line_of(n) for n in range(10)), "no time\n", line_of(10))
-        window = {"since": "2026-01-31 10:00:03", "until": "2026-01-31 10:00:05"}
+        window: dict[str, Any] = {"since": "2026-01-31 10:00:03", "until": "2026-01-31 10:00:05"}
         for newest in (True, False):
             found = sorted(self.found(newest=newest, **window))
             self.assertEqual(found, ["message 3", "message 4"])
@@ -166,7 +167,7 @@ class WantedTest(Logs):
     def test_clocks_that_are_put_back_hide_no_line(self) -> None:
         seconds = [*range(7200), *range(3600, 10_800)]
         self.write("my.log", *(line_of(n, f"number {i}") for i, n in enumerate(seconds)))
-        window = {"since": "2026-01-31 11:00:00", "until": "2026-01-31 11:00:01"}
+        window: dict[str, Any] = {"since": "2026-01-31 11:00:00", "until": "2026-01-31 11:00:01"}
         self.assertEqual(sorted(self.found(**window)), ["number 3600", "number 7200"])
         self.assertEqual(self.found(newest=False, **window), ["number 3600", "number 7200"])
 
