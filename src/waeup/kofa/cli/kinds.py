@@ -9,6 +9,7 @@ from waeup.kofa.cli.finding import named
 from waeup.kofa.cli.screen import is_terminal, say, say_json, show_table
 from waeup.kofa.cli.settings import Settings, common_options, pass_settings
 from waeup.kofa.errors import NameTaken, Refused
+from waeup.kofa.i18n import english
 
 if TYPE_CHECKING:
     from waeup.kofa.operations import KindInfo
@@ -121,7 +122,8 @@ def _as_dict(kind: "KindInfo") -> dict[str, object]:
             {
                 "name": column.name,
                 "title": str(column.title),
-                "type": str(column.kind),
+                "type": column.type,
+                "kind": english(column.kind),
                 "required": list(column.required),
                 "key": column.is_key,
                 "choices": {token: str(title) for token, title in column.choices},
@@ -149,7 +151,7 @@ def _show_columns(kind: "KindInfo") -> None:
                 column.name,
                 "key" if column.is_key else "",
                 column.title,
-                column.kind,
+                english(column.kind),
                 ", ".join(column.required),
                 _allowed(column.choices),
                 column.example,

@@ -27,15 +27,16 @@ _IMPORT = "waeup.importData"
 class KindColumn:
     """A column of a kind of objects.
 
-    `name` is what it is called in tables, `kind` its type in plain words, `required` are the
-    modes that need it, `is_key` says that it tells which object is meant.  `source` is the name
-    of the source of its values (`SourceInfo`), '' where any text of its type goes; there are
-    `choices` of them.  `example` is a cell that an import accepts.
+    `name` is what it is called in tables, `kind` its type in plain words, and `type` the class of
+    its field.  `required` are the modes that need it, `is_key` says that it tells which object is
+    meant.  `source` is the name of the source of its values (`SourceInfo`), '' where any text of
+    its type goes; `choices` are these values.  `example` is a cell that an import accepts.
     """
 
     name: str
     title: str
     kind: str
+    type: str
     required: tuple[str, ...]
     is_key: bool
     is_secret: bool
@@ -97,7 +98,9 @@ class KindOperations(Acting):
     def sources(self) -> list[SourceInfo]:
         """List the values that are allowed in columns, each source once, sorted by title."""
         self._require(MANAGE)
-        return sorted(self._all_sources().found(), key=lambda source: (str(source.title), source.name))
+        return sorted(
+            self._all_sources().found(), key=lambda source: (str(source.title), source.name)
+        )
 
     def _kind_info(self, name: str, processor: Any, sources: "_Sources") -> KindInfo:
         return KindInfo(
@@ -112,7 +115,9 @@ class KindOperations(Acting):
             may=self.may(_IMPORT) and self.may(processor.permission),
         )
 
-    def _kind_columns(self, kind: str, processor: Any, sources: "_Sources") -> Iterator[KindColumn]:
+    def _kind_columns(
+        self, kind: str, processor: Any, sources: "_Sources"
+    ) -> Iterator[KindColumn]:
         fields = getFields(processor.iface)
         for name in processor.available_fields:
             field = fields.get(name)
@@ -121,6 +126,7 @@ class KindOperations(Acting):
                 name=name,
                 title=_plain_name(name) if words is None else words.title,
                 kind="text" if words is None else words.kind,
+                type="TextLine" if field is None else type(field).__name__,
                 required=tuple(mode for mode in processor.modes if name in processor.req[mode]),
                 is_key=name in processor.location_fields,
                 is_secret=field is not None and IPassword.providedBy(field),
