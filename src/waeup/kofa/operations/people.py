@@ -52,16 +52,12 @@ class PeopleOperations(Acting):
         for name, account in sorted(self.site["users"].items()):
             for role in account.roles:
                 holders[role].append(name)
-        return [
-            RoleInfo(
-                role.id,
-                str(role.title),
-                tuple(permissions_of(role.id)),
-                tuple(holders[role.id]),
-                not roles_beyond(self.may, [role.id]),
-            )
-            for role in get_waeup_roles()
-        ]
+        return [self._role_info(role, holders[role.id]) for role in get_waeup_roles()]
+
+    def runs_under_way(self, name: str) -> int:
+        """Return how many runs act with the rights of an account, or are going to."""
+        self._require(USERS)
+        return sum(run.is_active and run.user == name for run in self.datacenter.runs)
 
     def add_user(
         self,
@@ -144,11 +140,11 @@ class PeopleOperations(Acting):
     def suspend_user(self, name: str, version: str | None = None) -> None:
         """Let nobody log in with an account, nor go on with its sessions."""
         self._require(USERS)
-        account = self._changeable(name, version)
         if name == self.principal.id:
             raise Refused(
                 _("You cannot suspend your own account. Let another administrator do it.")
             )
+        account = self._changeable(name, version)
         if account.suspended:
             return
         self.site["users"].lose_administrator(account)
@@ -176,11 +172,11 @@ class PeopleOperations(Acting):
     def remove_user(self, name: str, version: str | None = None) -> None:
         """Remove a user account."""
         self._require(USERS)
-        account = self._changeable(name, version)
         if name == self.principal.id:
             raise Refused(
                 _("You cannot remove your own account. Let another administrator do it.")
             )
+        account = self._changeable(name, version)
         self.site["users"].lose_administrator(account)
         del self.site["users"][name]
         self._tell("User removed: %s", name)
@@ -190,6 +186,15 @@ class PeopleOperations(Acting):
     def own_account(self) -> UserInfo:
         """Return the account of the person; raises `NoSuchItem` for who has none here."""
         return self._user_info(self._own())
+
+    def own_roles(self) -> list[RoleInfo]:
+        """List the portal-wide roles of the own account, with what they allow."""
+        account = self._own()
+        return [
+            self._role_info(role, [account.name])
+            for role in get_waeup_roles()
+            if role.id in account.roles
+        ]
 
     def change_own_account(
         self, values: Mapping[str, Any], version: str | None = None
@@ -249,6 +254,15 @@ class PeopleOperations(Acting):
             tuple(account.log_ins),
             self.may(USERS) and not roles_beyond(self.may, account.roles),
             _version(account),
+        )
+
+    def _role_info(self, role: Any, holders: Iterable[str]) -> RoleInfo:
+        return RoleInfo(
+            role.id,
+            str(role.title),
+            tuple(permissions_of(role.id)),
+            tuple(holders),
+            not roles_beyond(self.may, [role.id]),
         )
 
     def _account(self, name: str) -> Any:
