@@ -330,7 +330,7 @@ class Import3(PartedStep):
     def named(self, field: str) -> str:
         """Return what a field is called: title and name, marked if it must be filled."""
         info = self.fields_by_name.get(field)
-        title = info.title if info is not None else ""
+        title = self.words(info.title) if info is not None else ""
         mark = " *" if field in self._required else ""
         return f"{title} ({field}){mark}" if title and title != field else f"{field}{mark}"
 
@@ -339,7 +339,8 @@ class Import3(PartedStep):
         info = self.fields_by_name.get(field or "")
         if info is None:
             return ""
-        parts = [info.kind[:1].upper() + info.kind[1:], info.description.rstrip(".")]
+        kind, description = self.words(info.kind), self.words(info.description)
+        parts = [kind[:1].upper() + kind[1:], description.rstrip(".")]
         text = ". ".join(part for part in parts if part) + "."
         if info.example and not info.choices:
             text += f" {self.words(_('For example'))}: {info.example}"

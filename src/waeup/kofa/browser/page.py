@@ -21,8 +21,9 @@ from zope.session.interfaces import IClientIdManager
 
 from waeup.kofa.authentication import must_choose_password
 from waeup.kofa.browser import tokens
-from waeup.kofa.browser.language import language_of, zone_of_portal
+from waeup.kofa.browser.language import language_of
 from waeup.kofa.browser.navigation import TABS
+from waeup.kofa.configuration import zone_of_portal
 from waeup.kofa.errors import (
     ConfirmationNeeded,
     InvalidName,
@@ -172,6 +173,10 @@ class Door(grok.View):
     def words(self, text: Any) -> str:
         """Return a text, a number, or what a refusal says in the language of the person."""
         return domain.say(text, preferred_tag(self.request))
+
+    def phrase(self, text: str, **mapping: Any) -> str:
+        """Return a text that a template cannot mark, such as one of an attribute with names."""
+        return self.words(_(text, mapping=mapping))
 
     def recognized(self, english: str) -> str:
         """Return a reason that is kept in English in the language of the person."""

@@ -10,6 +10,7 @@ from datetime import date
 from typing import Any
 
 from zope import schema
+from zope.i18nmessageid import Message
 from zope.schema.interfaces import ICollection, IPassword
 
 from waeup.kofa.conversion.cells import guard
@@ -18,6 +19,7 @@ from waeup.kofa.conversion.converters import converter_for
 from waeup.kofa.conversion.fields import FormattedDate, PhoneNumber
 from waeup.kofa.conversion.plan import FieldPlan
 from waeup.kofa.errors import MappingError
+from waeup.kofa.i18n import MessageFactory as _
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ class Explanation:
     """A field in plain words.
 
     `kind` is its type.  `allowed` are token and title of all values that there are, empty where
-    there are no bounds.  `example` is a cell that an import accepts, or empty where none was
+    there are no bounds.  Titles, kind and description are messages.  `example` is a cell that an import accepts, or empty where none was
     found; that of a password is empty, lest it be taken.
     """
 
@@ -41,7 +43,7 @@ def explain(field: Any, context: Any = None) -> Explanation:
     try:
         plan = FieldPlan(field, context)
     except MappingError:
-        return Explanation(_line(field.title), "no cell can fill it; leave it out")
+        return Explanation(_line(field.title), _("no cell can fill it; leave it out"))
     return Explanation(
         _line(field.title),
         _kind(plan.field),
@@ -52,7 +54,7 @@ def explain(field: Any, context: Any = None) -> Explanation:
 
 
 def _line(text: Any) -> str:
-    return " ".join(str(text).split())
+    return text if isinstance(text, Message) else " ".join(str(text).split())
 
 
 def allowed_values(field: Any) -> dict[str, str]:
@@ -61,7 +63,7 @@ def allowed_values(field: Any) -> dict[str, str]:
     Empty where there are no bounds, or nobody can list them.
     """
     if isinstance(field, schema.Bool):
-        return {"1": "yes", "0": "no"}
+        return {"1": _("yes"), "0": _("no")}
     if ICollection.providedBy(field) and field.value_type is not None:
         return allowed_values(field.value_type)
     converter = converter_for(field)
@@ -70,38 +72,44 @@ def allowed_values(field: Any) -> dict[str, str]:
 
 #: Classes of fields, the narrower ones first, and what they are in plain words.
 _KINDS: tuple[tuple[Any, str], ...] = (
-    (schema.Password, "password; what is kept is its hash"),
-    (PhoneNumber, "phone number"),
-    (schema.Choice, "one of the allowed values"),
-    (schema.Bool, "yes or no, as 1 or 0"),
-    (schema.Int, "whole number"),
-    (schema.Decimal, "number"),
-    (schema.Float, "number"),
-    (schema.Datetime, "date with time"),
-    (schema.Date, "date"),
-    (schema.ASCIILine, "text of plain ASCII characters in one line"),
-    (schema.ASCII, "text of plain ASCII characters"),
-    (schema.TextLine, "text in one line"),
+    (schema.Password, _("password; what is kept is its hash")),
+    (PhoneNumber, _("phone number")),
+    (schema.Choice, _("one of the allowed values")),
+    (schema.Bool, _("yes or no, as 1 or 0")),
+    (schema.Int, _("whole number")),
+    (schema.Decimal, _("number")),
+    (schema.Float, _("number")),
+    (schema.Datetime, _("date with time")),
+    (schema.Date, _("date")),
+    (schema.ASCIILine, _("text of plain ASCII characters in one line")),
+    (schema.ASCII, _("text of plain ASCII characters")),
+    (schema.TextLine, _("text in one line")),
 )
 
 
 def _kind(field: Any) -> str:
     """Return the type of `field` in plain words, with its bounds."""
     if ICollection.providedBy(field):
-        element = "" if field.value_type is None else f", each {_kind(field.value_type)}"
-        return f"list in brackets{element}"
-    words = next((words for kind, words in _KINDS if isinstance(field, kind)), "text")
+        if field.value_type is None:
+            return _("list in brackets")
+        element = _kind(field.value_type)
+        return _("list in brackets, each ${kind}", mapping={"kind": element})
+    words = next((words for kind, words in _KINDS if isinstance(field, kind)), _("text"))
     if IPassword.providedBy(field):
         return words
     low, high = getattr(field, "min", None), getattr(field, "max", None)
     if low is not None and high is not None:
-        words += f", {low} to {high}"
+        bounds = {"kind": words, "low": low, "high": high}
+        words = _("${kind}, ${low} to ${high}", mapping=bounds)
     elif low is not None:
-        words += f", {low} or more"
+        words = _("${kind}, ${low} or more", mapping={"kind": words, "low": low})
     elif high is not None:
-        words += f", {high} or less"
+        words = _("${kind}, ${high} or less", mapping={"kind": words, "high": high})
     longest = getattr(field, "max_length", None)
-    return words if longest is None else f"{words}, up to {longest} characters"
+    if longest is None:
+        return words
+    mapping = {"kind": words, "n": longest}
+    return _("${kind}, up to ${n} characters", mapping=mapping)
 
 
 # -- examples --------------------------------------------------------------------

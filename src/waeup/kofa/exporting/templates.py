@@ -30,6 +30,7 @@ from waeup.kofa.exporting.sheets import (
 )
 from waeup.kofa.exporting.sinks import Column
 from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.i18n import english
 from waeup.kofa.tabular.unpacking.wording import NOTES_HEADER
 
 __all__ = ["FORMATS", "NOTES", "ColumnNote", "notes_of", "template"]
@@ -117,12 +118,12 @@ def _note(name: str, field: Any, processor: Any, context: Any) -> ColumnNote:
     words = explain(field, context)
     return ColumnNote(
         name,
-        words.title,
-        words.kind,
+        english(words.title),
+        english(words.kind),
         required,
-        words.allowed,
+        tuple((token, english(title)) for token, title in words.allowed),
         words.example,
-        words.description,
+        english(words.description),
     )
 
 

@@ -266,7 +266,7 @@ def _describe(name: str, processor: Any) -> ProcessorInfo:
             FieldInfo(
                 name=field,
                 type=type(fields[field]).__name__ if field in fields else "TextLine",
-                title=str(fields[field].title) if field in fields else "",
+                title=fields[field].title if field in fields else "",
                 required=field in required,
                 secret=IPassword.providedBy(fields.get(field)),
             )

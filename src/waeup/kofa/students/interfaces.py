@@ -19,7 +19,7 @@ from waeup.kofa.users.interfaces import is_email
 
 _STUDENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 
-GENDERS = choices([("m", "male"), ("f", "female")], _("Genders"))
+GENDERS = choices([("m", _("male")), ("f", _("female"))], _("Genders"))
 
 
 def is_student_id(text: str) -> bool:

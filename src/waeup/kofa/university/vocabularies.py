@@ -67,7 +67,13 @@ COURSE_LEVELS = choices(
     [
         (0, _("N/A")),
         (10, _("Pre-Studies Level")),
-        *((level, f"Year {level // 100} ({level} Level)") for level in range(100, 1000, 100)),
+        *(
+            (
+                level,
+                _("Year ${year} (${level} Level)", mapping={"year": level // 100, "level": level}),
+            )
+            for level in range(100, 1000, 100)
+        ),
         (999, _("Postgraduate Level")),
         (1000, _("PGD Year 1 (1000 Level)")),
     ],

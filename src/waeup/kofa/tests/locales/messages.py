@@ -25,6 +25,8 @@ TEMPLATE = FOLDER / f"{DOMAIN}.pot"
 _SPEAK_ENGLISH = ("tests", "testing.py", "cli")
 #: Names that a file gives to what marks texts, and how many texts a call of it holds.
 _MARKS = {"_": 1, "counted": 2}
+#: A text in an expression of a template: ``view.phrase('Choose ${title}', title=...)``.
+_PHRASE = re.compile(r"view\.phrase\('([^']+)'")
 _NAMES = re.compile(r"\$\{(\w+)\}")
 
 
@@ -83,7 +85,8 @@ def texts_of_page(path: Path) -> list[str]:
     if set(engine.catalog) - {DOMAIN}:
         raise ValueError(f"{path}: texts outside of i18n:domain")
     # zope.tal gives each text a position, which is its place.
-    return sorted(map(str, found), key=lambda text: min(at for _file, at in found[text]))
+    texts = sorted(map(str, found), key=lambda text: min(at for _file, at in found[text]))
+    return texts + _PHRASE.findall(path.read_text("utf-8"))
 
 
 class _Nowhere:
