@@ -7,13 +7,16 @@ The dotted name of the class is a database format.
 """
 
 from collections.abc import Mapping  # noqa: F401  (in a type comment)
-from datetime import datetime  # noqa: F401  (in a type comment)
+from datetime import (
+    datetime,  # noqa: F401  (in a type comment)
+    tzinfo,
+)
 from typing import Any
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 import grok
 from zope import schema
-from zope.component import getGlobalSiteManager
+from zope.component import getGlobalSiteManager, queryUtility
 from zope.interface import Interface, implementer
 
 from waeup.kofa.i18n import MessageFactory as _
@@ -269,6 +272,12 @@ def configuration_of(site: Any) -> Configuration:
     """Return the settings of a portal; one of before has what was usual."""
     found: Configuration | None = site.get("configuration")
     return Configuration() if found is None else found
+
+
+def zone_of_portal() -> tzinfo | None:
+    """Return the time zone of the portal; None for that of the server."""
+    name = queryUtility(IDataCenterConfig, default={}).get("time_zone")
+    return ZoneInfo(name) if name else None
 
 
 def ensure_configuration(site: Any) -> Configuration:

@@ -5,20 +5,17 @@ page.  What the browser prefers also tells the country, which numbers and times 
 """
 
 import re
-from datetime import tzinfo
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import grok
 from zope.authentication.interfaces import IUnauthenticatedPrincipal
-from zope.component import queryUtility
 from zope.component.hooks import getSite
 from zope.i18n.interfaces import ITranslationDomain, IUserPreferredLanguages
 from zope.publisher.browser import BrowserLanguages
 from zope.publisher.interfaces.browser import IBrowserRequest
 
 from waeup.kofa.i18n import DOMAIN, LANGUAGES
-from waeup.kofa.interfaces import IDataCenterConfig, IUniversity
+from waeup.kofa.interfaces import IUniversity
 from waeup.kofa.locales.catalogs import domain, preferred_tag
 
 #: What keeps the choice of who has not logged in, for a year.
@@ -95,12 +92,6 @@ def keep_language(request: Any, language: str) -> None:
 def language_of(request: Any) -> str:
     """Return the language that the answer to a request is written in."""
     return _language(preferred_tag(request))
-
-
-def zone_of_portal() -> tzinfo | None:
-    """Return the time zone of the portal; None for that of the server."""
-    name = queryUtility(IDataCenterConfig, default={}).get("time_zone")
-    return ZoneInfo(name) if name else None
 
 
 def _language(tag: str) -> str:

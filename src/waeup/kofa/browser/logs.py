@@ -21,11 +21,12 @@ from waeup.kofa.browser.datacenter import DataCenterPage
 from waeup.kofa.browser.loglines import LineWriter, linker
 from waeup.kofa.browser.page import Crumb, status_of
 from waeup.kofa.browser.streaming import StreamedPage
+from waeup.kofa.configuration import zone_of_portal
 from waeup.kofa.errors import InvalidExpression, KofaError, NotAllowed, Refused
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.journal import Expression, FoundLine, Look
 from waeup.kofa.locales.catalogs import preferred_tag
-from waeup.kofa.operations.logs import FindMentions, zone_of_portal
+from waeup.kofa.operations.logs import FindMentions
 
 #: Lines of a page, and seconds of a search at most.
 LINES, SECONDS = 200, 10

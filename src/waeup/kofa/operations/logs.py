@@ -5,19 +5,18 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import datetime, timedelta, timezone
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from zope.authentication.interfaces import IAuthentication
-from zope.component import getUtility, queryUtility
+from zope.component import getUtility
 from zope.traversing.api import getPath
 
 from waeup.kofa import journal
+from waeup.kofa.configuration import zone_of_portal
 from waeup.kofa.datacenter import PENDING_SUFFIXES
 from waeup.kofa.errors import NoSuchItem, Refused
 from waeup.kofa.i18n import MessageFactory as _
-from waeup.kofa.interfaces import IDataCenterConfig
 from waeup.kofa.jobs.connection import open_portal
 from waeup.kofa.logger import RUN_MARK
 from waeup.kofa.operations.acting import MANAGE
@@ -216,12 +215,6 @@ class LogOperations(RunOperations):
                 self._existing(name, folder)
                 return os.path.join(folder, name)
         return None
-
-
-def zone_of_portal() -> tzinfo | None:
-    """Return the time zone of the portal; None for that of the server."""
-    name = queryUtility(IDataCenterConfig, default={}).get("time_zone")
-    return ZoneInfo(name) if name else None
 
 
 def _names_in(line: str) -> Iterator[tuple[int, int, str]]:
