@@ -97,6 +97,10 @@ class DataCenterPage(Page):
             return run.target
         return self.processor_title(run.processor)
 
+    def kind_link(self, kind: str, column: str = "") -> str:
+        """Return the address of what is said of a kind of data, or of one of its columns."""
+        return self.link("processors", name=kind) + (f"#{kind}-{column}" if column else "")
+
     def run_link(self, run: RunInfo) -> str:
         """Return the address of the page of a run."""
         # A move is shown where it is ordered.

@@ -1,7 +1,7 @@
 """What can be imported: each kind of data with its columns, and the values that are allowed.
 
 Addresses of Kofa 1.9 lead here.  ``#kind-column`` and ``#source`` are places on the pages, for
-links from elsewhere (`column_anchor`).
+links from elsewhere (`DataCenterPage.kind_link`).
 """
 
 from collections.abc import Iterator
@@ -35,11 +35,6 @@ class FoundColumn(NamedTuple):
     column: KindColumn
 
 
-def column_anchor(kind: str, column: str) -> str:
-    """Return the place of a column on the page of kinds."""
-    return f"{kind}-{column}"
-
-
 class KindsPage(DataCenterPage):
     """A page about kinds of data; ``q`` is searched for."""
 
@@ -47,7 +42,6 @@ class KindsPage(DataCenterPage):
 
     tab = "kinds"
     mode_title = staticmethod(mode_title)
-    column_anchor = staticmethod(column_anchor)
 
     @property
     def asked(self) -> str:
@@ -58,10 +52,6 @@ class KindsPage(DataCenterPage):
         """Tell whether all words that are searched for are in some texts."""
         text = " ".join(self.words(each) for each in texts).casefold()
         return all(word in text for word in self.asked.casefold().split())
-
-    def column_link(self, kind: str, column: str) -> str:
-        """Return the address of a column."""
-        return f"{self.link('processors', name=kind)}#{column_anchor(kind, column)}"
 
     def source_link(self, name: str) -> str:
         """Return the address of a source."""

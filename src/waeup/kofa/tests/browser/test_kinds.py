@@ -172,6 +172,35 @@ class Values(KindsTestCase):
         self.assertIn("There is no such value.", self.plain())
 
 
+class Links(KindsTestCase):
+    """From the work to what explains it."""
+
+    def test_the_mapping_step_and_the_upload_page_lead_here(self) -> None:
+        self.open(f"{CENTER}/upload")
+        self.browser.getLink("All columns of all kinds of data").click()
+        self.assertEqual(self.browser.url, KINDS)
+        self.store("a.csv", "code,title\nART,Arts\nX,Too short\n")
+        self.open(CENTER)
+        self.browser.getControl(name="select").click()
+        self.browser.getControl(name="importer").value = ["facultyprocessor"]
+        self.browser.getControl(name="mode").value = ["create"]
+        self.browser.getControl(name="proceed").click()
+        address = self.browser.url
+        self.browser.getLink("What goes into each field").click()
+        self.assertEqual(self.browser.url, f"{KINDS}?name=facultyprocessor")
+        self.open(address)
+        self.browser.getControl(name="proceed").click()
+        self.browser.getControl(name="check").click()
+        FunctionalLayer.work_off_runs()
+        self.open(self.browser.url)
+        (link,) = re.findall(
+            r'href="([^"]*group=[^"]*)"[^>]*>(?:(?!</a>).)*code', self.page, re.S
+        )[:1]
+        self.open(link.replace("&amp;", "&"))
+        self.browser.getLink("What goes into this column").click()
+        self.assertEqual(self.browser.url, f"{KINDS}?name=facultyprocessor#facultyprocessor-code")
+
+
 class Addresses(KindsTestCase):
     """Addresses of Kofa 1.9, and who may open them."""
 
