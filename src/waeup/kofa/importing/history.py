@@ -24,7 +24,8 @@ RETURNED, RESTORED = "returned", "restored"
 #: Marks that an object keeps: its first one, and the newest.
 MOST = 100
 
-#: Operation, run, number of the row, seconds since the epoch.
+#: Operation, run, number of the row, seconds since the epoch.  A capital in front of all says that
+#: the marks behind the first one were too many.
 _MARK = struct.Struct(">c8sII")
 _LETTERS = {CREATED: b"c", UPDATED: b"u", REMOVED: b"r", RETURNED: b"b", RESTORED: b"t"}
 _OPERATIONS = {letter: operation for operation, letter in _LETTERS.items()}
@@ -65,11 +66,9 @@ def marker(run: str) -> Marker:
         obj._p_changed = True
         second = min(int(time.time()), _LAST_SECOND)
         state = obj.__dict__
-        marks = state.get(MARKS, b"") + pack(
-            _LETTERS[operation], id, min(row, _LAST_ROW), second
-        )
+        marks = state.get(MARKS, b"") + pack(_LETTERS[operation], id, min(row, _LAST_ROW), second)
         if len(marks) > MOST * _MARK.size:
-            marks = marks[: _MARK.size] + marks[2 * _MARK.size :]
+            marks = marks[:1].upper() + marks[1 : _MARK.size] + marks[2 * _MARK.size :]
         state[MARKS] = marks
 
     return mark
@@ -77,11 +76,20 @@ def marker(run: str) -> Marker:
 
 def marks_of(obj: Any) -> list[Mark]:
     """Return the marks of an object, the oldest first; loads it."""
-    if not isinstance(obj, Persistent):
-        return []
-    obj._p_activate()
-    marks = getattr(obj, "__dict__", {}).get(MARKS, b"")
     return [
-        Mark(_OPERATIONS[letter], run.hex(), row, second)
-        for letter, run, row, second in _MARK.iter_unpack(marks)
+        Mark(_OPERATIONS[letter.lower()], run.hex(), row, second)
+        for letter, run, row, second in _MARK.iter_unpack(_packed(obj))
     ]
+
+
+def is_cut(obj: Any) -> bool:
+    """Tell whether an object had more marks, behind the first one, than it keeps."""
+    return _packed(obj)[:1].isupper()
+
+
+def _packed(obj: Any) -> bytes:
+    if not isinstance(obj, Persistent):
+        return b""
+    obj._p_activate()
+    marks: bytes = getattr(obj, "__dict__", {}).get(MARKS, b"")
+    return marks

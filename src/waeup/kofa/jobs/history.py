@@ -14,7 +14,7 @@ changed it in between, and what a row has given it is not known any more.
 
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -22,9 +22,9 @@ from typing import Any, NamedTuple
 from persistent.timestamp import TimeStamp
 
 from waeup.kofa.importing.effects import Effect, serial_of
-from waeup.kofa.importing.history import MOST, Mark, marks_of
+from waeup.kofa.importing.history import RESTORED, RETURNED, Mark, is_cut, marks_of
 from waeup.kofa.importing.report import CREATED, REMOVED
-from waeup.kofa.jobs.record import IMPORT, UNDO, Run, UndoBatch
+from waeup.kofa.jobs.record import IMPORT, Run, UndoBatch
 from waeup.kofa.jobs.registry import Facts, Runs
 
 #: Removals that are looked through for an object that is gone.
@@ -69,7 +69,7 @@ class Event:
     @property
     def is_undo(self) -> bool:
         """Whether an undo has done it."""
-        return self.facts is not None and self.facts.kind == UNDO
+        return self.mark.operation in (RETURNED, RESTORED)
 
 
 class Otherwise(NamedTuple):
@@ -84,7 +84,6 @@ class Past:
 
     obj: Any
     runs: Runs
-    _undos: dict[bytes, bytes | None] = field(default_factory=dict)
 
     @cached_property
     def events(self) -> list[Event]:
@@ -94,7 +93,7 @@ class Past:
     @property
     def is_cut(self) -> bool:
         """Whether there was more than an object keeps: behind the first event some are missing."""
-        return len(self.events) == MOST
+        return is_cut(self.obj)
 
     def timeline(self) -> list[Event | Otherwise]:
         """Return all that is known, the newest first.
@@ -103,7 +102,8 @@ class Past:
         """
         found: list[Event | Otherwise] = []
         for number, event in enumerate(self.events):
-            if number and event.effect is not None and not self._is_with_former(number):
+            is_begun = number > 0 and not self._is_before_gap(number - 1)
+            if is_begun and event.effect is not None and not self._is_with_former(number):
                 other = self._otherwise(number - 1, event.effect.serial)
                 found += [] if other is None else [other]
             found.append(event)
@@ -121,7 +121,7 @@ class Past:
         at = next((n for n, each in enumerate(self.events) if each.mark == event.mark), None)
         if effect.operation == CREATED:
             given = event.run.order.mapping.fields if event.run is not None else ()
-            former = {name: None for name in given if self._is_attribute(name)}
+            former = {name: None for name in given if hasattr(self.obj, name)}
         elif effect.operation == REMOVED:
             former = {}
         else:
@@ -186,6 +186,8 @@ class Past:
             if name in effect.new or name in effect.others_new:
                 return self._default(name)
             return self._value_after(number, name)
+        if self._is_before_gap(at):
+            return _MISSING
         if self._is_last_of_batch(at) and self._state(serial_of(self.obj)) == batch.serial:
             return getattr(self.obj, name, None)
         return _MISSING
@@ -195,6 +197,8 @@ class Past:
         event, former = self.events[number], self.events[at]
         assert event.effect is not None
         assert former.batch is not None
+        if self._is_before_gap(at):
+            return False
         if event.batch is former.batch:
             return number == at + 1
         return (
@@ -202,6 +206,10 @@ class Past:
             and event.effect.serial is not None
             and self._state(event.effect.serial) == former.batch.serial
         )
+
+    def _is_before_gap(self, at: int) -> bool:
+        """Tell whether events behind this one are missing."""
+        return at == 0 and self.is_cut
 
     def _is_last_of_batch(self, at: int) -> bool:
         return at + 1 == len(self.events) or not self._is_with_former(at + 1)
@@ -245,9 +253,6 @@ class Past:
         """Return what an attribute is of which the object has none of its own."""
         value = getattr(type(self.obj), name, None)
         return None if hasattr(value, "__get__") else value
-
-    def _is_attribute(self, name: str) -> bool:
-        return hasattr(self.obj, name)
 
 
 def batch_of(run: Run, row: int) -> UndoBatch | None:

@@ -98,6 +98,15 @@ class HistoryTest(RunsTestCase):
         self.browser.open(f"{CENTER}/history")
         self.assertNotIn("User Processor", self.page)
 
+    def test_somebody_who_may_only_bring_files(self) -> None:
+        self.browser = self.log_in("waeup.DataCenterManager", name="bringer")
+        self.browser.open(f"{CENTER}/history")
+        self.assertIn("there is no history for you to see", self.plain())
+        self.assertNotIn("Show the history", self.page)
+        self.browser.raiseHttpErrors = False
+        self.ask(kind="faculties", key="SCI")
+        self.assertEqual(self.browser.headers["Status"][:3], "403")
+
     def test_a_change_by_hand_an_undo_and_a_removal(self) -> None:
         self.create("code,title\nSCI,Sciences\nART,Arts\n")
         self.site["faculties"]["SCI"].title = "By hand"

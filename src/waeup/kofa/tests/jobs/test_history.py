@@ -82,8 +82,14 @@ class Marks(HistoryTestCase):
 
     def test_the_first_one_and_the_newest_are_kept(self):
         faculty, mark = Faculty("F1", "One"), marker(RUN)
-        for row in range(1, MOST + 51):
+        mark(faculty, "created", 1)
+        for row in range(2, MOST + 1):
             mark(faculty, "updated", row)
+        self.assertFalse(history.is_cut(faculty))
+        for row in range(MOST + 1, MOST + 51):
+            mark(faculty, "updated", row)
+        self.assertTrue(history.is_cut(faculty))
+        self.assertEqual(marks_of(faculty)[0].operation, "created")
         rows = [each.row for each in marks_of(faculty)]
         self.assertEqual(rows, [1, *range(52, MOST + 51)])
 
@@ -322,7 +328,8 @@ class OneObject(HistoryTestCase):
     def test_more_than_an_object_keeps(self):
         for part in (0, 70):
             rows = [f"OLD1,Title {part + number}" for number in range(1, 71)]
-            self.faculties(*rows, name=f"t{part}.csv")
+            with few_rows(200):
+                self.faculties(*rows, name=f"t{part}.csv")
         found = self.history(limit=1000)
         self.assertTrue(found.is_cut)
         first, second = found.entries[-1], found.entries[-2]
