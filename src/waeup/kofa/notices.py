@@ -17,7 +17,7 @@ from typing import Any
 from zope.component import getUtility, queryUtility
 from zope.sendmail.interfaces import IMailDelivery
 
-from waeup.kofa.errors import InvalidSettings, Refused
+from waeup.kofa.errors import InvalidSettings, NoSuchItem, Refused
 from waeup.kofa.i18n import LANGUAGES, Number
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.interfaces import IBatchProcessor, IDataCenterConfig
@@ -47,6 +47,7 @@ _SENDING, _REJECTED = ".sending-", ".rejected-"
 class QueuedMessage:
     """A message that waits: for whom it is, since when (UTC), and whether a server refused it."""
 
+    id: str
     to: str
     subject: str
     date: datetime
@@ -156,6 +157,28 @@ def queue() -> MailQueue:
     )
 
 
+def refused_message(id: str) -> str:
+    """Return the path of a message that a mail server has refused; raises `NoSuchItem`."""
+    path = getattr(queryUtility(IMailDelivery), "queuePath", None)
+    for _time, name, found in _files(path) if path else []:
+        if name == _REJECTED + id:
+            return found
+    raise NoSuchItem(
+        _("There is no refused message ${id} (any more). Look at the list.", mapping={"id": id})
+    )
+
+
+def send_again(id: str) -> None:
+    """Let a refused message be sent once more."""
+    path = refused_message(id)
+    os.replace(path, os.path.join(os.path.dirname(path), id))
+
+
+def discard(id: str) -> None:
+    """Remove a refused message."""
+    os.unlink(refused_message(id))
+
+
 def check_address(address: str) -> None:
     """Raise `InvalidSettings` for what is no single e-mail address."""
     local, at, domain = address.rpartition("@")
@@ -179,8 +202,14 @@ def _files(path: str) -> list[tuple[float, str, str]]:
                 if entry.name.startswith(_SENDING):
                     continue
                 with suppress(FileNotFoundError):
-                    found.append((entry.stat().st_mtime, entry.name, entry.path))
+                    found.append((_moment(entry), entry.name, entry.path))
     return sorted(found)
+
+
+def _moment(entry: os.DirEntry[str]) -> float:
+    """Return when a message was written: its name says it, its file is touched by attempts."""
+    seconds = entry.name.removeprefix(_REJECTED).partition(".")[0]
+    return float(seconds) if seconds.isdecimal() else entry.stat().st_mtime
 
 
 def _queued(moment: float, name: str, path: str) -> QueuedMessage | None:
@@ -191,6 +220,7 @@ def _queued(moment: float, name: str, path: str) -> QueuedMessage | None:
     except FileNotFoundError:
         return None
     return QueuedMessage(
+        name.removeprefix(_REJECTED),
         one_line(str(message["X-Zope-To"] or message["To"] or "")),
         one_line(str(message["Subject"] or "")),
         datetime.fromtimestamp(moment, timezone.utc),

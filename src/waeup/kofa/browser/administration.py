@@ -173,7 +173,13 @@ class Settings(AdministrationPage, SchemaFormPage):
     grok.name("settings")
     grok.require(PORTAL)
 
-    buttons = {"save": "save", "confirm": "confirm", "test": "send_test"}
+    buttons = {
+        "save": "save",
+        "confirm": "confirm",
+        "test": "send_test",
+        "again": "send_again",
+        "discard": "discard",
+    }
     label = _("Settings")
 
     @cached_property
@@ -233,8 +239,9 @@ class Settings(AdministrationPage, SchemaFormPage):
 
     @property
     def was_sent(self) -> bool:
-        """See `SchemaFormPage`; the button for a test message sends no fields."""
-        return "test" not in self.request.form and super().was_sent
+        """See `SchemaFormPage`; buttons for messages send no fields."""
+        others = any(name in self.request.form for name in ("test", "again", "discard"))
+        return not others and super().was_sent
 
     def save(self) -> None:
         """Save what was entered; where that lets things be deleted, ask before."""
@@ -272,6 +279,18 @@ class Settings(AdministrationPage, SchemaFormPage):
         """Send a message to the person who asks."""
         address = self.operations.send_test_message()
         self.flash(_("A message to ${address} is on its way.", mapping={"address": address}))
+        self.redirect(self.here)
+
+    def send_again(self) -> None:
+        """Let a refused message be sent once more."""
+        self.operations.send_message_again(self.field("again"))
+        self.flash(_("The message is on its way again."))
+        self.redirect(self.here)
+
+    def discard(self) -> None:
+        """Remove a refused message."""
+        self.operations.discard_message(self.field("discard"))
+        self.flash(_("The message was discarded."))
         self.redirect(self.here)
 
     def forgotten_text(self, each: Forgotten) -> str:

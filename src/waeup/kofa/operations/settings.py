@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from zope import schema
@@ -30,6 +31,7 @@ from waeup.kofa.jobs.record import EXPORT, FINISHED, STOPPED, Run, utc_now
 from waeup.kofa.jobs.recovery import RUN_DAYS, UNDO_DAYS
 from waeup.kofa.operations.files import UPLOAD_LIMIT, FileOperations
 from waeup.kofa.tabular import Limits
+from waeup.kofa.transactional import on_commit
 
 SETTINGS = "waeup.managePortal"
 #: Shares that a run may remove, or change, without being asked, in percent.
@@ -124,7 +126,7 @@ class SettingsOperations(FileOperations):
                 datacenter.ledger.done(intent)
             for run in datacenter.runs:
                 if run.is_active or run.holds_file or run.state == STOPPED:
-                    run.give_up("The storage was lost, and another one was set.")
+                    run.give_up(english(_("The storage was lost, and another one was set.")))
                     close(datacenter.runs, run)
                     self._log_run("given up: %s of %s", run)
         return self.datacenter.setStoragePath(path, move=move, overwrite=overwrite)
@@ -240,6 +242,20 @@ class SettingsOperations(FileOperations):
         address = notices.send_test(self.site, account)
         self._log("test message sent")
         return address
+
+    def send_message_again(self, id: str) -> None:
+        """Let a message be sent once more that the mail server has refused."""
+        self._require(SETTINGS)
+        notices.refused_message(id)
+        on_commit(partial(notices.send_again, id))
+        self._log("message sent again: %s", id)
+
+    def discard_message(self, id: str) -> None:
+        """Remove a message that the mail server has refused, for good."""
+        self._require(SETTINGS)
+        notices.refused_message(id)
+        on_commit(partial(notices.discard, id))
+        self._log("message discarded: %s", id)
 
     def letter_texts(self, name: str, language: str) -> LetterTexts:
         """Return the texts of a message in a language."""

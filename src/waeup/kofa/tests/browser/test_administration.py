@@ -233,6 +233,18 @@ class MailTest(AdministrationTestCase):
         os.rename(os.path.join(folder, name), os.path.join(folder, f".rejected-{name}"))
         self.open("settings?section=mail")
         self.assertIn("Messages that the mail server has refused: 1", self.browser.contents)
+        self.press("again")
+        self.assertIn("The message is on its way again.", self.browser.contents)
+        self.assertEqual(os.listdir(folder), [name])
+        self.assertNotIn('name="discard"', self.browser.contents)
+        os.rename(os.path.join(folder, name), os.path.join(folder, f".rejected-{name}"))
+        self.open("settings?section=mail")
+        self.press("discard")
+        self.assertIn("The message was discarded.", self.browser.contents)
+        self.assertEqual(os.listdir(folder), [])
+        self.browser.goBack()
+        self.press("discard")
+        self.assertIn("There is no refused message", self.browser.contents)
 
     def test_without_mail_it_is_said(self):
         getGlobalSiteManager().unregisterUtility(provided=IMailDelivery)

@@ -68,6 +68,11 @@ class AdministrationInChromium(ChromiumTestCase):
         self.show("settings?section=mail")
         self.press("test")
         self.look("mail, a message waits")
+        folder = os.path.join(self.root, "queue", "new")
+        for name in os.listdir(folder):
+            os.rename(os.path.join(folder, name), os.path.join(folder, f".rejected-{name}"))
+        self.show("settings?section=mail")
+        self.look("mail, a message was refused")
         self.show("settings?section=limits")
         self.find("#upload_megabytes").send_keys("0")
         self.find("#rows").send_keys("0")
