@@ -20,6 +20,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from persistent.timestamp import TimeStamp
+from ZODB.POSException import POSError
 
 from waeup.kofa.importing.effects import Effect, serial_of
 from waeup.kofa.importing.history import RESTORED, RETURNED, Mark, is_cut, marks_of
@@ -31,6 +32,9 @@ from waeup.kofa.jobs.registry import Facts, Runs
 MOST_REMOVALS = 100_000
 #: Of these, objects that are loaded, for they may have the key in another field.
 MOST_LOADED = 2_000
+
+#: Versions of an object that are looked through for who has made one.
+MOST_VERSIONS = 1_000
 
 _MISSING: Any = object()
 
@@ -73,9 +77,10 @@ class Event:
 
 
 class Otherwise(NamedTuple):
-    """Something that no row has done, at the time `date` or before."""
+    """Something that no row has done, at the time `date` or before; `user` did it, if known."""
 
     date: datetime
+    user: str
 
 
 @dataclass
@@ -247,7 +252,22 @@ class Past:
             return None
         else:
             is_own = serial == event.batch.serial
-        return None if is_own else Otherwise(_date(serial))
+        return None if is_own else Otherwise(_date(serial), self._author(serial))
+
+    def _author(self, serial: bytes) -> str:
+        """Return who was behind a transaction that wrote the object, '' where that is not kept.
+
+        Databases tell it until they are packed, and some do not at all.
+        """
+        try:
+            found = self.obj._p_jar.db().history(self.obj._p_oid, size=MOST_VERSIONS)
+        except (KeyError, NotImplementedError, POSError):
+            return ""
+        names = (each["user_name"] for each in found if each["tid"] == serial)
+        name = next(names, "")
+        text = name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)
+        # In front is where the user is known.
+        return text.rpartition(" ")[2]
 
     def _default(self, name: str) -> Any:
         """Return what an attribute is of which the object has none of its own."""

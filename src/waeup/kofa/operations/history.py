@@ -227,7 +227,7 @@ class HistoryOperations(ExportOperations):
 
     def _entry(self, found: past.Past, item: Any, may_see: Any) -> HistoryEntry:
         if isinstance(item, past.Otherwise):
-            return HistoryEntry("otherwise", item.date)
+            return HistoryEntry("otherwise", item.date, owner=item.user)
         mark, run, facts = item.mark, item.run, item.facts
         is_run = run is not None and may_see(run)
         is_known = run is not None and self._may_see_values(run)

@@ -436,7 +436,7 @@ class HistoryEntry:
     """One thing that was done to an object.
 
     `operation` is ``created``, ``updated``, ``removed``, what an undo did: ``returned`` or
-    ``restored``, or ``otherwise`` for a change that no row of a run has made.  `row` of the
+    ``restored``, or ``otherwise`` for a change that no row of a run has made; `owner` is who made that, if known.  `row` of the
     import, from `file`, did it; of an undo that is the row that was taken back.  `run` is the id
     of the run; where there `is_run` not, it was forgotten, or is not for this person.  `owner`
     ordered the run, `user` is whom it acted as in the end.  `finished` is the file with the rows

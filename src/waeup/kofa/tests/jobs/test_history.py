@@ -6,6 +6,7 @@ from unittest import mock
 import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from ZODB.POSException import POSKeyError
 from zope.event import notify
 from zope.lifecycleevent import ObjectModifiedEvent
 
@@ -214,6 +215,21 @@ class OneObject(HistoryTestCase):
         date = self.history().entries[0].date
         self.assertLessEqual(before - timedelta(seconds=1), date)
         self.assertLessEqual(date, utc_now() + timedelta(seconds=1))
+
+    def test_who_has_changed_it_by_hand(self):
+        def change(site):
+            transaction.get().setUser(OTHER, "/somewhere")
+            site["faculties"]["OLD1"].title = "By hand"
+
+        self.faculties("OLD1,One")
+        self.change(change)
+        self.faculties("OLD1,Two", name="b.csv")
+        self.assertEqual(self.history().entries[1].owner, OTHER)
+        self.title("By hand")
+        self.assertEqual(self.history().entries[0].owner, "")
+        self.change(change)
+        with mock.patch.object(self.db, "history", side_effect=POSKeyError(b"")):
+            self.assertEqual(self.history().entries[0].owner, "")
 
     def test_an_import_that_is_taken_back(self):
         self.faculties("OLD1,One")
