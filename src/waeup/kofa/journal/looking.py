@@ -47,6 +47,8 @@ _TIME_LENGTH = len("2026-01-31 10:00:00,000")
 _KNOWN_BY = 256
 _DONE = (-1, 0)
 _PLACE = re.compile(r"([^:,]+):([0-9]{1,18}):([0-9a-f]{16})?")
+# So many lines of a block that one expression has found and another one has refused are many.
+_MANY = 64
 # Where times are looked for in a file, this many bytes are near enough.
 _NEAR = 64 * 1024
 _STEP = 8 * 1024
@@ -306,14 +308,20 @@ class _Sought:
     def spans(self, data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
         """Generate where the wanted lines begin and end among ``data[start:end]``."""
         if not self._expressions:
-            return (span for span in _lines(data, start, end) if self._is_in_time(data, span[0]))
+            yield from (s for s in _lines(data, start, end) if self._is_in_time(data, s[0]))
+            return
         first, *others = self._expressions
-        return (
-            (begin, stop)
-            for begin, stop in first.spans(data, start, end)
-            if self._is_in_time(data, begin)
-            and all(expression.matches(data[begin:stop]) for expression in others)
-        )
+        refused = 0
+        for begin, stop in first.spans(data, start, end):
+            if not self._is_in_time(data, begin):
+                continue
+            if all(expression.matches(data[begin:stop]) for expression in others):
+                yield begin, stop
+            else:
+                refused += 1
+        if refused > _MANY:
+            # The next block is held against what finds less.
+            self._expressions = [*others, first]
 
     def _is_in_time(self, data: bytes, begin: int) -> bool:
         """Tell whether the line that begins there has a time that is wanted."""

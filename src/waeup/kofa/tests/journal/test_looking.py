@@ -20,7 +20,7 @@ from waeup.kofa.errors import (
     StorageFault,
     TooLarge,
 )
-from waeup.kofa.journal import Look, Wanted, looking, search
+from waeup.kofa.journal import Expression, Look, Wanted, looking, search
 
 BEGIN = datetime(2026, 1, 31, 10, 0)
 
@@ -170,6 +170,22 @@ class WantedTest(Logs):
         window: dict[str, Any] = {"since": "2026-01-31 11:00:00", "until": "2026-01-31 11:00:01"}
         self.assertEqual(sorted(self.found(**window)), ["number 3600", "number 7200"])
         self.assertEqual(self.found(newest=False, **window), ["number 3600", "number 7200"])
+
+    def test_what_finds_less_is_looked_for_first(self) -> None:
+        self.write("my.log", *(line_of(n) for n in range(20_000)))
+        for asked in (
+            {"officer": "ann", "expression": "nothing"},
+            {"officer": "bob", "expression": "message"},
+            {"contains": "message", "expression": "nothing"},
+        ):
+            with (
+                self.subTest(asked),
+                mock.patch.object(
+                    Expression, "matches", autospec=True, side_effect=Expression.matches
+                ) as matches,
+            ):
+                self.assertEqual(self.found(**asked), [])
+                self.assertLess(matches.call_count, 2000)
 
     def test_what_cannot_be_asked_for_is_refused_before_anything_is_read(self) -> None:
         self.write("my.log", line_of(1))
