@@ -34,7 +34,10 @@ class UpkeepOperations(Acting):
         if len(text) > LONGEST_TEXT:
             mapping = {"n": len(text), "limit": LONGEST_TEXT}
             raise Refused(
-                _("The text has ${n} characters; the limit is ${limit}. Shorten it.", mapping)
+                _(
+                    "The text has ${n} characters; the limit is ${limit}. Shorten it.",
+                    mapping=mapping,
+                )
             )
         maintenance.close_portal(self.site, self.principal.id, text)
         self._log("maintmode enabled", component=self.site)
