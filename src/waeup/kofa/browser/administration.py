@@ -319,8 +319,10 @@ class Settings(AdministrationPage, SchemaFormPage):
 
     def _note(self, setting: Setting) -> Any:
         """Say what is in force, and why."""
-        if isinstance(setting.in_force, bool) or (setting.name in ("title", "acronym")):
+        if setting.name in ("title", "acronym"):
             return ""
+        if isinstance(setting.in_force, bool):
+            return _("Set here.") if setting.source == "here" else _("As usual.")
         if setting.is_cut:
             mapping = {"value": self._value(setting.in_force)}
             return _(
@@ -330,8 +332,13 @@ class Settings(AdministrationPage, SchemaFormPage):
         mapping = {"value": self._value(setting.in_force)}
         if was_entered(self, setting):
             return _("Set now: ${value}.", mapping={"value": self._value(setting.value)})
+        if setting.source == "here" and setting.otherwise is None:
+            return _("Set here.")
         if setting.source == "here":
-            return ""
+            return _(
+                "Set here. If the field is empty, ${value} is in force.",
+                mapping={"value": self._value(setting.otherwise)},
+            )
         if setting.in_force is None:
             return _("In force: kept for good.") if self.name == "retention" else ""
         if setting.source == "start":

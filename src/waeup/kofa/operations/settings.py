@@ -44,7 +44,8 @@ class Setting:
 
     `value` is what was set here, or None; `in_force` what counts, None where there is no limit.
     `source` says where that is from: ``here``, ``start`` (of the server) or ``usual``.  More than
-    `most` cannot be set here, nor counts, since the start of the server says so.
+    `most` cannot be set here, nor counts, since the start of the server says so.  `otherwise`
+    would count if nothing were set here.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Setting:
     in_force: Any
     source: str
     most: Any = None
+    otherwise: Any = None
 
     @property
     def is_cut(self) -> bool:
@@ -347,13 +349,14 @@ def _setting(name: str, field: Any, config: Any, process: Any) -> Setting:
         # Fields without an empty value show what is usual.
         value = getattr(config, name)
         return Setting(name, field.title, value, value, "usual")
+    if usual is None:
+        usual = field.default
     if value is not None:
         in_force = value if most is None else min(value, most)
-        return Setting(name, field.title, value, in_force, "here", most)
+        otherwise = usual if said is None else said
+        return Setting(name, field.title, value, in_force, "here", most, otherwise)
     if said is not None:
         return Setting(name, field.title, None, said, "start", most)
-    if usual is None and field.default is not None:
-        usual = field.default
     return Setting(name, field.title, None, usual, "usual", most)
 
 

@@ -89,6 +89,8 @@ class SettingsTest(AdministrationTestCase):
         self.control("upload_megabytes").value = "5"
         self.press("save")
         self.assertEqual(self.control("upload_megabytes").value, "5")
+        text = "Set here. If the field is empty, 10 is in force."
+        self.assertIn(text, self.browser.contents)
         self.assertNotIn("by the start of the server", self.browser.contents)
         self.control("upload_megabytes").value = ""
         self.press("save")

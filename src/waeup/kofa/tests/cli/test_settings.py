@@ -5,6 +5,8 @@ import os
 import unittest
 from pathlib import Path
 
+from waeup.kofa.cli.session import session
+from waeup.kofa.cli.settings import Settings
 from waeup.kofa.tests.cli.shell import PortalLayer, kofactl, running
 
 
@@ -79,6 +81,17 @@ class SettingsTests(unittest.TestCase):
         self.assert_refused("deleted next, for good: 1 finished files", "--set", "finished_days=9")
         answer = kofactl("settings", "--set", "finished_days=9", "--yes")
         self.assertIn("Deleted next: 1 finished files.\n", answer.out)
+
+    def test_folders_for_the_storage_are_those_of_the_last_start(self) -> None:
+        Path("disks").mkdir()
+        command = ("run", "--setup-only", "--storage-root", "disks", "--storage-root", ".")
+        self.assertEqual(kofactl(*command).code, 0)
+        kept = json.loads(Path("var", "figures.json").read_text())["storage_roots"]
+        self.assertEqual(kept, [str(Path("disks").resolve()), str(Path().resolve())])
+        with session(Settings()) as operations:
+            self.assertEqual(operations.storage_roots(), tuple(kept))
+        answer = kofactl("run", "--setup-only", "--storage-root", "nowhere")
+        self.assertEqual(answer.code, 2)
 
     def test_who_may(self) -> None:
         kofactl("users", "add", "carl", "--generate", "--role", "waeup.ImportManager")
