@@ -20,7 +20,7 @@ from waeup.kofa.conversion import Mapping
 from waeup.kofa.errors import StorageFault
 from waeup.kofa.journal import Look
 from waeup.kofa.operations import Operations
-from waeup.kofa.tests.functional import FunctionalTestCase, import_file
+from waeup.kofa.tests.functional import FunctionalLayer, FunctionalTestCase, import_file
 
 CENTER = "http://localhost/app/datacenter"
 EVIL = "<img src=x onerror=alert(1)>"
@@ -386,6 +386,22 @@ class PagesTest(LogsTestCase):
         self.assertTrue(sent[-1].rstrip().endswith(b"</html>"))
         self.assertEqual(self.browser.headers["X-Accel-Buffering"], "no")
         self.assertEqual(len(self.lines), 200)
+
+    def test_a_search_holds_no_connection_of_the_database(self) -> None:
+        def opened() -> int:
+            infos = FunctionalLayer.database().connectionDebugInfo()
+            return sum(info["opened"] is not None for info in infos)
+
+        def steps(look: Look) -> Any:
+            for step in original(look):
+                seen.add(opened())
+                yield step
+
+        before, seen, original = opened(), set[int](), Look.steps
+        with mock.patch.object(Look, "steps", steps):
+            self.show(query="message", contains="4")
+        self.assertGreater(len(self.lines), 100)
+        self.assertEqual((seen, opened()), ({before}, before))
 
     def test_who_reads_no_more_stops_the_search(self) -> None:
         stopped = []
