@@ -235,7 +235,8 @@ class UsersAuthenticator(grok.GlobalUtility, Contained):
 
 def _principal_info(account: Any) -> PrincipalInfo:
     """Return what `zope.pluggableauth` makes a principal of."""
-    return PrincipalInfo(account.name, account.name, account.title, account.description)
+    title = account.public_name or account.title
+    return PrincipalInfo(account.name, account.name, title, account.description)
 
 
 def _account(name: Any) -> Any:

@@ -138,7 +138,8 @@ class Door(grok.View):
         """Lead to where people choose a password of their own, and from there back."""
         data = {}
         if self.request.method == "GET":
-            path, query = self.request.getURL(path_only=True), self.request.get("QUERY_STRING")
+            path = self.request.getURL(path_only=True).removesuffix("/@@index")
+            query = self.request.get("QUERY_STRING")
             data["camefrom"] = f"{path}?{query}" if query else path
         address = self.url(self.site, "password")
         self.redirect(f"{address}?{urlencode(data)}" if data else address)

@@ -154,6 +154,53 @@ class AccessibilityTest(ChromiumTestCase):
         self.assertIn("All rows that fail", self.text)
         self.look("mend")
 
+    def test_accounts(self) -> None:
+        FunctionalLayer.add_user("boss", "waeup.PortalManager")
+        FunctionalLayer.add_user("bola", "waeup.ImportManager", "waeup.UsersManager")
+        FunctionalLayer.add_user("chidi", "waeup.DataCenterManager", suspended=True)
+        self.enter()
+        site = f"{self.address}/app"
+        for name in ("account", "password"):
+            self.window.get(f"{site}/{name}")
+            self.look(f"own {name}")
+        for name, text in (("present", "x"), ("password", "short"), ("again", "other")):
+            self.find(f"#{name}").send_keys(text)
+        self.window.execute_script("document.querySelector('#password').minLength = 0")
+        self.press_with(lambda: self.press("change"), "own password, refused")
+        self.window.delete_all_cookies()
+        self.window.get(f"{site}/login")
+        self.find("#login").send_keys("boss")
+        self.find("#password").send_keys("pw of boss")
+        self.press("SUBMIT")
+        for number in range(30):
+            FunctionalLayer.add_user(f"clerk{number:02}")
+        for name in (
+            "administration",
+            "users",
+            "users?page=2",
+            "users?q=nobody",
+            "adduser",
+            "roles",
+            "user?name=bola",
+            "user?name=chidi",
+            "user?name=boss",
+        ):
+            self.window.get(f"{site}/{name}")
+            self.look(name.replace("?", " ").replace("=", " "))
+        self.window.get(f"{site}/user?name=bola")
+        self.press("ask")
+        self.assertIn("Remove the account bola?", self.text)
+        self.look("user, remove")
+        self.window.get(f"{site}/user?name=bola")
+        self.press_with(lambda: self.press("generate"), "user, password made")
+        self.window.get(f"{site}/adduser")
+        self.find("#name").send_keys("emma")
+        self.find("#title").send_keys("Emma Ike")
+        self.find("#email").send_keys("nonsense")
+        self.press_with(lambda: self.press("add"), "user added, wrong")
+        self.find("#email").clear()
+        self.press_with(lambda: self.press("add"), "user added")
+
     def test_the_steps_of_an_import(self) -> None:
         there = furnish("ann", names=())
         self.enter()

@@ -463,9 +463,16 @@ class UserTests(PortalCase):
             {
                 "name": "bola",
                 "title": "Bola Ade",
+                "public_name": None,
                 "email": None,
+                "phone": None,
+                "language": None,
+                "notice": None,
                 "roles": ["waeup.ImportManager"],
                 "suspended": False,
+                "has_password": True,
+                "must_change_password": True,
+                "last_log_in": None,
             },
         )
         self.assertEqual(kofactl("users", "roles", "bola", "waeup.ExportManager").code, 0)
@@ -474,6 +481,31 @@ class UserTests(PortalCase):
         self.assertEqual(self.user("bola")["roles"], [])
         self.assertEqual(kofactl("users", "remove", "bola").code, 0)
         self.assertNotIn("bola", kofactl("users").out)
+
+    def test_details_are_changed_and_shown(self) -> None:
+        kofactl("users", "add", "bola", "--title", "Bola", "--generate", "--lasting")
+        words = ("users", "change", "bola", "--title", "Bola Ade", "--language", "fr")
+        self.assertEqual(kofactl(*words, "--email", "bola@example.org").code, 0)
+        self.assertEqual(kofactl("users", "change", "bola", "--email", "").code, 0)
+        user = self.ask("users", "show", "bola")
+        self.assertEqual((user["title"], user["language"]), ("Bola Ade", "fr"))
+        self.assertEqual((user["email"], user["must_change_password"]), (None, False))
+        self.assertIn("can log in", kofactl("users", "show", "bola").out)
+        self.assert_refused("correct language", "users", "change", "bola", "--language", "xx")
+        self.assert_refused("no user 'nobody'", "users", "show", "nobody")
+        self.assertEqual(kofactl("users", "change", "bola").code, 2)
+
+    def test_an_account_is_suspended_resumed_and_logged_out(self) -> None:
+        kofactl("users", "add", "bola", "--title", "Bola", "--generate")
+        for words, suspended in (("suspend", True), ("resume", False), ("logout", False)):
+            self.assertEqual(kofactl("users", words, "bola").code, 0)
+            self.assertEqual(self.user("bola")["suspended"], suspended)
+        self.assert_refused("suspend your own account", "users", "suspend", "admin")
+        for name in ("suspend", "remove"):
+            self.assert_refused(
+                "last Portal Manager|lack the permission",
+                *("users", name, "admin", "--user", "bola"),
+            )
 
     def test_a_password_is_made_on_demand_and_shown_once(self) -> None:
         answer = kofactl("users", "password", "admin", "--generate")
