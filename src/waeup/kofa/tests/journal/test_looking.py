@@ -189,12 +189,13 @@ class WantedTest(Logs):
 
     def test_what_cannot_be_asked_for_is_refused_before_anything_is_read(self) -> None:
         self.write("my.log", line_of(1))
-        for kind, asked in (
+        cases: list[tuple[type[Refused], dict[str, Any]]] = [
             (InvalidExpression, {"expression": "("}),
             (TooLarge, {"officer": "x" * 201}),
             (TooLarge, {"contains": "x" * 201}),
             (Refused, {"level": "LOUD"}),
-        ):
+        ]
+        for kind, asked in cases:
             with self.subTest(asked), self.assertRaises(kind):
                 self.look(**asked)
         with self.assertRaises(InvalidName):
