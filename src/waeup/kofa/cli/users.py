@@ -92,7 +92,7 @@ def show(settings: Settings, name: str) -> None:
     elif user.has_foreign_password and not user.suspended:
         state = "has to choose another password at the next log-in"
     show_table(
-        ("", ""),
+        ("What", "Value"),
         (
             ("Name", user.name),
             ("Title", user.title),
