@@ -4,8 +4,10 @@ Lines are sent while they are found, a page at most and for some seconds at most
 where that ended.  All that was entered is in the address.
 """
 
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import partial
@@ -30,6 +32,8 @@ from waeup.kofa.operations.logs import FindMentions
 
 #: Lines of a page, and seconds of a search at most.
 LINES, SECONDS = 200, 10
+#: While so many searches are under way, others have so many seconds: pages need threads, too.
+MANY_SEARCHES, FEW_SECONDS = 2, 2
 #: So many lines, or those of so many seconds, are sent at once.
 BATCH, PATIENCE = 50, 0.25
 
@@ -57,6 +61,33 @@ _NO_MORE = _("No more lines were found.")
 _ALL = _("These are all lines.")
 _LATE = _("This search takes long. In ${n} seconds all lines as far as ${time} were read.")
 _LATE_SOMEWHERE = _("This search takes long, and was stopped after ${n} seconds.")
+
+
+class Searches:
+    """Counts the searches that are under way in this process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._number = 0
+
+    @contextmanager
+    def one_more(self) -> Iterator[None]:
+        """Count a search while it is under way."""
+        with self._lock:
+            self._number += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._number -= 1
+
+    @property
+    def seconds(self) -> int:
+        """How long another search may take."""
+        return FEW_SECONDS if self._number >= MANY_SEARCHES else SECONDS
+
+
+searches = Searches()
 
 
 class Day(NamedTuple):
@@ -163,6 +194,7 @@ class Show(LogSearch, StreamedPage):
     grok.require("waeup.manageDataCenter")
 
     look: Look | None = None
+    seconds = 0
 
     @property
     def label(self) -> Any:
@@ -194,6 +226,7 @@ class Show(LogSearch, StreamedPage):
             self.redirect(self.link("logs"))
             return
         self.look_up_logs()
+        self.seconds = searches.seconds
         names = [log.name for log in self.logs]
         # Without its log there is nothing to search; it may be one that is not shown.
         is_there = not self.field("logname") or self.field("logname") in names
@@ -210,7 +243,7 @@ class Show(LogSearch, StreamedPage):
                 newest=self.is_newest_first,
                 place=self.field("place"),
                 limit=LINES,
-                seconds=SECONDS,
+                seconds=self.seconds,
             )
         except InvalidExpression as refusal:
             self.expression_error = self.words(refusal.explanation or refusal)
@@ -245,6 +278,7 @@ class Show(LogSearch, StreamedPage):
             find_mentions=self.operations.mentions_later(),
             say=say,
             address=self.address,
+            seconds=self.seconds,
             is_first=not self.field("place"),
             is_newest_first=self.is_newest_first,
         )
@@ -268,6 +302,7 @@ class _Sender:
     find_mentions: FindMentions
     say: Callable[[Any], str]
     address: Address
+    seconds: int
     is_first: bool
     is_newest_first: bool
 
@@ -275,9 +310,10 @@ class _Sender:
         """Generate the list of lines, and what follows it."""
         number = 0
         try:
-            for batch in self._batches():
-                yield ("" if number else '<ol class="log-lines">\n') + self._lines(batch)
-                number += len(batch)
+            with searches.one_more():
+                for batch in self._batches():
+                    yield ("" if number else '<ol class="log-lines">\n') + self._lines(batch)
+                    number += len(batch)
         except KofaError as error:
             # The page has begun: its status cannot change any more.
             yield self._closed(number) + self._alert(error.message)
@@ -313,7 +349,9 @@ class _Sender:
         """Say how the look ended, and where it goes on."""
         if self.look.is_late:
             moment = self.writer.time_text(self.look.reached)[:16]
-            text = _(_LATE if moment else _LATE_SOMEWHERE, mapping={"n": SECONDS, "time": moment})
+            text = _(
+                _LATE if moment else _LATE_SOMEWHERE, mapping={"n": self.seconds, "time": moment}
+            )
             return self._alert(text, "warning") + self._way(_("Go on from there"))
         if self.look.is_full:
             return self._way(_("Older lines") if self.is_newest_first else _("Newer lines"))

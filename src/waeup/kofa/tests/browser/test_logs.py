@@ -335,6 +335,24 @@ class PagesTest(LogsTestCase):
         self.browser.getLink("Go on from there").click()
         self.assertEqual(found + self.lines, [f"message {n}" for n in range(9, -1, -1)])
 
+    def test_searches_beside_others_have_less_time(self) -> None:
+        searches = logs_views.searches
+        self.assertEqual(searches.seconds, logs_views.SECONDS)
+        with searches.one_more(), mock.patch.object(logs_views, "FEW_SECONDS", 0):
+            self.assertEqual(searches.seconds, logs_views.SECONDS)
+            with searches.one_more():
+                self.show(query="message [0-9]$")
+        self.assertIn("In 0 seconds all lines as far as", self.plain)
+        self.assertEqual(searches.seconds, logs_views.SECONDS)
+
+    def test_a_search_that_breaks_off_is_not_counted_any_more(self) -> None:
+        with (
+            mock.patch.object(Look, "steps", side_effect=ZeroDivisionError),
+            self.assertRaises(ZeroDivisionError),
+        ):
+            self.show()
+        self.assertEqual(logs_views.searches._number, 0)
+
     def test_a_place_from_outside_is_refused(self) -> None:
         for place, status in (("x", 400), ("my.log:5:0123456789abcdef", 404)):
             self.show(place=place, query="kept")
