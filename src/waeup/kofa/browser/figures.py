@@ -4,7 +4,6 @@ What is shown stands in the address, so that it can be kept and passed on.
 """
 
 import codecs
-import csv
 import io
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
@@ -24,6 +23,7 @@ from waeup.kofa.errors import NoSuchItem, Refused
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.interfaces import IDataCenter
 from waeup.kofa.operations.figures import DAY, MONTH, WEEK, Figures, FigureSum, Period
+from waeup.kofa.tabular.writer import header_bytes, row_writer
 
 #: Kinds and officers that a chart tells apart; the others are shown as one.
 MOST_SERIES = 5
@@ -388,13 +388,13 @@ class FiguresTable(Attachment, Asked):
         id = self.field("chart")
         figures = self.find()
         chart = self.chart(id, figures)
-        paper = io.StringIO()
-        writer = csv.writer(paper)
-        titles = [guard(each.title) for each in chart.series]
-        writer.writerow(["first_day", "last_day", *titles])
+        titles = ("first_day", "last_day", *(guard(each.title) for each in chart.series))
+        paper = io.StringIO(newline="")
+        write = row_writer(paper, titles)
         columns = [each.values for each in chart.series]
         for period, *values in zip(figures.periods, *columns, strict=True):
-            writer.writerow([period.first.isoformat(), period.last.isoformat(), *values])
+            write([period.first.isoformat(), period.last.isoformat(), *map(str, values)])
         first, last = figures.periods[0].first, figures.periods[-1].last
         name = f"figures_{id}_{first:%Y-%m-%d}_{last:%Y-%m-%d}.csv"
-        return self.send(name, iter([codecs.BOM_UTF8, paper.getvalue().encode("utf-8")]))
+        rows = paper.getvalue().encode("utf-8")
+        return self.send(name, iter([codecs.BOM_UTF8, header_bytes(titles), rows]))

@@ -151,8 +151,12 @@ class Workbook(unittest.TestCase):
     def test_csv_is_the_skeleton(self):
         self.assertEqual(template(THINGS), ("thingimport_000.csv", b"skeleton\r\n"))
 
+    def test_tsv_is_the_skeleton_with_tabs(self):
+        processor = mock.Mock(template_name="a.csv", get_csv_skeleton=lambda: 'a,"b,c",d\r\n')
+        self.assertEqual(template(processor, "tsv"), ("a.tsv", b"a\tb,c\td\r\n"))
+
     def test_other_formats_are_refused(self):
-        with self.assertRaisesRegex(Refused, "no format 'ods' for templates.*csv, xlsx"):
+        with self.assertRaisesRegex(Refused, "no format 'ods' for templates.*csv, tsv, xlsx"):
             template(THINGS, "ods")
 
     def test_sheets(self):
