@@ -130,7 +130,7 @@ def _plain(text: str) -> str:
 
 def _parts(about: Iterable[str | None]) -> set[str]:
     """Return the words of what others know, and each of these things as one word."""
-    found = set()
+    found: set[str] = set()
     for text in about:
         plain = _plain(text or "")
         words = [*re.split(r"[\W_]+", plain), re.sub(r"[\W_]+", "", plain), plain]

@@ -15,7 +15,7 @@ class PeopleInChromiumTest(ChromiumTestCase):
         super().setUp()
         FunctionalLayer.add_user("boss", "waeup.PortalManager")
 
-    def log_in(self, name: str, password: str) -> None:
+    def come_in(self, name: str, password: str) -> None:
         """Fill in the log-in page."""
         self.window.delete_all_cookies()
         self.window.get(f"{self.address}/app/login")
@@ -24,7 +24,7 @@ class PeopleInChromiumTest(ChromiumTestCase):
         self.press("SUBMIT")
 
     def test_a_colleague_is_added_and_chooses_a_password(self) -> None:
-        self.log_in("boss", "pw of boss")
+        self.come_in("boss", "pw of boss")
         self.window.get(f"{self.address}/app/users")
         self.follow("Add a user")
         self.find("#name").send_keys("bola")
@@ -34,7 +34,7 @@ class PeopleInChromiumTest(ChromiumTestCase):
         self.press("add")
         made = re.search(r"The password is ((?:\w{4}-){3}\w{4})", self.text)
         assert made is not None, self.text
-        self.log_in("bola", made[1])
+        self.come_in("bola", made[1])
         self.assertIn("/app/password", self.window.current_url)
         self.assertEqual(self.find("html").get_attribute("lang"), "de")
         self.window.get(f"{self.address}/app/datacenter")
@@ -47,7 +47,7 @@ class PeopleInChromiumTest(ChromiumTestCase):
             self.find(f"#{name}").send_keys(text)
         self.press("change")
         self.assertTrue(self.window.current_url.endswith("/app/datacenter"))
-        self.log_in("bola", "quiet river lantern")
+        self.come_in("bola", "quiet river lantern")
         self.window.get(f"{self.address}/app/account")
         Select(self.find("#language")).select_by_value("fr")
         self.press("save")
