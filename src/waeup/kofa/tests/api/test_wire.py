@@ -254,6 +254,12 @@ class Errors(unittest.TestCase):
                 self.assertIs(type(there), kind)
                 self.assertEqual((str(there), vars(there)), (str(error), vars(error)))
 
+    def test_a_fault_brings_the_reference_of_its_entry_in_the_log(self):
+        for error in (StorageFault("The disk is full."), ZeroDivisionError("odd")):
+            with self.assertRaises(Fault) as caught:
+                wire.answer_of(wire.encode_error(error, "k7m2-9xqd"))
+            self.assertEqual(caught.exception.reference, "k7m2-9xqd")
+
     def test_attributes_come_as_far_as_they_can_be_sent(self):
         error = DuplicationError("There are two.", [object()])
         self.assertEqual(self.there(error).entries, [])
