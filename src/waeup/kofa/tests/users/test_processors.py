@@ -60,6 +60,15 @@ class UserTests(PortalTestCase):
         )
         self.assertTrue(reason.startswith("roles: "), reason)
 
+    def test_language_is_one_of_those_that_there_are(self):
+        _, (reason,) = self.import_rows(
+            "userprocessor", "name,title,language\nann,A,de\nbob,B,\neve,E,xx\n"
+        )
+        self.assertTrue(reason.startswith("language: "), reason)
+        self.assertEqual((self.users["ann"].language, self.users["bob"].language), ("de", None))
+        self.import_rows("userprocessor", "name,language\nann,Français\nbob,XXX\n", "update")
+        self.assertEqual((self.users["ann"].language, self.users["bob"].language), ("fr", None))
+
     def test_passwords_are_kept_and_given_back_as_hashes_only(self):
         hashed = hash_password("sesame", 4)
         done, _ = self.import_rows(
