@@ -10,7 +10,7 @@ database: they must not move.
 import os
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime, timezone
 from functools import partial
@@ -182,15 +182,22 @@ class DataCenter(grok.Container, Logger):
         self._set_storage(path)
         return not_copied
 
-    def require_quiet(self) -> None:
-        """Raise `ItemBusy` while rows are on their way that belong to the present storage."""
+    def require_quiet(self, held: Collection[str] = ()) -> None:
+        """Raise `ItemBusy` while rows are on their way that belong to the present storage.
+
+        Runs whose ids are in `held` have not begun, and do not before the storage is another one.
+        """
         for run in self.runs:
-            if run.holds_file:
+            if run.holds_file and run.id not in held:
                 raise ItemBusy(
                     _(
                         "The ${title} is ${state}, and has rows in ${storage}. Wait for its end, "
                         "or take it back, before you move the storage.",
-                        mapping={"title": run.title, "state": run.state, "storage": self.storage},
+                        mapping={
+                            "title": run.words,
+                            "state": _(run.state),
+                            "storage": self.storage,
+                        },
                     )
                 )
         if removals.waiting(self.storage):
@@ -203,12 +210,14 @@ class DataCenter(grok.Container, Logger):
                 )
             )
 
-    def switch_storage(self, path: str, names: Iterable[str]) -> None:
+    def switch_storage(
+        self, path: str, names: Iterable[str], held: Collection[str] = ()
+    ) -> None:
         """Keep files in `path` from now on, to which entries of those `names` were moved.
 
-        The caller has the lock of the present storage.  Raises `ItemBusy`.
+        The caller has the lock of the present storage.  Raises what `require_quiet` does.
         """
-        self.require_quiet()
+        self.require_quiet(held)
         kept = tuple(each for each in self.former if each[0] not in (path, self.storage))
         date = datetime.now(timezone.utc).isoformat(timespec="seconds")
         self.former = (*kept, (self.storage, tuple(sorted(names)), date))

@@ -205,7 +205,9 @@ class Asked(DataCenterPage):
 
     def _by_kind(self, figures: Figures) -> Iterator[Series]:
         titles = dict(figures.processors)
-        return self._by(figures, lambda each: titles.get(each.processor, each.processor))
+        return self._by(
+            figures, lambda each: self.words(titles.get(each.processor, each.processor))
+        )
 
     def _by_officer(self, figures: Figures) -> Iterator[Series]:
         return self._by(figures, lambda each: each.officer)

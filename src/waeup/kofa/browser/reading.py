@@ -12,6 +12,40 @@ from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.tabular.options import ReadOptions, name_of
 
 
+#: What separators are called (`name_of`).
+_SEPARATORS = {
+    "comma": _("comma"),
+    "semicolon": _("semicolon"),
+    "tab": _("tab"),
+    "pipe": _("pipe"),
+    "space": _("space"),
+}
+
+#: What is wrong with rows, by the codes of `waeup.kofa.tabular`.
+PROBLEM_TITLES = {
+    "bare-quote": _("Bare quote"),
+    "broken-line": _("Broken line"),
+    "broken-value": _("Broken value"),
+    "cut-off": _("Cut off"),
+    "incomplete-row": _("Incomplete row"),
+    "line-too-long": _("Line too long"),
+    "mixed-encoding": _("Mixed encoding"),
+    "nul-character": _("NUL character"),
+    "other-delimiter": _("Other delimiter"),
+    "other-quotes": _("Other quotes"),
+    "repeated-header": _("Repeated header"),
+    "second-table": _("Second table"),
+    "shifted-cells": _("Shifted cells"),
+    "text-after-quote": _("Text after quote"),
+    "too-few-cells": _("Too few cells"),
+    "too-many-cells": _("Too many cells"),
+    "uncertain-encoding": _("Uncertain encoding"),
+    "unclear-escape": _("Unclear escape"),
+    "unclosed-quote": _("Unclosed quote"),
+    "undecodable": _("Undecodable"),
+}
+
+
 class Choice(NamedTuple):
     """Something that can be chosen: the value of a form, and its title."""
 
@@ -175,6 +209,7 @@ class Reading(PartedStep):
     def facts(self) -> list[Fact]:
         """What was found, in words."""
         seen = self.seen
+        name = name_of(seen.delimiter)
         facts = [Fact(_("Rows"), self.number(seen.rows))]
         if seen.member is not None:
             facts.append(Fact(_("File in the archive"), seen.member))
@@ -183,7 +218,7 @@ class Reading(PartedStep):
         else:
             facts += [
                 Fact(_("Encoding"), seen.encoding),
-                Fact(_("Separator"), name_of(seen.delimiter)),
+                Fact(_("Separator"), _SEPARATORS.get(name, name)),
                 Fact(_("Quotes"), seen.quote),
                 Fact(_("Line ends"), seen.line_end or "-"),
             ]
@@ -195,4 +230,4 @@ class Reading(PartedStep):
 
     def titled(self, code: str) -> str:
         """Return the code of a problem as words."""
-        return code.replace("-", " ").capitalize()
+        return PROBLEM_TITLES.get(code) or code.replace("-", " ").capitalize()

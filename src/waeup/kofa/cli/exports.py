@@ -18,6 +18,7 @@ from waeup.kofa.cli.finding import named, open_own
 from waeup.kofa.cli.screen import bar, complain, is_terminal, say, say_json, show_table
 from waeup.kofa.cli.settings import Settings, common_options, pass_settings
 from waeup.kofa.errors import NameTaken, Refused
+from waeup.kofa.i18n import english
 from waeup.kofa.spool.disk import put
 
 if TYPE_CHECKING:
@@ -273,7 +274,7 @@ def _as_dict(info: "ExporterInfo") -> dict[str, object]:
         "filters": [
             {
                 "name": f.name,
-                "title": f.title,
+                "title": english(f.title),
                 "kind": f.kind,
                 "choices": [c[0] for c in f.choices],
             }
@@ -292,7 +293,7 @@ def _show(info: "ExporterInfo") -> None:
         say(f"Columns of a list of keys: {', '.join(info.keys)}")
     show_table(
         ("Filter", "Title", "Values"),
-        ((f.name, f.title, _values(f.kind, [c[0] for c in f.choices])) for f in info.filters),
+        ((f.name, english(f.title), _values(f.kind, [c[0] for c in f.choices])) for f in info.filters),
     )
 
 

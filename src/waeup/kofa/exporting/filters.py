@@ -153,6 +153,14 @@ class LastDay(Day):
         return day <= wanted
 
 
+def _first(title: str) -> str:
+    return _("${title}: first day", mapping={"title": title})
+
+
+def _last(title: str) -> str:
+    return _("${title}: last day", mapping={"title": title})
+
+
 def _filters_of(column: str, field: Any) -> Iterator[Any]:
     """Generate the filters for a column with the values of `field`."""
     title = field.title or column
@@ -162,8 +170,8 @@ def _filters_of(column: str, field: Any) -> Iterator[Any]:
         # People write it as in a cell.
         form = field.date_format if isinstance(field, FormattedDate) else "%Y-%m-%d"
         yield _filter(Day(column, form), column, title)
-        yield _filter(FirstDay(column, form), column + FROM, f"{title}: first day")
-        yield _filter(LastDay(column, form), column + TO, f"{title}: last day")
+        yield _filter(FirstDay(column, form), column + FROM, _first(title))
+        yield _filter(LastDay(column, form), column + TO, _last(title))
         return
     if isinstance(field, _LISTS):
         field = field.value_type

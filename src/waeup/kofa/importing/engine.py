@@ -27,6 +27,7 @@ from waeup.kofa import conversion
 from waeup.kofa.conversion.wording import listing
 from waeup.kofa.errors import FatalCSVError, MappingError
 from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.i18n import english
 from waeup.kofa.importing import report as outcomes
 from waeup.kofa.importing.corrections import Correction, secret_positions
 from waeup.kofa.importing.effects import (
@@ -505,9 +506,9 @@ class RowEngine:
         else:
             exist = once(row, "parent", processor.getParent, row, site) is not None
         if not exist:
-            raise _RowRefused("Not all parents do exist yet.")
+            raise _RowRefused(english(_("Not all parents do exist yet.")))
         if processor.entryExists(row, site):
-            raise _RowRefused("This object already exists.")
+            raise _RowRefused(english(_("This object already exists.")))
         parent = once(row, "parent", processor.getParent, row, site)
         self._refuse_if(processor.checkCreateRequirements(parent, row, site))
         obj = processor.callFactory()
@@ -530,7 +531,7 @@ class RowEngine:
     def _update(self, prepared: Prepared) -> _Applied:
         obj = self.processor.getEntry(prepared.row, self.site)
         if obj is None:
-            raise _RowRefused("Cannot update: no such entry")
+            raise _RowRefused(english(_("Cannot update: no such entry")))
         return self._change(obj, prepared.row)
 
     def _upsert(self, prepared: Prepared) -> _Applied:
@@ -583,7 +584,7 @@ class RowEngine:
     def _remove(self, prepared: Prepared) -> _Applied:
         processor, site, row = self.processor, self.site, prepared.row
         if not processor.entryExists(row, site):
-            raise _RowRefused("Cannot remove: no such entry")
+            raise _RowRefused(english(_("Cannot remove: no such entry")))
         obj = processor.getEntry(row, site)
         self._refuse_if(processor.checkRemoveRequirements(obj, row, site))
         if self._restore is not None:

@@ -18,6 +18,8 @@ from zope.interface import Interface
 from zope.lifecycleevent import Attributes, ObjectModifiedEvent
 from zope.schema import getFieldNames
 
+from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.i18n import english
 from waeup.kofa.importing import report as outcomes
 from waeup.kofa.importing.effects import Effect, activate, located, serial_of
 from waeup.kofa.interfaces import IBatchProcessor
@@ -179,12 +181,14 @@ def _remove(processor: IBatchProcessor, effect: Effect, site: Any, serials: Seri
     obj, parent, name = effect.obj, effect.parent, effect.name
     _require_place(obj, parent, name)
     if not _is_in(site, parent):
-        raise UndoConflict("It was removed together with what it was in.")
+        raise UndoConflict(english(_("It was removed together with what it was in.")))
     if not _is_there(obj, parent, name):
-        raise UndoConflict("It is not in its place any more: somebody has moved or removed it.")
+        raise UndoConflict(
+            english(_("It is not in its place any more: somebody has moved or removed it."))
+        )
     _require_unchanged(processor, effect, serials)
     if not all(serials.is_own(part) for part in _contents(obj)):
-        raise UndoConflict("Something was added to it, or changed in it, since.")
+        raise UndoConflict(english(_("Something was added to it, or changed in it, since.")))
     del parent[name]
     return outcomes.REMOVED
 
@@ -196,7 +200,7 @@ def _change_back(processor: IBatchProcessor, effect: Effect, site: Any, serials:
     if is_gone or (
         parent is not None and not (_is_in(site, parent) and _is_there(obj, parent, name))
     ):
-        raise UndoConflict("It was removed since.")
+        raise UndoConflict(english(_("It was removed since.")))
     _require_unchanged(processor, effect, serials)
     _require_leave(processor, obj, effect.fields, site)
     for name, value in effect.fields.items():
@@ -226,11 +230,11 @@ def _put_back(processor: IBatchProcessor, effect: Effect, site: Any, serials: Se
     obj, parent, name = effect.obj, effect.parent, effect.name
     _require_place(obj, parent, name)
     if not _is_in(site, parent):
-        raise UndoConflict("What it was in is not there any more.")
+        raise UndoConflict(english(_("What it was in is not there any more.")))
     if parent.get(name) is not None:
-        raise UndoConflict("Another object has its place.")
+        raise UndoConflict(english(_("Another object has its place.")))
     if located(obj)[0] is not None:
-        raise UndoConflict("It was put into another place since.")
+        raise UndoConflict(english(_("It was put into another place since.")))
     values = {key: getattr(obj, key, None) for key in getFieldNames(processor.iface or Interface)}
     _require_leave(processor, obj, values, site)
     parent[name] = obj
@@ -245,7 +249,7 @@ def _require_unchanged(processor: IBatchProcessor, effect: Effect, serials: Seri
         # What is kept elsewhere changes without a trace on the object.
         is_own = is_own and processor.getExtraState(effect.obj) == effect.new_extra
     if not is_own:
-        raise UndoConflict("It was changed since.")
+        raise UndoConflict(english(_("It was changed since.")))
 
 
 def _require_leave(
@@ -259,8 +263,13 @@ def _require_leave(
 def _require_place(obj: Any, parent: Any, name: str | None) -> None:
     if parent is None or name is None:
         raise UndoConflict(
-            f"A {type(obj).__name__} has no place of its own that it could be taken from or put "
-            "into. Change it by hand."
+            english(
+                _(
+                    "A ${name} has no place of its own that it could be taken from or put "
+                    "into. Change it by hand.",
+                    mapping={"name": type(obj).__name__},
+                )
+            )
         )
 
 

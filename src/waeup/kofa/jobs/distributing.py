@@ -97,7 +97,7 @@ def carry_out(job: Job) -> None:
         _(
             "It is not known any more where the files of the ${title} were to go. "
             "Give the run up.",
-            mapping={"title": job.title},
+            mapping={"title": job.run.words},
         )
     )
 

@@ -95,7 +95,7 @@ def result_of(storage: str, run: Run) -> str:
             _(
                 "The result of the ${title} is not there (any more): results are kept "
                 "for ${text} hours. Order the export again.",
-                mapping={"title": run.title, "text": f"{kept_hours():g}"},
+                mapping={"title": run.words, "text": f"{kept_hours():g}"},
             )
         )
     return path

@@ -23,6 +23,7 @@ from zope.security.management import getSecurityPolicy, queryInteraction
 
 from waeup.kofa.errors import Fault, NotAllowed
 from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.i18n import english
 from waeup.kofa.importing.effects import serial_of
 from waeup.kofa.jobs.connection import Participation, connected
 from waeup.kofa.jobs.record import (
@@ -158,7 +159,7 @@ class Job:
                     "results so far are in ${storage2}. Take the run back, or give it up.",
                     mapping={
                         "storage": self.datacenter.storage,
-                        "title": self.title,
+                        "title": self.run.words,
                         "storage2": self.storage,
                     },
                 )
@@ -211,7 +212,7 @@ class Job:
                 "Others kept changing the same data during the ${title}, and ${attempts} "
                 "attempts to store a batch of rows failed. Let the run go on when there "
                 "is less to do.",
-                mapping={"title": self.title, "attempts": ATTEMPTS},
+                mapping={"title": self.run.words, "attempts": ATTEMPTS},
             )
         )
 
@@ -262,9 +263,12 @@ def claim(
         if is_hopeless:
             checkpoint.tries = 0
             run.move(STOPPED)
-            run.fault = (
-                f"The process ended {TRIES} times at this place. Look at the machine's memory "
-                "and at the log of the portal; then let the run go on."
+            run.fault = english(
+                _(
+                    "The process ended ${tries} times at this place. Look at the machine's "
+                    "memory and at the log of the portal; then let the run go on.",
+                    mapping={"tries": TRIES},
+                )
             )
             close(runs, run)
         else:
@@ -327,4 +331,4 @@ def close(runs: Runs, run: Run) -> None:
         undone.undone_by = None
         undone.taken_back += run.checkpoint.batches
         if undone.holds_file:
-            undone.give_up("It was taken back in part.")
+            undone.give_up(english(_("It was taken back in part.")))

@@ -31,6 +31,7 @@ from waeup.kofa.conversion import Mapping, Values
 from waeup.kofa.errors import WrongState
 from waeup.kofa.exporting import Wish
 from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.i18n import english
 from waeup.kofa.importing.corrections import Correction, Corrections
 from waeup.kofa.importing.effects import Effect
 from waeup.kofa.importing.report import CREATED, REMOVED, UPDATED, Report, Tally
@@ -40,6 +41,21 @@ IMPORT, CHECK, UNDO, EXPORT, MOVE = "import", "check", "undo", "export", "move"
 
 QUEUED, RUNNING, DISTRIBUTING = "queued", "running", "distributing"
 FINISHED, STOPPED, CANCELLED, UNDONE = "finished", "stopped", "cancelled", "undone"
+#: Kinds and states are their own names in English; these are told in other languages.
+WORDS = {
+    IMPORT: _("import"),
+    CHECK: _("check"),
+    UNDO: _("undo"),
+    EXPORT: _("export"),
+    MOVE: _("move"),
+    QUEUED: _("queued"),
+    RUNNING: _("running"),
+    DISTRIBUTING: _("distributing"),
+    FINISHED: _("finished"),
+    STOPPED: _("stopped"),
+    CANCELLED: _("cancelled"),
+    UNDONE: _("undone"),
+}
 #: States in which a worker works on a run, or is going to.
 ACTIVE = (QUEUED, RUNNING, DISTRIBUTING)
 #: State -> states that can follow.
@@ -291,7 +307,7 @@ class Run(Persistent):
     `user` is the id of the principal that the run acts as: who ordered it, or let it go on last.
     `corrections` are those of the rows of an import or a check, in an object of its own that
     nobody changes.  So are the keys of an export; `listed` is their number.  `left` are
-    names that a move has not copied.
+    names that a move has not copied; runs that are ordered after `closing` wait for its end.
     """
 
     state = QUEUED
@@ -307,6 +323,7 @@ class Run(Persistent):
     corrections: Corrections | None = None
     listed: int | None = None
     left: tuple[str, ...] = ()
+    closing: datetime | None = None
     _keys: Keys | None = None
     #: When it ended, as `EndedRuns` has it; None while it has no place there.
     counted: float | None = None
@@ -332,7 +349,11 @@ class Run(Persistent):
                 _(
                     "The ${title} is ${state}, thus it cannot be ${state2}. Look at the list "
                     "of runs again.",
-                    mapping={"title": self.title, "state": self.state, "state2": state},
+                    mapping={
+                        "title": self.words,
+                        "state": WORDS[self.state],
+                        "state2": WORDS[state],
+                    },
                 )
             )
         self.state = state
@@ -372,8 +393,14 @@ class Run(Persistent):
 
     @property
     def title(self) -> str:
-        """What it does, in words."""
-        return f"{self.order.kind} of {self.order.file}"
+        """What it does, in English."""
+        return english(self.words)
+
+    @property
+    def words(self) -> str:
+        """What it does, as a message."""
+        mapping = {"kind": WORDS[self.order.kind], "file": self.order.file}
+        return _("${kind} of ${file}", mapping=mapping)
 
     @property
     def is_active(self) -> bool:

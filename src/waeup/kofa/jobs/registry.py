@@ -14,7 +14,7 @@ from persistent import Persistent
 from waeup.kofa.errors import NoSuchItem, WrongState
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.jobs.ended import EndedRun, EndedRuns
-from waeup.kofa.jobs.record import CHECK, DISTRIBUTING, IMPORT, QUEUED, RUNNING, UNDO, Run
+from waeup.kofa.jobs.record import CHECK, DISTRIBUTING, IMPORT, MOVE, QUEUED, RUNNING, UNDO, Run
 
 # A BTree that is empty before or after a change cannot be merged with the change of
 # somebody else: one key that is no id stays in it.
@@ -248,6 +248,9 @@ class Runs(Persistent):
 
     def waits_for(self, run: Run) -> Run | None:
         """Return the run that must be over before `run` can begin, or None."""
+        for other in self.active():
+            if other.order.kind == MOVE and other is not run and is_held_by(other, run):
+                return other
         if run.order.kind == CHECK:
             return None
         holder = self._scope_holder(run.scope)
@@ -271,13 +274,27 @@ class Runs(Persistent):
         return run if run is not None and run.state in (RUNNING, DISTRIBUTING) else None
 
 
+def is_held_by(move: Run, run: Run) -> bool:
+    """Tell whether a run, which has not begun, waits until the storage is moved."""
+    is_new = run.state == QUEUED and run.checkpoint.batches == 0
+    return is_new and move.closing is not None and run.queued > move.closing
+
+
 def busy_text(run: Run) -> str:
     """Say that a run holds a file, and what can be done."""
     if run.is_active:
-        todo = "Wait for its end, or cancel it."
+        todo = _("Wait for its end, or cancel it.")
     else:
-        todo = "Let it go on, or take it back; then the file is free."
-    return (
-        f"{run.order.file} belongs to the {run.order.kind} that {run.order.user} has ordered at "
-        f"{run.queued:%Y-%m-%d %H:%M} UTC, which is {run.state}. {todo}"
+        todo = _("Let it go on, or take it back; then the file is free.")
+    return _(
+        "${file} belongs to the ${kind} that ${user} has ordered at ${queued} "
+        "UTC, which is ${state}. ${todo}",
+        mapping={
+            "file": run.order.file,
+            "kind": _(run.order.kind),
+            "user": run.order.user,
+            "queued": f"{run.queued:%Y-%m-%d %H:%M}",
+            "state": _(run.state),
+            "todo": todo,
+        },
     )

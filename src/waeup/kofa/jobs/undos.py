@@ -78,7 +78,7 @@ def check_undo(job: Job) -> None:
             _(
                 "The ${title} was taken back meanwhile, or is just being taken back: "
                 "look at the run ${undone_by}.",
-                mapping={"title": undone.title, "undone_by": undone.undone_by},
+                mapping={"title": undone.words, "undone_by": undone.undone_by},
             )
         )
     tally, began = Tally(), time.monotonic()

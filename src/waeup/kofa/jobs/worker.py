@@ -20,6 +20,7 @@ from zope.authentication.interfaces import PrincipalLookupError
 
 from waeup.kofa.errors import ItemBusy, KofaError, NotAllowed, Refused, StorageFault
 from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.i18n import english
 from waeup.kofa.jobs.checks import do_check
 from waeup.kofa.jobs.connection import open_portal
 from waeup.kofa.jobs.exports import do_export
@@ -87,9 +88,12 @@ def work_on(
     except Cancelled:
         _put_down(db, site_path, held, CANCELLED)
     except PrincipalLookupError:
-        fault = (
-            f"There is no account {held.user!r} any more, in whose name the run acts. Let "
-            "somebody else let it go on."
+        fault = english(
+            _(
+                "There is no account ${user} any more, in whose name the run acts. Let "
+                "somebody else let it go on.",
+                mapping={"user": repr(held.user)},
+            )
         )
         _put_down(db, site_path, held, STOPPED, fault)
     except BaseException as exc:
@@ -138,8 +142,13 @@ def _words(exc: BaseException) -> str:
     if isinstance(exc, KofaError):
         return text
     if isinstance(exc, MemoryError):
-        return "The memory of the machine is used up. Let the run go on when there is more."
-    return (
-        f"The machine failed ({type(exc).__name__}: {text or 'no further words'}). Look at free "
-        "space, the disk and the log of the portal; then let the run go on."
+        return english(
+            _("The memory of the machine is used up. Let the run go on when there is more.")
+        )
+    return english(
+        _(
+            "The machine failed (${name}: ${text}). Look at free space, the disk and "
+            "the log of the portal; then let the run go on.",
+            mapping={"name": type(exc).__name__, "text": text or "no further words"},
+        )
     )

@@ -28,6 +28,12 @@ class Formats:
         pattern = "#,##0" + (f".{'0' * digits}" if digits else "")
         return format_decimal(value, pattern, locale=self.locale)
 
+    def decimal(self, value: float) -> str:
+        """Return a number with as many digits as it has."""
+        from babel.numbers import format_decimal
+
+        return format_decimal(value, locale=self.locale)
+
     def percent(self, fraction: float) -> str:
         """Return a share of 1 in percent, without a comma."""
         from babel.numbers import format_percent
@@ -45,7 +51,9 @@ class Formats:
             if value < 1000:
                 break
             value, unit = value / 1000, larger
-        return format_unit(round(value, 1), f"digital-{unit}", "short", locale=self.locale)
+        # The short form of one kilobyte is a long word in some languages: "1 kbyte".
+        text = format_unit(2, f"digital-{unit}", "short", locale=self.locale)
+        return text.replace("2", self.decimal(round(value, 1)), 1)
 
     def time(self, moment: datetime, zone: tzinfo | None) -> str:
         """Return a moment in a time zone; None stands for that of the server."""

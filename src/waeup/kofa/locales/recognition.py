@@ -17,6 +17,8 @@ from waeup.kofa.i18n import MessageFactory as _
 _NAME = re.compile(r"\$\{(\w+)\}")
 #: Letters that a text must have besides its names: "${a}: ${b}" would fit too much.
 _LEAST_LETTERS = 9
+#: The same of a text within a text, where less can be mistaken.
+_LEAST_INSIDE = 4
 #: Longer texts are shown as they are.
 _MOST_CHARACTERS = 4000
 #: How deep reasons can be within reasons.
@@ -47,7 +49,7 @@ class Recognizer:
             weight = sum(letter.isalpha() for part in literals for letter in part)
             if not names:
                 self._plain.add(text)
-            elif weight >= _LEAST_LETTERS:
+            elif weight >= _LEAST_INSIDE:
                 pattern = "(?s)" + "(.+?)".join(map(re2.escape, literals))
                 self._set.Add(pattern)
                 self._forms.append(_Form(text, re2.compile(pattern), names, weight))
@@ -66,7 +68,10 @@ class Recognizer:
         if text in self._plain:
             return _(text)
         found = [self._forms[at] for at in self._set.Match(text) or ()] if self._forms else []
+        least = _LEAST_INSIDE if depth else _LEAST_LETTERS
         for form in sorted(found, key=lambda form: form.weight, reverse=True):
+            if form.weight < least:
+                break
             mapping: dict[str, str] = {}
             values = form.expression.fullmatch(text).groups()
             if all(

@@ -146,7 +146,7 @@ class ExportOperations(RunOperations):
             raise WrongState(
                 _(
                     "The ${title} is ${state}. Cancel it first.",
-                    mapping={"title": run.title, "state": run.state},
+                    mapping={"title": run.words, "state": _(run.state)},
                 )
             )
         self._runs.drop(run)
@@ -177,7 +177,7 @@ class ExportOperations(RunOperations):
             raise NoSuchItem(
                 _(
                     "The run ${id} is the ${title}, not an export.",
-                    mapping={"id": id, "title": run.title},
+                    mapping={"id": id, "title": run.words},
                 )
             )
         return run
@@ -214,7 +214,7 @@ def _describe_filter(name: str, field: Any, site: Any) -> FilterInfo:
             kind = "date"
         elif isinstance(field, schema.Int | schema.Float | schema.Decimal):
             kind = "number"
-    return FilterInfo(name, str(field.title or name), str(field.description or ""), kind, choices)
+    return FilterInfo(name, field.title or name, field.description or "", kind, choices)
 
 
 def _extension(name: str) -> str:

@@ -315,7 +315,7 @@ class MendingOperations(RunOperations):
                 _(
                     "The ${title} is ${state}, and no finished check of an import. Check the "
                     "file first.",
-                    mapping={"title": run.title, "state": run.state},
+                    mapping={"title": run.words, "state": _(run.state)},
                 )
             )
         return run
@@ -335,7 +335,7 @@ class MendingOperations(RunOperations):
             raise MappingError(
                 _(
                     "The ${title} is about other content, or was read otherwise. Check it again.",
-                    mapping={"title": run.title},
+                    mapping={"title": run.words},
                 )
             )
         return run

@@ -88,7 +88,7 @@ class MovingOperations(RunOperations):
                     _(
                         "Another move of the storage is not over: it is ${state}. Let it go on, "
                         "or cancel it.",
-                        mapping={"state": run.state},
+                        mapping={"state": _(run.state)},
                     )
                 )
         for run in self._runs:

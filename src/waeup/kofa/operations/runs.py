@@ -21,13 +21,21 @@ from waeup.kofa.conversion import Mapping
 from waeup.kofa.errors import ConfirmationNeeded, MappingError, NoSuchItem, WrongState
 from waeup.kofa.exporting import Wish
 from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.i18n import Number, english
 from waeup.kofa.importing.checking import CheckedRow, CheckReader
 from waeup.kofa.importing.corrections import Corrections
 from waeup.kofa.importing.hooks import CREATE, REMOVE, overridden
 from waeup.kofa.importing.reading import AS_FOUND
 from waeup.kofa.interfaces import IBatchProcessor, IDataCenterConfig
 from waeup.kofa.jobs.exports import has_result, kept_time, result_of
-from waeup.kofa.jobs.job import EXPORT_PERMISSION, MOVE_PERMISSION, PREFIX, close, folder_of, remove_folders
+from waeup.kofa.jobs.job import (
+    EXPORT_PERMISSION,
+    MOVE_PERMISSION,
+    PREFIX,
+    close,
+    folder_of,
+    remove_folders,
+)
 from waeup.kofa.jobs.record import (
     CANCELLED,
     CHECK,
@@ -163,7 +171,7 @@ class RunOperations(MappingOperations):
                 _(
                     "The ${title} is ${state}: it cannot be cancelled (any more). Look at "
                     "the list of runs again.",
-                    mapping={"title": run.title, "state": run.state},
+                    mapping={"title": run.words, "state": _(run.state)},
                 )
             )
         if run.state in (QUEUED, STOPPED):
@@ -198,7 +206,7 @@ class RunOperations(MappingOperations):
                 raise WrongState(
                     _(
                         "The ${title} was completed just now. Look at its result.",
-                        mapping={"title": run.title},
+                        mapping={"title": run.words},
                     )
                 )
         if not run.can_be_given_up:
@@ -206,13 +214,13 @@ class RunOperations(MappingOperations):
                 _(
                     "The ${title} is ${state}, and holds nothing that could be freed. Cancel "
                     "it first, if it is under way.",
-                    mapping={"title": run.title, "state": run.state},
+                    mapping={"title": run.words, "state": _(run.state)},
                 )
             )
         for intent in list(self.datacenter.ledger.intended()):
             if intent.id == PREFIX + run.id:
                 self.datacenter.ledger.done(intent)
-        run.give_up("Somebody has given it up.")
+        run.give_up(english(_("Somebody has given it up.")))
         close(self._runs, run)
         undone = self._runs.find(run.order.undoes or "")
         over = [run, undone] if undone is not None and undone.is_given_up else [run]
@@ -228,14 +236,14 @@ class RunOperations(MappingOperations):
             raise WrongState(
                 _(
                     "The ${title} is ${state}: it goes on by itself.",
-                    mapping={"title": run.title, "state": run.state},
+                    mapping={"title": run.words, "state": _(run.state)},
                 )
             )
         if not run.can_resume:
             raise WrongState(
                 _(
                     "The ${title} is ${state} and cannot go on. Order it anew.",
-                    mapping={"title": run.title, "state": run.state},
+                    mapping={"title": run.words, "state": _(run.state)},
                 )
             )
         run.move(QUEUED)
@@ -502,7 +510,7 @@ class RunOperations(MappingOperations):
             raise WrongState(
                 _(
                     "The check ${id} is ${state}, not finished. Check the file again.",
-                    mapping={"id": id, "state": check.state},
+                    mapping={"id": id, "state": _(check.state)},
                 )
             )
         if check.order.undoes is not None or not check.order.is_same_import(order):
@@ -550,16 +558,23 @@ class RunOperations(MappingOperations):
         return (rows, 0) if order.mode == REMOVE else (0, rows)
 
     def _why_not_undone(self, run: Run) -> str:
-        what = f"The {run.title}"
+        what = _("The ${title}", mapping={"title": run.words})
         if run.undone_by is not None:
-            return f"{what} is taken back by another run already: {run.undone_by}."
+            return _(
+                "${what} is taken back by another run already: ${undone_by}.",
+                mapping={"what": what, "undone_by": run.undone_by},
+            )
         if run.is_active:
-            return f"{what} is {run.state}. Cancel it first."
+            return _(
+                "${what} is ${state}. Cancel it first.",
+                mapping={"what": what, "state": _(run.state)},
+            )
         if run.order.kind != IMPORT:
-            return f"{what} changed nothing that could be taken back."
-        return (
-            f"{what} cannot be taken back: it changed nothing, or its undo records are not kept "
-            "any more."
+            return _("${what} changed nothing that could be taken back.", mapping={"what": what})
+        return _(
+            "${what} cannot be taken back: it changed nothing, or its undo records "
+            "are not kept any more.",
+            mapping={"what": what},
         )
 
     def _info(self, run: Run) -> RunInfo:
@@ -586,7 +601,7 @@ class RunOperations(MappingOperations):
             fraction=progress.fraction,
             rate=progress.rate,
             remaining=_remaining(run),
-            waits_for="" if waits_for is None else waits_for.title,
+            waits_for="" if waits_for is None else waits_for.words,
             fault=run.fault,
             report=run.totals(),
             undo_bytes=run.undo_bytes,
@@ -636,11 +651,28 @@ def _actions(run: Run) -> tuple[str, ...]:
 
 
 def _question(order: Order, too_many: list[int], total: int | None, is_exact: bool) -> str:
-    number, verb = next((n, v) for n, v in zip(too_many, ("remove", "change"), strict=True) if n)
-    of_all = "" if total is None else f" of {total:,}"
-    would = "would" if is_exact else "could"
-    hint = "" if is_exact else " A check tells the exact number."
-    return (
-        f"The import of {order.file} {would} {verb} {number:,}{of_all} objects. Is that what you "
-        f"want? Then confirm the number.{hint}"
-    )
+    number, is_removal = next((n, r) for n, r in zip(too_many, (True, False), strict=True) if n)
+    many = _("${n}", mapping={"n": Number(number)})
+    if total is not None:
+        many = _("${n} of ${total}", mapping={"n": Number(number), "total": Number(total)})
+    if is_exact and is_removal:
+        text = _(
+            "The import of ${file} would remove ${many} objects. Is that what you want? Then "
+            "confirm the number."
+        )
+    elif is_exact:
+        text = _(
+            "The import of ${file} would change ${many} objects. Is that what you want? Then "
+            "confirm the number."
+        )
+    elif is_removal:
+        text = _(
+            "The import of ${file} could remove ${many} objects. Is that what you want? Then "
+            "confirm the number. A check tells the exact number."
+        )
+    else:
+        text = _(
+            "The import of ${file} could change ${many} objects. Is that what you want? Then "
+            "confirm the number. A check tells the exact number."
+        )
+    return _(text, mapping={"file": order.file, "many": many})

@@ -13,6 +13,7 @@ from zope import schema
 from waeup.kofa.conversion import is_ignored
 from waeup.kofa.errors import FatalCSVError
 from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.i18n import english
 from waeup.kofa.importing.hooks import CREATE, REMOVE, UPDATE, UPSERT, once
 from waeup.kofa.importing.processor import BatchProcessor
 from waeup.kofa.students.interfaces import ICourseTicket, IStudent
@@ -26,8 +27,8 @@ class ICourseTicketImport(ICourseTicket):
     """The columns of a table of course tickets."""
 
     unlock_score = schema.Bool(
-        title="Unlock Score",
-        description="The row may change a score that exists. Not kept.",
+        title=_("Unlock Score"),
+        description=_("The row may change a score that exists. Not kept."),
         required=False,
         default=False,
     )
@@ -138,16 +139,18 @@ class StudentProcessor(StudentProcessorBase):
     def checkCreateRequirements(self, parent: Any, row: dict[str, Any], site: Any) -> str | None:
         """Refuse numbers of other students, and a row that could be imported twice."""
         if all(given(row, name) is None for name in LOCATORS):
-            return (
-                "None of student_id, reg_number and matric_number has a value. "
-                "Fill in one of them: without, a second import makes the student twice."
+            return english(
+                _(
+                    "None of student_id, reg_number and matric_number has a value. Fill in "
+                    "one of them: without, a second import makes the student twice."
+                )
             )
         return self._conflict(None, row, parent)
 
     def checkUpdateRequirements(self, obj: Any, row: dict[str, Any], site: Any) -> str | None:
         """Refuse numbers of other students, and the deletion of an id."""
         if row.get("student_id", obj.student_id) is None:
-            return "student_id: The id of a student cannot be removed."
+            return english(_("student_id: The id of a student cannot be removed."))
         return self._conflict(obj, row, site["students"])
 
     def checkUndo(self, obj: Any, values: Mapping[str, Any], site: Any) -> str | None:
@@ -219,7 +222,9 @@ class CourseTicketProcessor(StudentProcessorBase):
         score = row.get("score", obj.score)
         if obj.score is None or is_ignored(score) or score == obj.score:
             return None
-        return None if row.get("unlock_score") is True else "Score attribute is locked."
+        return (
+            None if row.get("unlock_score") is True else english(_("Score attribute is locked."))
+        )
 
     def updateEntry(self, obj: Any, row: dict[str, Any], site: Any, filename: str) -> str:
         """See `IBatchProcessor`; a new ticket first takes over the data of its course."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from waeup.kofa.errors import TableError
+from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.i18n import counted, english
 
 __all__ = [
     "BARE_QUOTE",
@@ -82,76 +84,76 @@ LINE_TOO_LONG = "line-too-long"
 
 _WORDS = {
     BARE_QUOTE: (
-        "a quote stands inside a cell that does not begin with one",
-        "Put the cell into quotes and double the quote inside.",
+        _("a quote stands inside a cell that does not begin with one"),
+        _("Put the cell into quotes and double the quote inside."),
     ),
     TEXT_AFTER_QUOTE: (
-        "text follows the closing quote of a cell",
-        "Double quotes that belong to the text, or remove what follows.",
+        _("text follows the closing quote of a cell"),
+        _("Double quotes that belong to the text, or remove what follows."),
     ),
     UNCLOSED_QUOTE: (
-        "a cell is opened by a quote and not closed",
-        "Close the quote, or remove it.",
+        _("a cell is opened by a quote and not closed"),
+        _("Close the quote, or remove it."),
     ),
     UNCLEAR_ESCAPE: (
-        "a backslash stands before a character that needs none, so it may be text or not",
-        "Double the backslash if it is text, or remove it.",
+        _("a backslash stands before a character that needs none, so it may be text or not"),
+        _("Double the backslash if it is text, or remove it."),
     ),
     OTHER_DELIMITER: (
-        "its cells are divided by {}, unlike those of the other rows",
-        "Divide them as in the other rows.",
+        _("its cells are divided by ${detail}, unlike those of the other rows"),
+        _("Divide them as in the other rows."),
     ),
     OTHER_QUOTES: (
-        "its cells stand between other quotes than those of the other rows",
-        "Use the quotes of the other rows.",
+        _("its cells stand between other quotes than those of the other rows"),
+        _("Use the quotes of the other rows."),
     ),
     BROKEN_LINE: (
-        "the line beside it is a piece that may belong to this row",
-        "Join the lines, or remove the one that does not belong to the table.",
+        _("the line beside it is a piece that may belong to this row"),
+        _("Join the lines, or remove the one that does not belong to the table."),
     ),
     SHIFTED_CELLS: (
-        "its values stand beside the columns that they are made for",
-        "Compare it with the other rows, and move the values.",
+        _("its values stand beside the columns that they are made for"),
+        _("Compare it with the other rows, and move the values."),
     ),
     BROKEN_VALUE: (
-        "the value has not the form that all others of its column have",
-        "Complete it if it is cut off, or divide what was joined.",
+        _("the value has not the form that all others of its column have"),
+        _("Complete it if it is cut off, or divide what was joined."),
     ),
     INCOMPLETE_ROW: (
-        "cells are empty that are filled in the other rows, and others hold something unusual",
-        "Fill them, or remove the line if it is no row, but a total or a remark.",
+        _("cells are empty that are filled in the other rows, and others hold something unusual"),
+        _("Fill them, or remove the line if it is no row, but a total or a remark."),
     ),
     REPEATED_HEADER: (
-        "it repeats the names of the columns",
-        "Remove it.",
+        _("it repeats the names of the columns"),
+        _("Remove it."),
     ),
     SECOND_TABLE: (
-        "another table begins at line {}, with names of its own",
-        "Put each table into a file of its own.",
+        _("another table begins at line ${detail}, with names of its own"),
+        _("Put each table into a file of its own."),
     ),
     CUT_OFF: (
-        "the file ends in this row without a line end, so its last value may be cut off",
-        "Complete the value if it is cut, and end the line.",
+        _("the file ends in this row without a line end, so its last value may be cut off"),
+        _("Complete the value if it is cut, and end the line."),
     ),
     UNDECODABLE: (
-        "it holds bytes that are no text in the encoding {}",
-        "Correct the characters that are shown as codes, or choose another encoding.",
+        _("it holds bytes that are no text in the encoding ${detail}"),
+        _("Correct the characters that are shown as codes, or choose another encoding."),
     ),
     UNCERTAIN_ENCODING: (
-        "it is not certain which characters these are, the encoding {} is a guess",
-        "Choose the encoding in which all names are right.",
+        _("it is not certain which characters these are, the encoding ${detail} is a guess"),
+        _("Choose the encoding in which all names are right."),
     ),
     MIXED_ENCODING: (
-        "its characters are written in UTF-8, unlike those of the other rows ({})",
-        "Write them anew, or save the whole file in one encoding.",
+        _("its characters are written in UTF-8, unlike those of the other rows (${detail})"),
+        _("Write them anew, or save the whole file in one encoding."),
     ),
     NUL_CHARACTER: (
-        "the row holds a NUL character",
-        "Remove the character, or export the file again.",
+        _("the row holds a NUL character"),
+        _("Remove the character, or export the file again."),
     ),
     LINE_TOO_LONG: (
-        "the line is too long for a row, and only its beginning was kept",
-        "Divide it into rows, or remove it.",
+        _("the line is too long for a row, and only its beginning was kept"),
+        _("Divide it into rows, or remove it."),
     ),
 }
 
@@ -185,17 +187,32 @@ def problem(code: str, line: int, column: int | None = None, detail: object = ""
     `detail` is what the text of the code leaves open, such as the encoding.
     """
     what, advice = _WORDS[code]
-    place = f"line {line}" if column is None else f"line {line}, column {column}"
-    return Problem(code, f"Damaged row ({place}): {what.format(detail)}. {advice}", column)
+    place = _("line ${line}", mapping={"line": line})
+    if column is not None:
+        place = _("line ${line}, column ${column}", mapping={"line": line, "column": column})
+    text = _(
+        "Damaged row (${place}): ${what}. ${advice}",
+        mapping={"place": place, "what": _(what, mapping={"detail": detail}), "advice": advice},
+    )
+    return Problem(code, english(text), column)
 
 
 def count_problem(found: int, expected: int, line: int) -> Problem:
     """Return the problem of a row at physical `line` with `found` instead of `expected` cells."""
     code, reason = (
-        (TOO_FEW_CELLS, "cells are missing or the row was cut off")
+        (TOO_FEW_CELLS, _("cells are missing or the row was cut off"))
         if found < expected
-        else (TOO_MANY_CELLS, "a cell holds a separator and is not in quotes")
+        else (TOO_MANY_CELLS, _("a cell holds a separator and is not in quotes"))
     )
-    cells = "1 cell" if found == 1 else f"{found} cells"
-    message = f"Damaged row (line {line}): {cells} instead of {expected}; {reason}."
-    return Problem(code, f"{message} Make the row as long as the header.")
+    text = counted(
+        "Damaged row (line ${line}): ${found} cell instead of ${expected}; ${reason}. "
+        "Make the row as long as the header.",
+        "Damaged row (line ${line}): ${found} cells instead of ${expected}; ${reason}. "
+        "Make the row as long as the header.",
+        found,
+        line=line,
+        found=found,
+        expected=expected,
+        reason=reason,
+    )
+    return Problem(code, english(text))

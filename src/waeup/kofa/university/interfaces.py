@@ -41,13 +41,13 @@ class IInstitution(IKofaObject):
 class IFaculty(IInstitution):
     """A faculty; contains departments under their codes."""
 
-    code = code_field("Faculty code")
+    code = code_field(_("Faculty code"))
 
 
 class IDepartment(IInstitution):
     """A department; its courses lie in the container `courses`."""
 
-    code = code_field("Department code")
+    code = code_field(_("Department code"))
     title_prefix = schema.Choice(
         title=_("Name prefix"), required=True, vocabulary=INSTITUTION_TYPES, default="department"
     )
@@ -67,7 +67,7 @@ class IDepartment(IInstitution):
 class ICourse(IKofaObject):
     """A course; its code is unique in the whole portal."""
 
-    code = code_field("Course code")
+    code = code_field(_("Course code"))
     title = schema.TextLine(title=_("Title of course"), required=True, default="Unnamed")
     credits = schema.Int(title=_("Credits"), required=False, default=0, min=0)
     passmark = schema.Int(title=_("Passmark"), required=False, default=40, min=0, max=100)

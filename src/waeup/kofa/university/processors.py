@@ -11,6 +11,7 @@ import grok
 from waeup.kofa.conversion import is_ignored
 from waeup.kofa.errors import FatalCSVError
 from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.i18n import english
 from waeup.kofa.importing.kind import ContainerProcessor
 from waeup.kofa.university.interfaces import ICourse, IDepartment, IFaculty
 from waeup.kofa.university.localroles import (
@@ -164,5 +165,5 @@ class CourseProcessor(AcademicProcessor):
     def checkCreateRequirements(self, parent: Any, row: dict[str, Any], site: Any) -> str | None:
         """Refuse a code that the portal has in another department."""
         if site["faculties"].find_course(row["code"]) is not None:
-            return "Course exists already elsewhere."
+            return english(_("Course exists already elsewhere."))
         return None

@@ -7,6 +7,7 @@ from zope.security.management import queryInteraction
 
 from waeup.kofa.errors import Refused
 from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.i18n import english
 from waeup.kofa.importing.kind import ContainerProcessor
 from waeup.kofa.logger import current_user
 from waeup.kofa.permissions import ADMINISTRATOR, get_waeup_role_names, roles_beyond
@@ -54,10 +55,14 @@ class UserProcessor(ContainerProcessor):
         """See `IBatchProcessor`; nobody gives a right that he lacks, or shuts himself out."""
         if obj.name == current_user():
             if row.get("suspended") is True:
-                return "You cannot suspend your own account. Let another administrator do it."
+                return english(
+                    _("You cannot suspend your own account. Let another administrator do it.")
+                )
             roles = row.get("roles")
             if isinstance(roles, list) and not set(obj.roles) <= set(roles):
-                return "You cannot take roles from your own account. Let another do it."
+                return english(
+                    _("You cannot take roles from your own account. Let another do it.")
+                )
         return (
             _cannot_change(obj, site)
             or _cannot_give(row, site)
@@ -67,7 +72,9 @@ class UserProcessor(ContainerProcessor):
     def checkRemoveRequirements(self, obj: Any, row: dict[str, Any], site: Any) -> str | None:
         """See `IBatchProcessor`; nobody shuts himself out by a file."""
         if obj.name == current_user():
-            return "You cannot remove your own account. Let another administrator do it."
+            return english(
+                _("You cannot remove your own account. Let another administrator do it.")
+            )
         return _cannot_change(obj, site) or _cannot_go(obj, site)
 
     def checkUndo(self, obj: Any, values: Mapping[str, Any], site: Any) -> str | None:
@@ -120,9 +127,22 @@ def _beyond(roles: Iterable[str], site: Any) -> list[str]:
 def _cannot_give(row: dict[str, Any], site: Any) -> str | None:
     roles = row.get("roles")
     beyond = _beyond(roles, site) if isinstance(roles, list) else []
-    return f"roles: You lack rights of {', '.join(beyond)}." if beyond else None
+    return (
+        english(_("roles: You lack rights of ${beyond}.", mapping={"beyond": ", ".join(beyond)}))
+        if beyond
+        else None
+    )
 
 
 def _cannot_change(account: Any, site: Any) -> str | None:
     beyond = _beyond(account.roles, site)
-    return f"The account has rights that you lack ({', '.join(beyond)})." if beyond else None
+    return (
+        english(
+            _(
+                "The account has rights that you lack (${beyond}).",
+                mapping={"beyond": ", ".join(beyond)},
+            )
+        )
+        if beyond
+        else None
+    )
