@@ -8,7 +8,7 @@ import click
 
 from waeup.kofa.cli.instance import Instance
 from waeup.kofa.cli.screen import say, say_json, show_table
-from waeup.kofa.cli.settings import Settings, common_options, pass_settings, var_option
+from waeup.kofa.cli.settings import Settings, common_options, pass_settings
 from waeup.kofa.errors import Refused
 
 
@@ -109,7 +109,7 @@ def system(settings: Settings, fresh: bool, reference: str | None) -> None:
 
 @click.command(short_help="Tell the portal that a backup was made.")
 @click.option("--note", default="", help="Where it is, or how it was made.")
-@var_option
+@common_options
 @pass_settings
 def backup(settings: Settings, note: str) -> None:
     """Note that database and storage were just saved; the page on the system shows when.
@@ -124,7 +124,10 @@ def backup(settings: Settings, note: str) -> None:
     new = instance.backup_stamp.with_name(f"{instance.backup_stamp.name}.new")
     new.write_text(f"{note}\n", encoding="utf-8")
     new.replace(instance.backup_stamp)
-    say("The portal knows now that a backup was made.")
+    if settings.json:
+        say_json({"path": str(instance.backup_stamp), "note": note})
+    else:
+        say("The portal knows now that a backup was made.")
 
 
 def _number(number: int | None) -> str:

@@ -119,3 +119,11 @@ PLACES = {
     "IDataCenter": "/app/datacenter",
     "IUsersContainer": "/app/users",
 }
+
+
+def views() -> list[tuple[str, Any]]:
+    """Return address and class of all views."""
+    return [
+        (f"http://localhost{PLACES[view.context]}/{view.name}", view.factory)
+        for view in found_views()
+    ]
