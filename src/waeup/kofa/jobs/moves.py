@@ -1,14 +1,16 @@
 """The work of a move: the storage is copied to another place, and then the portal changes over.
 
 Copying goes on beside all other work, in rounds, until little has changed since the last one.
-Then nothing else may be under way for a moment: under the lock of the storage the last changes
-are copied, the copies come to their places, and one transaction makes them the storage.  What a
-killed worker leaves is found in the work folder of the target, and taken up.
+Then nothing else may be under way for a moment: what is ordered from then on waits, and what was
+ordered before comes to its end.  Under the lock of the storage the last changes are copied, the
+copies come to their places, and one transaction makes them the storage.  What a killed worker
+leaves is found in the work folder of the target, and taken up.
 """
 
 import os
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 
 import transaction
 from zope.component import getGlobalSiteManager
@@ -21,7 +23,8 @@ from waeup.kofa.interfaces import IDataCenterConfig
 from waeup.kofa.jobs.distributing import finish, turn
 from waeup.kofa.jobs.job import Cancelled, Job
 from waeup.kofa.jobs.pace import Pace
-from waeup.kofa.jobs.record import QUEUED
+from waeup.kofa.jobs.record import Run, utc_now
+from waeup.kofa.jobs.registry import is_held_by
 from waeup.kofa.jobs.reporter import Reporter
 from waeup.kofa.logger import deferred_lines
 from waeup.kofa.spool.disk import faults
@@ -35,6 +38,8 @@ FILE = "the storage"
 LITTLE, ROUNDS = 16 * 1024 * 1024, 5
 #: Seconds that the end of other runs is waited for, and between two looks.
 PATIENCE, PAUSE = 900.0, 0.5
+#: Seconds that who is just deleting a file has for it.
+LAST_SECONDS = 10.0
 #: Bytes that must stay free at the new place.
 RESERVE = 64 * 1024 * 1024
 
@@ -60,10 +65,10 @@ def do_move(job: Job) -> None:
             # A former worker may have died between the places of the copies and the database.
             move.take_back()
             _require_room(move, place.path)
+            _hold_others(job, False)
             _copy(job, move, place)
-            _wait(job)
-            with turn(job):
-                _switch(job, move, place)
+            _hold_others(job, True)
+            _change_over(job, move, place)
         except (Cancelled, InvalidStoragePath):
             transaction.abort()
             move.discard()
@@ -121,15 +126,48 @@ def _copy(job: Job, move: spool.StorageMove, place: spool.PlaceBelow) -> None:
         reporter.close()
 
 
-def _wait(job: Job) -> None:
-    """Wait until nothing else is under way; raises what `Job.begin` does, and `ItemBusy`."""
+def _hold_others(job: Job, is_closing: bool) -> None:
+    """Let runs that are ordered from now on wait, or not."""
+    if is_closing or job.run.closing is not None:
+
+        def close() -> None:
+            job.run.closing = utc_now() if is_closing else None
+
+        job.committed(close)
+
+
+def _change_over(job: Job, move: spool.StorageMove, place: spool.PlaceBelow) -> None:
+    """Make the copy the storage as soon as nothing else is under way."""
     until = time.monotonic() + PATIENCE
     while True:
+        _wait(job, until)
+        try:
+            with turn(job):
+                _switch(job, move, place)
+            _follow_deletions(job, move)
+            return
+        except ItemBusy:
+            # Something has begun after all.
+            transaction.abort()
+            if time.monotonic() > until:
+                raise
+
+
+def _others(job: Job) -> tuple[list[Run], set[str]]:
+    """Return the runs that are under way, and the ids of those that wait for the move."""
+    others = [run for run in job.runs.active() if run.id != job.run.id]
+    held = {run.id for run in others if is_held_by(job.run, run)}
+    return [run for run in others if run.id not in held], held
+
+
+def _wait(job: Job, until: float) -> None:
+    """Wait until nothing else is under way; raises what `Job.begin` does, and `ItemBusy`."""
+    while True:
         job.begin()
-        others = [run for run in job.runs.active() if run.id != job.run.id]
+        others, held = _others(job)
         pending = spool.scan(job.storage, suffixes=spool.EXTENSIONS)
         if not others and not _are_busy(item.path for item in pending):
-            job.datacenter.require_quiet()
+            job.datacenter.require_quiet(held)
             return
         if time.monotonic() > until:
             what = others[0].title if others else "work on a pending file"
@@ -165,24 +203,41 @@ def _switch(job: Job, move: spool.StorageMove, place: spool.PlaceBelow) -> None:
 
     def change() -> None:
         run = job.run
-        for other in job.runs.active():
-            if other.id != run.id and other.state != QUEUED:
-                raise ItemBusy(
-                    _(
-                        "The ${title} has begun meanwhile. Let the move go on when it is over.",
-                        mapping={"title": other.title},
-                    )
+        others, held = _others(job)
+        for other in others:
+            raise ItemBusy(
+                _(
+                    "The ${title} has begun meanwhile. Let the move go on when it is over.",
+                    mapping={"title": other.title},
                 )
+            )
         place.require_same()
         names = move.place()
         with deferred_lines(transaction.manager):
-            job.datacenter.switch_storage(place.path, names)
+            job.datacenter.switch_storage(place.path, names, held)
         run.left = tuple(move.not_copied)
         run.progress.rows = extent.files
         run.progress.bytes = run.progress.all_bytes = extent.bytes
         finish(job.datacenter, run)
 
     job.committed(change, move.take_back)
+
+
+def _follow_deletions(job: Job, move: spool.StorageMove) -> None:
+    """Delete what was deleted in the moment before: of the former storage it went, or just goes.
+
+    So does what was uploaded and is taken back. Who began before, and commits now, has a conflict;
+    the lock is not held any more, since that is waited for.
+    """
+    until = time.monotonic() + LAST_SECONDS
+    pending = [item.path for item in spool.scan(job.storage, suffixes=spool.EXTENSIONS)]
+    while _are_busy(pending) and time.monotonic() < until:
+        time.sleep(PAUSE / 10)
+    transaction.begin()
+    for name in move.vanished():
+        if job.datacenter.ledger.entry(name) is None:
+            with suppress(FileNotFoundError):
+                spool.remove_file(os.path.join(move.target, name))
 
 
 def _top_up(job: Job, move: spool.StorageMove) -> None:

@@ -254,6 +254,7 @@ class StorageMove:
                     (disk.unlink if os.path.islink(path) else disk.rmdir)(path)
                 elif relative not in there:
                     disk.unlink(path)
+                    self._marks.pop(relative, None)
 
     # -- places ---------------------------------------------------------------------
 
@@ -306,6 +307,15 @@ class StorageMove:
         """Leave the target as it was."""
         self.take_back()
         self._work.remove()
+
+    def vanished(self) -> list[str]:
+        """Return the files that were copied and have gone from the source since, by name."""
+        return [
+            name
+            for name in self._marks
+            if not os.path.lexists(os.path.join(self.source, name))
+            and os.path.lexists(os.path.join(self.target, name))
+        ]
 
     def top_up(self, folder: str) -> None:
         """Bring the lines along that came to the files of a folder until the very last."""

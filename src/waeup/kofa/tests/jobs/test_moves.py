@@ -3,22 +3,25 @@
 import io
 import os
 import shutil
+import time
 import unittest
 from contextlib import closing, suppress
 from unittest import mock
 
+from transaction.interfaces import TransientError
 from ZODB.POSException import ConflictError
 from zope.component import getGlobalSiteManager
 
 from waeup.kofa.conversion import Mapping
-from waeup.kofa.errors import Fault, InvalidStoragePath, NotAllowed, WrongState
+from waeup.kofa.errors import Fault, InvalidStoragePath, ItemBusy, NotAllowed, WrongState
+from waeup.kofa.i18n import english
 from waeup.kofa.interfaces import IDataCenterConfig
-from waeup.kofa.jobs import moves
+from waeup.kofa.jobs import EmbeddedEngine, moves
 from waeup.kofa.jobs.apart import in_own_thread
 from waeup.kofa.spool import StorageMove
 from waeup.kofa.tests.functional import FunctionalLayer
 from waeup.kofa.tests.jobs.lives import Town, TownTestCase
-from waeup.kofa.tests.jobs.portal import USER
+from waeup.kofa.tests.jobs.portal import SITE, USER
 from waeup.kofa.tests.jobs.test_crashes import Counter, Error, Errors, Killed, Late, Unplugged
 from waeup.kofa.tests.spool.faultydisk import Off, killed_at, tree_of
 
@@ -146,6 +149,71 @@ class Moves(MoveTestCase):
         names = os.listdir(self.target)
         self.assertIn("late.csv", names)
         self.assertNotIn("a.csv", names)
+
+    def test_nothing_is_lost_of_what_people_do_meanwhile(self):
+        """Files come and go while the storage moves twice."""
+        there = set()
+        places = [os.path.join(self.root, name) for name in ("one", "two")]
+        with EmbeddedEngine(self.db, SITE) as engine:
+            for number in range(60):
+                if places and number in (5, 25):
+                    self.ask(lambda o: o.start_move(places[0]))
+                    self.target = places.pop(0)
+                    engine.ring()
+                there.add(self.patiently(self.upload, number))
+                if number % 3 == 0:
+                    name = there.pop()
+                    self.patiently(lambda o, name=name: o.delete([name]))
+                if number == 24:
+                    self.await_end()
+            self.await_end()
+        self.assertEqual(self.place(), self.target)
+        self.assertEqual(self.ask(lambda o: o.last_move().state), "finished")
+        self.assertEqual(set(self.ask(self.pending)), {*there, "a.csv"})
+        found = [each for each in self.town.recover(self.db) if each.code != "orphan"]
+        self.assertEqual(found, [])
+
+    @staticmethod
+    def pending(operations):
+        return [file.name for file in operations.pending_files()]
+
+    @staticmethod
+    def upload(operations, number):
+        data = io.BytesIO(f"code,title\nX{number},Title\n".encode())
+        return operations.upload(f"f{number}.csv", data).name
+
+    def patiently(self, question, *args):
+        """Ask again while others are in the way, as the portal and people do."""
+        until = time.monotonic() + 60
+        while True:
+            try:
+                return self.ask(lambda o: question(o, *args))
+            except (TransientError, ItemBusy):
+                self.assertLess(time.monotonic(), until)
+                time.sleep(0.01)
+
+    def await_end(self):
+        """Wait until no run is under way."""
+        until = time.monotonic() + 60
+        while self.ask(lambda o: o.active_runs()):
+            self.assertLess(time.monotonic(), until)
+            time.sleep(0.05)
+
+    def test_what_is_ordered_while_it_changes_over_waits(self):
+        real, told = moves._wait, []
+
+        def wait(job, until):
+            order = ("a.csv", "facultyprocessor", "create", self.mapping())
+            in_own_thread(lambda: told.append(self.ask(lambda o: o.start_import(*order))))
+            real(job, until)
+
+        with mock.patch.object(moves, "_wait", wait):
+            run = self.move()
+        self.assertEqual((run.state, run.fault), ("finished", ""))
+        self.assertEqual(english(told[0].waits_for), "move of the storage")
+        self.town.work_off(told[0].id, self.db)
+        self.assertEqual(self.ask(lambda o: o.run(told[0].id).state), "finished")
+        self.assertIn("a.create.finished.csv", os.listdir(os.path.join(self.target, "finished")))
 
     def test_it_waits_for_what_is_under_way(self):
         fields = self.mapping()
