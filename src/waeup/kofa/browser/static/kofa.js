@@ -18,6 +18,13 @@ window.addEventListener("submit", (event) => {
   button.classList.add("busy");
 });
 
+// On a narrow screen the links of the head move sideways: the one of this page is to be seen.
+const here = document.querySelector(".tabs [aria-current]");
+if (here) {
+  const links = here.closest("ul");
+  links.scrollLeft = here.offsetLeft - links.offsetLeft - (links.clientWidth - here.offsetWidth) / 2;
+}
+
 // Returns a part of a page as the portal shows it now. Where there is none, the page as a whole is
 // loaded, which will tell what is wrong.
 async function fetchPart(address, id) {

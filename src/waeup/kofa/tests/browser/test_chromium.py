@@ -347,3 +347,17 @@ class TouchTest(ChromiumTestCase):
                 name,
             )
             self.assertEqual(lines, 1, name.text)
+
+
+class HeadTest(ChromiumTestCase):
+    """The links of the head."""
+
+    def test_the_link_of_this_page_is_in_sight_on_a_phone(self) -> None:
+        self.enter()
+        self.be_a_phone()
+        self.window.get(f"{self.address}/app/datacenter/processors")
+        link = self.find(".tabs [aria-current]")
+        self.assertEqual(link.text, "Kinds of data")
+        self.assertGreaterEqual(link.rect["x"], 0)
+        left = self.window.execute_script("return arguments[0].getBoundingClientRect().left", link)
+        self.assertLess(left, 350)
