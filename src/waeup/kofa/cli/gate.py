@@ -101,6 +101,8 @@ class Gate:
         """Answer a request (PEP 3333)."""
 
         def start(status: str, headers: Headers, exc_info: Any = None) -> Any:
+            if status.startswith("500") and exc_info is None and not _has_reference(headers):
+                raise RuntimeError("The page about an error failed itself; see the entries above.")
             return start_response(status, secured(headers), exc_info)
 
         try:
@@ -180,6 +182,11 @@ def _is_way(names: Sequence[str]) -> bool:
         or "\0" in name
         for name in names
     )
+
+
+def _has_reference(headers: Headers) -> bool:
+    """Tell whether an answer is a page of ours about an error, not the publisher's last word."""
+    return any(name.lower() == REFERENCE_HEADER.lower() for name, _ in headers)
 
 
 def _length(environment: Environment) -> int:

@@ -27,6 +27,7 @@ class Portal:
 
     def __init__(self, error: Exception | None = None) -> None:
         self.error = error
+        self.answer: tuple[str, list[tuple[str, str]]] | None = None
         self.seen: dict[str, Any] | None = None
         self.body = io.BytesIO(b"a page")
 
@@ -34,6 +35,9 @@ class Portal:
         self.seen = environment
         if self.error is not None:
             raise self.error
+        if self.answer is not None:
+            start_response(*self.answer)
+            return self.body
         start_response("200 OK", [("X-Powered-By", "Zope"), ("X-Frame-Options", "SAMEORIGIN")])
         return self.body
 
@@ -239,6 +243,26 @@ class HeaderTests(GateTestCase):
         self.assertIn("ZeroDivisionError", logged.output[0])
         self.assertNotIn(b"secret", self.body)
         self.assertIn("Content-Security-Policy", self.headers)
+        reference = self.headers["X-Error-Reference"]
+        self.assertIn(reference, self.body.decode())
+        self.assertIn(f"[{reference}] GET /kofa by nobody known", logged.output[0])
+
+    def test_of_an_address_only_the_path_is_logged_and_on_one_line(self) -> None:
+        self.portal.error = ZeroDivisionError()
+        with self.assertLogs("SiteError", "ERROR") as logged:
+            self.ask("/kofa/a\nb\x1b", QUERY_STRING="password=secret", HTTP_COOKIE="c=secret")
+        self.assertIn(" GET /kofa/a%0Ab%1B by ", logged.records[0].getMessage())
+        self.assertNotIn("secret", "".join(logged.output))
+
+    def test_the_last_word_of_the_publisher_gets_a_reference(self) -> None:
+        self.portal.answer = "500 Internal Server Error", [("Content-Type", "text/html")]
+        with self.assertLogs("SiteError", "ERROR"):
+            self.assertEqual(self.ask("/kofa"), "500")
+        self.assertIn("X-Error-Reference", self.headers)
+        self.portal.answer = "500 Internal Server Error", [("X-Error-Reference", "k7m2-9xqd")]
+        with self.assertNoLogs("SiteError", "ERROR"):
+            self.ask("/kofa")
+        self.assertEqual((self.headers["X-Error-Reference"], self.body), ("k7m2-9xqd", b"a page"))
 
 
 class RunningTests(unittest.TestCase):
