@@ -67,6 +67,7 @@ PLAIN = (
     | TEXTS
     | st.binary(max_size=20)
     | MOMENTS
+    | st.dates()
     | OPTIONS
     | USERS
     | FINDINGS
