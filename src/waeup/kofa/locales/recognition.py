@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import re2
+from zope.i18nmessageid import Message
 
 from waeup.kofa.i18n import MessageFactory as _
 
@@ -92,26 +93,27 @@ class Recognizer:
         parts = text.split("; ")
         if 1 < len(parts) <= _MOST_REASONS:
             found = self._joined(parts, depth + 1)
-            if any(part is not old for part, old in found):
-                mapping = {f"part{at}": part for at, (part, _old) in enumerate(found)}
+            if any(isinstance(part, Message) for part in found):
+                mapping = {f"part{at}": part for at, part in enumerate(found)}
                 return _("; ".join(f"${{{name}}}" for name in mapping), mapping=mapping)
         field, colon, reason = text.partition(": ")
         if colon and " " not in field:
             found_reason = self.message(reason, depth + 1)
-            if found_reason is not reason:
+            if isinstance(found_reason, Message):
                 return _("${field}: ${reason}", mapping={"field": field, "reason": found_reason})
         return text
 
-    def _joined(self, parts: list[str], depth: int) -> list[tuple[Any, str]]:
-        """Return messages and their English texts; the longest first, for reasons hold ``; ``."""
-        found, at = [], 0
+    def _joined(self, parts: list[str], depth: int) -> list[Any]:
+        """Return messages, or texts that are none; the longest first, for reasons hold ``; ``."""
+        found: list[Any] = []
+        at = 0
         while at < len(parts):
             for end in range(len(parts), at, -1):
                 text = "; ".join(parts[at:end])
                 is_all = at == 0 and end == len(parts)
                 message = text if is_all else self.message(text, depth)
-                if message is not text or end == at + 1:
-                    found.append((message, text))
+                if isinstance(message, Message) or end == at + 1:
+                    found.append(message)
                     at = end
                     break
         return found

@@ -157,7 +157,7 @@ def _add(numbers: list[int], run: EndedRun) -> None:
 
 def _title_of(processor: str) -> str:
     found = queryUtility(IBatchProcessor, name=processor)
-    return processor if found is None else str(found.name)
+    return processor if found is None else found.name
 
 
 def periods_between(since: date, until: date, unit: str) -> Iterator[Period]:

@@ -217,7 +217,7 @@ class ImportOperations(FileOperations):
         """Return a field with all that explains it."""
         fields = getFields(self._processor(processor).iface)
         if info.name not in fields:
-            return replace(info, kind="text")
+            return replace(info, kind=_("text"))
         words = explain(fields[info.name], self.site)
         return replace(
             info,

@@ -125,7 +125,7 @@ class KindOperations(Acting):
             yield KindColumn(
                 name=name,
                 title=_plain_name(name) if words is None else words.title,
-                kind="text" if words is None else words.kind,
+                kind=_("text") if words is None else words.kind,
                 type="TextLine" if field is None else type(field).__name__,
                 required=tuple(mode for mode in processor.modes if name in processor.req[mode]),
                 is_key=name in processor.location_fields,
@@ -146,9 +146,21 @@ def roles_for(permission: str) -> list[str]:
     return sorted(titles & set(get_role_titles_for(_IMPORT)) or titles)
 
 
+#: Columns that no field of a schema stands for: those of the kinds of this package.
+_PLAIN_NAMES = {
+    "code": _("Code"),
+    "department_code": _("Department code"),
+    "faculty_code": _("Faculty code"),
+    "local_roles": _("Local roles"),
+    "matric_number": _("Matric number"),
+    "reg_number": _("Reg number"),
+    "student_id": _("Student id"),
+}
+
+
 def _plain_name(column: str) -> str:
     """Return a title for a column that no field of a schema stands for."""
-    return column.replace("_", " ").capitalize()
+    return _PLAIN_NAMES.get(column) or column.replace("_", " ").capitalize()
 
 
 def _about(processor: Any) -> str:

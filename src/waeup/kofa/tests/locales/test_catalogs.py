@@ -1,0 +1,94 @@
+"""The catalogs hold all texts of the package, translated, and nothing else."""
+
+import unittest
+from functools import cached_property
+from io import BytesIO
+
+from babel.messages.pofile import read_po
+
+from waeup.kofa.i18n import LANGUAGES
+from waeup.kofa.locales.catalogs import po_path
+from waeup.kofa.tests.locales.messages import (
+    TEMPLATE,
+    Text,
+    catalog_of,
+    gathered,
+    head_of,
+    is_translated,
+    merged,
+    names_in,
+    texts_of_python,
+    written,
+)
+
+#: What to do when one of these tests fails.
+HINT = "Call `make messages`, and translate what is empty then (docs/kinds.rst, Languages)."
+TRANSLATED = [language for language in LANGUAGES if language != "en"]
+
+
+class Gathering(unittest.TestCase):
+    """What counts as a text."""
+
+    def test_texts_of_python(self) -> None:
+        source = """
+            _("One")
+            _("Two " "parts: ${n}", mapping={"n": _("inner")})
+            counted("${n} row", "${n} rows", 3)
+            _(variable)
+            other("no text")
+        """
+        lines = "\n".join(line.strip() for line in source.splitlines())
+        self.assertEqual(
+            list(texts_of_python(lines)),
+            [
+                ("One", None),
+                ("Two parts: ${n}", None),
+                ("inner", None),
+                ("${n} row", "${n} rows"),
+            ],
+        )
+
+    def test_a_text_with_values_in_it_is_refused(self) -> None:
+        with self.assertRaisesRegex(ValueError, "line 1"):
+            list(texts_of_python('_(f"There is no {name}.")'))
+
+
+class Catalogs(unittest.TestCase):
+    """The files for translators."""
+
+    @cached_property
+    def texts(self) -> list[Text]:
+        """All texts of the package."""
+        return gathered()
+
+    def test_the_template_holds_all_texts(self) -> None:
+        fresh = written(catalog_of(self.texts), head_of(None))
+        self.assertTrue(fresh == TEMPLATE.read_bytes(), HINT)
+
+    def test_each_catalog_holds_these_texts_and_no_others(self) -> None:
+        for language in TRANSLATED:
+            with self.subTest(language):
+                path = po_path(language)
+                self.assertTrue(merged(self.texts, language) == path.read_bytes(), HINT)
+                self.assertNotIn("#~", path.read_text("utf-8"))
+
+    def test_each_text_is_translated(self) -> None:
+        for language in TRANSLATED:
+            catalog = read_po(BytesIO(po_path(language).read_bytes()), locale=language)
+            missing = [m.id for m in catalog if m.id and not is_translated(m)]
+            self.assertEqual(missing, [], f"{language}: {HINT}")
+
+    def test_each_translation_has_the_names_of_its_text(self) -> None:
+        for language in TRANSLATED:
+            catalog = read_po(BytesIO(po_path(language).read_bytes()), locale=language)
+            for message in catalog:
+                if not message.id or not is_translated(message):
+                    continue
+                ids = [message.id] if isinstance(message.id, str) else list(message.id)
+                said = message.string
+                strings = [said] if isinstance(said, str) else list(said)
+                for string in strings:
+                    with self.subTest(language, text=ids[-1]):
+                        self.assertEqual(names_in(string), names_in(ids[-1]))
+                        self.assertEqual(string[:1].isspace(), ids[-1][:1].isspace())
+                        self.assertEqual(string[-1:].isspace(), ids[-1][-1:].isspace())
