@@ -34,6 +34,10 @@ class FileEntry:
     `original` the name that the file had at the sender, `size` its bytes, `digest`
     the SHA-256 of its content in hex, `date` the time (UTC) at which it came.  `run`
     is the id of the import whose failed rows these are, if they are such.
+
+    Of a deleted file, `origin` is the name that it had, `inode` its number on the disk,
+    `deleted_by` who has deleted it, and when is in its name.  Of one that was restored, `origin`
+    is the name that it had in ``deleted``.
     """
 
     name: str
@@ -43,6 +47,9 @@ class FileEntry:
     digest: str
     date: datetime
     run: str | None = None
+    origin: str = ""
+    inode: int = 0
+    deleted_by: str | None = None
 
 
 class Draft(Persistent):

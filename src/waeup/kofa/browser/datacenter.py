@@ -193,17 +193,3 @@ class DataCenterPage(Page):
         draft = self.operations.new_draft(self.field("select"))
         self.operations.require_content(draft.filename)
         self.redirect(self.link("import2", draft=draft.id))
-
-
-class Processed(DataCenterPage):
-    """The files with the rows that were imported."""
-
-    grok.name("processed")
-    grok.require("waeup.manageDataCenter")
-
-    label = _("Processed Files")
-    tab = "files"
-
-    def update(self) -> None:
-        """List the finished files."""
-        self.files = self.operations.finished_files()

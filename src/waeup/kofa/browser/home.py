@@ -64,7 +64,8 @@ class Index(DataCenterPage, FormPage):
 
     ``q`` is searched for in the names of files, ``sort`` is one of `ORDERS`, ``page`` and
     ``back`` are the pages of the files that wait and of those that came back.  With names of
-    files (``?remove=a.csv&remove=b.csv``) it asks whether they are to be deleted.
+    files (``?remove=a.csv&remove=b.csv``) it asks whether they are to be deleted; ``deleted`` are
+    those that were deleted just now, and can be brought back.
     """
 
     grok.name("index")
@@ -78,6 +79,7 @@ class Index(DataCenterPage, FormPage):
         "preview_undo": "preview_undo",
         "ask": "ask",
         "confirmed": "remove",
+        "restore": "restore",
         "cancel": "leave",
     }
     orders = ORDERS
@@ -98,6 +100,12 @@ class Index(DataCenterPage, FormPage):
         files = self.operations.pending_files()
         asked = frozenset(self.fields("remove"))
         self.to_remove = [file.name for file in files if file.name in asked]
+        gone = frozenset(self.fields("deleted"))
+        self.deleted = (
+            [file for file in self.operations.files_in("deleted") if file.name in gone]
+            if gone
+            else []
+        )
         self.total = len(files)
         found = self._sorted([file for file in files if self.search in file.name.casefold()])
         waiting = [file for file in found if file.run is None]
@@ -227,4 +235,11 @@ class Index(DataCenterPage, FormPage):
         """Delete the files that were asked about."""
         deleted = self.operations.delete(self.fields("remove"))
         self.flash(_("Successfully deleted: ${names}", mapping={"names": ", ".join(deleted)}))
+        names = self.operations.deletions_of(deleted)
+        self.redirect(f"{self.url(self.context)}?{urlencode({'deleted': names}, doseq=True)}")
+
+    def restore(self) -> None:
+        """Bring back the files that were deleted just now."""
+        names = [self.operations.restore(name).name for name in self.fields("deleted")]
+        self.flash(_("Restored: ${name}", mapping={"name": ", ".join(names)}))
         self.leave()

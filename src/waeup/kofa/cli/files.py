@@ -1,6 +1,7 @@
 """``kofactl put`` and ``ls``: the files of the data center."""
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -113,8 +114,7 @@ def ls(settings: Settings, folder: str, lines: bool) -> None:
     from waeup.kofa.cli.session import session
 
     with session(settings) as operations:
-        listings = {"pending": operations.pending_files, "finished": operations.finished_files}
-        found = listings[folder]() if folder in listings else operations.files_in(folder)
+        found = operations.files_in("" if folder == "pending" else folder)
         if settings.json:
             say_json(
                 [
@@ -125,6 +125,11 @@ def ls(settings: Settings, folder: str, lines: bool) -> None:
                         "lines": item.lines if lines else None,
                         "date": item.date.isoformat(),
                         "owner": item.owner,
+                        "run": item.run,
+                        "original": item.original or None,
+                        "deleted_by": item.deleted_by or None,
+                        "expires": None if item.expires is None else item.expires.isoformat(),
+                        "needed": item.needed,
                     }
                     for item in found
                 ]
@@ -147,3 +152,112 @@ def ls(settings: Settings, folder: str, lines: bool) -> None:
 
 def _count(number: int | None) -> str:
     return "" if number is None else f"{number:,}"
+
+
+#: Folders whose files can come back, or go for good.
+FOLDERS = click.Choice(("finished", "unfinished", "deleted", "graduated"))
+
+
+@click.command(short_help="Delete files that wait for an import.")
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@common_options
+@pass_settings
+def rm(settings: Settings, names: Sequence[str]) -> None:
+    """Delete files that wait for an import; all or none.
+
+    They are kept in the folder deleted, from where `kofactl restore` brings them back.
+
+    \b
+    kofactl rm list_admin.csv
+    """
+    import transaction
+
+    from waeup.kofa.cli.session import session
+
+    with session(settings, write=True) as operations:
+        deleted = operations.delete(names)
+        kept = operations.deletions_of(deleted)
+        transaction.commit()
+    if settings.json:
+        say_json({"deleted": deleted, "kept": kept})
+    else:
+        for name in kept:
+            say(f"Deleted. `kofactl restore {name}` brings it back.")
+
+
+@click.command(short_help="Bring a file back to those that wait.")
+@click.argument("name")
+@click.option("--folder", type=FOLDERS, default="deleted", help="Where it is; usually deleted.")
+@common_options
+@pass_settings
+def restore(settings: Settings, name: str, folder: str) -> None:
+    """Bring a file back to those that wait for an import.
+
+    A deleted file gets its former name, with a number when that is taken. Of any other file a copy
+    becomes a new upload.
+
+    \b
+    kofactl restore list_admin.csv --folder unfinished
+    """
+    import transaction
+
+    from waeup.kofa.cli.session import session
+
+    with session(settings, write=True) as operations:
+        upload = operations.restore(name, folder)
+        transaction.commit()
+    if settings.json:
+        say_json({"name": upload.name, "size": upload.size, "digest": upload.digest})
+    else:
+        say(f"{name} is restored as {upload.name}.")
+
+
+@click.command(short_help="Remove files for good.")
+@click.argument("names", metavar="[NAME...]", nargs=-1)
+@click.option("--folder", type=FOLDERS, default="deleted", help="Where they are; usually deleted.")
+@click.option(
+    "--older-than", type=click.IntRange(min=0), metavar="DAYS", help="All that are older."
+)
+@click.option("--yes", is_flag=True, help="Really do it; without it the files are listed only.")
+@common_options
+@pass_settings
+def purge(
+    settings: Settings, names: Sequence[str], folder: str, older_than: int | None, yes: bool
+) -> None:
+    """Remove files of a folder for good: those that are named, or all that are old.
+
+    Nobody can bring them back. Files that an import needs are refused when they are named, and
+    passed over with --older-than.
+
+    \b
+    kofactl purge --folder finished --older-than 365
+    kofactl purge --folder finished --older-than 365 --yes
+    """
+    import transaction
+
+    from waeup.kofa.cli.session import session
+
+    if bool(names) == (older_than is not None):
+        raise click.UsageError("Name files, or say --older-than DAYS.")
+    with session(settings, write=True) as operations:
+        if older_than is not None:
+            before = datetime.now(timezone.utc) - timedelta(days=older_than)
+            names = [
+                item.name
+                for item in operations.files_in(folder)
+                if (item.deleted or item.date) < before and not item.needed
+            ]
+        purged = operations.purge(names, folder) if yes and names else []
+        transaction.commit()
+    if settings.json:
+        say_json({"files": list(names), "purged": purged})
+    elif not names:
+        say("There are no such files.")
+    else:
+        for name in names:
+            say(name)
+        say(
+            f"Gone for good: {len(purged):,} files."
+            if yes
+            else f"With --yes these {len(names):,} files are removed for good."
+        )

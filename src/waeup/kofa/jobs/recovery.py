@@ -23,6 +23,7 @@ from waeup.kofa.jobs.connection import open_portal
 from waeup.kofa.jobs.distributing import complete
 from waeup.kofa.jobs.exports import has_result, kept_time
 from waeup.kofa.jobs.job import PREFIX, is_there, remove_folders
+from waeup.kofa.jobs.keeping import complete_moves, purge_old
 from waeup.kofa.jobs.record import CHECK, EXPORT, IMPORT, STOPPED, UNDO, Run, utc_now
 from waeup.kofa.jobs.registry import Runs
 from waeup.kofa.ledger import FileEntry, Ledger
@@ -111,6 +112,8 @@ def _complete(datacenter: Any) -> Iterator[Finding]:
                 log.exception("Not completed: %s. Look at its files.", intent.title)
                 yield Finding("unresolved", f"Not completed: {intent.title}. {exc}", False)
     yield from _complete_removals(datacenter)
+    for title in complete_moves(datacenter):
+        yield Finding("completed", f"Completed: {title}.", True)
 
 
 def _complete_removals(datacenter: Any) -> Iterator[Finding]:
@@ -163,6 +166,9 @@ def _forget(datacenter: Any) -> Iterator[Finding]:
                 datacenter.ledger.forget_rows(id)
     transaction.commit()
     remove_folders(datacenter.storage, folders)
+    if is_there(datacenter.storage):
+        for text in purge_old(datacenter):
+            yield Finding("expired", text, True)
 
 
 def _kept_for(run: Run) -> timedelta:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from contextlib import ExitStack, suppress
 from dataclasses import replace as replaced
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import BinaryIO
 
@@ -21,6 +21,7 @@ from waeup.kofa.importing.corrections import secret_columns
 from waeup.kofa.importing.preview import Preview, first_lines, look_at, read_names
 from waeup.kofa.importing.reading import AS_FOUND, limits
 from waeup.kofa.interfaces import IBatchProcessor, IDataCenterConfig
+from waeup.kofa.jobs import keeping
 from waeup.kofa.jobs.job import checks_of, remove_folders
 from waeup.kofa.jobs.record import FINISHED, Run
 from waeup.kofa.jobs.registry import busy_text
@@ -32,7 +33,7 @@ from waeup.kofa.operations.contents import (
     needs_of,
 )
 from waeup.kofa.operations.values import FormerImport, StoredFile
-from waeup.kofa.spool.disk import CHUNK
+from waeup.kofa.spool.disk import CHUNK, digest_of
 from waeup.kofa.spool.names import TEXT_EXTENSIONS
 from waeup.kofa.tabular import EmptyTable
 from waeup.kofa.tabular.options import ReadOptions
@@ -73,7 +74,124 @@ class FileOperations(Acting):
         """List the tables of a folder, one of `OPEN_FOLDERS`, by name."""
         self._require(MANAGE)
         items = spool.scan(self._folder(folder), folder, suffixes=PENDING_SUFFIXES)
-        return [self._stored(DataCenterFile(item.path, folder), folder) for item in items]
+        kept = keeping.needed(self.datacenter) if folder in keeping.SETTINGS else set()
+        return [
+            self._kept(self._stored(DataCenterFile(item.path, folder), folder), kept)
+            for item in items
+        ]
+
+    def kept_days(self) -> dict[str, int | None]:
+        """Return for how many days the files of each folder are kept; None: for good."""
+        self._require(MANAGE)
+        return {folder: keeping.days_of(folder) for folder in OPEN_FOLDERS if folder}
+
+    def deletions_of(self, names: Iterable[str]) -> list[str]:
+        """Return what the person's latest deletions of these files are called in ``deleted``."""
+        self._require(MANAGE)
+        wanted, found = set(names), {}
+        for entry in sorted(self.datacenter.ledger.entries(), key=lambda entry: entry.name):
+            if entry.deleted_by == self.principal.id and entry.origin in wanted:
+                found[entry.origin] = os.path.basename(entry.name)
+        return list(found.values())
+
+    def restore(self, name: str, folder: str = "deleted") -> spool.Upload:
+        """Bring a file back to the pending files, and say what it became.
+
+        A deleted file comes back under its name, with a counter when that is taken, and leaves
+        ``deleted``.  Everything else stays, and a copy of it becomes an upload.
+        """
+        self._require(MANAGE)
+        path, relative = self._existing(name, folder), os.path.join(folder, name)
+        ledger = self.datacenter.ledger
+        if not folder:
+            raise WrongState(
+                _("${name} waits for an import: it need not be restored.", mapping={"name": name})
+            )
+        needs = {*ledger.needs(relative), *needs_of(self.datacenter.storage, path)}
+        if folder != "deleted" or keeping.deleted_at(name) is None:
+            with open(path, "rb") as stream:
+                upload = self.upload(name, stream)
+            ledger.restrict(upload.name, needs)
+            return upload
+        former = ledger.entry(relative)
+        self._hold_storage()
+        with ExitStack() as claims:
+            claims.enter_context(spool.claimed(path))
+            intake = spool.Intake(
+                self.datacenter.storage,
+                keeping.former_name(name),
+                self.principal.id,
+                name=(former.origin if former is not None else "") or keeping.former_name(name),
+            )
+            with open(path, "rb") as stream:
+                upload = intake.run(stream)
+            held = claims.pop_all()
+        on_abort(held.close)
+        on_abort(intake.undo)
+        on_commit(intake.finish)
+        ledger.strike(relative)
+        entry = FileEntry(
+            name=upload.name,
+            owner="" if former is None else former.owner,
+            original=upload.original if former is None else former.original,
+            size=upload.size,
+            digest=upload.digest,
+            date=datetime.now(timezone.utc) if former is None else former.date,
+            run=None if former is None else former.run,
+            origin=relative,
+        )
+        ledger.enter(entry)
+        ledger.restrict(upload.name, needs)
+
+        def remove() -> None:
+            with held:
+                spool.remove_file(path)
+
+        on_commit(remove)
+        self._log("restored: %s as %s", relative, upload.name)
+        return upload
+
+    def purge(self, names: Iterable[str], folder: str) -> list[str]:
+        """Remove files of a folder for good when the transaction commits; all or none.
+
+        Raises `WrongState` for a file that an import may come back to.
+        """
+        if not self.may("waeup.managePortal"):
+            self._require("waeup.importData")
+        if not folder:
+            raise WrongState(
+                _("Files that wait for an import are deleted before they are purged.")
+            )
+        paths = {name: self._existing(name, folder) for name in names}
+        if not paths:
+            raise Refused(_("No item selected."))
+        kept = keeping.needed(self.datacenter)
+        for name in paths:
+            if os.path.join(folder, name) in kept:
+                raise WrongState(
+                    _(
+                        "${name} belongs to an import that can be taken back or has rows pending "
+                        "still. Bring that to its end first.",
+                        mapping={"name": name},
+                    )
+                )
+        self._hold_storage()
+        with ExitStack() as claims:
+            for name, path in paths.items():
+                claims.enter_context(spool.claimed(path))
+                self.datacenter.ledger.strike(os.path.join(folder, name))
+            held = claims.pop_all()
+        on_abort(held.close)
+        storage = self.datacenter.storage
+
+        def remove() -> None:
+            with held, spool.storage_lock(storage):
+                for path in paths.values():
+                    spool.remove_file(path)
+
+        on_commit(remove)
+        self._log("purged: %s", ", ".join(os.path.join(folder, name) for name in paths))
+        return list(paths)
 
     def upload_limit(self) -> int:
         """Return the highest number of bytes of an upload."""
@@ -185,9 +303,9 @@ class FileOperations(Acting):
         return None
 
     def delete(self, names: Iterable[str]) -> list[str]:
-        """Delete pending files when the transaction commits; all or none.
+        """Move pending files to ``deleted`` when the transaction commits; all or none.
 
-        Until then nobody can import them.  Returns the names.
+        Until then nobody can import them.  Returns the names; see `restore` and `deletions_of`.
         """
         self._require(MANAGE)
         paths = {name: self._existing(name) for name in names}
@@ -195,10 +313,11 @@ class FileOperations(Acting):
             raise Refused(_("No item selected."))
         self._require_free(paths)
         self._hold_storage()
+        bins: dict[str, str] = {}
         with ExitStack() as claims:
             for name, path in paths.items():
                 claims.enter_context(spool.claimed(path))
-                self.datacenter.ledger.strike(name)
+                bins[name] = self._enter_deletion(name, path)
             held = claims.pop_all()
         on_abort(held.close)
 
@@ -208,14 +327,62 @@ class FileOperations(Acting):
         def remove() -> None:
             remove_folders(storage, checks)
             with held:
-                for path in paths.values():
+                for name, path in paths.items():
                     digest = container_digest(path)
-                    spool.remove_file(path)
+                    spool.move_file(path, os.path.join(storage, bins[name]))
                     self._sweep(digest)
 
         on_commit(remove)
         self._log("deleted: %s", ", ".join(paths))
         return list(paths)
+
+    def _enter_deletion(self, name: str, path: str) -> str:
+        """Let the ledger know a pending file as a deleted one; return where it goes."""
+        ledger, now = self.datacenter.ledger, datetime.now(timezone.utc)
+        home = self.datacenter.folder("deleted")
+        place = next(
+            place
+            for place in (
+                os.path.join("deleted", each)
+                for each in spool.numbered(keeping.deleted_name(name, now))
+            )
+            if ledger.entry(place) is None
+            and not os.path.lexists(os.path.join(home, os.path.basename(place)))
+        )
+        known, status = ledger.entry(name), os.stat(path)
+        if known is None or known.size != status.st_size:
+            # Put there, or changed, by other means.
+            known = FileEntry(name, "", name, status.st_size, digest_of(path), now)
+        needs = {*ledger.needs(name), *needs_of(self.datacenter.storage, path)}
+        ledger.strike(name)
+        ledger.enter(
+            replaced(
+                known,
+                name=place,
+                origin=name,
+                inode=status.st_ino,
+                deleted_by=self.principal.id,
+            )
+        )
+        ledger.restrict(place, needs)
+        return place
+
+    def _kept(self, file: StoredFile, kept: set[str]) -> StoredFile:
+        """Say of a file of a folder how long it is kept, and what it was before."""
+        entry = self.datacenter.ledger.entry(os.path.join(file.folder, file.name))
+        is_needed = os.path.join(file.folder, file.name) in kept
+        days = keeping.days_of(file.folder)
+        since = keeping.age_from(file.name, file.folder, file.date.timestamp())
+        deleted = keeping.deleted_at(file.name) if file.folder == "deleted" else None
+        goes = None if days is None or since is None else since + timedelta(days=days)
+        return replaced(
+            file,
+            original="" if deleted is None else keeping.former_name(file.name),
+            deleted=deleted,
+            deleted_by="" if entry is None else entry.deleted_by or "",
+            expires=None if is_needed else goes,
+            needed=is_needed,
+        )
 
     def open_file(self, name: str, folder: str = "") -> BinaryIO:
         """Open a stored file for reading bytes; the caller closes it."""
@@ -360,7 +527,8 @@ class FileOperations(Acting):
             needs |= needs_of(self.datacenter.storage, path)
         elif entry.owner == self.principal.id:
             return
-        if needs and os.path.dirname(relative) in removals.FOLDERS:
+        folder, name = os.path.split(relative)
+        if needs and folder in removals.FOLDERS and keeping.deleted_at(name) is None:
             # Like an export: who has removed an object need not know its password.
             needs.add(SECRETS)
         for permission in sorted(needs):

@@ -34,6 +34,10 @@ class StoredFile:
 
     `size` counts bytes, `date` is in local time, `owner` is a user id or ``''``.  `run` is
     the id of the import whose failed rows these are, or None.
+
+    `original` is what a deleted file was called, `deleted` when (UTC) and `deleted_by` by whom
+    that was done.  `expires` is when (UTC) a file goes by itself, if it does; one that is `needed`
+    cannot be purged.
     """
 
     name: str
@@ -45,6 +49,11 @@ class StoredFile:
     _lines: Callable[[], int | None]
     _former: Callable[[], FormerImport | None]
     run: str | None = None
+    original: str = ""
+    deleted: datetime | None = None
+    deleted_by: str = ""
+    expires: datetime | None = None
+    needed: bool = False
 
     @property
     def lines(self) -> int | None:

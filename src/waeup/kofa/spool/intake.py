@@ -15,7 +15,7 @@ from waeup.kofa.errors import NameTaken, TooLarge
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.spool.disk import CHUNK, digest_of, disk, faults, put, remove_file, stage
 from waeup.kofa.spool.locks import claimed, storage_lock
-from waeup.kofa.spool.names import PENDING_SUFFIX, given_name, numbered, stored_name
+from waeup.kofa.spool.names import PENDING_SUFFIX, check_name, given_name, numbered, stored_name
 from waeup.kofa.spool.work import WorkFolder
 
 #: How the ids of the work folders of uploads begin.
@@ -47,7 +47,8 @@ class Intake:
     stored one only with `replace`.  `limit` is the highest number of bytes.  `check`
     is called with the path of the complete file and may raise `Refused`.  `is_nobodys` tells of
     the name of a stored file whether nobody knows where it comes from: one with the same
-    content is what a killed attempt has left, and becomes the upload.
+    content is what a killed attempt has left, and becomes the upload.  `name` is given to a file
+    that comes back, in place of what the rule makes of its name.
 
     Call `run`, and then either `finish` or `undo`.  What was replaced is kept until
     then; an intake whose process dies before that is taken as finished.
@@ -65,10 +66,11 @@ class Intake:
         check: Callable[[str], None] | None = None,
         replace: bool = False,
         is_nobodys: Callable[[str], bool] = lambda name: False,
+        name: str | None = None,
     ) -> None:
         self.storage = storage
         self.filename = filename
-        self.name = stored_name(filename, userid)
+        self.name = stored_name(filename, userid) if name is None else check_name(name)
         self._limit = limit
         self._check = check
         self._replace = replace

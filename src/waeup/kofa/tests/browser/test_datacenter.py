@@ -218,7 +218,7 @@ class ProcessedTest(PagesTestCase):
 
     def test_without_files_it_says_so(self) -> None:
         self.browser.open(f"{INDEX}/processed")
-        self.assertIn("No file has been imported yet.", self.page)
+        self.assertIn("There are no files here.", self.page)
 
     def test_a_processed_file_can_be_fetched(self) -> None:
         self.store("finished/list.create.finished.csv")
