@@ -5,7 +5,8 @@ document.querySelectorAll("form[data-keys-limit]").forEach((form) => {
   const limit = Number(form.dataset.keysLimit);
   const choice = form.querySelector("input[type=file]");
   const place = document.getElementById("limit-message");
-  const sizeText = (bytes) => `${Math.ceil(bytes / 1024).toLocaleString("en")} kB`;
+  const kilobytes = new Intl.NumberFormat(document.documentElement.lang, { style: "unit", unit: "kilobyte" });
+  const sizeText = (bytes) => kilobytes.format(Math.ceil(bytes / 1024));
 
   function tell() {
     const file = choice.files[0];

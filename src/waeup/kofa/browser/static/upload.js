@@ -26,7 +26,9 @@
   }
 
   function sizeText(bytes) {
-    return bytes < 1048576 ? Math.ceil(bytes / 1024) + " kB" : (bytes / 1048576).toFixed(1) + " MB";
+    const [value, unit, digits] = bytes < 1048576 ? [Math.ceil(bytes / 1024), "kilobyte", 0] : [bytes / 1048576, "megabyte", 1];
+    const form = { style: "unit", unit, minimumFractionDigits: digits, maximumFractionDigits: digits };
+    return new Intl.NumberFormat(document.documentElement.lang, form).format(value);
   }
 
   // By which the portal knows a file that is sent once more.

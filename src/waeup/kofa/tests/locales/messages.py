@@ -27,7 +27,8 @@ _SPEAK_ENGLISH = ("tests", "testing.py", "cli")
 _MARKS = {"_": 1, "counted": 2}
 #: A text in an expression of a template: ``view.phrase('Choose ${title}', title=...)``.
 _PHRASE = re.compile(r"view\.phrase\('([^']+)'")
-_NAMES = re.compile(r"\$\{(\w+)\}")
+#: Names for values; those of scripts have no ``$``.
+_NAMES = re.compile(r"(\$?\{\w+\})")
 
 
 class Text(NamedTuple):

@@ -22,7 +22,7 @@ from waeup.kofa.tests.locales.messages import (
 )
 
 #: What to do when one of these tests fails.
-HINT = "Call `make messages`, and translate what is empty then (docs/kinds.rst, Languages)."
+HINT = "Call `make messages`, and translate what is empty then (docs/languages.rst)."
 TRANSLATED = [language for language in LANGUAGES if language != "en"]
 
 
@@ -86,7 +86,7 @@ class Catalogs(unittest.TestCase):
                     continue
                 ids = [message.id] if isinstance(message.id, str) else list(message.id)
                 said = message.string
-                strings = [said] if isinstance(said, str) else list(said)
+                strings = [said] if isinstance(said, str) else list(said or ())
                 for string in strings:
                     with self.subTest(language, text=ids[-1]):
                         self.assertEqual(names_in(string), names_in(ids[-1]))

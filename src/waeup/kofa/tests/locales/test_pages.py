@@ -133,10 +133,10 @@ class EveryPage(FunctionalTestCase):
     def addresses(self, there: Exhibits) -> Iterator[str]:
         """Generate the addresses of all pages."""
         places = {"IUniversity": PORTAL, "IDataCenter": CENTER}
-        for view in found_views():
-            is_page = isinstance(view.factory, type) and issubclass(view.factory, Page)
-            if is_page and view.context in places and view.name != "logout":
-                yield f"{places[view.context]}/{view.name}"
+        for found in found_views():
+            is_page = isinstance(found.factory, type) and issubclass(found.factory, Page)
+            if is_page and found.context in places and found.name != "logout":
+                yield f"{places[found.context]}/{found.name}"
         for name in Exhibits._fields:
             if name not in ("mixed", "unclear"):
                 for view in ("run", "rows"):
