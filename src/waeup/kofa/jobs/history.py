@@ -271,7 +271,10 @@ class Past:
 
     def _default(self, name: str) -> Any:
         """Return what an attribute is of which the object has none of its own."""
-        value = getattr(type(self.obj), name, None)
+        # To ask a class for its annotations would make some, which zope.annotation would take for
+        # those of all its objects: look into what there is.
+        owners = (vars(cls) for cls in type(self.obj).__mro__)
+        value = next((owner[name] for owner in owners if name in owner), None)
         return None if hasattr(value, "__get__") else value
 
 

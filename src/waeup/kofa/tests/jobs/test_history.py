@@ -325,6 +325,8 @@ class OneObject(HistoryTestCase):
         (change,) = entry.changes
         self.assertEqual((change.field, change.old), ("local_roles", "[]"))
         self.assertIn("carl", change.new)
+        # An object that had no annotations before.
+        self.assertNotIn("__annotations__", vars(Faculty))
 
     def test_a_password_is_not_shown(self):
         self.imported("userprocessor", "update", "name,password", "carl,Geheim-1")
