@@ -199,10 +199,10 @@ class LoginTest(FunctionalTestCase):
 
     def test_log_in_leads_back_to_where_the_person_wanted_to_go(self) -> None:
         FunctionalLayer.add_user("ann", "waeup.ImportManager")
-        browser = FunctionalLayer.browser("http://localhost/app/datacenter/processed?a=b")
+        browser = FunctionalLayer.browser("http://localhost/app/datacenter/runs?a=b")
         self.assertIn("/app/login?camefrom=", browser.url)
         fill_in_login(browser, "ann", "pw of ann")
-        self.assertEqual(browser.url, "http://localhost/app/datacenter/processed?a=b")
+        self.assertEqual(browser.url, "http://localhost/app/datacenter/runs?a=b")
 
     def test_log_in_never_leads_to_another_host(self) -> None:
         FunctionalLayer.add_user("ann")

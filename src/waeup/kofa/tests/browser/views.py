@@ -67,6 +67,7 @@ VIEWS: dict[str, Row] = {
     "/app/datacenter/failing": Row("302 403 404 404 404 403 404", {"check": "none"}),
     "/app/datacenter/figures": Row("302 403 200 200 200 403 200"),
     "/app/datacenter/figurestable": Row("302 403 200 200 200 403 200", {"chart": "rows"}),
+    "/app/datacenter/files": Row("302 403 200 200 200 403 200"),
     "/app/datacenter/history": Row("302 403 200 200 200 403 200"),
     "/app/datacenter/import1": Row("302 403 200 200 200 403 200"),
     "/app/datacenter/import2": Row("302 403 200 200 200 403 200", {"draft": "{draft}"}),
