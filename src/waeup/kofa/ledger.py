@@ -35,8 +35,8 @@ class FileEntry:
     the SHA-256 of its content in hex, `date` the time (UTC) at which it came.  `run`
     is the id of the import whose failed rows these are, if they are such.
 
-    Of a deleted file, `origin` is the name that it had, `inode` its number on the disk,
-    `deleted_by` who has deleted it, and when is in its name.  Of one that was restored, `origin`
+    Of a deleted file, `origin` is the name that it had and `deleted_by` who has deleted
+    it; when is in its name.  Of one that was restored, `origin`
     is the name that it had in ``deleted``.
     """
 
@@ -48,7 +48,6 @@ class FileEntry:
     date: datetime
     run: str | None = None
     origin: str = ""
-    inode: int = 0
     deleted_by: str | None = None
 
 

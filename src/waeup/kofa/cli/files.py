@@ -114,7 +114,8 @@ def ls(settings: Settings, folder: str, lines: bool) -> None:
     from waeup.kofa.cli.session import session
 
     with session(settings) as operations:
-        found = operations.files_in("" if folder == "pending" else folder)
+        listings = {"pending": operations.pending_files, "finished": operations.finished_files}
+        found = listings[folder]() if folder in listings else operations.files_in(folder)
         if settings.json:
             say_json(
                 [

@@ -16,7 +16,7 @@ from zope.component import queryUtility
 from waeup.kofa import spool
 from waeup.kofa.errors import ItemBusy, NoSuchItem
 from waeup.kofa.interfaces import IDataCenterConfig
-from waeup.kofa.spool.disk import digest_of
+from waeup.kofa.spool.disk import digest_of, disk, put
 from waeup.kofa.spool.names import MAX_BYTES, split_extension
 
 #: Folder -> name of the setting that says for how many days its files are kept.
@@ -99,6 +99,19 @@ def needed(datacenter: Any) -> set[str]:
     return {name for name in found if name}
 
 
+def bring(source: str, target: str) -> None:
+    """Move a file to a new name in another folder; it is in one of them whatever happens.
+
+    To do it again completes it.  Raises FileExistsError when there is another file.
+    """
+    if not os.path.isfile(target) or digest_of(source) != digest_of(target):
+        put(source, target)
+    # The new name is there after a loss of power before the old one goes.
+    disk.sync_folder(os.path.dirname(target))
+    if os.path.lexists(source):
+        spool.remove_file(source)
+
+
 def complete_moves(datacenter: Any) -> Iterator[str]:
     """Complete deletions and restorations that were committed; say which."""
     ledger, storage = datacenter.ledger, datacenter.storage
@@ -111,16 +124,19 @@ def complete_moves(datacenter: Any) -> Iterator[str]:
             continue
         try:
             with spool.claimed(former):
-                if entry.deleted_by is not None:
-                    is_same = os.stat(former).st_ino == entry.inode
-                    if not os.path.lexists(path) and is_same:
-                        spool.move_file(former, path)
-                        yield f"deletion of {entry.origin}"
-                elif os.path.isfile(path) and digest_of(former) == entry.digest:
-                    spool.remove_file(former)
-                    yield f"restoration of {entry.name}"
+                if digest_of(former) != entry.digest:
+                    continue  # another file has that name by now
+                is_deletion = entry.deleted_by is not None
+                if is_deletion and os.path.isfile(path) and not os.path.samefile(path, former):
+                    continue  # the same content has come again, and is on its way
+                bring(former, path)
+        except FileExistsError:
+            continue
         except (ItemBusy, NoSuchItem):
             continue  # somebody is at it
+        else:
+            what = "restoration" if entry.deleted_by is None else "deletion"
+            yield f"{what} of {entry.origin}"
 
 
 def purge_old(datacenter: Any) -> Iterator[str]:

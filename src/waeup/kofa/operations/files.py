@@ -68,7 +68,11 @@ class FileOperations(Acting):
     def finished_files(self) -> list[StoredFile]:
         """List the result files of finished rows, newest first."""
         self._require(MANAGE)
-        return [self._stored(file, "finished") for file in self.datacenter.getFinishedFiles()]
+        kept = keeping.needed(self.datacenter)
+        return [
+            self._kept(self._stored(file, "finished"), kept)
+            for file in self.datacenter.getFinishedFiles()
+        ]
 
     def files_in(self, folder: str) -> list[StoredFile]:
         """List the tables of a folder, one of `OPEN_FOLDERS`, by name."""
@@ -329,7 +333,7 @@ class FileOperations(Acting):
             with held:
                 for name, path in paths.items():
                     digest = container_digest(path)
-                    spool.move_file(path, os.path.join(storage, bins[name]))
+                    keeping.bring(path, os.path.join(storage, bins[name]))
                     self._sweep(digest)
 
         on_commit(remove)
@@ -360,7 +364,6 @@ class FileOperations(Acting):
                 known,
                 name=place,
                 origin=name,
-                inode=status.st_ino,
                 deleted_by=self.principal.id,
             )
         )

@@ -300,6 +300,7 @@ class Lives:
             with open(os.path.join(self.portal.storage, stored), "rb") as stream:
                 assert stream.read() == self.life.data, "a part of a file was stored"
             self.portal.operations(lambda o: o.delete([stored]), db=db)
+            self.portal.operations(lambda o: o.purge(o.deletions_of([stored]), "deleted"), db=db)
             is_there, known = False, None
         assert is_there or known is None, "the ledger knows of a file that is not there"
         if not is_there:

@@ -1,0 +1,100 @@
+"""A deletion, a restoration and a purge are stopped at every durable operation.
+
+A file is pending or deleted, never both for good, and never gone unless it was purged.
+"""
+
+import os
+import unittest
+from contextlib import closing, suppress
+
+from waeup.kofa.errors import Fault
+from waeup.kofa.tests.functional import FunctionalLayer
+from waeup.kofa.tests.jobs.lives import Town
+from waeup.kofa.tests.jobs.test_crashes import Counter, Error, Errors, Killed, Late, Unplugged
+from waeup.kofa.tests.spool.faultydisk import Off, killed_at, tree_of
+
+NAME, TEXT = "a.csv", "code,title\r\nA1,Arts\r\n"
+
+
+class Crashes(unittest.TestCase):
+    """One file is deleted; in another turn it comes back, too."""
+
+    layer = FunctionalLayer
+
+    def setUp(self):
+        self.town = Town({NAME: TEXT})
+        self.addCleanup(self.town.close)
+
+    def delete(self):
+        with closing(self.town.open()) as db:
+            self.town.operations(lambda o: o.delete([NAME]), db=db)
+
+    def delete_and_restore(self):
+        with closing(self.town.open()) as db:
+            self.town.operations(lambda o: o.delete([NAME]), db=db)
+            (file,) = self.town.operations(lambda o: o.files_in("deleted"), db=db)
+            self.town.operations(lambda o: o.restore(file.name), db=db)
+
+    def check(self, where, *, may_be_copied):
+        """Recover, and look for the file: its content is in one place, and known there."""
+        self.town.recover()
+        tree = tree_of(self.town.storage)
+        self.assertEqual(
+            [found for found in self.town.recover() if found.code != "orphan"], [], where
+        )
+        self.assertEqual(tree_of(self.town.storage), tree, where)
+        self.assertEqual([name for name in tree if name.startswith(".work")], [], where)
+        pending = [name for name in os.listdir(self.town.storage) if name.endswith(".csv")]
+        deleted = os.listdir(os.path.join(self.town.storage, "deleted"))
+        found = len(pending) + len(deleted)
+        # Like an upload, a restoration that was not committed leaves a file that is nobody's.
+        self.assertIn(found, (1, 2) if may_be_copied else (1,), where)
+        known = self.town.change(
+            lambda site: {entry.name for entry in site["datacenter"].ledger.entries()}
+        )
+        self.assertEqual(known, {*pending, *(f"deleted/{name}" for name in deleted)}, where)
+
+    def turns(self):
+        """Generate what is stopped, and the number of its durable operations."""
+        for action in (self.delete, self.delete_and_restore):
+            self.town.set_up()
+            with Counter() as counter:
+                action()
+            self.check("undisturbed", may_be_copied=False)
+            yield action, counter.count
+
+    def test_kill(self):
+        for action, count in self.turns():
+            for number in range(count):
+                self.town.set_up()
+                with self.subTest(action.__name__, operation=number):
+                    self.assertTrue(killed_at(number, action, Killed))
+                    self.check(f"killed at {number}", may_be_copied=action != self.delete)
+
+    def test_errors(self):
+        for action, count in self.turns():
+            for shim in (Error, Errors, Late):
+                for number in range(count):
+                    self.town.set_up()
+                    with self.subTest(action.__name__, shim=shim.__name__, operation=number):
+                        with shim(number), suppress(Fault, OSError, ValueError):
+                            action()
+                        self.check(
+                            f"{shim.__name__} at {number}", may_be_copied=action != self.delete
+                        )
+
+    def test_power_cut(self):
+        for action, count in self.turns():
+            for number in range(count):
+                self.town.set_up()
+                shim = Unplugged(number, [self.town.storage])
+                try:
+                    with shim, suppress(Off):
+                        action()
+                    database = self.town.database()
+                    for state in shim.states():
+                        self.town.set_database(database)
+                        with self.subTest(action.__name__, state=state):
+                            self.check(state, may_be_copied=action != self.delete)
+                finally:
+                    shim.close()
