@@ -40,6 +40,8 @@ LITTLE, ROUNDS = 16 * 1024 * 1024, 5
 PATIENCE, PAUSE = 900.0, 0.5
 #: Seconds that who is just deleting a file has for it.
 LAST_SECONDS = 10.0
+#: Seconds in which an upload is taken back that came too late.
+UPLOAD_SECONDS = 3.0
 #: Bytes that must stay free at the new place.
 RESERVE = 64 * 1024 * 1024
 
@@ -233,11 +235,24 @@ def _follow_deletions(job: Job, move: spool.StorageMove) -> None:
     pending = [item.path for item in spool.scan(job.storage, suffixes=spool.EXTENSIONS)]
     while _are_busy(pending) and time.monotonic() < until:
         time.sleep(PAUSE / 10)
-    transaction.begin()
-    for name in move.vanished():
-        if job.datacenter.ledger.entry(name) is None:
+    until = time.monotonic() + UPLOAD_SECONDS
+    while True:
+        transaction.begin()
+        for name in move.vanished():
+            if job.datacenter.ledger.entry(name) is None:
+                with suppress(FileNotFoundError):
+                    spool.remove_file(os.path.join(move.target, name))
+        # What nobody has entered was put there by other means, or is just being taken back.
+        names = [item.name for item in spool.scan(move.target, suffixes=spool.EXTENSIONS)]
+        is_known = all(job.datacenter.ledger.entry(name) is not None for name in names)
+        if is_known or time.monotonic() > until:
+            break
+        time.sleep(PAUSE / 10)
+    for name in move.late():
+        # What is deleted may be kept in another folder.
+        if job.datacenter.ledger.entry(name) is not None:
             with suppress(FileNotFoundError):
-                spool.remove_file(os.path.join(move.target, name))
+                move.bring(name)
 
 
 def _top_up(job: Job, move: spool.StorageMove) -> None:

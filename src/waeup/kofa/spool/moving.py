@@ -317,6 +317,31 @@ class StorageMove:
             and os.path.lexists(os.path.join(self.target, name))
         ]
 
+    def late(self) -> list[str]:
+        """Return the files that have come to the source since all was copied, by name."""
+        found = self._files(self._names_for_late())
+        return [
+            name
+            for name, _path, _status in found
+            if name not in self._marks and not os.path.lexists(os.path.join(self.target, name))
+        ]
+
+    def bring(self, name: str) -> None:
+        """Copy a file that has come late to its place."""
+        os.makedirs(os.path.dirname(os.path.join(self._new, name)), exist_ok=True)
+        self._copy_file(name, os.path.join(self.source, name), lambda written, files: None)
+        place = os.path.join(self.target, name)
+        disk.replace(os.path.join(self._new, name), place)
+        disk.sync_folder(os.path.dirname(place))
+
+    def _names_for_late(self) -> list[str]:
+        left = {name.partition(os.sep)[0] for name in self.not_copied}
+        return [
+            name
+            for name in sorted(os.listdir(self.source))
+            if not name.startswith(".") and name not in left
+        ]
+
     def top_up(self, folder: str) -> None:
         """Bring the lines along that came to the files of a folder until the very last."""
         for name in sorted(os.listdir(os.path.join(self.source, folder))):
