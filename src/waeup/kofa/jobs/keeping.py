@@ -6,18 +6,19 @@ move which a kill has cut short is completed by the next start (`complete_moves`
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import transaction
 from zope.component import queryUtility
 
-from waeup.kofa import spool
-from waeup.kofa.errors import ItemBusy, NoSuchItem
+from waeup.kofa import removals, spool
+from waeup.kofa.errors import ItemBusy, NoSuchItem, TableError
 from waeup.kofa.interfaces import IDataCenterConfig
 from waeup.kofa.spool.disk import digest_of, disk, put
 from waeup.kofa.spool.names import MAX_BYTES, split_extension
+from waeup.kofa.tabular import TableWriter, open_table
 
 #: Folder -> name of the setting that says for how many days its files are kept.
 SETTINGS = {
@@ -25,6 +26,9 @@ SETTINGS = {
     "unfinished": "unfinished_days",
     "deleted": "deleted_days",
 }
+
+#: How the ids of the work folders begin in which tables are written anew.
+PREFIX = "keeping-"
 
 _DELETED = re.compile(r"(?P<stem>.+)\.(?P<time>\d{8}T\d{6}Z)\.deleted(?:-\d+)?(?P<end>\.[^-]*)")
 _TIME = "%Y%m%dT%H%M%SZ"
@@ -168,3 +172,72 @@ def purge_old(datacenter: Any) -> Iterator[str]:
         except (ItemBusy, NoSuchItem):
             continue  # the next time
         yield f"{relative} was kept for {days} days, and is gone for good."
+
+
+def drop_old_rows(datacenter: Any) -> Iterator[str]:
+    """Take rows of removed objects that are too old out of the tables in ``deleted``; say so.
+
+    A table is written anew beside and put in place of the former one, while nobody appends to it.
+    One that cannot be read, or has other columns, is left alone.
+    """
+    days, storage = days_of("deleted"), datacenter.storage
+    if days is None:
+        return
+    before = datetime.now(timezone.utc) - timedelta(days=days)
+    for item in spool.scan(os.path.join(storage, "deleted"), suffixes=(spool.TABLE_EXTENSION,)):
+        if deleted_at(item.name) is not None:
+            continue
+        with spool.storage_lock(storage):
+            if removals.waiting(storage):
+                return  # rows are on their way; the next time
+            try:
+                gone = _drop_rows(storage, item.path, before)
+            except TableError:
+                continue
+        if gone:
+            yield (
+                f"deleted/{item.name}: rows that were kept for {days} days, and are gone for "
+                f"good: {gone}."
+            )
+
+
+def _drop_rows(storage: str, path: str, before: datetime) -> int:
+    """Write a table anew without its old rows; return their number."""
+    if not any(_is_old(row.values, before) for row in _rows(path)):
+        return 0
+    gone = 0
+    with spool.WorkFolder(storage, prefix=PREFIX) as work:
+        beside = os.path.join(work.path, os.path.basename(path))
+        with open_table(path, own=True) as table:
+            columns = table.header
+        with TableWriter(beside, columns, quote_all=True) as writer:
+            for row in _rows(path):
+                if _is_old(row.values, before):
+                    gone += 1
+                else:
+                    writer.write(row.values)
+            writer.sync()
+        disk.replace(beside, path)
+        disk.sync_folder(os.path.dirname(path))
+    return gone
+
+
+def _rows(path: str) -> Iterator[Any]:
+    """Generate the rows of a table of removed objects; raises `TableError` for any other."""
+    with open_table(path, own=True) as table:
+        if table.header[-len(removals.DATES) :] != removals.DATES:
+            raise TableError(f"{path} is no table of removed objects.")
+        for row in table:
+            if row.problem is not None:
+                raise TableError(f"{path} is damaged in line {row.line}.")
+            yield row
+
+
+def _is_old(values: Sequence[str], before: datetime) -> bool:
+    """Tell whether what a row says of an object was so before a time."""
+    said = values[-2] or values[-1]
+    try:
+        date = datetime.fromisoformat(said)
+    except ValueError:
+        return False
+    return date.tzinfo is not None and date < before

@@ -23,7 +23,7 @@ from waeup.kofa.jobs.connection import open_portal
 from waeup.kofa.jobs.distributing import complete
 from waeup.kofa.jobs.exports import has_result, kept_time
 from waeup.kofa.jobs.job import PREFIX, is_there, remove_folders
-from waeup.kofa.jobs.keeping import complete_moves, purge_old
+from waeup.kofa.jobs.keeping import complete_moves, drop_old_rows, purge_old
 from waeup.kofa.jobs.record import CHECK, EXPORT, IMPORT, STOPPED, UNDO, Run, utc_now
 from waeup.kofa.jobs.registry import Runs
 from waeup.kofa.ledger import FileEntry, Ledger
@@ -167,7 +167,7 @@ def _forget(datacenter: Any) -> Iterator[Finding]:
     transaction.commit()
     remove_folders(datacenter.storage, folders)
     if is_there(datacenter.storage):
-        for text in purge_old(datacenter):
+        for text in (*purge_old(datacenter), *drop_old_rows(datacenter)):
             yield Finding("expired", text, True)
 
 

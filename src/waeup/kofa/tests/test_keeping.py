@@ -103,3 +103,19 @@ class Keeping(OperationsTestCase):
         (text,) = keeping.purge_old(self.site["datacenter"])
         self.assertIn("gone for good", text)
         self.assertEqual(self.deleted(), [])
+
+    def test_old_rows_of_removed_objects_go_and_others_stay(self):
+        old, new = "2020-01-01 00:00:00+00:00", "2999-01-01 00:00:00+00:00"
+        head = '"code","del_date","back_date"\r\n'
+        self.store("deleted/faculties.csv", f'{head}"A","{old}",""\r\n"B","{new}",""\r\n')
+        self.store("deleted/other.csv", "code\r\nA\r\n")
+        datacenter = self.site["datacenter"]
+        self.assertEqual(list(keeping.drop_old_rows(datacenter)), [])
+        config = getGlobalSiteManager().getUtility(IDataCenterConfig)
+        config["deleted_days"] = 30
+        self.addCleanup(config.pop, "deleted_days")
+        (text,) = keeping.drop_old_rows(datacenter)
+        self.assertIn("gone for good: 1", text)
+        content = (self.storage / "deleted/faculties.csv").read_bytes().decode()
+        self.assertEqual(content, f'{head}"B","{new}",""\r\n')
+        self.assertEqual(list(keeping.drop_old_rows(datacenter)), [])
