@@ -126,6 +126,10 @@ class RunPage(RunPart):
         """See `RunPart`."""
         return {"id": self.field("id")}
 
+    def is_there(self, file: str) -> bool:
+        """Tell whether a file of the run was not purged, nor imported."""
+        return self.operations.is_there(file)
+
     def prepare(self) -> None:
         """Get the run, and say in one line what has become of the rows."""
         self.shown = self.operations.run(self.field("id"))

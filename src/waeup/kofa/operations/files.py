@@ -84,6 +84,12 @@ class FileOperations(Acting):
             for item in items
         ]
 
+    def is_there(self, file: str) -> bool:
+        """Tell whether a file, named relative to the storage, is still there."""
+        self._require(MANAGE)
+        folder, name = os.path.split(file)
+        return os.path.isfile(os.path.join(self._folder(folder), spool.check_name(name)))
+
     def kept_days(self) -> dict[str, int | None]:
         """Return for how many days the files of each folder are kept; None: for good."""
         self._require(MANAGE)
