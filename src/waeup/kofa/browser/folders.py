@@ -143,16 +143,16 @@ class Files(DataCenterPage, FormPage):
         if file.folder == "unfinished":
             return _("Original with rows that failed")
         if file.deleted is not None:
-            return _("Deleted file ${name}", mapping={"name": file.original})
+            return _("Deleted file")
         return _("Rows of removed objects")
 
     def end_of(self, file: StoredFile) -> Any:
         """Say when a file goes."""
         if file.needed:
-            return _("is needed by an import")
+            return _("Needed by an import")
         if file.expires is not None:
             return self.date(max(file.expires, datetime.now(timezone.utc)))
-        return _("is kept for good")
+        return _("Never")
 
     # -- buttons -----------------------------------------------------------------------
 

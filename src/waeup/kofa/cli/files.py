@@ -12,7 +12,7 @@ from waeup.kofa.cli.screen import say, say_json, show_table
 from waeup.kofa.cli.settings import Settings, common_options, pass_settings
 
 if TYPE_CHECKING:
-    from waeup.kofa.operations import FormerImport, Operations
+    from waeup.kofa.operations import FormerImport, Operations, StoredFile
 
 
 def put_file(operations: "Operations", path: Path, *, replace: bool = False) -> Any:
@@ -126,11 +126,7 @@ def ls(settings: Settings, folder: str, lines: bool) -> None:
                         "lines": item.lines if lines else None,
                         "date": item.date.isoformat(),
                         "owner": item.owner,
-                        "run": item.run,
-                        "original": item.original or None,
-                        "deleted_by": item.deleted_by or None,
-                        "expires": None if item.expires is None else item.expires.isoformat(),
-                        "needed": item.needed,
+                        **({} if folder == "pending" else _kept_values(item)),
                     }
                     for item in found
                 ]
@@ -149,6 +145,17 @@ def ls(settings: Settings, folder: str, lines: bool) -> None:
                 ((i.name, i.size_text, i.date_text, i.owner) for i in found),
                 right="Size",
             )
+
+
+def _kept_values(item: "StoredFile") -> dict[str, Any]:
+    """Return for programs what became of a file, and how long it is kept."""
+    return {
+        "run": item.run,
+        "original": item.original or None,
+        "deleted_by": item.deleted_by or None,
+        "expires": None if item.expires is None else item.expires.isoformat(),
+        "needed": item.needed,
+    }
 
 
 def _count(number: int | None) -> str:
