@@ -151,7 +151,8 @@ def merged(texts: list[Text], language: str) -> bytes:
         if known is None or known.fuzzy:
             continue
         mine = fresh.get(message.id)
-        if mine is not None and type(known.string) is type(mine.string):
+        # A text that has got a second form since is translated anew.
+        if mine is not None and isinstance(known.string, str) == isinstance(message.id, str):
             mine.string = known.string
     return written(fresh, head_of(language, comment))
 

@@ -3,11 +3,15 @@
 import unittest
 from functools import cached_property
 from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from unittest import mock
 
 from babel.messages.pofile import read_po
 
 from waeup.kofa.i18n import LANGUAGES
 from waeup.kofa.locales.catalogs import po_path
+from waeup.kofa.tests.locales import messages
 from waeup.kofa.tests.locales.messages import (
     TEMPLATE,
     Text,
@@ -51,6 +55,54 @@ class Gathering(unittest.TestCase):
     def test_a_text_with_values_in_it_is_refused(self) -> None:
         with self.assertRaisesRegex(ValueError, "line 1"):
             list(texts_of_python('_(f"There is no {name}.")'))
+
+
+class Merging(unittest.TestCase):
+    """What `make messages` does with a catalog that is there."""
+
+    PO = """# The head of the file.
+msgid ""
+msgstr ""
+"Plural-Forms: nplurals=2; plural=(n != 1);\\n"
+
+msgid "kept"
+msgstr "bleibt"
+
+msgid "${n} row"
+msgid_plural "${n} rows"
+msgstr[0] "${n} Zeile"
+msgstr[1] "${n} Zeilen"
+
+#, fuzzy
+msgid "doubtful"
+msgstr "zweifelhaft"
+
+msgid "gone"
+msgstr "fort"
+"""
+
+    def test_translations_are_kept(self) -> None:
+        with TemporaryDirectory() as folder:
+            path = Path(folder, "de.po")
+            path.write_text(self.PO, encoding="utf-8")
+            texts = [
+                Text("new", None, "b.py"),
+                Text("kept", None, "a.pt"),
+                Text("kept", None, "b.py"),
+                Text("${n} row", "${n} rows", "b.py"),
+                Text("doubtful", None, "b.py"),
+            ]
+            with mock.patch.object(messages, "po_path", return_value=path):
+                once = merged(texts, "de")
+                path.write_bytes(once)
+                self.assertEqual(merged(texts, "de"), once)
+        text = once.decode()
+        self.assertTrue(text.startswith("# The head of the file.\n"), text)
+        self.assertIn('#: a.pt b.py\nmsgid "kept"\nmsgstr "bleibt"\n', text)
+        self.assertIn('msgstr[1] "${n} Zeilen"\n', text)
+        self.assertIn('msgid "new"\nmsgstr ""\n', text)
+        self.assertIn('msgid "doubtful"\nmsgstr ""\n', text)
+        self.assertNotIn("gone", text)
 
 
 class Catalogs(unittest.TestCase):
