@@ -371,8 +371,10 @@ class RowEngine:
         errors = plan.convert(self._rows.constants, self.mode, self._ignore_empty).errors
         if errors:
             raise MappingError(
-                "Constants do not fit their fields: "
-                + "; ".join(f"{name}: {message}" for name, message in errors)
+                _(
+                    "Constants do not fit their fields: ${wrong}",
+                    mapping={"wrong": "; ".join(f"{name}: {message}" for name, message in errors)},
+                )
             )
         check_replacements(
             self.processor.iface, self._mapping.values, self.site, self.mode, self._ignore_empty

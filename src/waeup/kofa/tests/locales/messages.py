@@ -109,7 +109,8 @@ def written(catalog: Catalog, head: str) -> bytes:
     for message in catalog:
         files = sorted({file for file, _line in message.locations})
         message.locations = [(file, None) for file in files]  # type: ignore[misc]  # no line
-        message.flags.discard("python-format")
+        # Guesses of Babel: our names are neither.
+        message.flags -= {"python-format", "python-brace-format"}
         message.previous_id = []
     body = BytesIO()
     write_po(body, catalog, width=96, omit_header=True, ignore_obsolete=True)
