@@ -68,6 +68,7 @@ def do_move(job: Job) -> None:
             move.take_back()
             _require_room(move, place.path)
             _hold_others(job, False)
+            foreign = _unknown(job, job.storage)
             _copy(job, move, place)
             _hold_others(job, True)
             _change_over(job, move, place)
@@ -75,6 +76,7 @@ def do_move(job: Job) -> None:
             transaction.abort()
             move.discard()
             raise
+        _follow_deletions(job, move, foreign)
         _top_up(job, move)
         move.finish()
 
@@ -146,7 +148,6 @@ def _change_over(job: Job, move: spool.StorageMove, place: spool.PlaceBelow) -> 
         try:
             with turn(job):
                 _switch(job, move, place)
-            _follow_deletions(job, move)
             return
         except ItemBusy:
             # Something has begun after all.
@@ -225,11 +226,18 @@ def _switch(job: Job, move: spool.StorageMove, place: spool.PlaceBelow) -> None:
     job.committed(change, move.take_back)
 
 
-def _follow_deletions(job: Job, move: spool.StorageMove) -> None:
+def _unknown(job: Job, storage: str) -> set[str]:
+    """Return the pending files that nobody has entered, by name."""
+    names = [item.name for item in spool.scan(storage, suffixes=spool.EXTENSIONS)]
+    return {name for name in names if job.datacenter.ledger.entry(name) is None}
+
+
+def _follow_deletions(job: Job, move: spool.StorageMove, foreign: set[str]) -> None:
     """Delete what was deleted in the moment before: of the former storage it went, or just goes.
 
-    So does what was uploaded and is taken back. Who began before, and commits now, has a conflict;
-    the lock is not held any more, since that is waited for.
+    So does what was uploaded and is taken back, but for what was there before, `foreign`.  Who
+    began before, and commits now, has a conflict; the lock is not held any more, since that is
+    waited for.
     """
     until = time.monotonic() + LAST_SECONDS
     pending = [item.path for item in spool.scan(job.storage, suffixes=spool.EXTENSIONS)]
@@ -242,10 +250,8 @@ def _follow_deletions(job: Job, move: spool.StorageMove) -> None:
             if job.datacenter.ledger.entry(name) is None:
                 with suppress(FileNotFoundError):
                     spool.remove_file(os.path.join(move.target, name))
-        # What nobody has entered was put there by other means, or is just being taken back.
-        names = [item.name for item in spool.scan(move.target, suffixes=spool.EXTENSIONS)]
-        is_known = all(job.datacenter.ledger.entry(name) is not None for name in names)
-        if is_known or time.monotonic() > until:
+        # What nobody has entered, and came meanwhile, is perhaps just being taken back.
+        if _unknown(job, move.target) <= foreign or time.monotonic() > until:
             break
         time.sleep(PAUSE / 10)
     for name in move.late():
