@@ -115,10 +115,10 @@ def _full_check(field: Any, secret: bool) -> Check:
 # -- words ---------------------------------------------------------------------
 
 _LIMITS: dict[type[ValidationError], tuple[str, str]] = {
-    TooSmall: ("min", "is too small; the smallest value is"),
-    TooBig: ("max", "is too big; the biggest value is"),
-    TooShort: ("min_length", "is too short; the least length is"),
-    TooLong: ("max_length", "is too long; the greatest length is"),
+    TooSmall: ("min", _("${what} is too small; the smallest value is ${limit}.")),
+    TooBig: ("max", _("${what} is too big; the biggest value is ${limit}.")),
+    TooShort: ("min_length", _("${what} is too short; the least length is ${limit}.")),
+    TooLong: ("max_length", _("${what} is too long; the greatest length is ${limit}.")),
 }
 
 
@@ -129,12 +129,14 @@ def _invalid(reason: str) -> ConversionError:
 
 def _out_of_range(field: Any, kind: type[ValidationError], what: str) -> str:
     attribute, words = _LIMITS[kind]
-    return f"{what} {words} {getattr(field, attribute)}."
+    return _(words, mapping={"what": what, "limit": getattr(field, attribute)})
 
 
 def _unsatisfied(field: Any, what: str) -> str:
-    rule = f" ({field.description})" if field.description else ""
-    return f"{what} does not satisfy the rule of this field{rule}."
+    if not field.description:
+        return _("${what} does not satisfy the rule of this field.", mapping={"what": what})
+    mapping = {"what": what, "rule": field.description}
+    return _("${what} does not satisfy the rule of this field (${rule}).", mapping=mapping)
 
 
 def _reason(exc: Invalid, field: Any, what: str) -> str:
