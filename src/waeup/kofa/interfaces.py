@@ -375,7 +375,8 @@ class IBatchProcessor(Interface):
         """Return None, or a message that says why an undo must not give `values` back.
 
         They are former values of the object's attributes; when an object that was removed is to
-        return, all that it had.
+        return, all that it had.  None instead of values: the object, which the import has made,
+        is to be removed.
         """
 
     def parentsExist(row, site):

@@ -207,7 +207,7 @@ class BatchProcessor(WholeTable, grok.GlobalUtility):
     def setExtraState(self, obj: Any, state: Any) -> None:
         """See `IBatchProcessor`."""
 
-    def checkUndo(self, obj: Any, values: Mapping[str, Any], site: Any) -> str | None:
+    def checkUndo(self, obj: Any, values: Mapping[str, Any] | None, site: Any) -> str | None:
         """See `IBatchProcessor`."""
         return None
 

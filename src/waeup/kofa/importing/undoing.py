@@ -189,6 +189,7 @@ def _remove(processor: IBatchProcessor, effect: Effect, site: Any, serials: Seri
     _require_unchanged(processor, effect, serials)
     if not all(serials.is_own(part) for part in _contents(obj)):
         raise UndoConflict(english(_("Something was added to it, or changed in it, since.")))
+    _require_leave(processor, obj, None, site)
     del parent[name]
     return outcomes.REMOVED
 
@@ -253,7 +254,7 @@ def _require_unchanged(processor: IBatchProcessor, effect: Effect, serials: Seri
 
 
 def _require_leave(
-    processor: IBatchProcessor, obj: Any, values: Mapping[str, Any], site: Any
+    processor: IBatchProcessor, obj: Any, values: Mapping[str, Any] | None, site: Any
 ) -> None:
     message = processor.checkUndo(obj, values, site)
     if message:

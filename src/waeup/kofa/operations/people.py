@@ -84,11 +84,10 @@ class PeopleOperations(Acting):
                 )
             )
         wanted = self._grantable(roles)
-        account = createObject(
-            "waeup.UserAccount", name=name, title=title, email=email, roles=wanted
-        )
-        _check(account, more or {}, FIELDS)
-        for field, value in (more or {}).items():
+        account = createObject("waeup.UserAccount", name=name, title=title, roles=wanted)
+        values = {"title": title, "email": email, **(more or {})}
+        _check(account, values, FIELDS)
+        for field, value in values.items():
             setattr(account, field, value)
         self._require_strength(account, password)
         account.setPassword(password)

@@ -153,8 +153,10 @@ class StudentProcessor(StudentProcessorBase):
             return english(_("student_id: The id of a student cannot be removed."))
         return self._conflict(obj, row, site["students"])
 
-    def checkUndo(self, obj: Any, values: Mapping[str, Any], site: Any) -> str | None:
+    def checkUndo(self, obj: Any, values: Mapping[str, Any] | None, site: Any) -> str | None:
         """Refuse numbers that other students have meanwhile."""
+        if values is None:
+            return None
         students = site["students"]
         numbers = (values.get(name) for name in ("reg_number", "matric_number"))
         message: str | None = students.conflicts(*numbers, ignoring=obj)

@@ -38,6 +38,13 @@ class PeopleTestCase(FunctionalTestCase):
         FunctionalLayer.add_user(name, *roles)
         return Operations(self.site, getUtility(IAuthentication).getPrincipal(name))
 
+    def undo(self, operations: Operations, id: str) -> Any:
+        """Let somebody take an import back; return the report."""
+        undo = operations.start_undo(id).id
+        transaction.commit()
+        FunctionalLayer.work_off_runs()
+        return self.boss.run(undo).report
+
     def at_once(self, *calls: tuple[str, Callable[[Operations], Any]]) -> list[Any]:
         """Let people do something, each beginning before any other has committed.
 
@@ -148,6 +155,38 @@ class RuleTests(PeopleTestCase):
                 call()
         self.assertEqual(self.site["users"]["ann"].title, "A")
 
+    def test_a_new_account_is_checked_as_a_change_is(self) -> None:
+        for title, email, wrong in (
+            ("Ann", "ann@example.org\nBcc: eve@example.org", "email"),
+            ("Ann", "no address", "email"),
+            ("Ann\nObi", None, "title"),
+        ):
+            with self.subTest(title=title, email=email):
+                with self.assertRaises(InvalidSettings) as caught:
+                    self.boss.add_user("ann", title, new_password(), email=email)
+                self.assertEqual(list(caught.exception.wrong), [wrong])
+                self.assertNotIn("ann", self.site["users"])
+
+    def test_an_undo_gives_nobody_more_than_a_change_would(self) -> None:
+        """Neither is an account with more rights changed by it, nor the own one shut."""
+        manager = self.of("mia", "waeup.UsersManager", "waeup.ImportManager")
+        FunctionalLayer.add_user("eve", "waeup.PortalManager")
+        former = self.site["users"]["eve"].password
+        self.store("u.csv", "name,password\neve,a new pass phrase 77\n")
+        run = import_file(
+            self.boss, "u.csv", "userprocessor", "update", Mapping(("name", "password"))
+        )
+        self.assertEqual(self.undo(manager, run.id).failed, 1)
+        self.assertNotEqual(self.site["users"]["eve"].password, former)
+
+    def test_an_undo_removes_no_account_with_more_rights_nor_the_own_one(self) -> None:
+        self.store("u.csv", "name,title,roles\neve,Eve,['waeup.PortalManager']\n")
+        fields = Mapping(("name", "title", "roles"))
+        run = import_file(self.boss, "u.csv", "userprocessor", "create", fields)
+        manager = self.of("mia", "waeup.UsersManager", "waeup.ImportManager")
+        self.assertEqual(self.undo(manager, run.id).failed, 1)
+        self.assertIn("eve", self.site["users"])
+
     def test_roles_of_other_packages_stay(self) -> None:
         self.of("ann", "waeup.ImportManager", "other.Role")
         self.boss.change_user("ann", {}, ["waeup.ExportManager"])
@@ -188,6 +227,7 @@ class LastAdministratorTests(PeopleTestCase):
             ("name,suspended\nlast,1\n", ("name", "suspended"), "update"),
             ("name,roles\nlast,XXX\n", ("name", "roles"), "update"),
             ("name,roles\nlast,['waeup.UsersManager']\n", ("name", "roles"), "update"),
+            ("name,password\nlast,XXX\n", ("name", "password"), "update"),
             ("name\nlast\n", ("name",), "remove"),
         ):
             self.store("u.csv", text)

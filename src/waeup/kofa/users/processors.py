@@ -77,11 +77,12 @@ class UserProcessor(ContainerProcessor):
             )
         return _cannot_change(obj, site) or _cannot_go(obj, site)
 
-    def checkUndo(self, obj: Any, values: Mapping[str, Any], site: Any) -> str | None:
-        """See `IBatchProcessor`; nobody gives a right back that he does not have."""
-        return _cannot_give(dict(values), site) or (
-            _cannot_go(obj, site) if _takes_administrator(values) else None
-        )
+    def checkUndo(self, obj: Any, values: Mapping[str, Any] | None, site: Any) -> str | None:
+        """See `IBatchProcessor`; an undo may do what its person may do by a file, and no more."""
+        if values is None:
+            return self.checkRemoveRequirements(obj, {}, site)
+        row = dict(values)
+        return _cannot_give(row, site) or self.checkUpdateRequirements(obj, row, site)
 
     def updateEntry(self, obj: Any, row: dict[str, Any], site: Any, filename: str) -> str:
         """See `IBatchProcessor`."""
@@ -98,10 +99,11 @@ class UserProcessor(ContainerProcessor):
 
 
 def _takes_administrator(values: Mapping[str, Any]) -> bool:
-    """Tell whether an account with these values would not be one of an administrator."""
+    """Tell whether with these values an account would not be one of an administrator any more."""
     roles = values.get("roles", [ADMINISTRATOR])
     takes_role = roles is None or (isinstance(roles, list) and ADMINISTRATOR not in roles)
-    return takes_role or values.get("suspended") is True
+    takes_password = values.get("password", "") is None
+    return takes_role or takes_password or values.get("suspended") is True
 
 
 def _cannot_go(account: Any, site: Any) -> str | None:
