@@ -210,15 +210,13 @@ class DataCenter(grok.Container, Logger):
                 )
             )
 
-    def switch_storage(
-        self, path: str, names: Iterable[str], held: Collection[str] = ()
-    ) -> None:
+    def switch_storage(self, path: str, names: Iterable[str], held: Collection[str] = ()) -> None:
         """Keep files in `path` from now on, to which entries of those `names` were moved.
 
         The caller has the lock of the present storage.  Raises what `require_quiet` does.
         """
         self.require_quiet(held)
-        kept = tuple(each for each in self.former if each[0] not in (path, self.storage))
+        kept = tuple(each for each in self.former if each[0] != self.storage)
         date = datetime.now(timezone.utc).isoformat(timespec="seconds")
         self.former = (*kept, (self.storage, tuple(sorted(names)), date))
         self._set_storage(path)
@@ -229,6 +227,9 @@ class DataCenter(grok.Container, Logger):
 
     def _set_storage(self, path: str) -> None:
         self._make_folders(path)
+        # What comes to it from now on is nowhere else: it must not be removed as a former one.
+        real = os.path.realpath(path)
+        self.former = tuple(each for each in self.former if os.path.realpath(each[0]) != real)
         guard = self.runs.guard
         if guard._p_jar is not None:
             # A run that begins meanwhile would have its rows in the old place.  Without its

@@ -67,6 +67,7 @@ class StorageMove:
         self.target = target
         self.overwrite = overwrite
         self.not_copied: list[str] = []
+        self._source_id = _identity(source)
         self._work = WorkFolder(target, PREFIX + id)
         self._new, self._replaced, self._part, self._copied, self._placing = (
             os.path.join(self._work.path, name) for name in (NEW, REPLACED, PART, COPIED, PLACING)
@@ -154,7 +155,7 @@ class StorageMove:
                 with suppress(FileNotFoundError):
                     yield name, path, os.stat(path)
                 continue
-            for folder, _folders, files in os.walk(path):
+            for folder, _folders, files in _walk(path):
                 for file in sorted(files):
                     inner = os.path.join(folder, file)
                     with suppress(FileNotFoundError):
@@ -171,7 +172,7 @@ class StorageMove:
             path = os.path.join(self.source, name)
             if not os.path.isdir(path):
                 continue
-            for folder, folders, files in os.walk(path):
+            for folder, folders, files in _walk(path):
                 relative = os.path.relpath(folder, self.source)
                 copied = os.path.join(self._new, relative)
                 with suppress(FileExistsError):
@@ -309,16 +310,23 @@ class StorageMove:
         self._work.remove()
 
     def vanished(self) -> list[str]:
-        """Return the files that were copied and have gone from the source since, by name."""
+        """Return the files that were copied and have gone from the source since, by name.
+
+        Of a source that is lost as a whole, or cannot be read, none has: that is no deletion.
+        """
+        if _identity(self.source) != self._source_id:
+            return []
         return [
             name
             for name in self._marks
-            if not os.path.lexists(os.path.join(self.source, name))
+            if _is_gone(os.path.join(self.source, name))
             and os.path.lexists(os.path.join(self.target, name))
         ]
 
     def late(self) -> list[str]:
         """Return the files that have come to the source since all was copied, by name."""
+        if _identity(self.source) != self._source_id:
+            return []
         found = self._files(self._names_for_late())
         return [
             name
@@ -408,6 +416,36 @@ def remove_entries(storage: str, names: list[str]) -> None:
 
 def _mark(status: os.stat_result) -> Mark:
     return Mark(status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+def _walk(path: str) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Generate what `os.walk` does; raises OSError for a folder that cannot be read."""
+
+    def fail(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):  # it may have gone just now
+            raise error
+
+    return os.walk(path, onerror=fail)
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    """Return what tells a folder from one that has its place later, None for none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _is_gone(path: str) -> bool:
+    """Tell whether there is certainly nothing of that name."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _is_file_or_folder(path: str) -> bool:

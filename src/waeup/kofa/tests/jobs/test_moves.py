@@ -13,7 +13,14 @@ from ZODB.POSException import ConflictError
 from zope.component import getGlobalSiteManager
 
 from waeup.kofa.conversion import Mapping
-from waeup.kofa.errors import Fault, InvalidStoragePath, ItemBusy, NotAllowed, WrongState
+from waeup.kofa.errors import (
+    Fault,
+    InvalidStoragePath,
+    ItemBusy,
+    NoSuchItem,
+    NotAllowed,
+    WrongState,
+)
 from waeup.kofa.i18n import english
 from waeup.kofa.interfaces import IDataCenterConfig
 from waeup.kofa.jobs import EmbeddedEngine, moves
@@ -93,6 +100,24 @@ class Moves(MoveTestCase):
         self.assertEqual(os.listdir(former.path), ["foreign"])
         self.assertEqual(self.ask(lambda o: o.former_storages()), [])
         self.assertTrue(os.path.exists(os.path.join(self.target, "a.csv")))
+
+    def test_a_storage_that_was_used_again_is_no_former_one(self):
+        """What came to it since is nowhere else, and must not be offered for removal."""
+        self.move()
+        first, self.target = self.target, os.path.join(self.root, "second")
+        self.assertEqual(self.move().state, "finished")
+        link = os.path.join(self.root, "link")
+        os.symlink(first, link)
+        self.ask(lambda o: o.set_storage_path(link))
+        former = [each.path for each in self.ask(lambda o: o.former_storages())]
+        self.assertEqual(former, [self.town.storage])
+        new = os.path.join(first, "finished", "new.create.finished.csv")
+        with open(new, "w"):
+            pass
+        self.ask(lambda o: o.use_storage(os.path.join(self.root, "third")))
+        with self.assertRaises(NoSuchItem):
+            self.ask(lambda o: o.remove_former_storage(first))
+        self.assertTrue(os.path.exists(new))
 
     def test_an_upload_of_before_does_not_come_to_the_former_storage(self):
         """One that began with the former storage is taken back, and done again."""

@@ -5,6 +5,7 @@ import shutil
 import tempfile
 import unittest
 from contextlib import suppress
+from unittest import mock
 
 from waeup.kofa.errors import InvalidStoragePath, ItemBusy, StorageFault
 from waeup.kofa.spool import PlaceBelow, StorageMove, make_place, resolved_below
@@ -143,6 +144,51 @@ class MoveTests(MoveTestCase):
             move.discard()
         self.assertEqual(tree_of(self.target), before)
         abandon(self.source, self.target, "1")
+
+    def test_a_folder_that_cannot_be_read_is_not_passed_over(self) -> None:
+        real = os.scandir
+
+        def scandir(path: str):
+            if str(path).endswith("finished/x"):
+                raise PermissionError(13, "Permission denied", path)
+            return real(path)
+
+        with (
+            self.moving() as move,
+            mock.patch.object(os, "scandir", scandir),
+            self.assertRaisesRegex(OSError, "denied"),
+        ):
+            move.copy()
+
+    def test_files_of_a_storage_that_is_lost_have_not_vanished(self) -> None:
+        """A disk that fails, or is not mounted any more, deletes nothing in the new place."""
+        for lose in (
+            lambda: shutil.rmtree(self.source),
+            lambda: (os.rename(self.source, self.source + ".off"), os.mkdir(self.source)),
+        ):
+            self.set_up()
+            with self.subTest(lose), self.moving() as move:
+                move.copy()
+                move.place()
+                lose()
+                self.assertEqual((move.vanished(), move.late()), ([], []))
+            shutil.rmtree(self.source + ".off", True)
+
+    def test_a_file_that_cannot_be_looked_at_has_not_vanished(self) -> None:
+        real = os.lstat
+
+        def lstat(path: str, **more):
+            if str(path) == os.path.join(self.source, "a.csv"):
+                raise OSError(5, "Input/output error", path)
+            return real(path, **more)
+
+        with self.moving() as move:
+            move.copy()
+            move.place()
+            with mock.patch.object(os, "lstat", lstat):
+                self.assertEqual(move.vanished(), [])
+            os.unlink(os.path.join(self.source, "a.csv"))
+            self.assertEqual(move.vanished(), ["a.csv"])
 
     def test_a_former_storage_is_removed(self) -> None:
         self.fill(self.source, {"foreign": "x"})
