@@ -120,6 +120,8 @@ class Ledger(Persistent):
     _rows: OOBTree | None = None
     _received: OOBTree | None = None
     _mappings: Mappings | None = None
+    #: Name of a file -> id of the import that has put it there, and when (UTC).
+    _sources: OOBTree | None = None
 
     def __init__(self) -> None:
         self._files = _new_tree()
@@ -129,6 +131,7 @@ class Ledger(Persistent):
         self._rows = _new_tree()
         self._mappings = Mappings()
         self._received = _new_tree()
+        self._sources = _new_tree()
 
     # -- files ----------------------------------------------------------------
 
@@ -149,6 +152,8 @@ class Ledger(Persistent):
         """Forget a file, and the drafts that were made of it and not started."""
         self._files.pop(name, None)
         self._needs.pop(name, None)
+        if self._sources is not None:
+            self._sources.pop(name, None)
         self._drop(lambda draft: draft.filename == name and draft.run is None)
 
     def restrict(self, name: str, needs: Iterable[str]) -> None:
@@ -160,6 +165,24 @@ class Ledger(Persistent):
     def needs(self, name: str) -> tuple[str, ...]:
         """Return the permissions that a file needs, besides that of the data center."""
         return self._needs.get(name) or ()
+
+    @property
+    def knows_sources(self) -> bool:
+        """Whether it is kept from which imports files have come; see `tell_source`."""
+        return self._sources is not None
+
+    def tell_source(self, name: str, run: str, date: datetime) -> None:
+        """Remember which import has put a file of ``finished`` or ``unfinished`` there, and when.
+
+        Apart from its entry, which says whose the file is: of a result it is nobody's.
+        """
+        if self._sources is None:
+            self._sources = _new_tree()
+        self._sources[name] = (run, date)
+
+    def source_of(self, name: str) -> tuple[str, datetime] | None:
+        """Return the id of the import that a file has come from last, and when, or None."""
+        return None if self._sources is None else self._sources.get(name)
 
     def receive(self, token: str, entry: FileEntry) -> None:
         """Remember what was stored for `token`, by which its sender will know it.

@@ -2,6 +2,7 @@
 
 import codecs
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import BinaryIO
 from urllib.parse import quote
 
@@ -9,14 +10,17 @@ import grok
 from zope.publisher.http import DirectResult
 
 from waeup.kofa.browser.page import Door
-from waeup.kofa.errors import InvalidName
+from waeup.kofa.errors import InvalidName, TooLarge
 from waeup.kofa.exporting.formats import FORMATS
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.interfaces import IDataCenter, IUniversity
 from waeup.kofa.removals import FOLDERS as REMOVED_FOLDERS
+from waeup.kofa.spool.zipping import zipped
 
 #: Bytes that are read and sent at once.
 BLOCK = 64 * 1024
+#: Files that come in one ZIP at most: each of them is open meanwhile.
+ZIPPED = 100
 #: Folders whose files can be fetched.
 FOLDERS = ("", "finished", "unfinished", *REMOVED_FOLDERS)
 #: Endings of the names of files that the portal itself has written, as UTF-8.
@@ -41,15 +45,36 @@ class Attachment(Door):
 
 
 class Download(Attachment):
-    """Sends a pending file (``filename=a.csv``) or another (``filename=finished/a.csv``)."""
+    """Sends a pending file (``filename=a.csv``) or another (``filename=finished/a.csv``).
+
+    Several come as one ZIP.
+    """
 
     grok.context(IDataCenter)
     grok.name("download")
     grok.require("waeup.manageDataCenter")
 
     def render(self) -> DirectResult:
-        """Stream the file."""
-        filename = self.field("filename")
+        """Stream the file, or the files; all or none."""
+        names = list(dict.fromkeys(self.fields("filename"))) or [""]
+        if len(names) > ZIPPED:
+            raise TooLarge(
+                _(
+                    "At most ${most} files come in one ZIP. Choose fewer.",
+                    mapping={"most": self.number(ZIPPED)},
+                )
+            )
+        with ExitStack() as opened:
+            files = [(name, opened.enter_context(self._open(name))) for name in names]
+            opened.pop_all()
+        if len(files) == 1:
+            ((name, file),) = files
+            return self.send(name.rpartition("/")[2], blocks_of(file, mark=_is_ours(name)))
+        found = ((name, file, blocks_of(file, mark=_is_ours(name))) for name, file in files)
+        return self.send(f"kofa_{self.operations.today():%Y-%m-%d}.zip", zipped(list(found)))
+
+    def _open(self, filename: str) -> BinaryIO:
+        """Open a file; raises what `Operations.open_file` raises, and `InvalidName`."""
         folder, _slash, name = filename.rpartition("/")
         if folder not in FOLDERS or filename.startswith("/"):
             raise InvalidName(
@@ -59,9 +84,7 @@ class Download(Attachment):
                     mapping={"filename": repr(filename)},
                 )
             )
-        file = self.operations.open_file(name, folder)
-        is_ours = name.endswith(RESULTS) or folder in REMOVED_FOLDERS
-        return self.send(name, blocks_of(file, mark=is_ours))
+        return self.operations.open_file(name, folder)
 
 
 class Skeleton(Attachment):
@@ -78,6 +101,11 @@ class Skeleton(Attachment):
         """Send the table."""
         name, content = self.operations.template(self.field("name"), self.field("format") or "csv")
         return self.send(name, iter([content]))
+
+
+def _is_ours(filename: str) -> bool:
+    """Tell whether the portal itself has written a file, as UTF-8."""
+    return filename.endswith(RESULTS) or filename.rpartition("/")[0] in REMOVED_FOLDERS
 
 
 def blocks_of(file: BinaryIO, mark: bool) -> Iterator[bytes]:

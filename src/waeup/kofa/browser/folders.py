@@ -3,6 +3,7 @@
 Files are fetched, brought back to the pending files, and purged; each change is explained before.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import urlencode
@@ -10,16 +11,20 @@ from urllib.parse import urlencode
 import grok
 
 from waeup.kofa.browser.datacenter import DataCenterPage
+from waeup.kofa.browser.downloads import ZIPPED
+from waeup.kofa.browser.home import ORDERS as ALL_ORDERS
 from waeup.kofa.browser.page import FormPage
 from waeup.kofa.browser.paging import paged
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.interfaces import IDataCenter
+from waeup.kofa.jobs.undos import UNDONE_SUFFIX
 from waeup.kofa.operations import RunInfo, StoredFile
+from waeup.kofa.operations.files import PURGED_AT_ONCE
 
 #: Files on one page.
 FILES = 50
-#: Runs, the newest first, among which that of a finished file is looked for.
-LOOKED_AT = 500
+#: Names that a question lists; the others are counted.
+LISTED = 50
 #: Digits of a number of days.
 DIGITS = 5
 
@@ -35,24 +40,19 @@ WORDS = {
     "deleted": _("Files that were deleted, and the rows of objects that were removed."),
     "graduated": _("The rows of students who were removed after they had graduated."),
 }
-ORDERS = (
-    ("-date", _("the newest first")),
-    ("date", _("the oldest first")),
-    ("name", _("by name")),
-    ("-size", _("the largest first")),
-)
 _KEYS: dict[str, Any] = {
     "date": lambda file: file.deleted or file.date,
     "name": lambda file: file.name,
     "size": lambda file: file.size,
 }
+ORDERS = tuple(order for order in ALL_ORDERS if order.name.removeprefix("-") in _KEYS)
 
 
 class Files(DataCenterPage, FormPage):
     """One folder (``folder=deleted``), searched (``q``), sorted (``sort``), page by page.
 
-    With ``purge=NAME`` it asks whether these files are to be purged, with ``restore=NAME``
-    whether one is to be brought back.
+    With ``purge=NAME`` it asks whether these files are to be purged, with ``before=TIME`` whether
+    all that are older, and with ``restore=NAME`` whether one is to be brought back.
     """
 
     grok.name("files")
@@ -60,6 +60,7 @@ class Files(DataCenterPage, FormPage):
 
     tab = "files"
     buttons = {
+        "fetch": "fetch",
         "ask": "ask",
         "ask_old": "ask_old",
         "bring": "bring_back",
@@ -84,7 +85,7 @@ class Files(DataCenterPage, FormPage):
     def sort(self) -> str:
         """How the files are sorted."""
         asked = self.field("sort")
-        return asked if asked in dict(ORDERS) else "-date"
+        return asked if asked in {order.name for order in ORDERS} else "-date"
 
     @property
     def can_purge(self) -> bool:
@@ -93,30 +94,43 @@ class Files(DataCenterPage, FormPage):
 
     def prepare(self) -> None:
         """Gather the folder's files, and what is known of those on this page."""
-        listings = {name: self.operations.files_in(name) for name in FOLDERS}
-        self.folders = [(n, FOLDERS[n], len(found)) for n, found in listings.items()]
-        files = listings[self.folder]
-        asked = frozenset(self.fields("purge"))
+        sizes = self.operations.folder_sizes()
+        self.folders = [(name, title, sizes[name]) for name, title in FOLDERS.items()]
+        files = self.operations.files_in(self.folder)
+        asked, before = frozenset(self.fields("purge")), self._before
         self.to_purge = [file for file in files if file.name in asked]
+        if before is not None:
+            self.to_purge = self._older(files, before)
+        # The rest is asked about when these are gone.
+        self.to_purge, rest = self.to_purge[:PURGED_AT_ONCE], self.to_purge[PURGED_AT_ONCE:]
+        self.more_to_purge = len(rest)
         back = self.field("restore")
         self.to_restore = next((file for file in files if file.name == back), None)
         self.words_of_folder = WORDS[self.folder]
         self.days = self.operations.kept_days()[self.folder]
         self.next_end = min((file.expires for file in files if file.expires), default=None)
         search = self.field("q").strip().casefold()
-        found = [file for file in files if search in file.name.casefold()]
+        # What is shown is what is searched: of a deleted file, what it was called.
+        found = [file for file in files if search in (file.original or file.name).casefold()]
         key, is_reverse = _KEYS[self.sort.removeprefix("-")], self.sort.startswith("-")
         found.sort(key=key, reverse=is_reverse)
         self.part = paged(found, self.field("page"), FILES)
         self.is_empty = not files
-        runs = (
-            self.operations.runs(LOOKED_AT, kinds=("import",)) if self.folder == "finished" else []
-        )
-        self.sources: dict[str, RunInfo] = {}
-        for run in runs:
-            for name in (run.report.finished, f"finished/{run.file}"):
-                if name:
-                    self.sources.setdefault(name, run)
+        self.runs = self.operations.known_runs(file.run for file in self.part.items if file.run)
+
+    @property
+    def _before(self) -> datetime | None:
+        """Before when the files were that are to be purged; None where nobody says so."""
+        try:
+            before = datetime.fromisoformat(self.field("before"))
+        except ValueError:
+            return None
+        return before if before.tzinfo is not None else None
+
+    def _older(self, files: Sequence[StoredFile], before: datetime) -> list[StoredFile]:
+        """Return the files that are older and can be purged, the oldest first."""
+        found = [f for f in files if _KEYS["date"](f) < before and not f.needed]
+        return sorted(found, key=_KEYS["date"])
 
     def here(self, **changes: Any) -> str:
         """Return the address of this page, but for what changes."""
@@ -126,18 +140,33 @@ class Files(DataCenterPage, FormPage):
         said = {name: text for name, text in data.items() if text}
         return f"{self.url(self.context, 'files')}?{urlencode(said, doseq=True)}"
 
+    def sorted_link(self, name: str) -> str:
+        """Return the address of the first page, sorted; a second click turns it round."""
+        return self.here(sort=f"-{name}" if self.sort == name else name, page="")
+
+    def sorted_as(self, name: str) -> str | None:
+        """Return what ``aria-sort`` says of a column."""
+        return {name: "ascending", f"-{name}": "descending"}.get(self.sort)
+
     def to_page(self, number: int) -> str:
         """Return the address of a page of the files."""
         return self.here(page=str(number))
 
     def run_of(self, file: StoredFile) -> RunInfo | None:
-        """Return the import that a finished file came from, if it is known."""
-        return self.sources.get(f"{file.folder}/{file.name}")
+        """Return the import that a file came from, if it is known and may be seen."""
+        return self.runs.get(file.run or "")
+
+    @property
+    def listed_to_purge(self) -> list[StoredFile]:
+        """The files to be purged that are listed."""
+        return self.to_purge[:LISTED]
 
     def what(self, file: StoredFile) -> Any:
         """Say what a file is."""
         if file.folder == "finished" and file.name.endswith(".finished.csv"):
             return _("Rows that were imported")
+        if file.folder == "finished" and file.name.endswith(UNDONE_SUFFIX):
+            return _("What the undo of an import has done")
         if file.folder == "finished":
             return _("Original, all rows of which are imported")
         if file.folder == "unfinished":
@@ -156,6 +185,18 @@ class Files(DataCenterPage, FormPage):
 
     # -- buttons -----------------------------------------------------------------------
 
+    def fetch(self) -> None:
+        """Send the selected files, several as one ZIP."""
+        names = [f"{self.folder}/{name}" for name in self.fields("val_id")]
+        if not names:
+            self.say(_("No item selected."), "danger")
+        elif len(names) > ZIPPED:
+            mapping = {"most": self.number(ZIPPED)}
+            self.say(_("At most ${most} files come in one ZIP.", mapping=mapping), "danger")
+        else:
+            address = self.url(self.context, "download")
+            self.redirect(f"{address}?{urlencode({'filename': names}, doseq=True)}")
+
     def ask(self) -> None:
         """Lead to the question whether the selected files are really to be purged."""
         names = self.fields("val_id")
@@ -171,13 +212,9 @@ class Files(DataCenterPage, FormPage):
             self.say(_("Enter the number of days as a whole number, such as 90."), "danger")
             return
         before = datetime.now(timezone.utc) - timedelta(days=int(text))
-        names = [
-            file.name
-            for file in self.operations.files_in(self.folder)
-            if (file.deleted or file.date) < before and not file.needed
-        ]
-        if names:
-            self.redirect(self.here(purge=names))
+        if self._older(self.operations.files_in(self.folder), before):
+            # Thousands of names would be too long for an address.
+            self.redirect(self.here(before=before.isoformat()))
         else:
             self.say(_("No file here is older than that and can be purged."), "warning")
 
@@ -190,8 +227,16 @@ class Files(DataCenterPage, FormPage):
     def purge_files(self) -> None:
         """Remove the files that were asked about."""
         purged = self.operations.purge(self.fields("purge"), self.folder)
-        self.flash(_("Purged for good: ${names}", mapping={"names": ", ".join(purged)}))
-        self.go_back()
+        if len(purged) > LISTED:
+            mapping = {"n": self.number(len(purged))}
+            self.flash(_("Purged for good: ${n} files", mapping=mapping))
+        else:
+            self.flash(_("Purged for good: ${names}", mapping={"names": ", ".join(purged)}))
+        before = self._before
+        if before is not None and self._older(self.operations.files_in(self.folder), before):
+            self.redirect(self.here(before=before.isoformat()))
+        else:
+            self.go_back()
 
     def go_back(self) -> None:
         """Show the folder."""

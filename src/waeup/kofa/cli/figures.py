@@ -19,7 +19,7 @@ PER = ("kind", "officer")
 COUNTED = ("runs", "created", "updated", "unchanged", "removed", "failed", "exported")
 
 
-@click.command(short_help="Tell how many rows were imported, and failed, over time.")
+@click.command(short_help="Tell how many rows were imported or failed.")
 @click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="First day, as YYYY-MM-DD.")
 @click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="Last day; without it, today.")
 @click.option(

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from waeup.kofa.operations import FormerImport, Operations, StoredFile
 
 
+#: Files that are purged in one transaction.
+AT_ONCE = 200
+
+
 def put_file(operations: "Operations", path: Path, *, replace: bool = False) -> Any:
     """Store the user's own file `path`; return the `Upload`.
 
@@ -255,8 +259,10 @@ def purge(
                 for item in operations.files_in(folder)
                 if (item.deleted or item.date) < before and not item.needed
             ]
-        purged = operations.purge(names, folder) if yes and names else []
-        transaction.commit()
+        purged: list[str] = []
+        for start in range(0, len(names) if yes else 0, AT_ONCE):
+            purged += operations.purge(names[start : start + AT_ONCE], folder)
+            transaction.commit()
     if settings.json:
         say_json({"files": list(names), "purged": purged})
     elif not names:

@@ -9,7 +9,6 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from datetime import datetime, timezone
 from typing import Any
 
 import transaction
@@ -26,7 +25,7 @@ from waeup.kofa.importing.report import Report
 from waeup.kofa.interfaces import IBatchProcessor
 from waeup.kofa.jobs.events import RunEndedEvent
 from waeup.kofa.jobs.job import IMPORT_PERMISSION, PREFIX, Job, PutDown, close
-from waeup.kofa.jobs.record import DISTRIBUTING, FINISHED, Run
+from waeup.kofa.jobs.record import DISTRIBUTING, FINISHED, Run, utc_now
 from waeup.kofa.journal import deferred_lines
 from waeup.kofa.ledger import FileEntry, Ledger
 from waeup.kofa.spool.disk import digest_of, faults
@@ -195,10 +194,13 @@ def _follow(ledger: Ledger, intent: results.Distribution, pending: str | None, r
                 original=order.file,
                 size=os.path.getsize(pending),
                 digest=digest_of(pending),
-                date=datetime.now(timezone.utc),
+                date=utc_now(),
                 run=run.id,
             )
         )
     for name in (intent.original, intent.finished, intent.pending):
         if name is not None:
             ledger.restrict(name, needs)
+    for name in (intent.original, intent.finished):
+        if name is not None:
+            ledger.tell_source(name, run.id, utc_now())

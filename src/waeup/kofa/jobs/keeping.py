@@ -4,6 +4,7 @@ A deleted pending file waits in ``deleted``.  Its entry in the ledger says where
 move which a kill has cut short is completed by the next start (`complete_moves`).
 """
 
+import logging
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -11,14 +12,18 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import transaction
+from transaction.interfaces import TransientError
 from zope.component import queryUtility
 
 from waeup.kofa import removals, spool
-from waeup.kofa.errors import ItemBusy, NoSuchItem, TableError
+from waeup.kofa.errors import ItemBusy, NoSuchItem, StorageFault, TableError
 from waeup.kofa.interfaces import IDataCenterConfig
+from waeup.kofa.ledger import Ledger
 from waeup.kofa.spool.disk import digest_of, disk, put
 from waeup.kofa.spool.names import MAX_BYTES, split_extension
 from waeup.kofa.tabular import TableWriter, open_table
+
+log = logging.getLogger(__name__)
 
 #: Folder -> name of the setting that says for how many days its files are kept.
 SETTINGS = {
@@ -69,30 +74,38 @@ def days_of(folder: str) -> int | None:
     return days
 
 
-def age_from(name: str, folder: str, mtime: float) -> datetime | None:
-    """Return the time from which the days of a file count; None: it never goes by itself."""
+def age_from(ledger: Ledger, name: str, folder: str, mtime: float) -> datetime | None:
+    """Return the time from which the days of a file count; None: it never goes by itself.
+
+    An original keeps the time of its upload; what counts is when its import put it there.
+    """
     if folder == "deleted":
         return deleted_at(name)
     if folder not in SETTINGS:
         return None
-    return datetime.fromtimestamp(mtime, timezone.utc)
+    changed = datetime.fromtimestamp(mtime, timezone.utc)
+    source = ledger.source_of(os.path.join(folder, name))
+    return changed if source is None else max(changed, source[1])
 
 
 def needed(datacenter: Any) -> set[str]:
     """Return the files, relative to the storage, that something may come back to.
 
     These are the files of imports that can be taken back, those of rows that are pending still,
-    and what is on its way.
+    or were deleted and can be restored, and what is on its way.
     """
     found: set[str | None] = set()
     for intent in datacenter.ledger.intended():
         found |= {intent.source, intent.original, intent.finished, intent.pending}
     for item in spool.scan(datacenter.storage, suffixes=(spool.PENDING_SUFFIX,)):
-        # As `result_names` takes it apart: a further round joins these.
-        stem, mode = item.name.rsplit(".", 3)[:2]
-        for original in (stem + spool.TABLE_EXTENSION, stem):
-            found.add(os.path.join("unfinished", original))
-        found.add(os.path.join("finished", f"{stem}.{mode}{spool.FINISHED_SUFFIX}"))
+        found |= _joined_by(item.name)
+    home = os.path.join(datacenter.storage, "deleted")
+    for item in spool.scan(home, suffixes=(spool.TABLE_EXTENSION,)):
+        if deleted_at(item.name) is not None:
+            entry = datacenter.ledger.entry(os.path.join("deleted", item.name))
+            name = entry.origin if entry is not None else former_name(item.name)
+            if name.endswith(spool.PENDING_SUFFIX):
+                found |= _joined_by(name)
     for run in datacenter.runs:
         if run.can_be_undone or run.can_resume or run.is_active:
             report = run.report or {}
@@ -101,6 +114,33 @@ def needed(datacenter: Any) -> set[str]:
                 os.path.join(folder, run.order.file) for folder in ("finished", "unfinished")
             }
     return {name for name in found if name}
+
+
+def _joined_by(pending: str) -> set[str]:
+    """Return the files that a further round of a pending file joins, as `result_names` does."""
+    stem, _dot, mode = pending.removesuffix(spool.PENDING_SUFFIX).rpartition(".")
+    return {
+        os.path.join("unfinished", stem + spool.TABLE_EXTENSION),
+        os.path.join("unfinished", stem),
+        os.path.join("finished", f"{stem}.{mode}{spool.FINISHED_SUFFIX}"),
+    }
+
+
+def learn_sources(datacenter: Any) -> bool:
+    """Let the ledger know the imports of files that came before it kept these.
+
+    Tells whether it has learned anything.
+    """
+    ledger = datacenter.ledger
+    if ledger.knows_sources:
+        return False
+    for run in reversed(list(datacenter.runs.newest())):
+        places = {(run.report or {}).get("finished")}
+        places |= {os.path.join(each, run.order.file) for each in ("finished", "unfinished")}
+        for name in places:
+            if name and run.ended and os.path.isfile(os.path.join(datacenter.storage, name)):
+                ledger.tell_source(name, run.id, run.ended)
+    return True
 
 
 def bring(source: str, target: str) -> None:
@@ -154,24 +194,36 @@ def purge_old(datacenter: Any) -> Iterator[str]:
         if days is None:
             continue
         for item in spool.scan(os.path.join(storage, folder), folder, suffixes=spool.EXTENSIONS):
-            since = age_from(item.name, folder, item.mtime)
+            since = age_from(datacenter.ledger, item.name, folder, item.mtime)
             relative = os.path.join(folder, item.name)
             if since is None or relative in kept or now - since < timedelta(days=days):
                 continue
-            datacenter.ledger.strike(relative)
             old.append((item, relative, days))
-    transaction.commit()
+    transaction.abort()
     for item, relative, days in old:
         try:
             with spool.storage_lock(storage), spool.claimed(item.path):
-                status = os.stat(item.path)
-                # What has grown meanwhile is not old.
-                if (status.st_size, status.st_mtime) != (item.size, item.mtime):
+                if not is_unchanged(item):
                     continue
+                # First, for an entry whose file is gone would say that it is to come there.
+                transaction.begin()
+                datacenter.ledger.strike(relative)
+                transaction.commit()
                 spool.remove_file(item.path)
-        except (ItemBusy, NoSuchItem):
+        except (ItemBusy, NoSuchItem, TransientError):
+            transaction.abort()
             continue  # the next time
+        except (OSError, StorageFault):
+            transaction.abort()
+            log.exception("%s was kept for %s days, and cannot be removed.", relative, days)
+            continue
         yield f"{relative} was kept for {days} days, and is gone for good."
+
+
+def is_unchanged(item: spool.Item) -> bool:
+    """Tell whether a file is still as it was listed; rows of an import may have come to it."""
+    status = os.stat(item.path)
+    return (status.st_size, status.st_mtime) == (item.size, item.mtime)
 
 
 def drop_old_rows(datacenter: Any) -> Iterator[str]:

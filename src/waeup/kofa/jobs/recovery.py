@@ -23,7 +23,7 @@ from waeup.kofa.jobs.connection import open_portal
 from waeup.kofa.jobs.distributing import complete
 from waeup.kofa.jobs.exports import has_result, kept_time
 from waeup.kofa.jobs.job import PREFIX, is_there, remove_folders
-from waeup.kofa.jobs.keeping import complete_moves, drop_old_rows, purge_old
+from waeup.kofa.jobs.keeping import complete_moves, drop_old_rows, learn_sources, purge_old
 from waeup.kofa.jobs.record import CHECK, EXPORT, IMPORT, STOPPED, UNDO, Run, utc_now
 from waeup.kofa.jobs.registry import Runs
 from waeup.kofa.ledger import FileEntry, Ledger
@@ -87,6 +87,8 @@ def _upgrade(site: Any) -> None:
         datacenter.runs = Runs()
         transaction.commit()
     if datacenter.runs.upgrade():
+        transaction.commit()
+    if learn_sources(datacenter):
         transaction.commit()
 
 

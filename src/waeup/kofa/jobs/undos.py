@@ -36,7 +36,7 @@ from waeup.kofa.jobs.distributing import (
 )
 from waeup.kofa.jobs.job import PREFIX, Job, remove_folders
 from waeup.kofa.jobs.pace import Pace
-from waeup.kofa.jobs.record import UNDO, UNDONE, Run, UndoBatch
+from waeup.kofa.jobs.record import UNDO, UNDONE, Run, UndoBatch, utc_now
 from waeup.kofa.jobs.reporter import Reporter, empty_folder
 from waeup.kofa.journal import deferred_lines
 from waeup.kofa.removals import note_return, rehearsal
@@ -270,6 +270,7 @@ def _record(job: Job, undone: Run) -> None:
         )
         if place is not None:
             job.datacenter.ledger.restrict(place, needs_of_results(undone))
+            job.datacenter.ledger.tell_source(place, job.run.id, utc_now())
         undone.move(UNDONE)
         undone.undo.clear()
         undone.undo_bytes = 0

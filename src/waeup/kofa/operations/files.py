@@ -44,6 +44,8 @@ UPLOAD_LIMIT = 200 * 1024 * 1024
 #: Folders whose files can be fetched; ``''`` is that of the pending files.
 OPEN_FOLDERS = ("", "finished", "unfinished", *removals.FOLDERS)
 
+#: Files that are purged at once: each of them is open meanwhile.
+PURGED_AT_ONCE = 200
 #: Bytes of an upload of whose rows a message tells.
 SAMPLED = 4 * 1024 * 1024
 
@@ -83,6 +85,15 @@ class FileOperations(Acting):
             self._kept(self._stored(DataCenterFile(item.path, folder), folder), kept)
             for item in items
         ]
+
+    def folder_sizes(self) -> dict[str, int]:
+        """Return how many tables there are in each folder of `OPEN_FOLDERS` but the first."""
+        self._require(MANAGE)
+        return {
+            folder: len(spool.scan(self._folder(folder), folder, suffixes=PENDING_SUFFIXES))
+            for folder in OPEN_FOLDERS
+            if folder
+        }
 
     def is_there(self, file: str) -> bool:
         """Tell whether a file, named relative to the storage, is still there."""
@@ -164,7 +175,8 @@ class FileOperations(Acting):
     def purge(self, names: Iterable[str], folder: str) -> list[str]:
         """Remove files of a folder for good when the transaction commits; all or none.
 
-        Raises `WrongState` for a file that an import may come back to.
+        Raises `WrongState` for a file that an import may come back to, and `Refused` for more
+        than `PURGED_AT_ONCE` files.
         """
         if not self.may("waeup.managePortal"):
             self._require("waeup.importData")
@@ -175,6 +187,17 @@ class FileOperations(Acting):
         paths = {name: self._existing(name, folder) for name in names}
         if not paths:
             raise Refused(_("No item selected."))
+        if len(paths) > PURGED_AT_ONCE:
+            raise Refused(
+                _(
+                    "These are ${n} files, and at most ${most} are purged at once. Purge them in "
+                    "several turns.",
+                    mapping={"n": str(len(paths)), "most": str(PURGED_AT_ONCE)},
+                )
+            )
+        storage = self.datacenter.storage
+        scanned = spool.scan(self._folder(folder), folder)
+        items = [item for item in scanned if item.name in paths]
         kept = keeping.needed(self.datacenter)
         for name in paths:
             if os.path.join(folder, name) in kept:
@@ -192,12 +215,15 @@ class FileOperations(Acting):
                 self.datacenter.ledger.strike(os.path.join(folder, name))
             held = claims.pop_all()
         on_abort(held.close)
-        storage = self.datacenter.storage
 
         def remove() -> None:
             with held, spool.storage_lock(storage):
-                for path in paths.values():
-                    spool.remove_file(path)
+                # Rows that a kill has kept from their tables come there before these go.
+                spool.redo(storage, removals.PREFIX)
+                for item in items:
+                    # What has grown has rows by now that nobody has meant.
+                    if keeping.is_unchanged(item):
+                        spool.remove_file(item.path)
 
         on_commit(remove)
         self._log("purged: %s", ", ".join(os.path.join(folder, name) for name in paths))
@@ -378,14 +404,17 @@ class FileOperations(Acting):
 
     def _kept(self, file: StoredFile, kept: set[str]) -> StoredFile:
         """Say of a file of a folder how long it is kept, and what it was before."""
-        entry = self.datacenter.ledger.entry(os.path.join(file.folder, file.name))
-        is_needed = os.path.join(file.folder, file.name) in kept
+        ledger, relative = self.datacenter.ledger, os.path.join(file.folder, file.name)
+        entry, source = ledger.entry(relative), ledger.source_of(relative)
+        is_needed = relative in kept
         days = keeping.days_of(file.folder)
-        since = keeping.age_from(file.name, file.folder, file.date.timestamp())
+        since = keeping.age_from(ledger, file.name, file.folder, file.date.timestamp())
         deleted = keeping.deleted_at(file.name) if file.folder == "deleted" else None
         goes = None if days is None or since is None else since + timedelta(days=days)
         return replaced(
             file,
+            date=file.date if since is None else since.astimezone(),
+            run=file.run if source is None else source[0],
             original="" if deleted is None else keeping.former_name(file.name),
             deleted=deleted,
             deleted_by="" if entry is None else entry.deleted_by or "",

@@ -33,7 +33,8 @@ class StoredFile:
     """A file as it is shown to people.
 
     `size` counts bytes, `date` is in local time, `owner` is a user id or ``''``.  `run` is
-    the id of the import whose failed rows these are, or None.
+    the id of the import whose failed rows these are, or that has put the file into its folder
+    then, or None.
 
     `original` is what a deleted file was called, `deleted` when (UTC) and `deleted_by` by whom
     that was done.  `expires` is when (UTC) a file goes by itself, if it does; one that is `needed`
