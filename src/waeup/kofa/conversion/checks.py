@@ -74,10 +74,16 @@ def _text_check(field: Any) -> Check | None:
 
     def check(text: str) -> None:
         if single_line and ("\n" in text or "\r" in text):
-            raise _invalid(f"{shown(text)} has line ends; write it in one line.")
+            raise _invalid(
+                _("${text} has line ends; write it in one line.", mapping={"text": shown(text)})
+            )
         if not shortest <= len(text) <= longest:
-            limit = f"at most {longest}" if len(text) > longest else f"at least {shortest}"
-            raise _invalid(f"{shown(text)} has {len(text)} characters, but must have {limit}.")
+            if len(text) > longest:
+                words, limit = _TOO_LONG, longest
+            else:
+                words, limit = _TOO_SHORT, shortest
+            mapping = {"text": shown(text), "n": len(text), "limit": limit}
+            raise _invalid(_(words, mapping=mapping))
         if constraint is not None:
             try:
                 satisfied = constraint(text)
@@ -113,6 +119,9 @@ def _full_check(field: Any, secret: bool) -> Check:
 
 
 # -- words ---------------------------------------------------------------------
+
+_TOO_LONG = _("${text} has ${n} characters, but must have at most ${limit}.")
+_TOO_SHORT = _("${text} has ${n} characters, but must have at least ${limit}.")
 
 _LIMITS: dict[type[ValidationError], tuple[str, str]] = {
     TooSmall: ("min", _("${what} is too small; the smallest value is ${limit}.")),

@@ -145,10 +145,18 @@ def _words(exc: BaseException) -> str:
         return english(
             _("The memory of the machine is used up. Let the run go on when there is more.")
         )
+    if not text:
+        return english(
+            _(
+                "The machine failed (${name}). Look at free space, the disk and the log of the "
+                "portal; then let the run go on.",
+                mapping={"name": type(exc).__name__},
+            )
+        )
     return english(
         _(
             "The machine failed (${name}: ${text}). Look at free space, the disk and "
             "the log of the portal; then let the run go on.",
-            mapping={"name": type(exc).__name__, "text": text or "no further words"},
+            mapping={"name": type(exc).__name__, "text": text},
         )
     )

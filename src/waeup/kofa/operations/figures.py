@@ -28,6 +28,20 @@ UNITS = (DAY, WEEK, MONTH)
 MOST_PERIODS = 400
 #: Who has this permission sees the exports of all.
 _ALL_EXPORTS = "waeup.managePortal"
+_TOO_LONG = {
+    DAY: _(
+        "The time from ${since} to ${until} is too long to be shown by day. Choose larger steps, "
+        "or a shorter time."
+    ),
+    WEEK: _(
+        "The time from ${since} to ${until} is too long to be shown by week. Choose larger steps, "
+        "or a shorter time."
+    ),
+    MONTH: _(
+        "The time from ${since} to ${until} is too long to be shown by month. Choose a shorter "
+        "time."
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -183,9 +197,8 @@ def periods_between(since: date, until: date, unit: str) -> Iterator[Period]:
     if (until - since).days / days > MOST_PERIODS:
         raise Refused(
             _(
-                "The time from ${since} to ${until} is too long to be shown by ${unit}. Choose "
-                "larger steps, or a shorter time.",
-                mapping={"since": since.isoformat(), "until": until.isoformat(), "unit": unit},
+                _TOO_LONG[unit],
+                mapping={"since": since.isoformat(), "until": until.isoformat()},
             )
         )
     first = since

@@ -393,7 +393,7 @@ class MendingOperations(RunOperations):
                         "${field}: ${text}. Nothing was kept.",
                         mapping={
                             "field": field,
-                            "text": reasons or "this looks like a password, and is none",
+                            "text": reasons or _("this looks like a password, and is none"),
                         },
                     )
                 )

@@ -112,7 +112,7 @@ def storage_lock(storage: str, patience: float | None = PATIENCE) -> Iterator[No
                 _(
                     "The storage folder ${storage} cannot be used: ${text}. Create it, or "
                     "set another storage path.",
-                    mapping={"storage": storage, "text": error.strerror or "it is gone"},
+                    mapping={"storage": storage, "text": error.strerror or _("it is gone")},
                 )
             ) from error
         if fd is not None:

@@ -139,15 +139,22 @@ def copy_entries(source: str, target: str, overwrite: bool = False) -> tuple[lis
 
 
 def _check_folders(source: str, target: str) -> None:
-    for path, role in ((source, "source"), (target, "destination")):
+    for path, missing, no_folder in (
+        (
+            source,
+            _("source path does not exist: ${path}"),
+            _("source path is not a directory: ${path}"),
+        ),
+        (
+            target,
+            _("destination path does not exist: ${path}"),
+            _("destination path is not a directory: ${path}"),
+        ),
+    ):
         if not os.path.exists(path):
-            raise InvalidStoragePath(
-                _("${role} path does not exist: ${path}", mapping={"role": role, "path": path})
-            )
+            raise InvalidStoragePath(_(missing, mapping={"path": path}))
         if not os.path.isdir(path):
-            raise InvalidStoragePath(
-                _("${role} path is not a directory: ${path}", mapping={"role": role, "path": path})
-            )
+            raise InvalidStoragePath(_(no_folder, mapping={"path": path}))
     above, below = os.path.realpath(source), os.path.realpath(target)
     if above != below and os.path.commonpath([above, below]) == above:
         raise InvalidStoragePath(

@@ -15,6 +15,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.i18n import counted
 from waeup.kofa.tabular.detection import UNUSUAL, USUAL, Record
 from waeup.kofa.tabular.problems import EmptyTable, UnclearTable
 from waeup.kofa.tabular.profile import Profile, learn
@@ -32,7 +33,6 @@ _EDGES = ' \t\r\n,;|"'
 _HEADER_LINES = 3
 #: Lines above a table that may look like its rows.
 _PREFACE = 5
-_ADVICE = "or say which line holds the names, if one does"
 
 
 class Heading(NamedTuple):
@@ -91,8 +91,9 @@ def find_heading(
         raise UnclearTable(
             _(
                 "${name} has no header: line ${line} looks like a row, not like the "
-                "names of columns. Write a line with their names above it, ${advice}.",
-                mapping={"name": name, "line": line, "advice": _ADVICE},
+                "names of columns. Write a line with their names above it, or say which line "
+                "holds the names, if one does.",
+                mapping={"name": name, "line": line},
             )
         )
     below = [other for other in filled if other.start > record.start]
@@ -100,8 +101,9 @@ def find_heading(
         raise UnclearTable(
             _(
                 "The header of ${name} does not fit its rows: line ${line} seems to hold "
-                "values behind the names. Put the rows below the names, ${advice}.",
-                mapping={"name": name, "line": line, "advice": _ADVICE},
+                "values behind the names. Put the rows below the names, or say which line holds "
+                "the names, if one does.",
+                mapping={"name": name, "line": line},
             )
         )
     if not sure:
@@ -251,18 +253,25 @@ def _check_above(
         return
     line = first_line + last.start
     if last.cells is None:
-        what = f"line {line} of {name}, its header, is damaged"
-    else:
-        count = len(last.cells)
-        cells = "1 cell" if count == 1 else f"{count} cells"
-        what = (
-            f"the header of {name} does not fit its rows: line {line} has {cells},"
-            f" and the rows have {width}"
+        raise UnclearTable(
+            _(
+                "Line ${line} of ${name}, its header, is damaged. Give each column one name, in "
+                "one line, or say which line holds the names, if one does.",
+                mapping={"line": line, "name": name},
+            )
         )
     raise UnclearTable(
-        _(
-            "${upper}${what}. Give each column one name, in one line, ${advice}.",
-            mapping={"upper": what[0].upper(), "what": what[1:], "advice": _ADVICE},
+        counted(
+            "The header of ${name} does not fit its rows: line ${line} has ${n} cell, and the "
+            "rows have ${width}. Give each column one name, in one line, or say which line holds "
+            "the names, if one does.",
+            "The header of ${name} does not fit its rows: line ${line} has ${n} cells, and the "
+            "rows have ${width}. Give each column one name, in one line, or say which line holds "
+            "the names, if one does.",
+            len(last.cells),
+            name=name,
+            line=line,
+            width=width,
         )
     )
 
@@ -365,8 +374,9 @@ def _check_signs(heading: Record, name: str, line: int) -> None:
         raise UnclearTable(
             _(
                 "${name} has delimiters inside the names of its columns, in line "
-                "${line}. Divide all lines in one way, or name the delimiter, ${advice}.",
-                mapping={"name": name, "line": line, "advice": _ADVICE},
+                "${line}. Divide all lines in one way, or name the delimiter, or say which line "
+                "holds the names, if one does.",
+                mapping={"name": name, "line": line},
             )
         )
 
@@ -404,7 +414,7 @@ def _check_below(filled: Sequence[Record], heading: Heading, name: str, first_li
             _(
                 "The header of ${name} takes several lines (${first} to ${last}), so it "
                 "is not clear what the columns are called. Write all names into one "
-                "line, ${advice}.",
-                mapping={"name": name, "first": first, "last": last, "advice": _ADVICE},
+                "line, or say which line holds the names, if one does.",
+                mapping={"name": name, "first": first, "last": last},
             )
         )

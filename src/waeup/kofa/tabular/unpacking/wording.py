@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from waeup.kofa.errors import TableError, TooLarge
 from waeup.kofa.i18n import MessageFactory as _
-from waeup.kofa.i18n import Number
+from waeup.kofa.i18n import Number, counted
 from waeup.kofa.tabular.limits import Limits
 
 __all__ = [
@@ -86,13 +86,14 @@ def out_of_memory(name: str, limits: Limits) -> TooLarge:
 
 def too_long(name: str, limits: Limits) -> TooLarge:
     """Return the error for a file that takes more time than it may."""
-    seconds = "1 second" if limits.seconds == 1 else f"{limits.seconds:,} seconds"
     return TooLarge(
-        _(
-            "${name} takes more than ${seconds} to be read, the limit of this data "
-            'center. Split the table, save it as "CSV UTF-8", or have the limit '
-            "raised.",
-            mapping={"name": name, "seconds": seconds},
+        counted(
+            "${name} takes more than ${n} second to be read, the limit of this data center. "
+            'Split the table, save it as "CSV UTF-8", or have the limit raised.',
+            "${name} takes more than ${n} seconds to be read, the limit of this data center. "
+            'Split the table, save it as "CSV UTF-8", or have the limit raised.',
+            limits.seconds,
+            name=name,
         )
     )
 

@@ -146,7 +146,7 @@ def _first_table(workbook: Any, names: list[str], name: str) -> tuple[str, Any]:
             _(
                 "${name} has no table on its visible sheets (${text}). Write one, or "
                 "name a hidden sheet.",
-                mapping={"name": name, "text": listed(names) or "there are none"},
+                mapping={"name": name, "text": listed(names) or _("there are none")},
             )
         )
     return best
