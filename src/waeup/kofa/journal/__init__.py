@@ -18,7 +18,7 @@ from waeup.kofa.journal.lines import (
     format_line,
 )
 from waeup.kofa.journal.looking import LEVELS, TIME_FORMAT, FoundLine, Look, Wanted
-from waeup.kofa.journal.names import check_log_name, log_names, log_of, logfile_series
+from waeup.kofa.journal.names import PACKED, check_log_name, log_names, log_of, logfile_series
 from waeup.kofa.journal.references import find_entry, marked, new_reference, read_reference
 from waeup.kofa.journal.search import query
 
@@ -26,6 +26,7 @@ __all__ = [
     "LEVELS",
     "LINE_FORMAT",
     "LINE_HEAD",
+    "PACKED",
     "TIME_FORMAT",
     "Expression",
     "FoundLine",

@@ -27,6 +27,7 @@ import re2
 from waeup.kofa.errors import NoSuchItem, Refused, TooLarge
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.journal.expressions import Expression
+from waeup.kofa.journal.lines import escape_message
 from waeup.kofa.journal.names import check_log_name, log_names, logfile_series
 from waeup.kofa.journal.search import blocks, blocks_backwards, unreadable
 
@@ -35,7 +36,7 @@ LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 #: Characters of a user id, and of a text that must occur.
 MAX_TEXT = 200
 #: Characters of a place.
-MAX_PLACE = 8000
+MAX_PLACE = 32_000
 
 #: How a line begins that has a time, in the time of the server.
 TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
@@ -59,7 +60,8 @@ class Wanted:
     """Which lines are looked for: those that fit all of what is given.
 
     `expression` is searched for in RE2's syntax, in any case if `ignore_case`.  `officer` is the
-    user of the line, `contains` a text that must occur as it is, `level` the least level.
+    user of the line, `contains` a text that must occur as it is (what logs spell out, such as a
+    tab, is looked for as it stands there), `level` the least level.
     `since` and `until` are times of the server as `TIME_FORMAT` has them, from the first that is
     wanted up to, but not including, the second.
     """
@@ -284,7 +286,8 @@ class _Sought:
     def __init__(self, wanted: Wanted) -> None:
         self._since, self._until = wanted.since.encode("ascii"), wanted.until.encode("ascii")
         asked = Expression(wanted.expression, ignore_case=wanted.ignore_case)
-        for text in (wanted.officer, wanted.contains):
+        officer, contains = map(escape_message, (wanted.officer, wanted.contains))
+        for text in (officer, contains):
             if len(text) > MAX_TEXT:
                 raise TooLarge(
                     _(
@@ -301,7 +304,9 @@ class _Sought:
                 )
             )
         # What is exact finds fewer lines, as a rule.
-        self._expressions = [Expression(exact)] if (exact := _exact(wanted)) else []
+        self._expressions = [Expression(re2.escape(contains))] if contains else []
+        if officer or wanted.level:
+            self._expressions.append(Expression(_head(officer, wanted.level)))
         if wanted.expression:
             self._expressions.append(asked)
 
@@ -439,7 +444,8 @@ def _a_day_from(moment: bytes, days: int) -> bytes:
         day = datetime.fromisoformat(moment.decode("ascii")) + timedelta(days=days)
     except OverflowError:
         return moment
-    return day.strftime(TIME_FORMAT).encode("ascii")
+    # Years have four digits here, also early ones.
+    return day.isoformat(" ", "seconds").encode("ascii")
 
 
 def _offset_of(log: FileIO, size: int, moment: bytes) -> tuple[int, int]:
@@ -473,13 +479,8 @@ def _line_behind(log: FileIO, offset: int, size: int) -> int:
     return size
 
 
-def _exact(wanted: Wanted) -> str:
-    """Return the expression for what a line must have, '' when that is nothing."""
-    text = re2.escape(wanted.contains) if wanted.contains else ""
-    if not wanted.officer and not wanted.level:
-        return text
-    levels = LEVELS[LEVELS.index(wanted.level or LEVELS[0]) :]
-    level = f"(?:{'|'.join(levels)})" if wanted.level else "[A-Z]+"
-    officer = f"{re2.escape(wanted.officer)} - " if wanted.officer else ""
-    head = f"{_TIME_PATTERN}{level} - {officer}"
-    return f"{head}.*{text}" if text else head
+def _head(officer: str, level: str) -> str:
+    """Return the expression for the beginning of a line of a user, or of a level at least."""
+    levels = "|".join(LEVELS[LEVELS.index(level) :]) if level else "[A-Z]+"
+    user = f"{re2.escape(officer)} - " if officer else ""
+    return f"{_TIME_PATTERN}(?:{levels}) - {user}"

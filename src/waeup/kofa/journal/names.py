@@ -17,6 +17,9 @@ _HIDDEN_PREFIX = "payments.log"
 
 _BACKUP = re.compile(r"(?P<basename>.+)\.(?P<number>[0-9]+)", re.DOTALL)
 
+#: Endings of backups that logrotate has packed: there is no text in them.
+PACKED = (".gz", ".bz2", ".xz", ".zst")
+
 _MAX_NAME_BYTES = 255
 
 
@@ -26,14 +29,7 @@ def check_log_name(name: str) -> str:
     Raises `InvalidName` for what is no plain file name, and `NoSuchItem` for a
     log that is not shown.
     """
-    if (
-        not name
-        or name.startswith(".")
-        or "/" in name
-        or "\\" in name
-        or name != escape_message(name)
-        or len(name.encode("utf-8")) > _MAX_NAME_BYTES
-    ):
+    if not _is_plain(name):
         raise InvalidName(
             _(
                 "${name} is not the name of a log file. Give a plain name such as "
@@ -51,11 +47,24 @@ def check_log_name(name: str) -> str:
     return name
 
 
+def _is_plain(name: str) -> bool:
+    """Tell whether a name is one without folder, of characters that can be seen."""
+    return (
+        name != ""
+        and not name.startswith(".")
+        and "/" not in name
+        and "\\" not in name
+        and name == escape_message(name)
+        and len(name.encode("utf-8")) <= _MAX_NAME_BYTES
+    )
+
+
 def log_names(folder: str, exclude_backups: bool = True) -> list[str]:
     """Return the sorted names of the log files in the folder `folder`.
 
     A missing folder gives an empty list.  Payments are never listed, backups
-    only without `exclude_backups`.
+    only without `exclude_backups`; nor is what `check_log_name` refuses, such as
+    a hidden file that an editor or a network drive has left.
     """
     try:
         with os.scandir(folder) as entries:
@@ -65,7 +74,8 @@ def log_names(folder: str, exclude_backups: bool = True) -> list[str]:
     return sorted(
         name
         for name in names
-        if not name.startswith(_HIDDEN_PREFIX)
+        if _is_plain(name)
+        and not name.startswith(_HIDDEN_PREFIX)
         and not (exclude_backups and _BACKUP.fullmatch(name))
     )
 

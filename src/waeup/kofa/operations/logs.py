@@ -161,7 +161,11 @@ class LogOperations(RunOperations):
 
     def _series(self) -> dict[str, list[str]]:
         """Return the names of the logs that there are, and of their files."""
-        names = {journal.log_of(name) for name in journal.log_names(self._logs, False)}
+        names = {
+            journal.log_of(name)
+            for name in journal.log_names(self._logs, False)
+            if not name.endswith(journal.PACKED)
+        }
         return {name: journal.logfile_series(self._logs, name) for name in sorted(names)}
 
     def _moment(self, text: str, is_end: bool) -> str:

@@ -49,6 +49,15 @@ class LogOperationsTest(FunctionalTestCase):
         age = datetime.now(timezone.utc) - found[0].date
         self.assertLess(abs(age), timedelta(minutes=1))
 
+    def test_packed_backups_and_hidden_files_are_in_nobodys_way(self) -> None:
+        self.write("my.log", "2026-03-29 10:00:00,000 - INFO - x - 1\n")
+        self.write("my.log.2.gz", "\x1f\x8b\n")
+        self.write(".nfs0000001", "2026-03-29 10:00:00,000 - INFO - x - 2\n")
+        names = {log.name for log in self.operations.logs()} - {"main.log"}
+        self.assertEqual(names, {"my.log"})
+        found = self.operations.log_page().lines
+        self.assertEqual({line.log for line in found} - {"main.log"}, {"my.log"})
+
     def test_times_are_those_of_the_portal_and_both_belong_to_it(self) -> None:
         begin = datetime(2026, 3, 29, tzinfo=ZoneInfo("Asia/Tokyo"))
         moments = [begin + timedelta(hours=12 * n) for n in range(4)]

@@ -21,6 +21,7 @@ from waeup.kofa.errors import (
     TooLarge,
 )
 from waeup.kofa.journal import Expression, Look, Wanted, looking, search
+from waeup.kofa.journal.lines import format_line
 
 BEGIN = datetime(2026, 1, 31, 10, 0)
 
@@ -132,6 +133,26 @@ class WantedTest(Logs):
         )
         self.assertEqual(seconds(expression="^.*d: list", officer="ann"), ["01", "03", "04"])
         self.assertEqual(seconds(expression="x$", contains="b", level="INFO"), ["05"])
+        # The text may stand in the head of the line, too.
+        self.assertEqual(seconds(contains="10:00:0", officer="bob"), ["02", "05"])
+        self.assertEqual(seconds(contains="bob - up", level="DEBUG"), ["02"])
+        self.assertEqual(seconds(contains="ann", officer="bob", level="ERROR"), ["05"])
+
+    def test_texts_that_logs_spell_out_are_looked_for_as_they_stand_there(self) -> None:
+        for number, text in enumerate(("a\tb", "a\x00b", "a\udcffb", "a\u2028b")):
+            self.write("my.log", format_line(line_of(number, text)[:-1]))
+            with self.subTest(text):
+                self.assertEqual(len(self.found(contains=text)), 1)
+                self.assertEqual(self.found(officer=text), [])
+        with self.assertRaises(TooLarge):
+            self.look(contains="\u2028" * 200)
+
+    def test_years_of_few_digits(self) -> None:
+        self.write("my.log", *(line_of(n) for n in range(2000)))
+        for since in ("0026-01-31 00:00:00", "0999-06-01 00:00:00", "0001-01-01 00:00:00"):
+            for newest in (True, False):
+                with self.subTest(since=since, newest=newest):
+                    self.assertEqual(len(self.found(since=since, newest=newest)), 2000)
 
     def test_times_go_from_the_first_to_before_the_second(self) -> None:
         self.write("my.log", *(line_of(n) for n in range(10)), "no time\n", line_of(10))
@@ -309,6 +330,12 @@ class PlaceTest(Logs):
         self.write("my.log.1", *(line_of(n) for n in range(5)))
         self.write("my.log", line_of(10))
         self.assertEqual(self.found(place=look.place), ["message 2", "message 1", "message 0"])
+
+    def test_there_are_places_in_many_logs(self) -> None:
+        names = [f"main.log-{day}" for day in range(20_260_101, 20_260_401)]
+        for name in names:
+            self.write(name, line_of(1), line_of(2))
+        self.assertEqual(len(self.pages(*names, limit=400)), 600)
 
     def test_places_from_outside_are_checked(self) -> None:
         self.write("my.log", line_of(1), line_of(2))

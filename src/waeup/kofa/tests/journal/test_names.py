@@ -30,6 +30,12 @@ class NamesTests(unittest.TestCase):
         self.make("payments.log", "payments.log.1", "payments.log-20260131", "main.log")
         self.assertEqual(log_names(self.folder, exclude_backups=False), ["main.log"])
 
+    def test_what_nobody_could_ask_for_is_not_listed(self) -> None:
+        self.make(
+            ".main.log.swp", ".nfs0000001", "a\\b.log", "a\x1b.log", "a\udcff.log", "main.log"
+        )
+        self.assertEqual(log_names(self.folder, exclude_backups=False), ["main.log"])
+
     def test_folders_are_not_listed(self) -> None:
         Path(self.folder, "old.log").mkdir()
         self.assertEqual(log_names(self.folder), [])
