@@ -81,13 +81,26 @@ def texts_of_page(path: Path) -> list[str]:
     parser: Any = HTMLTALParser()
     parser.parseString(path.read_text("utf-8"))
     program, macros = parser.getCode()
-    POTALInterpreter(program, macros, engine, stream=_Nowhere(), metal=False, tal=False)()
+    _Gatherer(program, macros, engine, stream=_Nowhere(), metal=False, tal=False)()
     found = engine.catalog.get(DOMAIN, {})
     if set(engine.catalog) - {DOMAIN}:
         raise ValueError(f"{path}: texts outside of i18n:domain")
     # zope.tal gives each text a position, which is its place.
     texts = sorted(map(str, found), key=lambda text: min(at for _file, at in found[text]))
     return texts + _PHRASE.findall(path.read_text("utf-8"))
+
+
+class _Gatherer(POTALInterpreter):  # type: ignore[misc]  # zope.tal has no types
+    """Renders a template without values; what is translated on the way is gathered."""
+
+    def attrAction(self, item: Any) -> Any:
+        """Gather the text of an attribute, which zope.tal would only translate with values."""
+        _name, value, _action, expression, is_text, message = (*item, *[None] * 3)[:6]
+        if is_text and expression is None and value:
+            self.translate(message or value, value)
+        return super().attrAction(item)
+
+    bytecode_handlers = {**POTALInterpreter.bytecode_handlers, "<attrAction>": attrAction}
 
 
 class _Nowhere:

@@ -56,6 +56,22 @@ class Gathering(unittest.TestCase):
         with self.assertRaisesRegex(ValueError, "line 1"):
             list(texts_of_python('_(f"There is no {name}.")'))
 
+    def test_texts_of_pages(self) -> None:
+        page = """<form i18n:domain="waeup.kofa" aria-label="A form" i18n:attributes="aria-label"
+            tal:attributes="action string:there">
+            <input placeholder="An entry" i18n:attributes="placeholder; title" title="A title"
+                   tal:attributes="title view/title; value view/value" />
+            <p i18n:translate="">A <b i18n:name="what">word</b></p><p title="No text">no text</p>
+            <span tal:content="python: view.phrase('Choose ${title}', title=1)">Choose</span>
+        </form>"""
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "page.pt"
+            path.write_text(page)
+            self.assertEqual(
+                messages.texts_of_page(path),
+                ["A form", "An entry", "A ${what}", "Choose ${title}"],
+            )
+
 
 class Merging(unittest.TestCase):
     """What `make messages` does with a catalog that is there."""
