@@ -23,6 +23,8 @@ BLOCK = 64 * 1024
 ZIPPED = 100
 #: Folders whose files can be fetched.
 FOLDERS = ("", "finished", "unfinished", *REMOVED_FOLDERS)
+#: Extension -> what a browser calls the kind of a file.
+KINDS = {**FORMATS, "zip": "application/zip"}
 #: Endings of the names of files that the portal itself has written, as UTF-8.
 RESULTS = (".finished.csv", ".pending.csv")
 #: What a file in UTF-8 or UTF-16 can begin with.
@@ -37,7 +39,7 @@ class Attachment(Door):
     def send(self, name: str, blocks: Iterator[bytes]) -> DirectResult:
         """Return `blocks` as the content of a file called `name`."""
         self.set_security_headers()
-        kind = FORMATS.get(name.rpartition(".")[2], "application/octet-stream")
+        kind = KINDS.get(name.rpartition(".")[2], "application/octet-stream")
         self.response.setHeader("Content-Type", kind)
         self.response.setHeader("Content-Disposition", disposition(name))
         self.response.setHeader("Cache-Control", "no-store")

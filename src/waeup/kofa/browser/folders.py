@@ -134,11 +134,16 @@ class Files(DataCenterPage, FormPage):
 
     def here(self, **changes: Any) -> str:
         """Return the address of this page, but for what changes."""
+        said = {**dict(self.said), **changes}
+        data = {name: text for name, text in said.items() if text}
+        return f"{self.url(self.context, 'files')}?{urlencode(data, doseq=True)}"
+
+    @property
+    def said(self) -> list[tuple[str, str]]:
+        """What the address says; the form keeps it, since what it sends replaces it."""
         data = {"folder": self.folder, "q": self.field("q").strip(), "sort": self.sort}
         data["page"] = self.field("page")
-        data.update(changes)
-        said = {name: text for name, text in data.items() if text}
-        return f"{self.url(self.context, 'files')}?{urlencode(said, doseq=True)}"
+        return [(name, text) for name, text in data.items() if text]
 
     def sorted_link(self, name: str) -> str:
         """Return the address of the first page, sorted; a second click turns it round."""
@@ -233,7 +238,9 @@ class Files(DataCenterPage, FormPage):
         else:
             self.flash(_("Purged for good: ${names}", mapping={"names": ", ".join(purged)}))
         before = self._before
-        if before is not None and self._older(self.operations.files_in(self.folder), before):
+        # They are there until the transaction has committed.
+        files = [f for f in self.operations.files_in(self.folder) if f.name not in purged]
+        if before is not None and self._older(files, before):
             self.redirect(self.here(before=before.isoformat()))
         else:
             self.go_back()

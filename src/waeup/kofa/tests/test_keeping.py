@@ -2,13 +2,19 @@
 
 import os
 from contextlib import suppress
+from datetime import datetime, timedelta, timezone
+from unittest import mock
 
 import transaction
 from zope.component import getGlobalSiteManager
 
-from waeup.kofa.errors import NotAllowed, WrongState
+from waeup.kofa import spool
+from waeup.kofa.conversion import Mapping
+from waeup.kofa.errors import NotAllowed, Refused, WrongState
 from waeup.kofa.interfaces import IDataCenterConfig
 from waeup.kofa.jobs import keeping
+from waeup.kofa.operations import files
+from waeup.kofa.tests.functional import FunctionalLayer
 from waeup.kofa.tests.test_operations import OperationsTestCase
 
 
@@ -82,6 +88,104 @@ class Keeping(OperationsTestCase):
         with self.assertRaises(WrongState):
             self.operations.purge(["a.csv"], "unfinished")
 
+    def test_so_does_it_while_the_rows_are_deleted_and_can_come_back(self):
+        self.store("unfinished/a.csv")
+        self.store("finished/a.create.finished.csv")
+        self.store("a.create.pending.csv")
+        self.operations.delete(["a.create.pending.csv"])
+        transaction.commit()
+        for name, folder in (("a.csv", "unfinished"), ("a.create.finished.csv", "finished")):
+            with self.assertRaises(WrongState):
+                self.operations.purge([name], folder)
+            transaction.abort()
+
+    def test_rows_that_come_while_a_file_is_purged_stay(self):
+        self.store("finished/a.create.finished.csv", "code\nA\n")
+        path = self.storage / "finished" / "a.create.finished.csv"
+        self.operations.purge(["a.create.finished.csv"], "finished")
+        with open(path, "a") as stream:
+            stream.write("B\n")
+        transaction.commit()
+        self.assertEqual(path.read_text(), "code\nA\nB\n")
+
+    def test_not_too_many_files_are_purged_at_once(self):
+        names = [f"{number}.csv" for number in range(files.PURGED_AT_ONCE + 1)]
+        for name in names:
+            self.store(f"finished/{name}")
+        with self.assertRaisesRegex(Refused, "in several turns"):
+            self.operations.purge(names, "finished")
+        self.operations.purge(names[:-1], "finished")
+        transaction.commit()
+        self.assertEqual(self.operations.folder_sizes()["finished"], 1)
+
+    def test_the_days_of_an_original_count_from_its_import(self):
+        self.store("old.csv", "code,title\r\nOLD,Old\r\n")
+        os.utime(self.storage / "old.csv", (0, 0))
+        mapping = Mapping(("code", "title"))
+        run = self.operations.start_import("old.csv", "facultyprocessor", "create", mapping)
+        transaction.commit()
+        FunctionalLayer.work_off_runs()
+        transaction.begin()
+        # Nothing can be taken back any more.
+        self.site["datacenter"].runs.get(run.id).undo.clear()
+        transaction.commit()
+        config = getGlobalSiteManager().getUtility(IDataCenterConfig)
+        config["finished_days"] = 30
+        self.addCleanup(config.pop, "finished_days")
+        self.assertEqual(list(keeping.purge_old(self.site["datacenter"])), [])
+        found = {file.name: file for file in self.operations.files_in("finished")}
+        self.assertEqual(set(found), {"old.csv", "old.create.finished.csv"})
+        for file in found.values():
+            self.assertEqual(file.run, run.id)
+            self.assertGreater(file.expires, datetime.now(timezone.utc) + timedelta(days=29))
+
+    def test_a_database_of_before_learns_where_files_come_from(self):
+        self.store("old.csv", "code,title\r\nOLD,Old\r\n")
+        mapping = Mapping(("code", "title"))
+        run = self.operations.start_import("old.csv", "facultyprocessor", "create", mapping)
+        transaction.commit()
+        FunctionalLayer.work_off_runs()
+        transaction.begin()
+        del self.ledger._sources
+        self.assertTrue(keeping.learn_sources(self.site["datacenter"]))
+        self.assertFalse(keeping.learn_sources(self.site["datacenter"]))
+        for name in ("finished/old.csv", "finished/old.create.finished.csv"):
+            self.assertEqual(self.ledger.source_of(name)[0], run.id)
+
+    def test_what_somebody_works_on_is_known_as_before(self):
+        name = self.delete()
+        config = getGlobalSiteManager().getUtility(IDataCenterConfig)
+        config["deleted_days"] = 0
+        self.addCleanup(config.pop, "deleted_days")
+        path = os.path.join(self.site["datacenter"].deleted_path, name)
+        fd = spool.locks.lock(path)
+        try:
+            self.assertEqual(list(keeping.purge_old(self.site["datacenter"])), [])
+        finally:
+            os.close(fd)
+        self.assertEqual(self.ledger.entry(f"deleted/{name}").origin, "data_boss.csv")
+
+    def test_one_file_that_cannot_be_removed_keeps_no_other(self):
+        names = []
+        for content in ("a", "b"):
+            self.store(f"{content}.csv")
+            self.operations.delete([f"{content}.csv"])
+            transaction.commit()
+            names += self.operations.deletions_of([f"{content}.csv"])
+        config = getGlobalSiteManager().getUtility(IDataCenterConfig)
+        config["deleted_days"] = 0
+        self.addCleanup(config.pop, "deleted_days")
+        remove = spool.remove_file
+
+        def fail_once(path):
+            if path.endswith(names[0]):
+                raise PermissionError(path)
+            remove(path)
+
+        with mock.patch.object(spool, "remove_file", fail_once), self.assertLogs(keeping.log):
+            (text,) = keeping.purge_old(self.site["datacenter"])
+        self.assertIn(names[1], text)
+
     def test_a_move_that_was_cut_short_is_completed(self):
         before = os.path.join(self.site["datacenter"].storage, "data_boss.csv")
         name = self.delete()
@@ -103,6 +207,28 @@ class Keeping(OperationsTestCase):
         (text,) = keeping.purge_old(self.site["datacenter"])
         self.assertIn("gone for good", text)
         self.assertEqual(self.deleted(), [])
+
+    def test_the_settings_say_before_what_goes_next(self):
+        """Counted is what goes: neither what was deleted of late, nor what pending rows need."""
+        os.utime(self.storage / "data_boss.csv", (1, 1))
+        self.delete()
+        old = "2020-01-01 00:00:00+00:00"
+        self.store("deleted/faculties.csv", f'"code","del_date","back_date"\r\n"A","{old}",""\r\n')
+        self.store("a.update.pending.csv")
+        for name in ("unfinished/a.csv", "unfinished/b.csv", "finished/b.create.finished.csv"):
+            self.store(name)
+            os.utime(self.storage / name, (1, 1))
+        days = {"finished_days": 30, "unfinished_days": 30, "deleted_days": 30}
+        said = {each.name: each.number for each in self.operations.forgotten_next(days)}
+        self.assertEqual(said, {"finished_days": 1, "unfinished_days": 1, "deleted_rows": 1})
+        self.assertEqual(self.operations.forgotten_next(), [])
+        for name, value in days.items():
+            setattr(self.site["configuration"], name, value)
+        transaction.commit()
+        datacenter = self.site["datacenter"]
+        gone = [text.partition(" ")[0] for text in keeping.purge_old(datacenter)]
+        self.assertEqual(gone, ["finished/b.create.finished.csv", "unfinished/b.csv"])
+        self.assertEqual(len(list(keeping.drop_old_rows(datacenter))), 1)
 
     def test_old_rows_of_removed_objects_go_and_others_stay(self):
         old, new = "2020-01-01 00:00:00+00:00", "2999-01-01 00:00:00+00:00"

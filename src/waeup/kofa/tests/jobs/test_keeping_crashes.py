@@ -7,7 +7,10 @@ import os
 import unittest
 from contextlib import closing, suppress
 
+from zope.component import getGlobalSiteManager
+
 from waeup.kofa.errors import Fault
+from waeup.kofa.interfaces import IDataCenterConfig
 from waeup.kofa.tests.functional import FunctionalLayer
 from waeup.kofa.tests.jobs.lives import Town
 from waeup.kofa.tests.jobs.test_crashes import Counter, Error, Errors, Killed, Late, Unplugged
@@ -96,5 +99,100 @@ class Crashes(unittest.TestCase):
                         self.town.set_database(database)
                         with self.subTest(action.__name__, state=state):
                             self.check(state, may_be_copied=action != self.delete)
+                finally:
+                    shim.close()
+
+
+class ForGood(unittest.TestCase):
+    """A deleted file is purged, by a person or since its days are over; others stay."""
+
+    layer = FunctionalLayer
+
+    def setUp(self):
+        self.town = Town({NAME: TEXT, "kept.csv": TEXT})
+        self.addCleanup(self.town.close)
+        self.config = getGlobalSiteManager().getUtility(IDataCenterConfig)
+        self.addCleanup(self.config.pop, "deleted_days", None)
+
+    def begin(self):
+        """Delete the file, and another one that stays."""
+        self.config.pop("deleted_days", None)
+        self.town.set_up()
+        with closing(self.town.open()) as db:
+            self.town.operations(lambda o: o.delete([NAME]), db=db)
+            (self.name,) = os.listdir(os.path.join(self.town.storage, "deleted"))
+
+    def purge(self):
+        with closing(self.town.open()) as db:
+            self.town.operations(lambda o: o.purge([self.name], "deleted"), db=db)
+
+    def retain(self):
+        self.config["deleted_days"] = 0
+        self.town.recover()
+
+    def check(self, where, *, must_be_gone=False):
+        """Recover, and look: the file is whole or gone, and in no other place; and it can go."""
+        self.config.pop("deleted_days", None)
+        self.town.recover()
+        tree = tree_of(self.town.storage)
+        self.assertEqual(
+            [found for found in self.town.recover() if found.code != "orphan"], [], where
+        )
+        self.assertEqual(tree_of(self.town.storage), tree, where)
+        pending = [name for name in os.listdir(self.town.storage) if name.endswith(".csv")]
+        self.assertEqual(pending, ["kept.csv"], where)
+        deleted = os.listdir(os.path.join(self.town.storage, "deleted"))
+        self.assertIn(deleted, ([],) if must_be_gone else ([], [self.name]), where)
+        for name in deleted:
+            self.assertEqual(tree[f"deleted/{name}"], TEXT.encode(), where)
+        known = self.town.change(
+            lambda site: {entry.name for entry in site["datacenter"].ledger.entries()}
+        )
+        self.assertLessEqual(known, {"kept.csv", *(f"deleted/{name}" for name in deleted)}, where)
+        if deleted:
+            self.purge()
+            self.assertEqual(os.listdir(os.path.join(self.town.storage, "deleted")), [], where)
+
+    def turns(self):
+        """Generate what is stopped, and the number of its durable operations."""
+        for action in (self.purge, self.retain):
+            self.begin()
+            with Counter() as counter:
+                action()
+            self.check("undisturbed", must_be_gone=True)
+            self.assertGreater(counter.count, 1)
+            yield action, counter.count
+
+    def test_kill(self):
+        for action, count in self.turns():
+            for number in range(count):
+                self.begin()
+                with self.subTest(action.__name__, operation=number):
+                    self.assertTrue(killed_at(number, action, Killed))
+                    self.check(f"killed at {number}")
+
+    def test_errors(self):
+        for action, count in self.turns():
+            for shim in (Error, Errors, Late):
+                for number in range(count):
+                    self.begin()
+                    with self.subTest(action.__name__, shim=shim.__name__, operation=number):
+                        with shim(number), suppress(Fault, OSError, ValueError):
+                            action()
+                        self.check(f"{shim.__name__} at {number}")
+
+    def test_power_cut(self):
+        for action, count in self.turns():
+            for number in range(count):
+                self.begin()
+                shim = Unplugged(number, [self.town.storage])
+                try:
+                    with shim, suppress(Off):
+                        action()
+                    database = self.town.database()
+                    for state in shim.states():
+                        self.town.set_database(database)
+                        with self.subTest(action.__name__, state=state):
+                            self.check(state)
                 finally:
                     shim.close()
