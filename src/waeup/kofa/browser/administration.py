@@ -101,6 +101,7 @@ _FORGOTTEN = {
     "finished_days": _("Finished files: ${n}"),
     "unfinished_days": _("Originals of unfinished files: ${n}"),
     "deleted_days": _("Deleted files: ${n}"),
+    "deleted_rows": _("Tables of removed objects that lose old rows: ${n}"),
     "undo_days": _("Imports that could be taken back, and then cannot any more: ${n}"),
     "run_days": _("Runs, which then are not listed any more: ${n}"),
     "export_hours": _("Results of exports: ${n}"),

@@ -18,6 +18,7 @@ _FORGOTTEN = {
     "finished_days": "finished files",
     "unfinished_days": "originals of unfinished files",
     "deleted_days": "deleted files",
+    "deleted_rows": "tables of removed objects that lose old rows",
     "undo_days": "imports that could be taken back",
     "run_days": "runs",
     "export_hours": "results of exports",

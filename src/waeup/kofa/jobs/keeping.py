@@ -7,8 +7,10 @@ move which a kill has cut short is completed by the next start (`complete_moves`
 import logging
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
+from itertools import islice
 from typing import Any
 
 import transaction
@@ -187,18 +189,7 @@ def purge_old(datacenter: Any) -> Iterator[str]:
     """Remove the files that are older than the settings say and that nothing needs; say which."""
     storage = datacenter.storage
     transaction.begin()
-    kept, now = needed(datacenter), datetime.now(timezone.utc)
-    old = []
-    for folder in SETTINGS:
-        days = days_of(folder)
-        if days is None:
-            continue
-        for item in spool.scan(os.path.join(storage, folder), folder, suffixes=spool.EXTENSIONS):
-            since = age_from(datacenter.ledger, item.name, folder, item.mtime)
-            relative = os.path.join(folder, item.name)
-            if since is None or relative in kept or now - since < timedelta(days=days):
-                continue
-            old.append((item, relative, days))
+    old = old_files(datacenter, {folder: days_of(folder) for folder in SETTINGS})
     transaction.abort()
     for item, relative, days in old:
         try:
@@ -218,6 +209,28 @@ def purge_old(datacenter: Any) -> Iterator[str]:
             log.exception("%s was kept for %s days, and cannot be removed.", relative, days)
             continue
         yield f"{relative} was kept for {days} days, and is gone for good."
+
+
+def old_files(
+    datacenter: Any, kept_days: Mapping[str, int | None]
+) -> list[tuple[spool.Item, str, int]]:
+    """Return the files that go when those of each folder are kept for so many days.
+
+    Each comes with its path below the storage, and with the days.
+    """
+    kept, now = needed(datacenter), datetime.now(timezone.utc)
+    old = []
+    for folder, days in kept_days.items():
+        if days is None:
+            continue
+        home = os.path.join(datacenter.storage, folder)
+        for item in spool.scan(home, folder, suffixes=spool.EXTENSIONS):
+            since = age_from(datacenter.ledger, item.name, folder, item.mtime)
+            relative = os.path.join(folder, item.name)
+            if since is None or relative in kept or now - since < timedelta(days=days):
+                continue
+            old.append((item, relative, days))
+    return old
 
 
 def is_unchanged(item: spool.Item) -> bool:
@@ -251,6 +264,21 @@ def drop_old_rows(datacenter: Any) -> Iterator[str]:
                 f"deleted/{item.name}: rows that were kept for {days} days, and are gone for "
                 f"good: {gone}."
             )
+
+
+def tables_with_old_rows(datacenter: Any, days: int) -> int:
+    """Return how many tables of removed objects lose rows when these are kept for so many days.
+
+    The oldest rows come first, so only the beginning of each table is looked at.
+    """
+    before = datetime.now(timezone.utc) - timedelta(days=days)
+    found = 0
+    home = os.path.join(datacenter.storage, "deleted")
+    for item in spool.scan(home, suffixes=(spool.TABLE_EXTENSION,)):
+        if deleted_at(item.name) is None:
+            with suppress(TableError, OSError):
+                found += any(_is_old(row.values, before) for row in islice(_rows(item.path), 100))
+    return found
 
 
 def _drop_rows(storage: str, path: str, before: datetime) -> int:

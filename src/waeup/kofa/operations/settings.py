@@ -3,7 +3,7 @@
 import hashlib
 import math
 import os
-import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ from zope import schema
 from zope.component import getGlobalSiteManager
 from zope.schema.interfaces import ValidationError
 
-from waeup.kofa import letters, notices, spool
+from waeup.kofa import letters, notices
 from waeup.kofa.configuration import (
     MEGABYTE,
     SECTIONS,
@@ -25,9 +25,10 @@ from waeup.kofa.errors import InvalidSettings, NoSuchItem, Outdated
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.i18n import Number, english
 from waeup.kofa.interfaces import IDataCenterConfig
+from waeup.kofa.jobs import keeping
 from waeup.kofa.jobs.exports import KEPT_HOURS
 from waeup.kofa.jobs.job import close
-from waeup.kofa.jobs.record import EXPORT, FINISHED, STOPPED, Run, utc_now
+from waeup.kofa.jobs.record import CHECK, EXPORT, FINISHED, STOPPED, Run, utc_now
 from waeup.kofa.jobs.recovery import RUN_DAYS, UNDO_DAYS
 from waeup.kofa.operations.files import UPLOAD_LIMIT, FileOperations
 from waeup.kofa.tabular import Limits
@@ -86,7 +87,10 @@ class Section:
 
 @dataclass(frozen=True)
 class Forgotten:
-    """What a retention would delete next: the setting `name`, and how many items."""
+    """What a retention would delete next, and how many items.
+
+    `name` is that of the setting; ``deleted_rows`` are tables in ``deleted`` that lose rows.
+    """
 
     name: str
     number: int
@@ -185,10 +189,7 @@ class SettingsOperations(FileOperations):
         usual = {s.name: s.in_force for s in self._without("retention").settings}
         for name, value in (values or {}).items():
             in_force[name] = usual[name] if value is None else value
-        counted = {
-            **{name: self._count_files(name, in_force[name]) for name in _FOLDERS},
-            **self._count_runs(in_force),
-        }
+        counted = {**self._count_files(in_force), **self._count_runs(in_force)}
         return [Forgotten(name, number) for name, number in counted.items() if number]
 
     def _without(self, section: str) -> Section:
@@ -198,13 +199,16 @@ class SettingsOperations(FileOperations):
         found = tuple(_setting(name, field, None, process) for name, field in fields)
         return Section(section, "", found)
 
-    def _count_files(self, name: str, days: int | None) -> int:
-        """Count the files of a folder that are older than so many days."""
-        if days is None:
-            return 0
-        folder = os.path.join(self.datacenter.storage, _FOLDERS[name])
-        until = time.time() - days * 86400
-        return sum(item.mtime < until for item in spool.scan(folder))
+    def _count_files(self, in_force: Mapping[str, Any]) -> dict[str, int]:
+        """Count the files that are kept for longer, and tables of which rows are."""
+        old = keeping.old_files(
+            self.datacenter,
+            {folder: in_force[name] for folder, name in keeping.SETTINGS.items()},
+        )
+        counted = Counter(keeping.SETTINGS[os.path.dirname(path)] for _item, path, _days in old)
+        days = in_force["deleted_days"]
+        tables = 0 if days is None else keeping.tables_with_old_rows(self.datacenter, days)
+        return {**counted, "deleted_rows": tables}
 
     def _count_runs(self, in_force: Mapping[str, Any]) -> dict[str, int]:
         """Count the runs of which something is kept longer than that."""
@@ -214,6 +218,8 @@ class SettingsOperations(FileOperations):
 
         undos = runs = exports = 0
         for run in self.datacenter.runs:
+            if run.order.kind == CHECK:
+                continue  # it has days of its own
             if run.order.kind == EXPORT:
                 is_kept = run.state == FINISHED
                 exports += is_kept and is_old(run, hours=in_force["export_hours"])
@@ -321,14 +327,6 @@ class SettingsOperations(FileOperations):
             )
 
 
-#: The folders whose files a retention deletes.
-_FOLDERS = {
-    "finished_days": "finished",
-    "unfinished_days": "unfinished",
-    "deleted_days": "deleted",
-}
-
-
 def _schema(section: str) -> Any:
     if section not in SECTIONS:
         raise NoSuchItem(
@@ -365,8 +363,8 @@ def _from_start(name: str, process: Any) -> tuple[Any, Any, Any]:
     limits: Limits = process.get("limits", Limits())
     if name == "upload_megabytes":
         said = process.get("upload_limit")
-        said = None if said is None else said // MEGABYTE
-        return said, UPLOAD_LIMIT // MEGABYTE, said
+        said, usual = None if said is None else said // MEGABYTE, UPLOAD_LIMIT // MEGABYTE
+        return said, usual, usual if said is None else said
     if name in ("rows", "columns"):
         said = getattr(limits, name) if "limits" in process else None
         return said, getattr(Limits(), name), getattr(limits, name)
