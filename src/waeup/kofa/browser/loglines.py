@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.i18n import Number
 from waeup.kofa.journal import LINE_HEAD, Expression, FoundLine
+from waeup.kofa.journal.expressions import MAX_MARKS
 from waeup.kofa.operations import Mention
 
 #: Characters of a line that are shown; of a longer one, those around the first match.
@@ -59,7 +60,7 @@ class LineWriter:
                 address = escape(self._address(mention))
                 boxes.append((mention.start, mention.end, f'<a href="{address}">', "</a>"))
         start, end = _window(len(text), marks)
-        shown = [escape("… ") if start else ""]
+        shown = ["… " if start else ""]
         at = start
         for begin, stop, opened, closed in sorted(boxes):
             if begin < at or stop > end:
@@ -103,7 +104,8 @@ class LineWriter:
         """Return where something is that was looked for, in order, without overlaps."""
         found = [] if self.expression is None else self.expression.marks(text)
         at = text.find(self.contains) if self.contains else -1
-        while at >= 0:
+        most = len(found) + MAX_MARKS
+        while at >= 0 and len(found) < most:
             found.append((at, at + len(self.contains)))
             at = text.find(self.contains, at + len(self.contains))
         merged: list[Span] = []

@@ -315,12 +315,15 @@ def removals_of(runs: Runs, processor: str) -> Iterator[tuple[Run, int, Effect]]
         if not run.checkpoint.counts.get(REMOVED):
             continue
         for number in reversed(list(run.undo)):
-            for row, effect in reversed(run.undo[number].effects):
+            batch = run.undo[number]
+            for row, effect in reversed(batch.effects):
                 if effect.operation == REMOVED:
                     yield run, row, effect
                     left -= 1
                     if not left:
                         return
+            # There may be many: those that are done with are let go.
+            batch._p_deactivate()
 
 
 def _stored_by(run: Run, serial: bytes) -> UndoBatch | None:

@@ -232,6 +232,7 @@ class HistoryOperations(ExportOperations):
         is_run = run is not None and may_see(run)
         is_known = run is not None and self._may_see_values(run)
         changes, note = self._changes(found, item, is_known)
+        finished = run.totals().finished if run is not None and is_run else None
         return HistoryEntry(
             operation=mark.operation,
             date=item.date,
@@ -242,7 +243,7 @@ class HistoryOperations(ExportOperations):
             owner=facts.owner if facts is not None else "",
             user=facts.user if facts is not None else "",
             is_run=is_run,
-            finished=run.totals().finished if run is not None and is_run else None,
+            finished=finished if finished is not None and self.is_there(finished) else None,
             changes=changes,
             note=note,
         )

@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from zope.authentication.interfaces import IAuthentication
+from zope.authentication.interfaces import IAuthentication, PrincipalLookupError
 from zope.component import getUtility
 from zope.traversing.api import getPath
 
@@ -145,11 +145,15 @@ class LogOperations(RunOperations):
         database, path, user = self.site._p_jar.db(), getPath(self.site), self.principal.id
 
         def find(lines: Sequence[str]) -> list[tuple[Mention, ...]]:
-            if not any(_RUN.search(line) or _names_in(line) for line in lines):
-                return [() for _line in lines]
-            with open_portal(database, path, user) as site:
-                principal = getUtility(IAuthentication).getPrincipal(user)
-                return type(self)(site, principal).mentions(lines)
+            nothing: list[tuple[Mention, ...]] = [() for _line in lines]
+            if not any(_RUN.search(line) or any(_names_in(line)) for line in lines):
+                return nothing
+            try:
+                with open_portal(database, path, user) as site:
+                    principal = getUtility(IAuthentication).getPrincipal(user)
+                    return type(self)(site, principal).mentions(lines)
+            except PrincipalLookupError:
+                return nothing  # the account was removed in this moment
 
         return find
 

@@ -446,13 +446,14 @@ class HistoryEntry:
     """One thing that was done to an object.
 
     `operation` is ``created``, ``updated``, ``removed``, what an undo did: ``returned`` or
-    ``restored``, or ``otherwise`` for a change that no row of a run has made; `owner` is who made that, if known.  `row` of the
-    import, from `file`, did it; of an undo that is the row that was taken back.  `run` is the id
-    of the run; where there `is_run` not, it was forgotten, or is not for this person.  `owner`
-    ordered the run, `user` is whom it acted as in the end.  `finished` is the file with the rows
-    that are done, or None.  Where `changes` are not told, `note` says why: ``expired``,
-    ``undone``, ``left`` (alone by the undo of its import), ``restored`` or ``hidden``; ``partly``
-    says that a new object had others, which are not known any more.
+    ``restored``, or ``otherwise`` for a change that no row of a run has made; `owner` is who made
+    that, if known.  `row` of the import, from `file`, did it; of an undo that is the row that was
+    taken back.  `run` is the id of the run; where there `is_run` not, it was forgotten, or is not
+    for this person.  `owner` ordered the run, `user` is whom it acted as in the end.  `finished`
+    is the file with the rows that are done, as long as it is there.  Where `changes` are not
+    told, `note` says why: ``expired``, ``undone``, ``left`` (alone by the undo of its import),
+    ``restored`` or ``hidden``; ``partly`` says that a new object had others, which are not known
+    any more.
     """
 
     operation: str

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta, timezone
 from typing import Any
+from unittest import mock
 from zoneinfo import ZoneInfo
 
 import transaction
@@ -173,7 +174,17 @@ class LogOperationsTest(FunctionalTestCase):
         transaction.abort()
         lines = ["t - INFO - x - uploaded: c.csv", "nothing"]
         self.assertEqual([len(found) for found in find(lines)], [1, 0])
-        self.assertEqual(find(["nothing"]), [()])
+        with mock.patch("waeup.kofa.operations.logs.open_portal") as opened:
+            self.assertEqual(find(["nothing", "t - INFO - x - no names"]), [(), ()])
+        opened.assert_not_called()
+
+    def test_an_account_that_is_removed_while_lines_are_sent(self) -> None:
+        self.store("c.csv")
+        find = self.operations.mentions_later()
+        transaction.begin()
+        del self.site["users"]["boss"]
+        transaction.commit()
+        self.assertEqual(find(["t - INFO - x - uploaded: c.csv"]), [()])
 
     def test_who_may_not_see_logs_gets_nothing(self) -> None:
         FunctionalLayer.add_user("nobody")

@@ -19,6 +19,7 @@ from waeup.kofa.configuration import ensure_configuration
 from waeup.kofa.conversion import Mapping
 from waeup.kofa.errors import StorageFault
 from waeup.kofa.journal import Look
+from waeup.kofa.journal.expressions import MAX_MARKS
 from waeup.kofa.operations import Operations
 from waeup.kofa.tests.functional import FunctionalLayer, FunctionalTestCase, import_file
 
@@ -285,6 +286,12 @@ class SearchTest(LogsTestCase):
         self.show(query="needle")
         self.assertEqual(self.marked, ["needle"])
         self.assertIn("… ", self.page)
+        self.write("my.log", line_of(1, "x" * 10_000))
+        self.show(contains="x")
+        self.assertEqual(self.page.count("<mark>"), 1)
+        self.write("my.log", line_of(1, "x-" * 10_000))
+        self.show(contains="x")
+        self.assertEqual(self.page.count("<mark>"), MAX_MARKS)
 
     def test_lines_without_a_head_are_shown_too(self) -> None:
         self.write("my.log", "Traceback\n", "\n", "2026-99-99 99:99:99,000 - INFO - x - wrong\n")

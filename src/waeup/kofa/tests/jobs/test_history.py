@@ -1,5 +1,6 @@
 """The history of objects: from an object to the rows that changed it, and back."""
 
+import os
 from datetime import timedelta
 from unittest import mock
 
@@ -152,6 +153,8 @@ class OneObject(HistoryTestCase):
         self.assertTrue(entry.is_run)
         self.assertLess(utc_now() - entry.date, timedelta(minutes=1))
         self.assertEqual(entry.finished, self.info(id).report.finished)
+        os.remove(os.path.join(self.town.storage, entry.finished))
+        self.assertIsNone(self.history("F1").entries[0].finished)
 
     def test_a_new_object_that_was_changed_by_hand(self):
         self.faculties("F1,One", mode="create")
