@@ -18,8 +18,8 @@ from waeup.kofa.browser import tokens
 from waeup.kofa.browser.datacenter import DataCenterPage
 from waeup.kofa.browser.page import FormPage, status_of
 from waeup.kofa.errors import NameTaken, Refused, TooLarge
+from waeup.kofa.i18n import Listing, Number
 from waeup.kofa.i18n import MessageFactory as _
-from waeup.kofa.i18n import Number
 from waeup.kofa.spool import EXTENSIONS, Upload
 from waeup.kofa.spool.names import TEXT_EXTENSIONS
 
@@ -98,10 +98,11 @@ class UploadPage(DataCenterPage, FormPage):
             )
         except Refused as refusal:
             self.response.setStatus(status_of(refusal))
-            self.say(f"{file.name}: {refusal}", "danger")
+            self.say(Listing((file.name, refusal), ": "), "danger")
             return None
         if stored.notice:
-            self.flash(f"{stored.name}: {stored.notice}", "warning")
+            notice = self.recognized(stored.notice)
+            self.flash(f"{stored.name}: {notice}", "warning")
         former = self.operations.imported_before(stored.digest)
         if former is not None:
             self.flash(f"{stored.name}: {self.former_text(former)}", "warning")
@@ -157,7 +158,7 @@ class UploadPage(DataCenterPage, FormPage):
             "name": stored.name,
             "size": stored.size,
             "digest": stored.digest,
-            "notice": stored.notice,
+            "notice": self.recognized(stored.notice),
             "former": "" if former is None else self.former_text(former),
             "former_link": None if former is None else self.former_link(former),
             "link": self.link("import1"),

@@ -21,9 +21,11 @@ from waeup.kofa.cli.gate import Gate
 from waeup.kofa.conversion import Mapping
 from waeup.kofa.jobs import recover
 from waeup.kofa.ledger import TOKEN_AGE
+from waeup.kofa.locales.catalogs import domain
 from waeup.kofa.operations import Operations
 from waeup.kofa.tests.browser.test_datacenter import INDEX, TABLE, PagesTestCase
 from waeup.kofa.tests.functional import FunctionalLayer, import_file, upload
+from waeup.kofa.tests.locales.test_pages import Pseudo
 
 UPLOAD = f"{INDEX}/upload"
 TOKEN = "a-token-of-a-test"
@@ -39,6 +41,25 @@ def import_all(site: Any, name: str, user: str) -> str:
         run = import_file(operations, name, "facultyprocessor", "create", mapping)
     assert run.state == "finished", run
     return run.id
+
+
+class LanguageTest(PagesTestCase):
+    """What is said of a file that comes in is said in the language of the person."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.browser.addHeader("Accept-Language", "de")
+        marked = mock.patch.dict(domain.catalogs, de=Pseudo(domain.catalogs["de"]))
+        marked.start()
+        self.addCleanup(marked.stop)
+
+    def test_why_a_file_is_refused(self) -> None:
+        upload(self.browser, ("list.csv", b""))
+        self.assertRegex(self.page, "list.csv: \u27e6[^\u27e7]*is empty")
+
+    def test_what_is_not_clear(self) -> None:
+        upload(self.browser, ("list.csv", b'"code,title"\n"A1,Arts"\n"B1,Law"\n'))
+        self.assertRegex(self.page, "list[^:]*.csv: \u27e6[^\u27e7]*has quotes around")
 
 
 class PasteTest(PagesTestCase):
