@@ -87,9 +87,7 @@ class System(AdministrationPage, FormPage):
         """Return the limits in force in words: what is limited, and how much there may be."""
         return [(_LIMITS[name], self._limit(name, value)) for name, value in self.state.limits]
 
-    def _limit(self, name: str, value: float | None) -> Any:
-        if value is None:
-            return _("as usual")
+    def _limit(self, name: str, value: float) -> Any:
         if name in _SIZES:
             return self.size(int(value))
         if name in _SHARES:

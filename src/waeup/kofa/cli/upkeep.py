@@ -101,7 +101,7 @@ def system(settings: Settings, fresh: bool, reference: str | None) -> None:
         ("portal started", _time(workers.started if workers else None)),
         ("sessions", _number(state.sessions)),
         ("messages to be sent", _number(state.messages)),
-        *((f"limit {name}", "as usual" if n is None else f"{n:,}") for name, n in state.limits),
+        *((f"limit {name}", f"{n:,}") for name, n in state.limits),
         ("last backup", f"{_time(backup.date)} {backup.note}" if backup else "none is known"),
     ]
     show_table(("What", "How"), [(name, str(text)) for name, text in rows])

@@ -21,12 +21,16 @@ from zope.sendmail.interfaces import IMailDelivery
 from zope.session.interfaces import ISessionDataContainer
 
 from waeup.kofa.datacenter import FOLDERS
+from waeup.kofa.importing.reading import limits
 from waeup.kofa.interfaces import IDataCenterConfig
+from waeup.kofa.jobs.exports import KEPT_HOURS
 from waeup.kofa.jobs.interfaces import IJobEngine
 from waeup.kofa.jobs.record import QUEUED, STOPPED
+from waeup.kofa.jobs.recovery import UNDO_DAYS
+from waeup.kofa.operations.files import UPLOAD_LIMIT
+from waeup.kofa.operations.runs import CHANGE_SHARE, REMOVE_SHARE
 from waeup.kofa.spool import WORK
 from waeup.kofa.spool.sizes import FolderSize, measure
-from waeup.kofa.tabular import Limits
 
 #: Packages whose versions are told.
 PACKAGES = ("waeup.kofa", "grok", "ZODB", "BTrees", "zope.interface", "zope.publisher", "waitress")
@@ -100,7 +104,7 @@ class SystemState:
     workers: Workers | None
     sessions: int | None
     messages: int | None
-    limits: tuple[tuple[str, float | None], ...]
+    limits: tuple[tuple[str, float], ...]
     backup: Backup | None
 
 
@@ -200,18 +204,22 @@ def _messages() -> int | None:
     return 0
 
 
-def _limits(config: Any) -> list[tuple[str, float | None]]:
+def _limits(config: Any) -> list[tuple[str, float]]:
     """Return the limits in force, by the names of the configuration."""
-    table = config.get("limits")
-    table = table if isinstance(table, Limits) else Limits()
-    names = ("undo_days", "export_hours", "remove_share", "change_share")
+    table = limits()
+    usual = {
+        "undo_days": UNDO_DAYS,
+        "export_hours": KEPT_HOURS,
+        "remove_share": REMOVE_SHARE,
+        "change_share": CHANGE_SHARE,
+    }
     return [
-        ("upload_limit", config.get("upload_limit")),
+        ("upload_limit", config.get("upload_limit", UPLOAD_LIMIT)),
         ("rows", table.rows),
         ("columns", table.columns),
         ("unpacked", table.unpacked),
         ("memory", table.memory),
-        *((name, config.get(name)) for name in names),
+        *((name, config.get(name, number)) for name, number in usual.items()),
     ]
 
 

@@ -297,6 +297,17 @@ class SystemTest(UpkeepTestCase):
             self.assertIn(text, page)
         self.assertIn("5 kB", page)
 
+    def test_limits_are_told_by_their_numbers(self) -> None:
+        page = self.go(f"{PORTAL}/system")
+        for title, number in (
+            ("Largest upload", "209.7 MB"),
+            ("Days for which an import can be taken back", "30"),
+            ("Hours for which the result of an export is kept", "24"),
+            ("Objects that may be removed without a question", "10%"),
+            ("Objects that may be changed without a question", "50%"),
+        ):
+            self.assertIn(f"<dt>{title}</dt><dd>{number}</dd>", page)
+
     def test_a_backup_is_told_by_its_file(self) -> None:
         stamp = Path(FunctionalLayer._config["backup_stamp"])
         stamp.write_text("To the <b>archive</b>\n", encoding="utf-8")
