@@ -9,7 +9,6 @@ from waeup.kofa.cli.finding import named
 from waeup.kofa.cli.screen import is_terminal, say, say_json, show_table
 from waeup.kofa.cli.settings import Settings, common_options, pass_settings
 from waeup.kofa.errors import NameTaken, Refused
-from waeup.kofa.i18n import english
 
 if TYPE_CHECKING:
     from waeup.kofa.operations import KindInfo
@@ -112,23 +111,23 @@ def _as_dict(kind: "KindInfo") -> dict[str, object]:
     """Return plain data for programs."""
     return {
         "name": kind.name,
-        "title": str(kind.title),
-        "about": str(kind.about),
+        "title": kind.title,
+        "about": kind.about,
         "permission": kind.permission,
-        "roles": list(map(str, kind.roles)),
+        "roles": list(kind.roles),
         "may": kind.may,
         "modes": list(kind.modes),
         "fields": [
             {
                 "name": column.name,
-                "title": str(column.title),
+                "title": column.title,
                 "type": column.type,
-                "kind": english(column.kind),
+                "kind": column.kind,
                 "required": list(column.required),
                 "key": column.is_key,
-                "choices": {token: str(title) for token, title in column.choices},
+                "choices": dict(column.choices),
                 "example": column.example,
-                "description": str(column.description),
+                "description": column.description,
             }
             for column in kind.columns
         ],
@@ -151,7 +150,7 @@ def _show_columns(kind: "KindInfo") -> None:
                 column.name,
                 "key" if column.is_key else "",
                 column.title,
-                english(column.kind),
+                column.kind,
                 ", ".join(column.required),
                 _allowed(column.choices),
                 column.example,

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from waeup.kofa.i18n import english
+
 if TYPE_CHECKING:
     from waeup.kofa.operations import RunInfo
 
@@ -29,7 +31,7 @@ def printable(text: object) -> str:
         character.encode("unicode_escape").decode("ascii")
         if unicodedata.category(character) in _UNPRINTABLE
         else character
-        for character in str(text)
+        for character in english(text)
     )
 
 
@@ -45,7 +47,16 @@ def say(text: object = "") -> None:
 
 def say_json(value: Any) -> None:
     """Print plain data as JSON.  Only ASCII is written, so that any program can read it."""
-    click.echo(json.dumps(value, indent=2))
+    click.echo(json.dumps(_filled(value), indent=2))
+
+
+def _filled(value: Any) -> Any:
+    """Return plain data with what its texts say in English: a message is a text, too."""
+    if isinstance(value, dict):
+        return {_filled(key): _filled(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_filled(item) for item in value]
+    return english(value) if isinstance(value, str) else value
 
 
 def complain(text: object) -> None:

@@ -408,6 +408,14 @@ class KindTests(PortalCase):
         self.assertEqual(field["suspended"]["choices"], {"1": "yes", "0": "no"})
         self.assertEqual((field["name"]["key"], field["password"]["example"]), (True, ""))
 
+    def test_titles_of_allowed_values_are_filled_in(self) -> None:
+        fields = self.ask("processors", "studentprocessor")["fields"] + [
+            field for kind in self.ask("processors") for field in kind["fields"]
+        ]
+        titles = [title for field in fields for title in field["choices"].values()]
+        self.assertIn("Year 1 (100 Level)", titles)
+        self.assertEqual([title for title in titles if "${" in title], [])
+
     def test_an_unknown_processor_is_refused_with_those_there_are(self) -> None:
         self.assert_refused("There are: .*studentprocessor", "processors", "frob")
         self.assert_refused("There are: .*studentprocessor", "template", "frob")
