@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from waeup.kofa import spool
 from waeup.kofa.datacenter import FOLDERS
@@ -154,9 +155,11 @@ class MovingOperations(RunOperations):
                     mapping={"path": path},
                 )
             )
-        require_apart(self.datacenter.storage, os.path.realpath(path))
+        for portal in (self.site, *self._other_portals()):
+            require_apart(portal["datacenter"].storage, os.path.realpath(path))
         self.datacenter.forget_former(path)
-        on_commit(partial(spool.remove_entries, path, list(names)))
+        # Work folders that have stayed behind are of no use to anybody.
+        on_commit(partial(spool.remove_entries, path, [*names, spool.WORK]))
         self._log("former storage removed: %s", path)
 
     # -- helpers --------------------------------------------------------------------
@@ -169,6 +172,11 @@ class MovingOperations(RunOperations):
             return os.listdir(self.datacenter.storage)
         except OSError:
             return []
+
+    def _other_portals(self) -> list[Any]:
+        """Return the other portals of the database."""
+        beside = (self.site.__parent__ or {}).values()
+        return [each for each in beside if IUniversity.providedBy(each) and each is not self.site]
 
     def _require_own(self, path: str) -> None:
         """Raise `InvalidStoragePath` for a folder of the database, or of another portal."""
@@ -183,9 +191,8 @@ class MovingOperations(RunOperations):
                         mapping={"path": path},
                     )
                 )
-        for other in (self.site.__parent__ or {}).values():
-            if IUniversity.providedBy(other) and other is not self.site:
-                require_apart(other["datacenter"].storage, path)
+        for other in self._other_portals():
+            require_apart(other["datacenter"].storage, path)
         if any(former == path for former, _names, _date in self.datacenter.former):
             return
         is_storage = os.path.exists(os.path.join(path, "logs", "datacenter.log"))

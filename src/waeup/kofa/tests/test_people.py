@@ -187,6 +187,17 @@ class RuleTests(PeopleTestCase):
         self.assertEqual(self.undo(manager, run.id).failed, 1)
         self.assertIn("eve", self.site["users"])
 
+    def test_sessions_of_who_is_suspended_by_a_file_do_not_live_again(self) -> None:
+        account = FunctionalLayer.add_user("ann", "waeup.ImportManager")
+        before = account.ended_sessions
+        for text in ("name,suspended\nann,1\n", "name,suspended\nann,0\n"):
+            self.store("u.csv", text)
+            fields = Mapping(("name", "suspended"))
+            run = import_file(self.boss, "u.csv", "userprocessor", "update", fields)
+            self.assertEqual(run.report.failed, 0)
+        self.assertFalse(account.suspended)
+        self.assertGreater(account.ended_sessions, before)
+
     def test_roles_of_other_packages_stay(self) -> None:
         self.of("ann", "waeup.ImportManager", "other.Role")
         self.boss.change_user("ann", {}, ["waeup.ExportManager"])

@@ -85,7 +85,9 @@ class UserProcessor(ContainerProcessor):
         return _cannot_give(row, site) or self.checkUpdateRequirements(obj, row, site)
 
     def updateEntry(self, obj: Any, row: dict[str, Any], site: Any, filename: str) -> str:
-        """See `IBatchProcessor`."""
+        """See `IBatchProcessor`; sessions of who is suspended do not live again later."""
+        if row.get("suspended") is True and not obj.suspended:
+            obj.ended_sessions += 1
         changes = super().updateEntry(obj, row, site, filename)
         site["users"].logger.info(
             "%s - %s - %s - updated: %s", self.name, filename, obj.name, changes

@@ -96,6 +96,7 @@ class Moves(MoveTestCase):
         self.assertEqual(former.path, self.town.storage)
         with open(os.path.join(former.path, "foreign"), "w"):
             pass
+        os.makedirs(os.path.join(former.path, ".work", "run-1"))
         self.ask(lambda o: o.remove_former_storage(former.path))
         self.assertEqual(os.listdir(former.path), ["foreign"])
         self.assertEqual(self.ask(lambda o: o.former_storages()), [])
