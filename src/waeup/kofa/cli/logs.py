@@ -69,8 +69,9 @@ def logs(
         if name is None:
             _show_list(settings, operations)
             return
-        found = _pages(operations, name, expression or "", options)
-        lines = islice(found, start, start + limit if limit else None)
+        end = start + limit if limit else None
+        found = _pages(operations, name, expression or "", end, options)
+        lines = islice(found, start, end)
         if settings.json:
             say_json([line._asdict() if everywhere else line.text for line in lines])
             return
@@ -101,11 +102,15 @@ def _show_list(settings: Settings, operations: Any) -> None:
 
 
 def _pages(
-    operations: Any, name: str, expression: str, options: dict[str, Any]
+    operations: Any, name: str, expression: str, most: int | None, options: dict[str, Any]
 ) -> Iterator[FoundLine]:
-    """Generate the lines page by page, each of which is a call of its own."""
+    """Generate the lines page by page, each of which is a call of its own.
+
+    `most` are wanted, or all.
+    """
+    limit = PAGE if most is None else min(PAGE, most)
     place, has_more = "", True
     while has_more:
-        page = operations.log_page(name, expression, limit=PAGE, place=place, **options)
+        page = operations.log_page(name, expression, limit=limit, place=place, **options)
         yield from page.lines
         place, has_more = page.place, page.has_more

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from waeup.kofa.operations import Operations
 from waeup.kofa.operations.passwords import new_password
 from waeup.kofa.tests.cli.shell import CommandLayer, PortalLayer, kofactl
 
@@ -372,6 +373,17 @@ class LogTests(PortalCase):
             (line,) = self.ask("logs", "datacenter.log", "--start=1")
             self.assertIn("b_admin", line)
             self.assertEqual(len(self.ask("logs", "datacenter.log", "--newest")), 2)
+
+    def test_no_more_lines_are_looked_for_than_are_wanted(self) -> None:
+        with mock.patch(
+            "waeup.kofa.operations.Operations.log_page",
+            autospec=True,
+            side_effect=Operations.log_page,
+        ) as pages:
+            self.assertEqual(len(self.ask("logs", "datacenter.log", "--limit=1")), 1)
+            self.assertEqual(len(self.ask("logs", "datacenter.log", "--start=1", "--limit=1")), 1)
+            self.assertEqual(len(self.ask("logs", "datacenter.log")), 2)
+        self.assertEqual([call.kwargs["limit"] for call in pages.call_args_list], [1, 2, 1000])
 
     def test_an_expression_that_is_none_is_refused(self) -> None:
         self.assert_refused("Invalid query string", "logs", "datacenter.log", "*")
