@@ -108,13 +108,10 @@ def needed(datacenter: Any) -> set[str]:
             name = entry.origin if entry is not None else former_name(item.name)
             if name.endswith(spool.PENDING_SUFFIX):
                 found |= _joined_by(name)
-    for run in datacenter.runs:
-        if run.can_be_undone or run.can_resume or run.is_active:
-            report = run.report or {}
-            found |= {report.get("finished"), report.get("pending")}
-            found |= {
-                os.path.join(folder, run.order.file) for folder in ("finished", "unfinished")
-            }
+    for run in datacenter.runs.unsettled():
+        report = run.report or {}
+        found |= {report.get("finished"), report.get("pending")}
+        found |= {os.path.join(folder, run.order.file) for folder in ("finished", "unfinished")}
     return {name for name in found if name}
 
 

@@ -462,6 +462,12 @@ class Run(Persistent):
             and (self.state == FINISHED or self.is_given_up or not self.checkpoint.is_complete)
         )
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing can become of it any more, unless somebody lets it go on."""
+        is_kept = self.order.kind == IMPORT and len(self.undo) > 0
+        return not (is_kept or self.is_active or self.can_resume or self.holds_file)
+
     def totals(self) -> Report:
         """Return the totals: of the whole run, or so far."""
         if self.report is not None:

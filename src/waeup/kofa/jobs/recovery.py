@@ -161,6 +161,8 @@ def _forget(datacenter: Any) -> Iterator[Finding]:
             datacenter.runs.drop(run)
             folders.append(PREFIX + run.id)
             yield Finding("expired", f"The run {run.id} was forgotten.", True)
+        else:
+            datacenter.runs.settle(run)
     if is_there(datacenter.storage):
         for id in datacenter.ledger.expected_rows():
             # A folder goes when its rows are where they belong.

@@ -69,6 +69,8 @@ class Runs(Persistent):
     _newest: OOBTree | None = None
     _contents: OOBTree | None = None
     _ended: EndedRuns | None = None
+    #: Id -> run, of all that are not settled, and of some that are.
+    _unsettled: OOBTree | None = None
     #: Id -> `Facts`, as a plain tuple, of runs that were forgotten.
     _facts: OOBTree | None = None
 
@@ -82,11 +84,15 @@ class Runs(Persistent):
         self._newest = OOBTree({_LAST: None})
         self._contents = OOBTree({_KEEPER: ()})
         self._ended = EndedRuns()
+        self._unsettled = OOBTree({_KEEPER: None})
 
     def upgrade(self) -> bool:
         """Make what databases of before do not have; tell whether anything was made."""
-        if None not in (self._newest, self._contents, self._ended):
+        if None not in (self._newest, self._contents, self._ended, self._unsettled):
             return False
+        if self._unsettled is None:
+            self._unsettled = OOBTree({_KEEPER: None})
+            self._unsettled.update({run.id: run for run in self if not run.is_settled})
         if self._newest is None:
             self._newest = OOBTree({_LAST: None})
             self._newest.update({_place(run): run for run in self})
@@ -121,6 +127,9 @@ class Runs(Persistent):
     def activate(self, run: Run) -> None:
         """Let workers see a run that was queued, and nobody else its file."""
         self._active[run.id] = run
+        self.upgrade()
+        assert self._unsettled is not None
+        self._unsettled[run.id] = run
         self._changes.change(1)
         self._all_ended.leave(run)
         self.hold_file(run)
@@ -138,6 +147,16 @@ class Runs(Persistent):
         if self._scopes.get(run.scope) == run.id:
             # Not deleted: a key that stays keeps apart who comes at the same time.
             self._scopes[run.scope] = None
+
+    def unsettled(self) -> list[Run]:
+        """Return the runs that files may be needed for still; of years there are few."""
+        found = self if self._unsettled is None else list(self._unsettled.values())
+        return [run for run in found if run is not None and not run.is_settled]
+
+    def settle(self, run: Run) -> None:
+        """Pass over a run in `unsettled` from now on, if it is settled."""
+        if self._unsettled is not None and run.id in self._unsettled and run.is_settled:
+            del self._unsettled[run.id]
 
     def get(self, id: str) -> Run:
         """Return a run; raises `NoSuchItem`."""
@@ -230,6 +249,8 @@ class Runs(Persistent):
         if self._newest is not None:
             self._newest.pop(_place(run), None)
         self._leave_content(run)
+        if self._unsettled is not None:
+            self._unsettled.pop(run.id, None)
         if self._files.get(run.order.file) == run.id:
             self._files.pop(run.order.file)
 

@@ -139,6 +139,33 @@ class Keeping(OperationsTestCase):
             self.assertEqual(file.run, run.id)
             self.assertGreater(file.expires, datetime.now(timezone.utc) + timedelta(days=29))
 
+    def test_few_runs_are_asked_for_what_is_needed(self):
+        self.store("old.csv", "code,title\r\nOLD,Old\r\n")
+        mapping = Mapping(("code", "title"))
+        id = self.operations.start_import("old.csv", "facultyprocessor", "create", mapping).id
+        transaction.commit()
+        FunctionalLayer.work_off_runs()
+        transaction.begin()
+        datacenter, runs = self.site["datacenter"], self.site["datacenter"].runs
+        run = runs.get(id)
+        runs.settle(run)
+        self.assertEqual(runs.unsettled(), [run])
+        self.assertIn("finished/old.csv", keeping.needed(datacenter))
+        # An undo that is given up leaves an import that can be taken back anew.
+        run.undone_by = "another"
+        runs.settle(run)
+        run.undone_by = None
+        self.assertIn("finished/old.csv", keeping.needed(datacenter))
+        run.undo.clear()
+        self.assertNotIn("finished/old.csv", keeping.needed(datacenter))
+        runs.settle(run)
+        self.assertEqual([each for each in runs._unsettled.values() if each], [])
+        del runs._unsettled
+        self.assertEqual(runs.unsettled(), [])
+        self.assertTrue(runs.upgrade())
+        runs.activate(run)
+        self.assertIn(id, runs._unsettled)
+
     def test_a_database_of_before_learns_where_files_come_from(self):
         self.store("old.csv", "code,title\r\nOLD,Old\r\n")
         mapping = Mapping(("code", "title"))
