@@ -81,7 +81,7 @@ class HistoryOperations(ExportOperations):
                     mapping={"number": len(objects), "key": repr(key)},
                 )
             )
-        return self._history(objects[which - 1], objects, processor, start, limit)
+        return self._history(objects, which - 1, processor, start, limit)
 
     def history_of_row(
         self, run: str, row: int, *, start: int = 0, limit: int = 20
@@ -102,7 +102,7 @@ class HistoryOperations(ExportOperations):
                 )
             )
         processor = self._kind(found.order.processor)
-        return self._history(effect.obj, [effect.obj], processor, start, limit)
+        return self._history([(effect.obj, effect)], 0, processor, start, limit)
 
     def done_rows(
         self, run: str, *, start: int = 1, before: int | None = None, limit: int = 50
@@ -180,8 +180,11 @@ class HistoryOperations(ExportOperations):
         self._kind(run.order.processor)
         return run
 
-    def _objects(self, processor: Any, key: str) -> list[Any]:
-        """Return the objects that have a key; those that were removed, where there are none."""
+    def _objects(self, processor: Any, key: str) -> list[tuple[Any, Effect | None]]:
+        """Return the objects that have a key; that which was removed, where there are none.
+
+        With one that was removed comes what the row did that removed it.
+        """
         name, found = processor.util_name, []
         exporter = _exporter_of(name)
         if exporter is not None:
@@ -194,35 +197,44 @@ class HistoryOperations(ExportOperations):
                 row_error(error)
                 obj = None
             found = [] if obj is None else [obj]
-        return found or list(islice(self._removed(processor, key), 1))
+        if found:
+            return [(obj, None) for obj in found]
+        return [(effect.obj, effect) for effect in islice(self._removed(processor, key), 1)]
 
-    def _removed(self, processor: Any, key: str) -> Iterator[Any]:
-        """Generate the objects with a key that were removed, the last one first."""
+    def _removed(self, processor: Any, key: str) -> Iterator[Effect]:
+        """Generate what removed the objects that had a key, the last one first."""
         fields, loaded = _keys(processor.util_name, processor), 0
         for _run, _row, effect in past.removals_of(self._runs, processor.util_name):
             if effect.name == key:
-                yield effect.obj
+                yield effect
             elif loaded < past.MOST_LOADED:
                 loaded += 1
                 if any(str(getattr(effect.obj, field, None)) == key for field in fields):
-                    yield effect.obj
+                    yield effect
 
     def _history(
-        self, obj: Any, objects: Sequence[Any], processor: Any, start: int, limit: int
+        self,
+        objects: Sequence[tuple[Any, Effect | None]],
+        at: int,
+        processor: Any,
+        start: int,
+        limit: int,
     ) -> ObjectHistory:
+        obj = objects[at][0]
+        titles = tuple(_title(each, self.site, effect) for each, effect in objects)
         found = past.Past(obj, self._runs)
         line = found.timeline()
         may_see = self._may_see_each()
         return ObjectHistory(
             kind=processor.util_name,
-            title=_title(obj, self.site),
+            title=titles[at],
             entries=tuple(
                 self._entry(found, item, may_see) for item in line[start : start + limit]
             ),
             total=len(line),
             is_cut=found.is_cut,
             is_there=_is_in(obj, self.site),
-            others=tuple(_title(each, self.site) for each in objects),
+            others=titles,
         )
 
     def _entry(self, found: past.Past, item: Any, may_see: Any) -> HistoryEntry:
@@ -251,7 +263,7 @@ class HistoryOperations(ExportOperations):
     def _done(self, run: Run, row: int, effect: Effect) -> DoneRow:
         found = past.Past(effect.obj, self._runs)
         changes, note = self._changes(found, found.event_of(run, row, effect), True)
-        title = _title(effect.obj, self.site, effect.name)
+        title = _title(effect.obj, self.site, effect)
         return DoneRow(row, effect.operation, title, changes, note)
 
     def _changes(
@@ -304,10 +316,15 @@ def _keys(name: str, processor: Any) -> tuple[str, ...]:
     return tuple(processor.location_fields) if len(processor.location_fields) == 1 else ()
 
 
-def _title(obj: Any, site: Any, name: str | None = None) -> str:
-    """Return what an object is called: its names below the container of all of its kind."""
+def _title(obj: Any, site: Any, effect: Effect | None) -> str:
+    """Return what an object is called: its names below the container of all of its kind.
+
+    One that was taken out is called as it was in the place that the effect of a row tells.
+    """
     parent, own = located(obj)
-    names = [own or name or getattr(obj, "code", None) or type(obj).__name__]
+    if parent is None and effect is not None:
+        parent, own = effect.parent, effect.name
+    names = [own or getattr(obj, "code", None) or type(obj).__name__]
     while parent is not None and parent is not site:
         parent, above = located(parent)
         names.append(above)

@@ -427,6 +427,18 @@ class Found(HistoryTestCase):
         self.assertEqual([entry.operation for entry in found.entries], ["removed"])
         self.assertFalse(found.is_there)
 
+    def test_a_removed_object_is_called_as_before(self):
+        id = self.imported("studentprocessor", "remove", "student_id", "S1")
+        for key in ("S1", "R1"):
+            found = self.history(key, "students")
+            self.assertEqual((found.title, found.others), ("S1", ("S1",)))
+        self.assertEqual(self.ask(lambda o: o.history_of_row(id, 1)).title, "S1")
+        lines = ("student_id,level,code", "S2,100,COU2")
+        id = self.imported("courseticketprocessor", "remove", *lines, name="b.csv")
+        self.assertEqual(self.ask(lambda o: o.history_of_row(id, 1)).title, "S2 / 100_COU2")
+        self.assertEqual(self.ask(lambda o: o.done_rows(id)).rows[0].title, "S2 / 100_COU2")
+        self.assertEqual(self.history("100_COU2", "coursetickets").title, "S2 / 100_COU2")
+
     def test_an_object_that_was_made_again(self):
         self.imported("facultyprocessor", "remove", "code", "OLD1")
         self.faculties("OLD1,New", mode="create", name="b.csv")
