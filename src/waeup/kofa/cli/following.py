@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from waeup.kofa.cli.screen import complain, progress_bar
 from waeup.kofa.cli.telling import ways
 from waeup.kofa.errors import Fault, ItemBusy, PortalGone, Refused, WrongState
+from waeup.kofa.i18n import english
 
 if TYPE_CHECKING:
     from waeup.kofa.operations import Operations, RunInfo
@@ -100,7 +101,7 @@ def _watch(
                 is_cancelling = _cancel(operations, run)
             if run.waits_for not in ("", told):
                 told = run.waits_for
-                complain(f"It waits for the {told}, which was ordered before.")
+                complain(f"It waits for the {english(told)}, which was ordered before.")
             show(run)
             time.sleep(pause)
             pause = min(1.5 * pause, INTERVAL)

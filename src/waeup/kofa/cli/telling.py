@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from waeup.kofa.cli.screen import say, say_json, show_table
 from waeup.kofa.cli.settings import Settings
+from waeup.kofa.i18n import english
 
 if TYPE_CHECKING:
     from waeup.kofa.importing.checking import CheckedRow
@@ -37,7 +38,7 @@ def ways(run: "RunInfo") -> str:
 def state_of(run: "RunInfo", *, is_attended: bool = True) -> str:
     """Return in words how a run is; `is_attended` tells whether there is a process for runs."""
     if run.waits_for:
-        return f"waits for {run.waits_for}"
+        return f"waits for {english(run.waits_for)}"
     if run.state == "running":
         word = "ending" if run.is_cancelling else "running"
         return f"{word if is_attended else 'interrupted'}, {run.fraction:.0%}"

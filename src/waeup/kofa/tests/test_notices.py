@@ -121,7 +121,9 @@ class Traces(MailTestCase):
         """Return who was greeted by mail, and who by the log."""
         path = os.path.join(self.portal.storage, "logs", "main.log")
         with open(path) as stream:
-            lines = [line.split("greeting ")[1].strip() for line in stream if "greeting" in line]
+            lines = [
+                line.split("greeting ")[1].split()[0] for line in stream if "greeting" in line
+            ]
         return sorted(s.split()[1] for s in self.subjects()), sorted(lines)
 
     @contextmanager

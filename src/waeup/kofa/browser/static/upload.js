@@ -163,11 +163,13 @@
         if (isRenewed) return this.wait();
         return this.end("broken", word("logged-out"), ["again"]);
       }
+      // The view has a code for each of its own refusals; this one is that of the portal.
+      const isOut = [401, 403].includes(request.status) && !(answer && answer.code);
+      if (isOut) return this.end("broken", word("logged-out"), ["again"]);
       if (answer && answer.error) {
         const buttons = answer.code === "taken" ? ["replace"] : [];
         return this.end("refused", word("refused", { reason: answer.error }), buttons);
       }
-      if ([401, 403].includes(request.status)) return this.end("broken", word("logged-out"), ["again"]);
       if ([405, 501].includes(request.status)) {
         isPlain = true;
         document.getElementById("drop-words").hidden = true;

@@ -44,8 +44,7 @@ class ExportTest(ChromiumTestCase):
         self.find("#login").send_keys("emma")
         self.find("#password").send_keys("pw of emma")
         self.press("SUBMIT")
-        self.follow("Data Center")
-        self.follow("Exports")
+        self.window.get(f"{self.address}/app/datacenter/export")
 
     def test_an_export_is_ordered_watched_and_downloaded(self) -> None:
         self.choose("faculties")

@@ -115,7 +115,7 @@ class OrderTest(ExportsTestCase):
 
     def test_the_way_from_the_data_center_to_the_file(self) -> None:
         self.browser.open(CENTER)
-        self.browser.getLink("Exports", index=1).click()
+        self.browser.getLink("Exports").click()
         self.assertEqual(self.browser.url, EXPORT)
         self.assertIn("No export has been ordered yet.", self.page)
         self.assertIn("Faculties Columns: 6 code, title, title_prefix", self.plain())
