@@ -83,15 +83,10 @@ class MovingOperations(RunOperations):
         Raises `InvalidStoragePath`, and `WrongState` while another move is not over.
         """
         place = self.look_at_place(path)
-        for run in self._moves():
-            if run.is_active or run.can_resume:
-                raise WrongState(
-                    _(
-                        "Another move of the storage is not over: it is ${state}. Let it go on, "
-                        "or cancel it.",
-                        mapping={"state": _(run.state)},
-                    )
-                )
+        self._require_no_move()
+        # Of two who order a move at the same time one has a conflict: they would wait for each
+        # other.
+        self.datacenter._p_changed = True
         for run in self._runs:
             # Who is under way ends by itself; what has stopped would be in the way for ever.
             if run.holds_file and not run.is_active:
@@ -117,8 +112,12 @@ class MovingOperations(RunOperations):
         return self._info(run)
 
     def use_storage(self, path: str) -> None:
-        """Keep files below a path from now on, without any that are there now."""
+        """Keep files below a path from now on, without any that are there now.
+
+        Raises what `start_move` does.
+        """
         place = self.look_at_place(path)
+        self._require_no_move()
         if not place.is_there:
             spool.make_place(storage_roots(), place.path)
         with spool.PlaceBelow(storage_roots(), place.path) as opened:
@@ -145,10 +144,8 @@ class MovingOperations(RunOperations):
         Only what the move has copied goes, and the folder when nothing else is in it.
         """
         self._require(MOVE_PERMISSION)
-        for former, names, _date in self.datacenter.former:
-            if former == path:
-                break
-        else:
+        known = {former: names for former, names, _date in self.datacenter.former}
+        if path not in known:
             raise NoSuchItem(
                 _(
                     "${path} is no former storage (any more). Look at the page again.",
@@ -159,10 +156,21 @@ class MovingOperations(RunOperations):
             require_apart(portal["datacenter"].storage, os.path.realpath(path))
         self.datacenter.forget_former(path)
         # Work folders that have stayed behind are of no use to anybody.
-        on_commit(partial(spool.remove_entries, path, [*names, spool.WORK]))
+        on_commit(partial(spool.remove_entries, path, [*known[path], spool.WORK]))
         self._log("former storage removed: %s", path)
 
     # -- helpers --------------------------------------------------------------------
+
+    def _require_no_move(self) -> None:
+        for run in self._moves():
+            if run.is_active or run.can_resume:
+                raise WrongState(
+                    _(
+                        "Another move of the storage is not over: it is ${state}. Let it go on, "
+                        "or cancel it.",
+                        mapping={"state": _(run.state)},
+                    )
+                )
 
     def _moves(self) -> Iterable[Run]:
         return (run for run in self._runs.newest() if run.order.kind == MOVE)

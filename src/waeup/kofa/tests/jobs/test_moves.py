@@ -241,6 +241,22 @@ class Moves(MoveTestCase):
         self.assertEqual(self.ask(lambda o: o.run(told[0].id).state), "finished")
         self.assertIn("a.create.finished.csv", os.listdir(os.path.join(self.target, "finished")))
 
+    def test_two_who_order_a_move_at_the_same_time(self):
+        """One has a conflict: of two that were ordered each would wait for the other."""
+        other = os.path.join(self.root, "other")
+
+        def both(operations):
+            in_own_thread(lambda: self.ask(lambda o: o.start_move(other)))
+            operations.start_move(self.target)
+
+        with self.assertRaises(ConflictError):
+            self.ask(both)
+        with self.assertRaisesRegex(WrongState, "Another move"):
+            self.ask(lambda o: o.use_storage(self.target))
+        (run,) = self.ask(lambda o: o.runs())
+        self.town.work_off(run.id, self.db)
+        self.assertEqual(self.place(), other)
+
     def test_it_waits_for_what_is_under_way(self):
         fields = self.mapping()
         other = self.ask(
