@@ -163,8 +163,8 @@
         if (isRenewed) return this.wait();
         return this.end("broken", word("logged-out"), ["again"]);
       }
-      // The view has a code for each of its own refusals; this one is that of the portal.
-      const isOut = [401, 403].includes(request.status) && !(answer && answer.code);
+      // Error pages have a reference; what the view itself refuses has a reason.
+      const isOut = [401, 403].includes(request.status) && (!answer || "reference" in answer);
       if (isOut) return this.end("broken", word("logged-out"), ["again"]);
       if (answer && answer.error) {
         const buttons = answer.code === "taken" ? ["replace"] : [];
