@@ -35,6 +35,8 @@ from waeup.kofa.journal.search import blocks, blocks_backwards, unreadable
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 #: Characters of a user id, and of a text that must occur.
 MAX_TEXT = 200
+#: Bytes of lines after which a page is full, too: it is held and sent as a whole.
+MAX_PAGE = 2 * 1024 * 1024
 #: Characters of a place.
 MAX_PLACE = 32_000
 
@@ -106,10 +108,11 @@ class _File(NamedTuple):
 class Look:
     """Generates the lines of the logs `names` in `folder` that are `wanted`, once.
 
-    The newest come first with `newest`.  It ends after `limit` lines (0: never), or `seconds`, and
-    goes on from `place`, which is that of another look of the same kind.  Then `place` says where
-    it has ended (``''``: everything was read), `is_full` that it was the limit, `is_late` that it
-    was the time; `reached` is the time of the log up to which all was read, as far as it is known.
+    The newest come first with `newest`.  It ends after `limit` lines, or `MAX_PAGE` bytes of them
+    (0: never), or `seconds`, and goes on from `place`, which is that of another look of the same
+    kind.  Then `place` says where it has ended (``''``: everything was read), `is_full` that it
+    was the limit, `is_late` that it was the time; `reached` is the time of the log up to which all
+    was read, as far as it is known.
 
     All refusals come at once: `InvalidExpression`, `InvalidName`, `NoSuchItem` and `Refused`.
     `StorageFault` comes with the lines, when a file cannot be read.
@@ -151,7 +154,7 @@ class Look:
             for name, place in self._places.items()
             if place != _DONE
         ]
-        number = 0
+        number = size = 0
         # Whichever log is behind the others in time is read next.
         merged = heapq.merge(*streams, key=lambda item: item[1].key, reverse=self._newest)
         for name, step in merged:
@@ -162,8 +165,9 @@ class Look:
                 yield None
             else:
                 number += 1
+                size += len(step.line)
                 yield FoundLine(name, step.line.decode("utf-8", "replace").rstrip("\r\n"))
-            if self._limit and number == self._limit:
+            if self._limit and (number == self._limit or size >= MAX_PAGE):
                 self.is_full = True
                 break
             if self._end is not None and self._clock() >= self._end:

@@ -260,6 +260,15 @@ class PlaceTest(Logs):
         self.assertEqual([each.text[-1] for each in look], ["0"])
         self.assertEqual((look.place, look.is_full, look.is_late), ("", False, False))
 
+    def test_a_page_of_long_lines_is_full_sooner(self) -> None:
+        self.write("my.log", *(line_of(n, str(n % 10) * 1000) for n in range(20)))
+        with mock.patch.object(looking, "MAX_PAGE", 3000):
+            for newest in (True, False):
+                look = self.look(limit=10, newest=newest)
+                self.assertEqual((len(list(look)), look.is_full), (3, True))
+                self.assertEqual(len(self.pages(limit=10, newest=newest)), 20)
+            self.assertEqual(len(self.found()), 20)
+
     def test_a_page_that_ends_with_the_first_line_is_the_last_one(self) -> None:
         self.write("my.log", *(line_of(n) for n in range(4)))
         look = self.look(limit=4)
