@@ -21,6 +21,7 @@ from waeup.kofa.errors import (
     WrongState,
 )
 from waeup.kofa.exporting import Wish, driver
+from waeup.kofa.i18n import english
 from waeup.kofa.interfaces import IDataCenterConfig
 from waeup.kofa.jobs import exports, recovery, reporter, work_on, worker
 from waeup.kofa.jobs.apart import in_own_thread
@@ -255,7 +256,7 @@ class Results(ExportTestCase):
         )
         first, second = self.order(), self.order()
         self.assertEqual(self.run_of(first.id).waits_for, "")
-        self.assertEqual(self.run_of(second.id).waits_for, "export of faculties.csv")
+        self.assertEqual(english(self.run_of(second.id).waits_for), "export of faculties.csv")
         self.portal.work_off(second.id)
         self.assertEqual(self.run_of(second.id).state, "finished")
         self.assertEqual(self.run_of(waiting.id).state, "queued")
