@@ -1,20 +1,23 @@
 """``kofactl put`` and ``ls``: the files of the data center."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, timezone
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from waeup.kofa.cli.finding import open_own
-from waeup.kofa.cli.screen import say, say_json, show_table
+from waeup.kofa.cli.screen import has_room, say, say_json, show_table
 from waeup.kofa.cli.settings import Settings, common_options, pass_settings
 
 if TYPE_CHECKING:
     from waeup.kofa.operations import FormerImport, Operations, StoredFile
 
 
+#: Columns of a terminal from which on a table of files tells their runs, and when they go.
+WIDE = 120
 #: Files that are purged in one transaction.
 AT_ONCE = 200
 
@@ -108,8 +111,9 @@ def ls(settings: Settings, folder: str, lines: bool) -> None:
     """List files: those that wait for an import, or the results of imports.
 
     `pending` files can be imported. `finished` holds the rows that were imported, and
-    `unfinished` the originals of imports with failed rows. `deleted` and `graduated` hold the
-    rows of objects that were removed.
+    `unfinished` the originals of imports with failed rows. `deleted` holds files that were
+    deleted, it and `graduated` the rows of objects that were removed. Of these it is told which
+    officer has imported or deleted them, and where there is room, in which run, and when they go.
 
     \b
     kofactl ls
@@ -137,18 +141,45 @@ def ls(settings: Settings, folder: str, lines: bool) -> None:
             )
         elif not found:
             say(f"There are no {folder} files.")
-        elif lines:
+        else:
+            columns = _columns(operations, folder, lines)
             show_table(
-                ("Name", "Size", "Lines", "Date", "Owner"),
-                ((i.name, i.size_text, _count(i.lines), i.date_text, i.owner) for i in found),
+                tuple(columns),
+                (tuple(cell(item) for cell in columns.values()) for item in found),
                 right="Size Lines",
             )
-        else:
-            show_table(
-                ("Name", "Size", "Date", "Owner"),
-                ((i.name, i.size_text, i.date_text, i.owner) for i in found),
-                right="Size",
-            )
+
+
+def _columns(
+    operations: "Operations", folder: str, lines: bool
+) -> "dict[str, Callable[[StoredFile], object]]":
+    """Return the columns of a table of files, each with what gives its cells."""
+    columns: dict[str, Callable[[StoredFile], object]] = {
+        "Name": lambda item: item.name,
+        "Size": lambda item: item.size_text,
+    }
+    if lines:
+        columns["Lines"] = lambda item: _count(item.lines)
+    columns["Date"] = lambda item: item.date_text
+    if folder == "pending":
+        return {**columns, "Owner": lambda item: item.owner}
+
+    @cache
+    def orderer(run: str) -> str:
+        return "".join(each.owner for each in operations.known_runs([run]).values())
+
+    columns["Officer"] = lambda item: item.deleted_by or orderer(item.run or "") or item.owner
+    if has_room(WIDE):
+        columns["Run"] = lambda item: item.run or ""
+        columns["Goes on"] = _end_of
+    return columns
+
+
+def _end_of(item: "StoredFile") -> str:
+    """Say when a file goes by itself."""
+    if item.needed:
+        return "needed"
+    return "" if item.expires is None else f"{item.expires.astimezone():%Y-%m-%d}"
 
 
 def _kept_values(item: "StoredFile") -> dict[str, Any]:

@@ -65,6 +65,11 @@ def complain(text: object) -> None:
     print(printable(text), file=sys.stderr, flush=True)
 
 
+def has_room(columns: int) -> bool:
+    """Tell whether tables can be so wide; in a file or a pipe there is no width to keep to."""
+    return not sys.stdout.isatty() or shutil.get_terminal_size().columns >= columns
+
+
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], right: str = "") -> None:
     """Print rows below their column names.
 

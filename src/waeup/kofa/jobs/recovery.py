@@ -163,6 +163,7 @@ def _forget(datacenter: Any) -> Iterator[Finding]:
             yield Finding("expired", f"The run {run.id} was forgotten.", True)
         else:
             datacenter.runs.settle(run)
+    datacenter.runs.forget_freed()
     if is_there(datacenter.storage):
         for id in datacenter.ledger.expected_rows():
             # A folder goes when its rows are where they belong.

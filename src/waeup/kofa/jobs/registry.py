@@ -139,6 +139,15 @@ class Runs(Persistent):
         if run.holds_file:
             self._files[run.order.file] = run.id
 
+    def free_file(self, name: str) -> None:
+        """Let who orders a run for a file at the same time have a conflict: it is deleted."""
+        self._files[name] = None
+
+    def forget_freed(self) -> None:
+        """Forget the files of `free_file`; what was ordered at the same time is over by now."""
+        for name in [name for name, id in self._files.items() if id is None and name != _KEEPER]:
+            del self._files[name]
+
     def deactivate(self, run: Run) -> None:
         """Let workers pass over a run that is over, and the next one of its scope begin."""
         self._active.pop(run.id, None)

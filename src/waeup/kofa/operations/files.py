@@ -354,6 +354,7 @@ class FileOperations(Acting):
             for name, path in paths.items():
                 claims.enter_context(spool.claimed(path))
                 bins[name] = self._enter_deletion(name, path)
+                self.datacenter.runs.free_file(name)
             held = claims.pop_all()
         on_abort(held.close)
 

@@ -106,6 +106,19 @@ class FileTests(PortalCase):
         self.assertRegex(out, r"Name +Size +Date +Owner\n")
         self.assertRegex(out, r"a_admin.csv +\d+ bytes +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d +admin\n")
 
+    def test_ls_of_a_folder_tells_officer_and_run_where_there_is_room(self) -> None:
+        self.import_faculties()
+        (run,) = self.ask("runs")
+        out = kofactl("ls", "finished").out
+        self.assertRegex(out, r"Name +Size +Date +Officer +Run +Goes on\n")
+        self.assertRegex(out, rf"faculties_admin.create.finished.csv .* admin +{run['id']} +needed\n")
+        with mock.patch("waeup.kofa.cli.files.has_room", return_value=False):
+            out = kofactl("ls", "finished", "--lines").out
+        self.assertRegex(out, r"Name +Size +Lines +Date +Officer\n")
+        kofactl("put", self.file("a.csv", FACULTIES))
+        kofactl("rm", "a_admin.csv")
+        self.assertRegex(kofactl("ls", "deleted").out, r"a_admin\..*\.deleted\.csv .* admin")
+
     def test_what_is_no_table_is_refused_and_not_stored(self) -> None:
         bad = {
             "empty": b"",
