@@ -102,7 +102,7 @@ def plain_table(
     if is_text(path):
         return PlainTable(path)
     digest = digest or digest_of(path)
-    with faults(f"Converting {os.path.basename(path)}"):
+    with faults(_("Converting ${name}", mapping={"name": os.path.basename(path)})):
         return _made(storage, path, _id(digest, sheet), limits, sheet)
 
 

@@ -46,7 +46,7 @@ def do_check(job: Job) -> None:
         )
     # Who was paused until others have done this must not empty their folder.
     job.begin()
-    with faults(f"The {job.title}"):
+    with faults(_("The ${title}", mapping={"title": job.run.words})):
         folder = empty_folder(job)
         writer = CheckWriter(folder)
         try:

@@ -38,7 +38,7 @@ def record(job: Job, source: str) -> None:
 
     def decide() -> None:
         checkpoint = run.checkpoint
-        with faults(f"The {job.title}"):
+        with faults(_("The ${title}", mapping={"title": job.run.words})):
             finished, pending = segments.join(
                 work.path, _segments_of(job, work.path), checkpoint.has_raw
             )

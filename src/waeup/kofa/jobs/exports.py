@@ -33,7 +33,7 @@ KEPT_HOURS = 24.0
 
 def do_export(job: Job) -> None:
     """Write the file that is wanted."""
-    with faults(f"The {job.title}"):
+    with faults(_("The ${title}", mapping={"title": job.run.words})):
         work = job.work_folder()
         folder = _own_folder(work.path, job.claim.token)
         try:

@@ -129,7 +129,7 @@ class _ImportedRows:
 
     def apply(self) -> None:
         """Apply all rows that are not done yet; the checkpoint then says that all are."""
-        with faults(f"The {self.job.title}"):
+        with faults(_("The ${title}", mapping={"title": self.job.run.words})):
             if overridden(self.processor, "doImport"):
                 self._apply_at_once()
             else:

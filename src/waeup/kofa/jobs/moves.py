@@ -56,7 +56,7 @@ def do_move(job: Job) -> None:
     """Move the storage."""
     order = job.order
     with (
-        faults(f"The {job.title}"),
+        faults(_("The ${title}", mapping={"title": job.run.words})),
         spool.PlaceBelow(storage_roots(), order.target or "") as place,
         spool.StorageMove(job.storage, place.path, job.run.id, order.overwrite) as move,
     ):
@@ -267,6 +267,9 @@ def _top_up(job: Job, move: spool.StorageMove) -> None:
         move.top_up("logs")
     except OSError as error:
         raise Fault(
-            f"The storage is moved, but the last lines of its logs are only in {job.storage}: "
-            f"{error.strerror or error}."
+            _(
+                "The storage is moved, but the last lines of its logs are only in ${storage}: "
+                "${reason}.",
+                mapping={"storage": job.storage, "reason": error.strerror or str(error)},
+            )
         ) from error

@@ -54,7 +54,7 @@ def do_undo(job: Job) -> None:
     """Bring an undo to its end from wherever it is."""
     undone = job.runs.get(job.order.undoes or "")
     if not job.run.checkpoint.is_complete:
-        with faults(f"The {job.title}"):
+        with faults(_("The ${title}", mapping={"title": job.run.words})):
             _Undo(job, undone).take_back()
             with turn(job):
                 _record(job, undone)

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from waeup.kofa.errors import KofaError, StorageFault
+from waeup.kofa.i18n import MessageFactory as _
 
 #: Bytes that are read or written at once.
 CHUNK = 1 << 20
@@ -83,16 +84,23 @@ disk = Disk()
 
 @contextmanager
 def faults(doing: str) -> Iterator[None]:
-    """Turn an OSError of the block into a `StorageFault` that says what was being done."""
+    """Turn an OSError of the block into a `StorageFault` that says what was being done.
+
+    `doing` is a text, or a message where people of the portal can be told of it.
+    """
     try:
         yield
     except KofaError:
         raise
     except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        reason = error.strerror or str(error)
-        message = f"{doing} failed: {reason}{where}. Look at free space and rights of the disk."
-        raise StorageFault(message) from error
+        mapping = {"doing": doing, "reason": error.strerror or str(error), "path": error.filename}
+        if error.filename:
+            text = _(
+                "${doing} failed: ${reason} (${path}). Look at free space and rights of the disk."
+            )
+        else:
+            text = _("${doing} failed: ${reason}. Look at free space and rights of the disk.")
+        raise StorageFault(_(text, mapping=mapping)) from error
 
 
 def sync_file(path: str) -> None:

@@ -88,7 +88,7 @@ class Intake:
         Raises `TooLarge`, `NameTaken`, `ItemBusy`, or what `check` raises; then
         nothing is stored.  Raises `StorageFault` when the disk fails.
         """
-        with faults(f"Storing {self.name}"):
+        with faults(_("Storing ${name}", mapping={"name": self.name})):
             self._work = WorkFolder(self.storage, prefix=PREFIX)
             try:
                 # Under the name that the sender knows, for messages of `check`.
@@ -123,7 +123,10 @@ class Intake:
         """
         if self._was_there:
             return
-        with faults(f"Taking back {self.name}"), storage_lock(self.storage):
+        with (
+            faults(_("Taking back ${name}", mapping={"name": self.name})),
+            storage_lock(self.storage),
+        ):
             if not self._is_replaced():
                 self._take_back()
         self.finish()

@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import NamedTuple
 
 from waeup.kofa.errors import StorageFault
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.spool.disk import CHUNK, digest_of, disk, remove_file
 from waeup.kofa.spool.locks import storage_lock
 from waeup.kofa.spool.work import WORK, WorkFolder
@@ -208,8 +209,11 @@ class StorageMove:
         digest = sha.hexdigest()
         if os.path.getsize(self._part) != written or digest_of(self._part) != digest:
             raise StorageFault(
-                f"The copy of {name} in {self.target} is not what was written. Look at the disk, "
-                "then let the move go on, or choose another place."
+                _(
+                    "The copy of ${name} in ${target} is not what was written. Look at the disk, "
+                    "then let the move go on, or choose another place.",
+                    mapping={"name": name, "target": self.target},
+                )
             )
         disk.replace(self._part, os.path.join(self._new, name))
         self._note(name, _mark(status), digest)

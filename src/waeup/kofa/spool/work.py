@@ -44,7 +44,7 @@ class WorkFolder:
         self.storage = storage
         self.id = prefix + secrets.token_hex(8) if id is None else check_name(id)
         self.path = os.path.join(storage, WORK, self.id)
-        with faults(f"Making the work folder {self.path}"):
+        with faults(_("Making the work folder ${path}", mapping={"path": self.path})):
             self._lock: int | None = self._make(shared)
 
     def _make(self, shared: bool) -> int | None:
