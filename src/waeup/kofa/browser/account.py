@@ -15,6 +15,7 @@ from waeup.kofa.browser.peoplewords import role_texts, role_title
 from waeup.kofa.errors import InvalidSettings, NotAllowed, Outdated, Refused
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.interfaces import IUniversity
+from waeup.kofa.maintenance import MANAGE_PORTAL
 from waeup.kofa.operations import UserInfo
 from waeup.kofa.operations.passwords import MIN_LENGTH
 from waeup.kofa.operations.people import OWN_FIELDS
@@ -104,6 +105,11 @@ class Password(FormPage):
     tab = "account"
     needs_own_password = False
     min_length = MIN_LENGTH
+
+    @property
+    def is_closed_for_maintenance(self) -> bool:  # type: ignore[override]
+        """Who can open the portal may have to choose a password before."""
+        return not self.may(MANAGE_PORTAL)
 
     def __init__(self, context: Any, request: Any) -> None:
         super().__init__(context, request)

@@ -238,6 +238,26 @@ class MaintenanceTest(UpkeepTestCase):
         self.assertEqual(self.status(browser), 200)
         self.assertIn(CLOSED, self.go(CENTER))
 
+    def test_who_has_to_choose_a_password_first_can_open_it_then(self) -> None:
+        self.close()
+        other = FunctionalLayer.add_user("other", "waeup.PortalManager")
+        other.has_foreign_password = True
+        transaction.commit()
+        browser = FunctionalLayer.browser(LOGIN)
+        fill_in_login(browser, "other", "pw of other")
+        self.go(f"{PORTAL}/switchmaintmode", browser)
+        self.assertIn("/password?", browser.url)
+        self.assertEqual(self.status(browser), 200)
+        for name, text in (
+            ("present", "pw of other"),
+            ("password", "two horses, one cart"),
+            ("again", "two horses, one cart"),
+        ):
+            browser.getControl(name=name).value = text
+        browser.getControl(name="change").click()
+        browser.getControl(name="disable").click()
+        self.assertIsNone(maintenance_of(self.site))
+
     def test_opened_again_everybody_goes_on(self) -> None:
         self.close()
         self.go(f"{PORTAL}/switchmaintmode")
