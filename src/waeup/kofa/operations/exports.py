@@ -158,7 +158,8 @@ class ExportOperations(RunOperations):
     @property
     def _acronym(self) -> str:
         """What names of downloads begin with (Kofa 1.9)."""
-        return "".join(str(getattr(self.site, "acronym", "") or "Kofa").split())
+        acronym = str(getattr(self.site, "acronym", ""))
+        return "".join(c for c in acronym if c.isalnum() or c in "._-").lstrip(".") or "Kofa"
 
     def _exporter(self, name: str) -> Any:
         self._require(EXPORT_PERMISSION)

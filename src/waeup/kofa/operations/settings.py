@@ -398,6 +398,8 @@ def _check(section: str, present: Section, values: Mapping[str, Any]) -> None:
             continue
         try:
             fields[name].bind(None).validate(value)
+            if isinstance(value, str) and not value.strip():
+                raise ValidationError
             if isinstance(value, float) and not math.isfinite(value):
                 raise ValidationError(_("Please enter a number."))
             if name == "mail_from":
@@ -435,7 +437,7 @@ def _words(error: Exception, field: Any, value: Any) -> Any:
     length = getattr(field, "max_length", None)
     if length is not None and isinstance(value, str) and len(value) > length:
         return _("At most ${n} characters are possible.", mapping={"n": Number(length)})
-    if value in (None, ""):
+    if value is None or (isinstance(value, str) and not value.strip()):
         return _("Please fill in this field.")
     return _("${text} is no value for this.", mapping={"text": letters.one_line(str(value))[:80]})
 

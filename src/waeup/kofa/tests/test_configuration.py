@@ -1,5 +1,8 @@
 """The settings of a portal: what is set counts, else what the process says."""
 
+import io
+
+from zope.authentication.interfaces import IAuthentication
 from zope.component import getGlobalSiteManager, getUtility, queryUtility
 from zope.interface.verify import verifyClass, verifyObject
 
@@ -10,9 +13,12 @@ from waeup.kofa.configuration import (
     configuration_of,
     ensure_configuration,
 )
+from waeup.kofa.errors import InvalidSettings, TooLarge
 from waeup.kofa.interfaces import IDataCenterConfig
+from waeup.kofa.operations import Operations
+from waeup.kofa.operations.files import UPLOAD_LIMIT
 from waeup.kofa.tabular import Limits
-from waeup.kofa.tests.functional import FunctionalTestCase
+from waeup.kofa.tests.functional import FunctionalLayer, FunctionalTestCase
 
 
 class ConfigurationTest(FunctionalTestCase):
@@ -67,6 +73,46 @@ class ConfigurationTest(FunctionalTestCase):
     def test_attributes_that_are_no_figures_are_not_told(self):
         self.assertIsNone(self.config.get("maintmode_enabled_by"))
         self.assertIsNone(self.config.get("__dict__"))
+
+    def test_limits_act(self):
+        boss = self.boss()
+        self.store("a.csv", "code,title\nA,Arts\nB,Law\n")
+        for name, value, wrong in (
+            ("rows", 1, "more than 1 rows"),
+            ("columns", 1, "has 2 columns, and 1 are allowed"),
+            ("upload_megabytes", 1, "more than 1048576 bytes"),
+        ):
+            content = b"code,title\n" + b"A,Arts\n" * 200_000
+            with self.subTest(name):
+                setattr(self.config, name, value)
+                with self.assertRaisesRegex(TooLarge, wrong):
+                    boss.upload("b.csv", io.BytesIO(content))
+                setattr(self.config, name, None)
+
+    def test_a_name_is_more_than_blanks(self):
+        boss = self.boss()
+        for name in ("title", "acronym"):
+            for text in ("", " \t", "\u2003", None):
+                with self.subTest(name, text=text), self.assertRaises(InvalidSettings) as caught:
+                    boss.change_settings("portal", {name: text})
+                self.assertEqual(caught.exception.wrong[name], "Please fill in this field.")
+
+    def test_an_acronym_is_no_path(self):
+        boss = self.boss()
+        for acronym, name in (("../../x y", "xy"), ("É-1", "É-1"), ("//", "Kofa")):
+            self.config.acronym = acronym
+            self.assertEqual(boss._acronym, name)
+
+    def test_without_a_limit_of_the_process_the_usual_one_counts(self):
+        boss, most = self.boss(), UPLOAD_LIMIT // MEGABYTE
+        with self.assertRaisesRegex(InvalidSettings, f"{most} at most"):
+            boss.change_settings("limits", {"upload_megabytes": most + 1})
+        self.assertEqual(boss.upload_limit(), UPLOAD_LIMIT)
+
+    def boss(self):
+        """Return the operations of an administrator."""
+        FunctionalLayer.add_user("boss", "waeup.PortalManager")
+        return Operations(self.site, getUtility(IAuthentication).getPrincipal("boss"))
 
     def test_the_portal_has_its_name(self):
         self.config.title, self.config.acronym = "Sokoto State", "SSU"
