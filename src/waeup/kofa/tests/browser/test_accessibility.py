@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from unittest import mock
 
 import transaction
@@ -139,6 +140,39 @@ class AccessibilityTest(ChromiumTestCase):
         self.go("/upload")
         self.find("#paste summary").click()
         self.look("upload, paste")
+
+    def test_folders(self) -> None:
+        furnish("ann", names=("courses_01", "courses_02"))
+        self.enter()
+        for folder in ("finished", "unfinished", "deleted", "graduated"):
+            self.go(f"/files?folder={folder}&q=nothing")
+            self.look(f"{folder} files, nothing found")
+        with acting_as("ann") as operations:
+            operations.delete(["courses_01_ann.csv", "courses_02_ann.csv"])
+            transaction.commit()
+            name = operations.deletions_of(["courses_01_ann.csv"])[0]
+            storage = Path(operations.datacenter.storage)
+        (storage / "graduated").mkdir(exist_ok=True)
+        (storage / "graduated" / "students.csv").write_text(
+            "student_id,del_date,back_date\nS1,,\n"
+        )
+        self.visit(
+            {
+                "home, deleted just now": f"?deleted={name}",
+                **{
+                    f"{folder} files": f"/files?folder={folder}&sort=name"
+                    for folder in ("finished", "unfinished", "deleted", "graduated")
+                },
+                "purge, question": f"/files?folder=deleted&purge={name}",
+                "purge of old files, question": (
+                    "/files?folder=finished&before=2999-01-01T00:00:00%2B00:00"
+                ),
+                "restore, question": f"/files?folder=deleted&restore={name}",
+                "restore a copy, question": ("/files?folder=unfinished&restore=faculties_ann.csv"),
+            }
+        )
+        self.go("/files?folder=deleted")
+        self.press_with(lambda: self.press("fetch"), "files, nothing selected")
 
     def test_rows_that_came_back_are_mended(self) -> None:
         there = furnish("ann", names=())
