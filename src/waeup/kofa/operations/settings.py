@@ -363,8 +363,8 @@ def _from_start(name: str, process: Any) -> tuple[Any, Any, Any]:
     limits: Limits = process.get("limits", Limits())
     if name == "upload_megabytes":
         said = process.get("upload_limit")
-        said, usual = None if said is None else said // MEGABYTE, UPLOAD_LIMIT // MEGABYTE
-        return said, usual, usual if said is None else said
+        said, most = None if said is None else said // MEGABYTE, UPLOAD_LIMIT // MEGABYTE
+        return said, most, most if said is None else said
     if name in ("rows", "columns"):
         said = getattr(limits, name) if "limits" in process else None
         return said, getattr(Limits(), name), getattr(limits, name)
