@@ -34,6 +34,16 @@ class Number:
         return f"{self.value:,.{self.digits}f}"
 
 
+@dataclass(frozen=True)
+class Kept:
+    """A text that is kept in English, such as the reason of a row; it is recognized."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
 class Listing(list[Any]):
     """Several things in a text, each a text of its own perhaps."""
 

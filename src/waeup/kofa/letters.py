@@ -15,7 +15,7 @@ from zope.i18nmessageid import Message
 
 from waeup.kofa.configuration import configuration_of
 from waeup.kofa.errors import InvalidSettings, NoSuchItem
-from waeup.kofa.i18n import DOMAIN, LANGUAGES, Number, fill
+from waeup.kofa.i18n import DOMAIN, LANGUAGES, Kept, Listing, Number, fill
 from waeup.kofa.i18n import MessageFactory as _
 
 #: The language of people who have not chosen one.
@@ -176,10 +176,11 @@ def write(texts: Written, words: Mapping[str, Any], language: str) -> Written:
 
 
 def _spoken(language: str, value: Any) -> str:
+    if isinstance(value, Number | Kept | Listing):
+        # Such values are known where they stand in a message.
+        value = Message("${n}", DOMAIN, mapping={"n": value})
     if isinstance(value, list | tuple):
         return "\n".join(_spoken(language, item) for item in value)
-    if isinstance(value, Number):
-        value = Message("${n}", DOMAIN, mapping={"n": value})
     return say_in(language, value)
 
 

@@ -18,7 +18,7 @@ from zope.component import getUtility, queryUtility
 from zope.sendmail.interfaces import IMailDelivery
 
 from waeup.kofa.errors import InvalidSettings, NoSuchItem, Refused
-from waeup.kofa.i18n import LANGUAGES, Number
+from waeup.kofa.i18n import LANGUAGES, Kept, Listing, Number
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.interfaces import IBatchProcessor, IDataCenterConfig
 from waeup.kofa.jobs.record import IMPORT, UNDO, Run
@@ -296,7 +296,7 @@ def _words_of_run(run: Run) -> dict[str, Any]:
     if report.pending:
         text = _("Pending rows, each with its reason: ${file}", mapping={"file": report.pending})
         files.append(text)
-    reasons = [f"{Number(number)} x {reason}" for reason, number in report.reasons]
+    reasons = [Listing((Number(number), Kept(reason)), " x ") for reason, number in report.reasons]
     what = _("undo of ${file}") if is_undo else _("import of ${file}")
     return {
         "file": order.file,

@@ -16,7 +16,7 @@ from zope.i18nmessageid import Message
 from zope.interface import implementer
 
 from waeup.kofa.errors import KofaError
-from waeup.kofa.i18n import DOMAIN, LANGUAGES, Listing, english, fill
+from waeup.kofa.i18n import DOMAIN, LANGUAGES, Kept, Listing, english, fill
 from waeup.kofa.locales.formats import formats_for
 from waeup.kofa.locales.recognition import Recognizer
 
@@ -116,6 +116,8 @@ class Domain:
             value = value.message
         if isinstance(value, Listing):
             return self.say(value.separator, tag).join(self.say(item, tag) for item in value)
+        if isinstance(value, Kept):
+            return self.recognized(value.text, tag)
         if not isinstance(value, Message):
             return formats_for(tag).say(value)
         if value.domain != DOMAIN:

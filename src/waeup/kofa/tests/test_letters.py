@@ -1,12 +1,14 @@
 """What the messages of a portal may say, and what they say in the end."""
 
 import unittest
+from types import SimpleNamespace
 from unittest import mock
 
 from ZODB.POSException import ConflictError
 
 from waeup.kofa.errors import InvalidSettings, NoSuchItem, Outdated
 from waeup.kofa.i18n import Number
+from waeup.kofa.importing.report import Report
 from waeup.kofa.jobs.apart import in_own_thread
 from waeup.kofa.letters import (
     ENDED,
@@ -24,7 +26,7 @@ from waeup.kofa.letters import (
     write,
 )
 from waeup.kofa.locales.catalogs import domain
-from waeup.kofa.notices import check_address
+from waeup.kofa.notices import _words_of_run, check_address
 from waeup.kofa.tests.functional import FunctionalTestCase
 from waeup.kofa.tests.jobs.lives import TownTestCase
 from waeup.kofa.tests.jobs.portal import OTHER
@@ -112,6 +114,20 @@ class LanguageTest(FunctionalTestCase):
             self.assertEqual(texts.subject, "de: ${acronym}: test message")
             written = write(texts, {"acronym": "Uni", "user": "ann", "portal": "Uni"}, "de")
         self.assertEqual(written.subject, "de: Uni: test message")
+
+    def test_reasons_that_are_kept_in_english_are_recognized(self):
+        reason = "Cannot update: no such entry"
+        words = _words_of_run(
+            SimpleNamespace(
+                totals=lambda: Report("a.csv", "p", "update", reasons=((reason, 1200),)),
+                order=SimpleNamespace(kind="import", file="a.csv", user="ann", mode="update"),
+            )
+        )
+        texts = Written("s", "${reasons}")
+        self.assertIn(f"\n1,200 x {reason}\n", write(texts, words, "en").text)
+        german = domain.recognized(reason, "de")
+        self.assertNotEqual(german, reason)
+        self.assertIn(f"\n1.200 x {german}\n", write(texts, words, "de").text)
 
 
 class AtOnceTest(TownTestCase):
