@@ -43,7 +43,12 @@ class IUserAccount(IKofaObject):
         title=_("Public Name"), description=_("Shown instead of the full name."), required=False
     )
     description = schema.Text(title=_("Description/Notice"), required=False)
-    email = schema.ASCIILine(title=_("Email Address"), required=False, constraint=is_email)
+    email = schema.ASCIILine(
+        title=_("Email Address"),
+        description=_("One address, such as ann@example.org."),
+        required=False,
+        constraint=is_email,
+    )
     phone = PhoneNumber(title=_("Phone"), required=False)
     language = schema.Choice(
         title=_("Language"),

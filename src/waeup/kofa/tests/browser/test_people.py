@@ -138,6 +138,7 @@ class ChangeTest(PeopleTestCase):
         for name in ("name", "email", "title"):
             self.assertIn(f'id="{name}-error"', browser.contents)
         self.assertEqual(browser.getControl("Email Address").value, "nonsense")
+        self.assertIn("(One address, such as ann@example.org.)", browser.contents)
         self.assertTrue(browser.getControl("Import Manager").selected)
         browser.getControl("User Id").value = "boss"
         browser.getControl("Full Name").value = "Another"
