@@ -171,9 +171,9 @@ class DataCenter(grok.Container, Logger):
                 )
             )
         if not os.path.isdir(path):
-            raise _unusable(path, "it is no folder")
+            raise spool.unusable(path, "it is no folder")
         if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
-            raise _unusable(path, "it cannot be written to")
+            raise spool.unusable(path, "it cannot be written to")
         self.require_quiet()
         not_copied: list[str] = []
         if move and os.path.isdir(self.storage) and not os.path.samefile(path, self.storage):
@@ -253,7 +253,7 @@ class DataCenter(grok.Container, Logger):
             except FileExistsError:
                 continue
             except OSError as exc:
-                raise _unusable(storage, exc.strerror) from exc
+                raise spool.unusable(storage, exc.strerror) from exc
             self._at_end(partial(_remove_if_empty, path))
 
     def _at_end(self, undo: Action, finish: Action | None = None) -> None:
@@ -287,16 +287,6 @@ class DataCenter(grok.Container, Logger):
     ) -> Iterator[str]:
         """See `IDataCenter`."""
         return journal.query(self.folder("logs"), basename, query, limit, start)
-
-
-def _unusable(path: str, reason: str | None) -> InvalidStoragePath:
-    return InvalidStoragePath(
-        _(
-            "The storage path ${path} cannot be used: ${reason}. Name an existing "
-            "folder that the portal may write to.",
-            mapping={"path": path, "reason": reason},
-        )
-    )
 
 
 def _remove_if_empty(path: str) -> None:

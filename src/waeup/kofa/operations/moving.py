@@ -68,8 +68,11 @@ class MovingOperations(RunOperations):
                     mapping={"path": real},
                 )
             )
-        status = os.statvfs(above)
-        names = set(os.listdir(real)) if real == above else set()
+        try:
+            status = os.statvfs(above)
+            names = set(os.listdir(real)) if real == above else set()
+        except OSError as error:
+            raise spool.unusable(real, error.strerror) from error
         own = {name for name in self._own_entries() if not name.startswith(".")}
         taken = tuple(sorted(names & own))
         return StoragePlace(

@@ -23,7 +23,13 @@ from waeup.kofa.spool.names import (
     numbered,
     stored_name,
 )
-from waeup.kofa.spool.places import PlaceBelow, is_inside, make_place, resolved_below
+from waeup.kofa.spool.places import (
+    PlaceBelow,
+    is_inside,
+    make_place,
+    resolved_below,
+    unusable,
+)
 from waeup.kofa.spool.steps import (
     Append,
     Place,
@@ -86,5 +92,6 @@ __all__ = [
     "storage_lock",
     "stored_name",
     "tail_of",
+    "unusable",
     "write_intent",
 ]

@@ -42,6 +42,17 @@ def is_inside(path: str, folder: str) -> bool:
     return path != folder and os.path.commonpath((path, folder)) == folder
 
 
+def unusable(path: str, reason: str | None) -> InvalidStoragePath:
+    """Return what says that a folder cannot be used, and why."""
+    return InvalidStoragePath(
+        _(
+            "The storage path ${path} cannot be used: ${reason}. Name an existing folder "
+            "that the portal may write to.",
+            mapping={"path": path, "reason": reason},
+        )
+    )
+
+
 class PlaceBelow:
     """An existing folder below one of `roots`, which is held open; `path` is its real path.
 
@@ -55,13 +66,7 @@ class PlaceBelow:
         try:
             self._fd = os.open(self.path, flags)
         except OSError as error:
-            raise InvalidStoragePath(
-                _(
-                    "The storage path ${path} cannot be used: ${reason}. Name an existing folder "
-                    "that the portal may write to.",
-                    mapping={"path": self.path, "reason": error.strerror or str(error)},
-                )
-            ) from error
+            raise unusable(self.path, error.strerror) from error
         try:
             self.require_same()
             if not os.access(self.path, os.R_OK | os.W_OK | os.X_OK):

@@ -344,6 +344,21 @@ class Moves(MoveTestCase):
             with self.subTest(path), self.assertRaises(InvalidStoragePath):
                 self.ask(lambda o, path=path: o.use_storage(path))
 
+    def test_a_place_that_cannot_be_read(self):
+        os.mkdir(self.target)
+        real = os.listdir
+
+        def listdir(path):
+            if path == self.target:
+                raise PermissionError(13, "Permission denied", path)
+            return real(path)
+
+        with (
+            mock.patch.object(os, "listdir", listdir),
+            self.assertRaisesRegex(InvalidStoragePath, "cannot be used: Permission denied"),
+        ):
+            self.ask(lambda o: o.start_move(self.target))
+
     def test_without_room_nothing_is_copied(self):
         with mock.patch.object(moves, "RESERVE", 1 << 62):
             run = self.move()
