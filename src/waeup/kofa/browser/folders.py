@@ -108,7 +108,9 @@ class Files(DataCenterPage, FormPage):
         self.to_restore = next((file for file in files if file.name == back), None)
         self.words_of_folder = WORDS[self.folder]
         self.days = self.operations.kept_days()[self.folder]
-        self.next_end = min((file.expires for file in files if file.expires), default=None)
+        ends = [file.expires for file in files if file.expires]
+        # What is over its time goes the next time that somebody looks.
+        self.next_end = max(min(ends), datetime.now(timezone.utc)) if ends else None
         search = self.field("q").strip().casefold()
         # What is shown is what is searched: of a deleted file, what it was called.
         found = [file for file in files if search in (file.original or file.name).casefold()]

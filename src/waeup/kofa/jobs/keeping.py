@@ -249,13 +249,21 @@ def drop_old_rows(datacenter: Any) -> Iterator[str]:
     for item in spool.scan(os.path.join(storage, "deleted"), suffixes=(spool.TABLE_EXTENSION,)):
         if deleted_at(item.name) is not None:
             continue
-        with spool.storage_lock(storage):
-            if removals.waiting(storage):
-                return  # rows are on their way; the next time
-            try:
-                gone = _drop_rows(storage, item.path, before)
-            except TableError:
+        try:
+            # While this is read, which takes its time, others may put files into their places.
+            if not any(_is_old(row.values, before) for row in _rows(item.path)):
                 continue
+            with spool.storage_lock(storage):
+                if removals.waiting(storage):
+                    return  # rows are on their way; the next time
+                gone = _drop_rows(storage, item.path, before)
+        except (TableError, FileNotFoundError):
+            continue
+        except ItemBusy:
+            return  # the next time
+        except (OSError, StorageFault):
+            log.exception("Old rows cannot be taken out of %s.", item.path)
+            continue
         if gone:
             yield (
                 f"deleted/{item.name}: rows that were kept for {days} days, and are gone for "
@@ -280,8 +288,6 @@ def tables_with_old_rows(datacenter: Any, days: int) -> int:
 
 def _drop_rows(storage: str, path: str, before: datetime) -> int:
     """Write a table anew without its old rows; return their number."""
-    if not any(_is_old(row.values, before) for row in _rows(path)):
-        return 0
     gone = 0
     with spool.WorkFolder(storage, prefix=PREFIX) as work:
         beside = os.path.join(work.path, os.path.basename(path))

@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import cache
-from zoneinfo import ZoneInfo
 
 from zope.component import queryUtility
 
+from waeup.kofa.configuration import zone_of_portal
 from waeup.kofa.errors import Refused
 from waeup.kofa.i18n import MessageFactory as _
-from waeup.kofa.interfaces import IBatchProcessor, IDataCenterConfig
+from waeup.kofa.interfaces import IBatchProcessor
 from waeup.kofa.jobs.ended import EndedRun
 from waeup.kofa.jobs.job import EXPORT_PERMISSION
 from waeup.kofa.jobs.record import EXPORT
@@ -138,16 +138,11 @@ class FigureOperations(Acting):
 
     def today(self) -> date:
         """Return the day that it is in the time zone of the portal."""
-        return datetime.now().astimezone(self._figure_zone).date()
-
-    @property
-    def _figure_zone(self) -> ZoneInfo | None:
-        name = queryUtility(IDataCenterConfig, default={}).get("time_zone")
-        return ZoneInfo(name) if name else None
+        return datetime.now().astimezone(zone_of_portal()).date()
 
     def _beginning_of(self, day: date) -> float:
         """Return when a day begins, in seconds since the epoch."""
-        return datetime.combine(day, time(), self._figure_zone).timestamp()
+        return datetime.combine(day, time(), zone_of_portal()).timestamp()
 
     def _may_see_ended(
         self, kind: str, processor: str, needs: tuple[str, ...], is_own: bool

@@ -1,23 +1,23 @@
 """Figures: sums of runs over time, also of forgotten ones, for those who may see them."""
 
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime, time, timedelta, timezone
 from itertools import pairwise
 from typing import Any
-from unittest import mock
 from zoneinfo import ZoneInfo
 
 import transaction
 from hypothesis import given
 from hypothesis import strategies as some
+from zope.component import getGlobalSiteManager
 
 from waeup.kofa.errors import NotAllowed, Refused
 from waeup.kofa.exporting import Wish
 from waeup.kofa.importing.report import Report
+from waeup.kofa.interfaces import IDataCenterConfig
 from waeup.kofa.jobs import recovery
 from waeup.kofa.jobs.ended import EndedRuns
 from waeup.kofa.jobs.record import Order, Run
-from waeup.kofa.operations import figures
-from waeup.kofa.operations.figures import UNITS, FigureOperations, Figures, periods_between
+from waeup.kofa.operations.figures import UNITS, Figures, periods_between
 from waeup.kofa.tests.browser.exhibition import FACULTIES, acting_as, done
 from waeup.kofa.tests.functional import FunctionalLayer, FunctionalTestCase
 
@@ -126,18 +126,30 @@ class Sums(FiguresTestCase):
 
     def test_a_day_is_one_of_the_time_zone_of_the_portal(self) -> None:
         end(self.site, day=DAY, hour=23, created=1)
+        config = getGlobalSiteManager().getUtility(IDataCenterConfig)
+        self.addCleanup(config.pop, "time_zone", None)
         for name, number in (("Africa/Lagos", 0), ("UTC", 1)):
-            zone = mock.PropertyMock(return_value=ZoneInfo(name))
-            with mock.patch.object(FigureOperations, "_figure_zone", zone):
-                self.assertEqual(len(self.told()), number)
-                self.assertEqual(len(self.told(until=DAY + timedelta(days=1))), 1)
+            config["time_zone"] = name
+            self.assertEqual(len(self.told()), number)
+            self.assertEqual(len(self.told(until=DAY + timedelta(days=1))), 1)
 
-    def test_the_time_zone_is_the_one_that_was_set(self) -> None:
-        with (
-            acting_as("ann") as operations,
-            mock.patch.object(figures, "queryUtility", return_value={"time_zone": "Asia/Tokyo"}),
+    def test_days_with_and_without_an_hour_have_their_runs(self) -> None:
+        config = getGlobalSiteManager().getUtility(IDataCenterConfig)
+        self.addCleanup(config.pop, "time_zone", None)
+        # In Santiago the clock goes from 23:59 to 1:00 then, in Berlin an hour comes twice.
+        for name, day, hours in (
+            ("Europe/Berlin", date(2026, 10, 25), 25),
+            ("Europe/Berlin", date(2026, 3, 29), 23),
+            ("America/Santiago", date(2026, 9, 6), 23),
         ):
-            self.assertEqual(operations._figure_zone, ZoneInfo("Asia/Tokyo"))
+            config["time_zone"] = name
+            first = datetime.combine(day, time(), ZoneInfo(name)).astimezone(timezone.utc)
+            for hour in range(-1, 26):
+                moment = first + timedelta(hours=hour)
+                end(self.site, day=moment.date(), hour=moment.hour, created=1)
+            with self.subTest(name, day=day):
+                (found,) = self.told(since=day, until=day)
+                self.assertEqual(found[3], hours)
 
     def test_a_real_import_and_a_real_export(self) -> None:
         done("faculties.csv", FACULTIES, "ann")
@@ -147,7 +159,10 @@ class Sums(FiguresTestCase):
         FunctionalLayer.work_off_runs()
         with acting_as("ann") as operations:
             today = operations.today()
-        around: dict[str, Any] = {"since": today - timedelta(days=1), "until": today + timedelta(days=1)}
+        around: dict[str, Any] = {
+            "since": today - timedelta(days=1),
+            "until": today + timedelta(days=1),
+        }
         ((kind, processor, user, runs, rows, failed),) = self.told(**around)
         self.assertEqual((kind, processor, user, runs), ("import", "facultyprocessor", "ann", 1))
         self.assertEqual(rows, len(self.site["faculties"]))

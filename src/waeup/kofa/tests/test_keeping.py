@@ -3,6 +3,7 @@
 import os
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from unittest import mock
 
 import transaction
@@ -272,3 +273,23 @@ class Keeping(OperationsTestCase):
         content = (self.storage / "deleted/faculties.csv").read_bytes().decode()
         self.assertEqual(content, f'{head}"B","{new}",""\r\n')
         self.assertEqual(list(keeping.drop_old_rows(datacenter)), [])
+
+    def test_a_storage_that_is_busy_or_full_keeps_no_portal_from_starting(self):
+        old = "2020-01-01 00:00:00+00:00"
+        content = f'"code","del_date","back_date"\r\n"A","{old}",""\r\n'
+        self.store("deleted/faculties.csv", content)
+        config = getGlobalSiteManager().getUtility(IDataCenterConfig)
+        config["deleted_days"] = 30
+        self.addCleanup(config.pop, "deleted_days")
+        datacenter = self.site["datacenter"]
+        with (
+            spool.storage_lock(datacenter.storage),
+            mock.patch.object(spool, "storage_lock", partial(spool.storage_lock, patience=0)),
+        ):
+            self.assertEqual(list(keeping.drop_old_rows(datacenter)), [])
+        with (
+            mock.patch.object(keeping.disk, "replace", side_effect=OSError(28, "full")),
+            self.assertLogs(keeping.log),
+        ):
+            self.assertEqual(list(keeping.drop_old_rows(datacenter)), [])
+        self.assertEqual((self.storage / "deleted/faculties.csv").read_bytes(), content.encode())
