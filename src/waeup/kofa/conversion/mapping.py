@@ -168,7 +168,7 @@ def sorted_values(
         for text, token in pairs:
             text = text.strip()
             if text in MARKERS:
-                what = shown(text) if text else "An empty cell"
+                what = shown(text) if text else _("An empty cell")
                 raise MappingError(
                     _(
                         "${what} of ${field} cannot stand for something else: it has a meaning "

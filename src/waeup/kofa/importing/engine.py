@@ -494,7 +494,10 @@ class RowEngine:
             return reason
         was, digest = expected
         if outcome == outcomes.FAILED:
-            return reason if was == outcome else f"changed since the check: {reason}"
+            if was == outcome:
+                return reason
+            changed = _("changed since the check: ${reason}", mapping={"reason": reason})
+            return english(changed)
         if (was, digest) == (outcome, outcome_digest(outcome, self._key(row), changes)):
             return reason
         then = "it failed" if was == outcomes.FAILED else f"it would have been {was}"

@@ -114,6 +114,9 @@ class Domain:
         """Return a text, or a value that stands in one, in the language of `tag`."""
         if isinstance(value, KofaError):
             value = value.message
+            if not isinstance(value, Message):
+                # It came from another process, in English.
+                return self.recognized(value, tag)
         if isinstance(value, Listing):
             return self.say(value.separator, tag).join(self.say(item, tag) for item in value)
         if isinstance(value, Kept):

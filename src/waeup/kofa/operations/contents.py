@@ -27,11 +27,11 @@ from waeup.kofa.tabular.unpacking import kind_of
 SHEETS = 20
 #: Kinds of containers: in words, and the extension that belongs to them.
 _KINDS = {
-    "gzip": ("a packed file (gzip)", ".csv.gz"),
-    "zip": ("a packed file (ZIP)", ".zip"),
-    "xlsx": ("a workbook of Excel", ".xlsx"),
-    "xls": ("an old workbook of Excel", ".xls"),
-    "ods": ("a workbook of LibreOffice", ".ods"),
+    "gzip": (_("a packed file (gzip)"), ".csv.gz"),
+    "zip": (_("a packed file (ZIP)"), ".zip"),
+    "xlsx": (_("a workbook of Excel"), ".xlsx"),
+    "xls": (_("an old workbook of Excel"), ".xls"),
+    "ods": (_("a workbook of LibreOffice"), ".ods"),
 }
 
 

@@ -59,8 +59,8 @@ class ReadOptions:
         """
         return cls(
             encoding=(encoding or "").strip() or None,
-            delimiter=_character("separator", delimiter),
-            quote=_character("quote", quote),
+            delimiter=_character(_("separator"), delimiter),
+            quote=_character(_("quote"), quote),
             header_line=_line(header_line),
             sheet=sheet or None,
         )

@@ -33,10 +33,10 @@ _NO_END = 1 << 62
 _CALC = b"application/vnd.oasis.opendocument.spreadsheet"
 #: Beginnings of member names in small letters -> what the file is.
 _OFFICE = (
-    ("xl/workbook.bin", "a binary workbook (.xlsb)"),
-    ("word/", "a Word document"),
-    ("ppt/", "a PowerPoint presentation"),
-    ("visio/", "a Visio drawing"),
+    ("xl/workbook.bin", _("a binary workbook (.xlsb)")),
+    ("word/", _("a Word document")),
+    ("ppt/", _("a PowerPoint presentation")),
+    ("visio/", _("a Visio drawing")),
 )
 
 
@@ -54,7 +54,7 @@ def kind_of_zip(stream: BinaryIO, name: str) -> str:
         if any(member.startswith("xl/") for member in members):
             return "xlsx"
     if any(member.startswith("index/") and member.endswith(".iwa") for member in members):
-        raise not_a_table(name, "a document of Apple Numbers, Pages or Keynote", SAVE_AS)
+        raise not_a_table(name, _("a document of Apple Numbers, Pages or Keynote"), SAVE_AS)
     if "mimetype" in members:
         with archive.open("mimetype") as mimetype:
             kind = mimetype.read(len(_CALC) + 100).strip()
@@ -62,7 +62,12 @@ def kind_of_zip(stream: BinaryIO, name: str) -> str:
             return "ods"
         if kind.startswith(b"application/"):
             raise not_a_table(
-                name, f"a document of the kind {shown(kind.decode('ascii', 'replace'))}", SAVE_AS
+                name,
+                _(
+                    "a document of the kind ${kind}",
+                    mapping={"kind": shown(kind.decode("ascii", "replace"))},
+                ),
+                SAVE_AS,
             )
     return "zip"
 

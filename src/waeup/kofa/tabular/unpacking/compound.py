@@ -11,18 +11,19 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
-from waeup.kofa.tabular.unpacking.wording import SAVE_AS, damaged, not_a_table
+from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.tabular.unpacking.wording import SAVE_AS, UNLOCK, damaged, not_a_table
 
 __all__ = ["CompoundFile", "kind_of_compound"]
 
 _NONE = 0xFFFFFFFA  # this and what is above are no sectors
 _SMALL = 64  # bytes of the sectors that short streams share
 _NAMES = (
-    ("EncryptedPackage", "an Office file that is protected by a password"),
-    ("WordDocument", "a Word document"),
-    ("PowerPoint Document", "a PowerPoint presentation"),
-    ("VisioDocument", "a Visio drawing"),
-    ("__properties_version1.0", "a message of Outlook"),
+    ("EncryptedPackage", _("an Office file that is protected by a password")),
+    ("WordDocument", _("a Word document")),
+    ("PowerPoint Document", _("a PowerPoint presentation")),
+    ("VisioDocument", _("a Visio drawing")),
+    ("__properties_version1.0", _("a message of Outlook")),
 )
 
 
@@ -36,9 +37,9 @@ def kind_of_compound(stream: BinaryIO, name: str) -> str:
         return "xls"
     for entry, what in _NAMES:
         if entry in names:
-            advice = SAVE_AS if entry != _NAMES[0][0] else f"Remove the password. {SAVE_AS}"
+            advice = SAVE_AS if entry != _NAMES[0][0] else UNLOCK
             raise not_a_table(name, what, advice)
-    raise not_a_table(name, "an old Office file without a workbook", SAVE_AS)
+    raise not_a_table(name, _("an old Office file without a workbook"), SAVE_AS)
 
 
 class _Entry(NamedTuple):
@@ -114,7 +115,7 @@ def _words(data: bytes) -> tuple[int, ...]:
 
 
 def _chain(table: tuple[int, ...], start: int) -> Iterator[int]:
-    for _ in range(len(table)):
+    for _step in range(len(table)):
         if start >= _NONE:
             return
         if start >= len(table):

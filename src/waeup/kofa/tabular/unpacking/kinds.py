@@ -10,6 +10,7 @@ import codecs
 import re
 from collections.abc import Iterable
 
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.tabular.encodings import is_utf_16
 from waeup.kofa.tabular.unpacking.wording import SAVE_AS, not_a_table
 
@@ -19,53 +20,53 @@ __all__ = ["COMPOUND", "HEAD", "recognise"]
 HEAD = 1 << 16
 #: What `recognise` calls files of OLE, which hold workbooks of before 2007 and much else.
 COMPOUND = "compound"
-_EXPORT = 'Export the table as .xlsx or "CSV UTF-8" and upload that.'
-_PROGRAM = "Choose the file that holds the table."
-_ARCHIVE = "Take the table out of it, or pack it as .zip or .gz."
+_EXPORT = _('Export the table as .xlsx or "CSV UTF-8" and upload that.')
+_PROGRAM = _("Choose the file that holds the table.")
+_ARCHIVE = _("Take the table out of it, or pack it as .zip or .gz.")
 
 #: Beginnings of files -> what it is, and what to do.
 _MAGIC: tuple[tuple[bytes, str, str], ...] = (
-    (b"%PDF-", "a PDF document", _EXPORT),
-    (b"{\\rtf", "an RTF document", _EXPORT),
-    (b"%!PS", "a PostScript document", _EXPORT),
-    (b"\x89PNG\r\n", "a PNG image", _EXPORT),
-    (b"\xff\xd8\xff", "a JPEG image", _EXPORT),
-    (b"II*\0", "a TIFF image", _EXPORT),
-    (b"MM\0*", "a TIFF image", _EXPORT),
-    (b"SQLite format 3\0", "an SQLite database", _EXPORT),
-    (b"\0\1\0\0Standard Jet DB", "an Access database", _EXPORT),
-    (b"\0\1\0\0Standard ACE DB", "an Access database", _EXPORT),
-    (b"\x89HDF\r\n", "an HDF5 file", _EXPORT),
-    (b"$FL2@(#)", "an SPSS file", _EXPORT),
-    (b"\x09\x00\x04\x00", "a workbook of Excel 2", SAVE_AS),
-    (b"\x09\x02\x06\x00", "a workbook of Excel 3", SAVE_AS),
-    (b"\x09\x04\x06\x00", "a workbook of Excel 4", SAVE_AS),
-    (b"\x7fELF", "an executable program", _PROGRAM),
-    (b"\xcf\xfa\xed\xfe", "an executable program", _PROGRAM),
-    (b"\xca\xfe\xba\xbe", "an executable program", _PROGRAM),
-    (b"7z\xbc\xaf\x27\x1c", "a 7z archive", _ARCHIVE),
-    (b"Rar!\x1a\x07", "a RAR archive", _ARCHIVE),
-    (b"\xfd7zXZ\0", "an xz archive", _ARCHIVE),
-    (b"BZh91AY&SY", "a bzip2 archive", _ARCHIVE),
-    (b"\x28\xb5\x2f\xfd", "a Zstandard archive", _ARCHIVE),
-    (b"\x04\x22\x4d\x18", "an LZ4 archive", _ARCHIVE),
-    (b"\x1f\x9d", "a .Z archive", _ARCHIVE),
+    (b"%PDF-", _("a PDF document"), _EXPORT),
+    (b"{\\rtf", _("an RTF document"), _EXPORT),
+    (b"%!PS", _("a PostScript document"), _EXPORT),
+    (b"\x89PNG\r\n", _("a PNG image"), _EXPORT),
+    (b"\xff\xd8\xff", _("a JPEG image"), _EXPORT),
+    (b"II*\0", _("a TIFF image"), _EXPORT),
+    (b"MM\0*", _("a TIFF image"), _EXPORT),
+    (b"SQLite format 3\0", _("an SQLite database"), _EXPORT),
+    (b"\0\1\0\0Standard Jet DB", _("an Access database"), _EXPORT),
+    (b"\0\1\0\0Standard ACE DB", _("an Access database"), _EXPORT),
+    (b"\x89HDF\r\n", _("an HDF5 file"), _EXPORT),
+    (b"$FL2@(#)", _("an SPSS file"), _EXPORT),
+    (b"\x09\x00\x04\x00", _("a workbook of Excel 2"), SAVE_AS),
+    (b"\x09\x02\x06\x00", _("a workbook of Excel 3"), SAVE_AS),
+    (b"\x09\x04\x06\x00", _("a workbook of Excel 4"), SAVE_AS),
+    (b"\x7fELF", _("an executable program"), _PROGRAM),
+    (b"\xcf\xfa\xed\xfe", _("an executable program"), _PROGRAM),
+    (b"\xca\xfe\xba\xbe", _("an executable program"), _PROGRAM),
+    (b"7z\xbc\xaf\x27\x1c", _("a 7z archive"), _ARCHIVE),
+    (b"Rar!\x1a\x07", _("a RAR archive"), _ARCHIVE),
+    (b"\xfd7zXZ\0", _("an xz archive"), _ARCHIVE),
+    (b"BZh91AY&SY", _("a bzip2 archive"), _ARCHIVE),
+    (b"\x28\xb5\x2f\xfd", _("a Zstandard archive"), _ARCHIVE),
+    (b"\x04\x22\x4d\x18", _("an LZ4 archive"), _ARCHIVE),
+    (b"\x1f\x9d", _("a .Z archive"), _ARCHIVE),
 )
 #: Letters that may also begin a table: they count in binary files only.
 _WEAK_MAGIC = (
-    (b"MZ", "an executable program", _PROGRAM),
-    (b"BM", "a BMP image", _EXPORT),
-    (b"GIF8", "a GIF image", _EXPORT),
-    (b"PAR1", "a Parquet file", _EXPORT),
-    (b"ARROW1", "an Arrow file", _EXPORT),
-    (b"RIFF", "an image, a film or a sound", _EXPORT),
+    (b"MZ", _("an executable program"), _PROGRAM),
+    (b"BM", _("a BMP image"), _EXPORT),
+    (b"GIF8", _("a GIF image"), _EXPORT),
+    (b"PAR1", _("a Parquet file"), _EXPORT),
+    (b"ARROW1", _("an Arrow file"), _EXPORT),
+    (b"RIFF", _("an image, a film or a sound"), _EXPORT),
 )
 #: Beginnings of text that is no table, in small letters.
 _MARKUP = (
-    (b"<!doctype html", "a web page", SAVE_AS),
-    (b"<html", "a web page", SAVE_AS),
-    (b"<table", "a web page", SAVE_AS),
-    (b"<?xml", "an XML document", SAVE_AS),
+    (b"<!doctype html", _("a web page"), SAVE_AS),
+    (b"<html", _("a web page"), SAVE_AS),
+    (b"<table", _("a web page"), SAVE_AS),
+    (b"<?xml", _("an XML document"), SAVE_AS),
 )
 _MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
 _CONTROLS = re.compile(rb"[\x01-\x08\x0e-\x1a\x1c-\x1f]")
@@ -86,12 +87,12 @@ def recognise(head: bytes, name: str) -> str:
         return COMPOUND
     _refuse(head, _MAGIC, name)
     if head[257:262] == b"ustar":
-        raise not_a_table(name, "a tar archive", _ARCHIVE)
+        raise not_a_table(name, _("a tar archive"), _ARCHIVE)
     _refuse(head[:64].removeprefix(codecs.BOM_UTF8).lstrip().lower(), _MARKUP, name)
     if _is_text(head):
         return "text"
     _refuse(head, _WEAK_MAGIC, name)
-    raise not_a_table(name, "a binary file", _EXPORT)
+    raise not_a_table(name, _("a binary file"), _EXPORT)
 
 
 def _refuse(head: bytes, magics: Iterable[tuple[bytes, str, str]], name: str) -> None:

@@ -13,6 +13,7 @@ from waeup.kofa.tabular.limits import Limits
 __all__ = [
     "NOTES_HEADER",
     "SAVE_AS",
+    "UNLOCK",
     "damaged",
     "listed",
     "not_a_table",
@@ -33,7 +34,11 @@ NOTES_HEADER = (
     "Description",
 )
 #: The advice for whoever has a table in a form that cannot be read.
-SAVE_AS = 'Open it, save the table as .xlsx or "CSV UTF-8", and upload that.'
+SAVE_AS = _('Open it, save the table as .xlsx or "CSV UTF-8", and upload that.')
+#: The same for who knows the password of it.
+UNLOCK = _(
+    'Remove the password. Open it, save the table as .xlsx or "CSV UTF-8", and upload that.'
+)
 
 _LENGTH = 60
 _NAMES = 10

@@ -26,7 +26,7 @@ from waeup.kofa.tabular.unpacking import remedies
 from waeup.kofa.tabular.unpacking.cells import text_of
 from waeup.kofa.tabular.unpacking.wording import (
     NOTES_HEADER,
-    SAVE_AS,
+    UNLOCK,
     damaged,
     listed,
     not_a_table,
@@ -55,9 +55,7 @@ def convert(
     if kind != "xls":
         _verify(stream, name, limits)
     if remedies.is_protected(stream, kind):
-        raise not_a_table(
-            name, "a workbook that is protected by a password", f"Remove the password. {SAVE_AS}"
-        )
+        raise not_a_table(name, _("a workbook that is protected by a password"), UNLOCK)
     stream.seek(0)
     try:
         workbook = python_calamine.CalamineWorkbook.from_filelike(stream)

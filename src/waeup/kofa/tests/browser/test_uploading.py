@@ -61,6 +61,10 @@ class LanguageTest(PagesTestCase):
         upload(self.browser, ("list.csv", b'"code,title"\n"A1,Arts"\n"B1,Law"\n'))
         self.assertRegex(self.page, "list[^:]*.csv: \u27e6[^\u27e7]*has quotes around")
 
+    def test_what_another_process_says_of_a_file(self) -> None:
+        upload(self.browser, ("list.csv", b"%PDF-1.7\n"))
+        self.assertRegex(self.page, "\u27e6list.csv is \u27e6a PDF document\u27e7, not a table")
+
 
 class PasteTest(PagesTestCase):
     """A table is pasted into the form."""

@@ -121,6 +121,18 @@ class Recognition(unittest.TestCase):
         text = "sex: Invalid value: 'x' is not allowed; allowed: m, f."
         self.assertEqual(english(self.known.message(text)), text)
 
+    def test_what_an_error_of_another_process_says(self) -> None:
+        known = self.known
+
+        class Marked:
+            message = staticmethod(known.message)
+
+            def text(self, singular: str, *_more: Any) -> str:
+                return f"[{singular}]"
+
+        said = Domain({"de": Marked()}).say(NoSuchItem("There is no file a."), "de")
+        self.assertEqual(said, "[There is no [file a].]")
+
     def test_very_long_texts_are_left_alone(self) -> None:
         text = f"Invalid value: {'x' * 5000} is not allowed."
         self.assertIs(self.known.message(text), text)
