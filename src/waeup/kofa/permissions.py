@@ -9,6 +9,7 @@ from typing import Any
 
 import grok
 from zope.component import getUtilitiesFor, queryUtility
+from zope.security.management import queryInteraction
 from zope.securitypolicy.interfaces import IRole
 
 from waeup.kofa.i18n import MessageFactory as _
@@ -178,3 +179,12 @@ def roles_beyond(may: Callable[[str], bool], roles: Iterable[str]) -> list[str]:
     `may` tells whether the person has a permission.
     """
     return [role for role in roles if not all(map(may, permissions_of(role)))]
+
+
+def roles_beyond_actor(roles: Iterable[str], site: Any) -> list[str]:
+    """Return those of `roles` that hold a permission which whoever acts lacks in a portal."""
+    interaction = queryInteraction()
+    if interaction is None:
+        # Nobody acts: a test, or a script that has the database in its hands anyway.
+        return []
+    return roles_beyond(lambda name: interaction.checkPermission(name, site), roles)

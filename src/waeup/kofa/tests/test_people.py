@@ -1,5 +1,7 @@
 """Operations on accounts: who may do what, and what two people do at the same time."""
 
+import csv
+import io
 import threading
 import unittest
 from collections.abc import Callable
@@ -17,6 +19,7 @@ from zope.component.hooks import site as site_set
 from waeup.kofa.api.acting import acting
 from waeup.kofa.conversion import Mapping
 from waeup.kofa.errors import InvalidSettings, NoSuchItem, NotAllowed, Outdated, Refused
+from waeup.kofa.exporting.wish import Wish
 from waeup.kofa.jobs.connection import connected
 from waeup.kofa.operations import Operations
 from waeup.kofa.operations.passwords import new_password, weakness
@@ -197,6 +200,17 @@ class RuleTests(PeopleTestCase):
             self.assertEqual(run.report.failed, 0)
         self.assertFalse(account.suspended)
         self.assertGreater(account.ended_sessions, before)
+
+    def test_hashes_of_accounts_with_more_rights_are_not_exported(self) -> None:
+        manager = self.of("mia", "waeup.UsersManager", "waeup.ExportManager")
+        for operations, known in ((manager, {"mia"}), (self.boss, {"mia", "boss"})):
+            id = operations.start_export(Wish("users", secrets=True)).id
+            transaction.commit()
+            FunctionalLayer.work_off_runs()
+            with operations.open_export(id)[1] as stream:
+                rows = list(csv.DictReader(io.StringIO(stream.read().decode("utf-8-sig"))))
+            self.assertEqual({row["name"] for row in rows}, {"mia", "boss"})
+            self.assertEqual({row["name"] for row in rows if row["password"]}, known)
 
     def test_roles_of_other_packages_stay(self) -> None:
         self.of("ann", "waeup.ImportManager", "other.Role")

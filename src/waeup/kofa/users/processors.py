@@ -1,16 +1,14 @@
 """What a row of a table means for accounts; names and messages are those of Kofa 1.9."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
-
-from zope.security.management import queryInteraction
 
 from waeup.kofa.errors import Refused
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.i18n import english
 from waeup.kofa.importing.kind import ContainerProcessor
 from waeup.kofa.logger import current_user
-from waeup.kofa.permissions import ADMINISTRATOR, get_waeup_role_names, roles_beyond
+from waeup.kofa.permissions import ADMINISTRATOR, get_waeup_role_names, roles_beyond_actor
 from waeup.kofa.users.interfaces import IUserAccount
 
 
@@ -119,18 +117,9 @@ def _cannot_go(account: Any, site: Any) -> str | None:
     return None
 
 
-def _beyond(roles: Iterable[str], site: Any) -> list[str]:
-    """Return the roles that hold a permission which whoever imports lacks."""
-    interaction = queryInteraction()
-    if interaction is None:
-        # Nobody acts: a test, or a script that has the database in its hands anyway.
-        return []
-    return roles_beyond(lambda name: interaction.checkPermission(name, site), roles)
-
-
 def _cannot_give(row: dict[str, Any], site: Any) -> str | None:
     roles = row.get("roles")
-    beyond = _beyond(roles, site) if isinstance(roles, list) else []
+    beyond = roles_beyond_actor(roles, site) if isinstance(roles, list) else []
     return (
         english(_("roles: You lack rights of ${beyond}.", mapping={"beyond": ", ".join(beyond)}))
         if beyond
@@ -139,7 +128,7 @@ def _cannot_give(row: dict[str, Any], site: Any) -> str | None:
 
 
 def _cannot_change(account: Any, site: Any) -> str | None:
-    beyond = _beyond(account.roles, site)
+    beyond = roles_beyond_actor(account.roles, site)
     return (
         english(
             _(
