@@ -23,6 +23,7 @@ from waeup.kofa.errors import (
     NoSuchItem,
     WrongState,
 )
+from waeup.kofa.i18n import english
 from waeup.kofa.importing import canonical
 from waeup.kofa.importing.engine import SourceRows
 from waeup.kofa.interfaces import IBatchProcessor, IDataCenterConfig
@@ -507,7 +508,7 @@ class Queueing(Interrupted):
         third = self.ask(
             lambda o: o.start_import("people.csv", "studentprocessor", "create", fields)
         )
-        self.assertEqual(self.info(second).waits_for, "import of data.csv")
+        self.assertEqual(english(self.info(second).waits_for), "import of data.csv")
         self.assertEqual(third.waits_for, "")
         # Whoever wants the second gets the first done before.
         self.portal.work_off(second)
