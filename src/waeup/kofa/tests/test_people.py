@@ -263,6 +263,14 @@ class LastAdministratorTests(PeopleTestCase):
                 self.assertEqual((report.failed, report.total), (1, 1))
                 self.assertIn("last Portal Manager", report.reasons[0][0])
 
+    def test_a_file_takes_nobody_the_own_password(self) -> None:
+        manager = self.of("mia", "waeup.UsersManager", "waeup.ImportManager")
+        self.store("u.csv", "name,password\nmia,XXX\n")
+        fields = Mapping(("name", "password"))
+        report = import_file(manager, "u.csv", "userprocessor", "update", fields).report
+        self.assertIn("from your own account", report.reasons[0][0])
+        self.assertIsNotNone(self.site["users"]["mia"].password)
+
     def test_two_do_not_remove_each_other(self) -> None:
         for first, second in (
             (lambda who: lambda o: o.remove_user(who),) * 2,

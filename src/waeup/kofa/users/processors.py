@@ -56,6 +56,10 @@ class UserProcessor(ContainerProcessor):
                 return english(
                     _("You cannot suspend your own account. Let another administrator do it.")
                 )
+            if row.get("password", "") is None:
+                return english(
+                    _("You cannot take the password from your own account. Let another do it.")
+                )
             roles = row.get("roles")
             if isinstance(roles, list) and not set(obj.roles) <= set(roles):
                 return english(
