@@ -110,10 +110,11 @@ def _former_values(former: "FormerImport") -> dict[str, Any]:
 def ls(settings: Settings, folder: str, lines: bool) -> None:
     """List files: those that wait for an import, or the results of imports.
 
-    `pending` files can be imported. `finished` holds the rows that were imported, and
-    `unfinished` the originals of imports with failed rows. `deleted` holds files that were
-    deleted, it and `graduated` the rows of objects that were removed. Of these it is told which
-    officer has imported or deleted them, and where there is room, in which run, and when they go.
+    `pending` files can be imported. `finished` holds the rows that were imported and the files
+    that they came from, the newest first, `unfinished` the originals of imports with failed rows.
+    `deleted` holds files that were deleted; it and `graduated` the rows of objects that were
+    removed. Of these it is told which officer has imported or deleted them, and where there is
+    room, in which run, and when they go.
 
     \b
     kofactl ls
@@ -122,8 +123,9 @@ def ls(settings: Settings, folder: str, lines: bool) -> None:
     from waeup.kofa.cli.session import session
 
     with session(settings) as operations:
-        listings = {"pending": operations.pending_files, "finished": operations.finished_files}
-        found = listings[folder]() if folder in listings else operations.files_in(folder)
+        found = operations.pending_files() if folder == "pending" else operations.files_in(folder)
+        if folder == "finished":
+            found.sort(key=lambda item: item.date, reverse=True)
         if settings.json:
             say_json(
                 [

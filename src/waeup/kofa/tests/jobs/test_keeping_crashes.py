@@ -196,3 +196,43 @@ class ForGood(unittest.TestCase):
                             self.check(state)
                 finally:
                     shim.close()
+
+
+class Rows(unittest.TestCase):
+    """A table of removed objects is purged while rows wait that a kill has kept from it."""
+
+    layer = FunctionalLayer
+
+    def setUp(self):
+        self.town = Town()
+        self.addCleanup(self.town.close)
+
+    def begin(self):
+        self.town.set_up()
+        self.remove("S1")
+
+    def remove(self, student):
+        with closing(self.town.open()) as db:
+            self.town.change(lambda site: site["students"].__delitem__(student), db)
+
+    def remove_another(self):
+        self.remove("S2")
+
+    def test_no_row_is_lost(self):
+        self.begin()
+        with Counter() as counter:
+            self.remove_another()
+        for number in range(counter.count):
+            self.begin()
+            with self.subTest(operation=number):
+                self.assertTrue(killed_at(number, self.remove_another, Killed))
+                was_there = b'"S2"' in tree_of(self.town.storage)["deleted/students.csv"]
+                with closing(self.town.open()) as db:
+                    self.town.operations(lambda o: o.purge(["students.csv"], "deleted"), db=db)
+                self.town.recover()
+                self.assertEqual(self.town.recover(), [])
+                is_gone = self.town.change(lambda site: "S2" not in site["students"])
+                tree = tree_of(self.town.storage)
+                rows = (tree.get("deleted/students.csv") or b"").count(b'"S2"')
+                # What was in the table already may be purged with it.
+                self.assertIn(rows, (0, 1) if was_there else (int(is_gone),))
