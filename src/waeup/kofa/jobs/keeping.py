@@ -138,7 +138,7 @@ def learn_sources(datacenter: Any) -> bool:
         places |= {os.path.join(each, run.order.file) for each in ("finished", "unfinished")}
         for name in places:
             if name and run.ended and os.path.isfile(os.path.join(datacenter.storage, name)):
-                ledger.tell_source(name, run.id, run.ended)
+                ledger.tell_source(name, run.order.undoes or run.id, run.ended)
     return True
 
 

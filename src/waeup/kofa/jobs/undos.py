@@ -270,7 +270,7 @@ def _record(job: Job, undone: Run) -> None:
         )
         if place is not None:
             job.datacenter.ledger.restrict(place, needs_of_results(undone))
-            job.datacenter.ledger.tell_source(place, job.run.id, utc_now())
+            job.datacenter.ledger.tell_source(place, undone.id, utc_now())
         undone.move(UNDONE)
         undone.undo.clear()
         undone.undo_bytes = 0

@@ -67,15 +67,6 @@ class FileOperations(Acting):
         self._require(MANAGE)
         return [self._stored(file) for file in self.datacenter.getPendingFiles(sort)]
 
-    def finished_files(self) -> list[StoredFile]:
-        """List the result files of finished rows, newest first."""
-        self._require(MANAGE)
-        kept = keeping.needed(self.datacenter)
-        return [
-            self._kept(self._stored(file, "finished"), kept)
-            for file in self.datacenter.getFinishedFiles()
-        ]
-
     def files_in(self, folder: str) -> list[StoredFile]:
         """List the tables of a folder, one of `OPEN_FOLDERS`, by name."""
         self._require(MANAGE)

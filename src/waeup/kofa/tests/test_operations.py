@@ -205,7 +205,7 @@ class Imports(OperationsTestCase):
         self.assertEqual(sorted(self.site["faculties"]), ["A1"])
         (pending,) = self.operations.pending_files()
         self.assertEqual((pending.name, pending.owner), ("data_boss.create.pending.csv", "boss"))
-        (finished,) = self.operations.finished_files()
+        (finished,) = self.operations.files_in("finished")
         self.assertEqual(finished.name, "data_boss.create.finished.csv")
         (original,) = self.operations.files_in("unfinished")
         self.assertEqual(original.name, "data_boss.csv")
@@ -262,8 +262,10 @@ class Rights(OperationsTestCase):
         nobody = self.of("nobody")
         for call in (
             nobody.pending_files,
-            nobody.finished_files,
+            nobody.folder_sizes,
             lambda: nobody.files_in("unfinished"),
+            lambda: nobody.purge(["data.csv"], "finished"),
+            lambda: nobody.restore("data.csv", "finished"),
             lambda: nobody.upload("a.csv", io.BytesIO(TABLE)),
             lambda: nobody.delete(["data.csv"]),
             lambda: nobody.open_file("data.csv"),

@@ -8,7 +8,7 @@ import transaction
 
 from waeup.kofa.browser.downloads import ZIPPED
 from waeup.kofa.operations.files import PURGED_AT_ONCE
-from waeup.kofa.tests.browser.exhibition import done
+from waeup.kofa.tests.browser.exhibition import acting_as, done
 from waeup.kofa.tests.browser.test_datacenter import INDEX, PagesTestCase
 from waeup.kofa.tests.functional import FunctionalLayer
 
@@ -172,3 +172,13 @@ class Folders(PagesTestCase):
             row = self.page.split("<tbody>")[1]
             other = {"a.csv": "b.csv", "b.csv": "a.csv"}[first]
             self.assertLess(row.index(f">{first}<"), row.index(f">{other}<"), head)
+
+    def test_what_an_undo_has_done_leads_to_the_import(self) -> None:
+        run = done("list.csv", "code,title\nNEW,New\n", "officer")
+        with acting_as("officer") as operations:
+            operations.start_undo(run)
+            transaction.commit()
+        FunctionalLayer.work_off_runs()
+        self.browser.open(f"{INDEX}/files?folder=finished")
+        self.assertIn("What the undo of an import has done", self.page)
+        self.assertEqual(self.page.count(f"run?id={run}"), 3)
