@@ -293,7 +293,10 @@ def _show(info: "ExporterInfo") -> None:
         say(f"Columns of a list of keys: {', '.join(info.keys)}")
     show_table(
         ("Filter", "Title", "Values"),
-        ((f.name, english(f.title), _values(f.kind, [c[0] for c in f.choices])) for f in info.filters),
+        (
+            (f.name, english(f.title), _values(f.kind, [c[0] for c in f.choices]))
+            for f in info.filters
+        ),
     )
 
 
