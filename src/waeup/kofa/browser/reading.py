@@ -11,7 +11,6 @@ from waeup.kofa.errors import TableError, TooLarge
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.tabular.options import ReadOptions, name_of
 
-
 #: What separators are called (`name_of`).
 _SEPARATORS = {
     "comma": _("comma"),

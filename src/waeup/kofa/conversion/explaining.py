@@ -27,8 +27,8 @@ class Explanation:
     """A field in plain words.
 
     `kind` is its type.  `allowed` are token and title of all values that there are, empty where
-    there are no bounds.  Titles, kind and description are messages.  `example` is a cell that an import accepts, or empty where none was
-    found; that of a password is empty, lest it be taken.
+    there are no bounds.  Titles, kind and description are messages.  `example` is a cell that an
+    import accepts, or empty where none was found; that of a password is empty, lest it be taken.
     """
 
     title: str

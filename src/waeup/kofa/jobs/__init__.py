@@ -1,8 +1,8 @@
 """Runs: what is ordered, worked on in the background, survives crashes, and can be taken back.
 
 `record` is what the database knows of a run.  A worker claims it (`job`), does what its kind
-asks for (`imports`, `checks`, `undos`, `exports`, `moves`; `worker` puts it down), and brings its files to
-their places (`distributing`).  `doorbells` wake workers, `recovery` looks after crashes.
+asks for (`imports`, `checks`, `undos`, `exports`, `moves`; `worker` puts it down), and brings its
+files to their places (`distributing`).  `doorbells` wake workers, `recovery` looks after crashes.
 
 Transactions of runs begin and end here; nothing below begins or commits one.
 """

@@ -58,8 +58,8 @@ class ImportOperations(FileOperations):
     ) -> tuple[str, bytes]:
         """Return name and content of an empty table for a kind of objects.
 
-        `format` is ``csv``, ``tsv`` or ``xlsx``; a workbook has a second sheet that says what the columns
-        are.  Raises `Refused` for other formats.
+        `format` is ``csv``, ``tsv`` or ``xlsx``; a workbook has a second sheet that says what the
+        columns are.  Raises `Refused` for other formats.
         """
         self._require(MANAGE)
         return template(self._processor(processor), format, self.site)

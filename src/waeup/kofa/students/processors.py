@@ -119,7 +119,8 @@ class StudentProcessor(StudentProcessorBase):
     name = _("Student Processor")
     util_name = "studentprocessor"
     about = _(
-        "Students with their personal data. A student is found by student id, registration number or matriculation number."
+        "Students with their personal data. A student is found by student id, registration number "
+        "or matriculation number."
     )
     iface = IStudent
     factory_name = "waeup.Student"

@@ -122,7 +122,8 @@ class CourseProcessor(AcademicProcessor):
     name = _("Course Processor")
     util_name = "courseprocessor"
     about = _(
-        "The courses of departments that are there already. A code is given only once in the portal."
+        "The courses of departments that are there already. A code is given only once in the "
+        "portal."
     )
     iface = ICourse
     factory_name = "waeup.Course"
