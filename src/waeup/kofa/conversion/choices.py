@@ -97,7 +97,7 @@ class ChoiceConverter(Converter):
                     },
                 )
             )
-        allowed = listing(self._by_token, LISTED) or "none at present"
+        allowed = listing(self._by_token, LISTED) or _("none at present")
         raise ConversionError(
             _(
                 "Invalid value: ${text} is not allowed; allowed: ${allowed}.",

@@ -116,9 +116,9 @@ class Mapping:
         constants = dict(constants or {})
         usable = [name for name in header if not is_ignored_column(name)]
         named = [*assign, *(name for name in ignore if not is_ignored_column(name))]
-        _refuse_unknown("column", named, usable)
+        _refuse_unknown(_NO_COLUMN, named, usable)
         replaced = [field for field, _ in values]
-        _refuse_unknown("field", [*assign.values(), *constants, *replaced], fields)
+        _refuse_unknown(_NO_FIELD, [*assign.values(), *constants, *replaced], fields)
         contradicting = sorted(set(assign) & set(ignore))
         if contradicting:
             raise MappingError(
@@ -227,16 +227,13 @@ def loose(name: str) -> str:
     return "".join(char for char in name.casefold() if char not in "_-" and not char.isspace())
 
 
-def _refuse_unknown(kind: str, names: Iterable[str], known: Collection[str]) -> None:
+_NO_COLUMN = _("There is no column ${unknown}. The columns are: ${known}.")
+_NO_FIELD = _("There is no field ${unknown}. The fields are: ${known}.")
+
+
+def _refuse_unknown(text: str, names: Iterable[str], known: Collection[str]) -> None:
+    """Raise `MappingError` with `text` for names that are not known."""
     unknown = sorted(set(names) - set(known))
     if unknown:
-        raise MappingError(
-            _(
-                "There is no ${kind} ${unknown}. The ${kind}s are: ${known}.",
-                mapping={
-                    "kind": kind,
-                    "unknown": listing(unknown),
-                    "known": listing(known, limit=40),
-                },
-            )
-        )
+        mapping = {"unknown": listing(unknown), "known": listing(known, limit=40)}
+        raise MappingError(_(text, mapping=mapping))

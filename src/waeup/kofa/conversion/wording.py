@@ -5,6 +5,8 @@ Cells come from outside and lists may be long: both are cut before they are show
 
 from collections.abc import Iterable
 
+from waeup.kofa.i18n import MessageFactory as _
+
 #: Characters of a cell that a message shows.
 SHOWN_LENGTH = 40
 #: Names that a message lists.
@@ -21,4 +23,6 @@ def listing(names: Iterable[str], limit: int = LISTED) -> str:
     names = list(names)
     text = ", ".join(shown(name) for name in names[:limit])
     more = len(names) - limit
-    return f"{text} and {more} more" if more > 0 else text
+    if more <= 0:
+        return text
+    return _("${names} and ${n} more", mapping={"names": text, "n": more})

@@ -58,13 +58,11 @@ def convert(iface: Any, texts: Iterable[tuple[str, str]], site: Any) -> dict[str
     known = getFields(iface) if iface is not None else {}
     for name, text in texts:
         if name not in known:
-            there = f"There are: {listing(known)}." if known else "It has none."
-            raise Refused(
-                _(
-                    "This exporter has no filter ${name}. ${there}",
-                    mapping={"name": repr(name), "there": there},
-                )
-            )
+            if not known:
+                text = _("This exporter has no filter ${name}. It has none.")
+            else:
+                text = _("This exporter has no filter ${name}. There are: ${known}.")
+            raise Refused(_(text, mapping={"name": repr(name), "known": listing(known)}))
         if name in given:
             raise Refused(
                 _("The filter ${name} is given twice. Give it once.", mapping={"name": repr(name)})

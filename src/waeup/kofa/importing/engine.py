@@ -137,6 +137,28 @@ class _Applied(NamedTuple):
     is_under_new: bool = False
 
 
+#: What a check has said of a row, and what it is now, with the same outcome or another.
+_THEN = {
+    outcomes.CREATED: _("it would have been created"),
+    outcomes.UPDATED: _("it would have been updated"),
+    outcomes.UNCHANGED: _("it would have been unchanged"),
+    outcomes.REMOVED: _("it would have been removed"),
+    outcomes.FAILED: _("it failed"),
+}
+_NOW = {
+    outcomes.CREATED: _("it would be created"),
+    outcomes.UPDATED: _("it would be updated"),
+    outcomes.UNCHANGED: _("it would be unchanged"),
+    outcomes.REMOVED: _("it would be removed"),
+}
+_NOW_OTHERWISE = {
+    outcomes.CREATED: _("it would be created with other values"),
+    outcomes.UPDATED: _("it would be updated with other values"),
+    outcomes.UNCHANGED: _("it would be unchanged with other values"),
+    outcomes.REMOVED: _("it would be removed with other values"),
+}
+
+
 class _RowRefused(Exception):
     """A hook said no before anything was written."""
 
@@ -500,9 +522,12 @@ class RowEngine:
             return english(changed)
         if (was, digest) == (outcome, outcome_digest(outcome, self._key(row), changes)):
             return reason
-        then = "it failed" if was == outcomes.FAILED else f"it would have been {was}"
-        now = f"it would be {outcome}" + (" with other values" if was == outcome else "")
-        return f"changed since the check: then {then}, now {now}. Check the file again."
+        now = _NOW_OTHERWISE[outcome] if was == outcome else _NOW[outcome]
+        changed = _(
+            "changed since the check: then ${then}, now ${now}. Check the file again.",
+            mapping={"then": _THEN[was], "now": now},
+        )
+        return english(changed)
 
     def _create(self, prepared: Prepared) -> _Applied:
         processor, site, row = self.processor, self.site, prepared.row

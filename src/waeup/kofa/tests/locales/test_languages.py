@@ -11,7 +11,7 @@ import transaction
 from waeup.kofa.errors import DuplicationError, NoSuchItem
 from waeup.kofa.i18n import Listing, Number, counted, english
 from waeup.kofa.i18n import MessageFactory as _
-from waeup.kofa.locales.catalogs import Domain
+from waeup.kofa.locales.catalogs import Domain, domain
 from waeup.kofa.locales.formats import formats_for
 from waeup.kofa.locales.recognition import Recognizer
 from waeup.kofa.tests.functional import FunctionalLayer, FunctionalTestCase
@@ -132,6 +132,22 @@ class Recognition(unittest.TestCase):
 
         said = Domain({"de": Marked()}).say(NoSuchItem("There is no file a."), "de")
         self.assertEqual(said, "[There is no [file a].]")
+
+    def test_reasons_are_known_piece_by_piece(self) -> None:
+        for text, said in (
+            (
+                "changed since the check: then it failed, now it would be created. "
+                "Check the file again.",
+                "anders als bei der Prüfung: damals galt: die Zeile war fehlgeschlagen; jetzt gilt: "
+                "das Objekt würde erstellt. Prüfen Sie die Datei erneut.",
+            ),
+            (
+                "Invalid value: 'x' is not allowed; allowed: 'm', 'f' and 3 more.",
+                "'m', 'f' und 3 weitere",
+            ),
+        ):
+            with self.subTest(text):
+                self.assertIn(said, domain.recognized(text, "de-CH"))
 
     def test_very_long_texts_are_left_alone(self) -> None:
         text = f"Invalid value: {'x' * 5000} is not allowed."
