@@ -17,6 +17,7 @@ from waeup.kofa.locales.recognition import Recognizer
 from waeup.kofa.tests.functional import FunctionalLayer, FunctionalTestCase
 
 LOGIN = "http://localhost/app/login"
+_REASON = "changed since the check: then it failed, now it would be created. Check the file again."
 
 
 class German:
@@ -136,10 +137,8 @@ class Recognition(unittest.TestCase):
     def test_reasons_are_known_piece_by_piece(self) -> None:
         for text, said in (
             (
-                "changed since the check: then it failed, now it would be created. "
-                "Check the file again.",
-                "anders als bei der Prüfung: damals galt: die Zeile war fehlgeschlagen; jetzt gilt: "
-                "das Objekt würde erstellt. Prüfen Sie die Datei erneut.",
+                _REASON,
+                "damals galt: die Zeile war fehlgeschlagen; jetzt gilt: das Objekt würde erstellt.",
             ),
             (
                 "Invalid value: 'x' is not allowed; allowed: 'm', 'f' and 3 more.",
