@@ -138,7 +138,7 @@ class Recognition(unittest.TestCase):
         for text, said in (
             (
                 _REASON,
-                "damals galt: die Zeile war fehlgeschlagen; jetzt gilt: das Objekt würde erstellt.",
+                "die Zeile war fehlgeschlagen; jetzt gilt: das Objekt würde erstellt.",
             ),
             (
                 "Invalid value: 'x' is not allowed; allowed: 'm', 'f' and 3 more.",
