@@ -61,7 +61,7 @@ ENDED = Letter(
         _FILE,
         Word("run", _("What has ended"), _("import of ${file}", mapping={"file": _FILE.example})),
         Word("user", _("Who has ordered it"), "ann"),
-        Word("mode", _("What was done with the rows"), "create"),
+        Word("mode", _("What was done with the rows"), _("create")),
         Word("rows", _("Number of rows"), "1,200"),
         Word("failed", _("Number of rows that failed"), "3"),
         Word(

@@ -36,6 +36,13 @@ from waeup.kofa.permissions import get_role_titles_for, roles_with
 
 log = logging.getLogger(__name__)
 
+#: What an import does with the rows; a site may have modes of its own.
+_MODES = {
+    "create": _("create"),
+    "update": _("update"),
+    "upsert": _("create or update"),
+    "remove": _("remove"),
+}
 #: The permission of an import manager.
 MAY_IMPORT = "waeup.importData"
 #: Messages that are listed, and how their files begin while, and after, they are tried.
@@ -302,7 +309,7 @@ def _words_of_run(run: Run) -> dict[str, Any]:
         "file": order.file,
         "run": _(what, mapping={"file": order.file}),
         "user": order.user,
-        "mode": order.mode,
+        "mode": _MODES.get(order.mode, order.mode),
         "rows": Number(report.total),
         "failed": Number(report.failed),
         "numbers": [_(text, mapping={"n": Number(n)}) for n, text in numbers if n],
