@@ -22,6 +22,7 @@ INSTALL_REQUIRES = [
     "rapidfuzz",
     "rich",
     "transaction",
+    "tzdata",  # where the machine has no time zones of its own
     "waitress",
     "XlsxWriter",
     "zc.lockfile",

@@ -6,11 +6,15 @@ the process gives a limit for the good of the machine, the portal can only set a
 The dotted name of the class is a database format.
 """
 
-from collections.abc import Mapping  # noqa: F401  (in a type comment)
+from collections.abc import (
+    Iterator,
+    Mapping,  # noqa: F401  (in a type comment)
+)
 from datetime import (
     datetime,  # noqa: F401  (in a type comment)
     tzinfo,
 )
+from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -18,6 +22,8 @@ import grok
 from zope import schema
 from zope.component import getGlobalSiteManager, queryUtility
 from zope.interface import Interface, implementer
+from zope.schema.interfaces import IVocabularyTokenized
+from zope.schema.vocabulary import SimpleVocabulary
 
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.interfaces import IDataCenterConfig
@@ -26,6 +32,32 @@ from waeup.kofa.tabular import Limits
 MEGABYTE = 1024 * 1024
 #: Days of a setting at most: a hundred years.
 MAX_DAYS = 36525
+
+
+@implementer(IVocabularyTokenized)
+class TimeZones:
+    """The names of the IANA data base; its files are read when somebody asks for the first one."""
+
+    @cached_property
+    def _terms(self) -> Any:
+        return SimpleVocabulary.fromValues(sorted(available_timezones()))
+
+    def __contains__(self, value: object) -> bool:
+        return value in self._terms
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._terms)
+
+    def __len__(self) -> int:
+        return len(self._terms)
+
+    def getTerm(self, value: object) -> Any:
+        """See `IVocabularyTokenized`."""
+        return self._terms.getTerm(value)
+
+    def getTermByToken(self, token: str) -> Any:
+        """See `IVocabularyTokenized`."""
+        return self._terms.getTermByToken(token)
 
 
 class IPortalSettings(Interface):
@@ -44,7 +76,7 @@ class IPortalSettings(Interface):
     time_zone = schema.Choice(
         title=_("Time zone"),
         description=_("Times on pages are in it. Without one, the server's own is used."),
-        values=sorted(available_timezones()),
+        vocabulary=TimeZones(),
         required=False,
     )
 

@@ -20,8 +20,6 @@ CREATED, UPDATED, UNCHANGED, REMOVED, FAILED = (
     "failed",
 )
 OUTCOMES = (CREATED, UPDATED, UNCHANGED, REMOVED, FAILED)
-#: Outcomes of rows that changed an object which was there before.
-CHANGING = (UPDATED, REMOVED)
 #: Different reasons that are counted; a file may have one for each row.
 COUNTED_REASONS = 200
 #: Reasons that a report lists, most frequent first.

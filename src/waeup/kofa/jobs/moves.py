@@ -173,7 +173,7 @@ def _wait(job: Job, until: float) -> None:
             job.datacenter.require_quiet(held)
             return
         if time.monotonic() > until:
-            what = others[0].title if others else "work on a pending file"
+            what = others[0].words if others else _("work on a pending file")
             raise ItemBusy(
                 _(
                     "All files are copied, but the ${what} did not end in time. Let the move go "
@@ -211,7 +211,7 @@ def _switch(job: Job, move: spool.StorageMove, place: spool.PlaceBelow) -> None:
             raise ItemBusy(
                 _(
                     "The ${title} has begun meanwhile. Let the move go on when it is over.",
-                    mapping={"title": other.title},
+                    mapping={"title": other.words},
                 )
             )
         place.require_same()

@@ -5,11 +5,13 @@ import io
 from zope.authentication.interfaces import IAuthentication
 from zope.component import getGlobalSiteManager, getUtility, queryUtility
 from zope.interface.verify import verifyClass, verifyObject
+from zope.schema.interfaces import IVocabularyTokenized
 
 from waeup.kofa.configuration import (
     MEGABYTE,
     Configuration,
     IConfiguration,
+    IPortalSettings,
     configuration_of,
     ensure_configuration,
 )
@@ -41,6 +43,14 @@ class ConfigurationTest(FunctionalTestCase):
 
     def test_it_is_the_site_s_own(self):
         self.assertIs(getUtility(IDataCenterConfig), self.config)
+
+    def test_time_zones_are_those_of_the_iana_data_base(self):
+        zones = IPortalSettings["time_zone"].vocabulary
+        verifyObject(IVocabularyTokenized, zones)
+        self.assertIn("Africa/Lagos", zones)
+        self.assertNotIn("Africa/Nowhere", zones)
+        self.assertEqual(len(list(zones)), len(zones))
+        self.assertEqual(zones.getTermByToken("Africa/Lagos").value, "Africa/Lagos")
 
     def test_the_path_is_that_of_the_process(self):
         self.assertEqual(self.config["path"], self.process["path"])
