@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import exporting, home, memory, mending, reading, runs
+from benchmarks import exporting, home, memory, mending, profiling, reading, runs
 from benchmarks.damage import run as damage
 from benchmarks.pages import as_table, machine, write_figures
 
@@ -14,6 +14,7 @@ BENCHMARKS = {
     "memory": memory.run,
     "damage": damage.run,
     "runs": runs.run,
+    "profile": profiling.run,
     "home": home.run,
     "mending": mending.run,
     "exporting": exporting.run,

@@ -1,16 +1,27 @@
 """Tables of students that look like those of an office: the same for the same seed.
 
 All benchmarks take their files from here.  Rows are made one by one, so that a
-table of any length needs no memory.
+table of any length needs no memory.  Tables of course tickets are in `tickets`.
 """
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-__all__ = ["COLUMNS", "Shape", "students", "write_students"]
+__all__ = [
+    "CHANGED",
+    "COLUMNS",
+    "SEED",
+    "Shape",
+    "faults",
+    "later",
+    "spoilt",
+    "students",
+    "write_students",
+    "write_table",
+]
 
 SEED = 1948
 
@@ -28,6 +39,9 @@ COLUMNS = (
     "reg_number",
     "matric_number",
 )
+
+#: Columns in which `later` gives other values.
+CHANGED = ("firstname", "phone", "perm_address")
 
 # Some of them cannot be written in Windows-1252, and are left out where it is asked for.
 FIRST_NAMES = (
@@ -111,6 +125,54 @@ def students(
             f"{year + 18}{number:07}",
             f"{choice('ABEHLMSV')}{choice('ABEHLMSV')}S{year + 18}/{number:06}",
         ]
+
+
+def later(rows: Iterable[list[str]]) -> Iterator[list[str]]:
+    """Generate the same students a year later: with other first names, phones and addresses."""
+    first, phone, address = (COLUMNS.index(name) for name in CHANGED)
+    for cells in rows:
+        cells[first] += "-Joy"
+        cells[phone] = cells[phone].replace("-803-", "-805-")
+        cells[address] = f"Flat {cells[address]}"
+        yield cells
+
+
+def faults(rows: int, share: float, seed: int = SEED) -> dict[int, int]:
+    """Return which of so many rows are to be spoilt, each with a number for `spoilt`.
+
+    The first row is never one of them: others are made doubles of it.
+    """
+    random = Random(seed)
+    found = [number for number in range(1, rows) if random.random() < share]
+    return {number: kind for kind, number in enumerate(found)}
+
+
+def spoilt(cells: Sequence[str], kind: int) -> list[str]:
+    """Return a row of `students` with one fault, for which it cannot become a new student."""
+    changes = (
+        ("lastname", ""),
+        ("sex", "x"),
+        ("date_of_birth", "1999-02-30"),
+        ("email", "no e-mail"),
+        ("phone", "call the office"),
+        ("reg_number", "0" * 65),
+        ("student_id", "K1000000"),
+        ("reg_number", next(students(1))[COLUMNS.index("reg_number")]),
+        None,
+    )
+    change = changes[kind % len(changes)]
+    if change is None:
+        return list(cells[:-1])
+    name, value = change
+    return [value if column == name else cell for column, cell in zip(COLUMNS, cells, strict=True)]
+
+
+def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Write a table as an office does: commas, UTF-8, quotes where they are needed."""
+    with open(path, "w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(header)
+        writer.writerows(rows)
 
 
 def write_students(path: Path, rows: int, shape: Shape, seed: int = SEED) -> int:

@@ -1,0 +1,112 @@
+"""A portal of one's own, in this process, and runs in it as `kofactl import` makes them.
+
+Orders are given by the operations that the command line and the pages call, and are carried out
+by what the portal's worker calls.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+import transaction
+
+__all__ = ["Portal", "portal"]
+
+
+class Portal(NamedTuple):
+    """The database of a portal, the path of the portal in it, and the file that it is in."""
+
+    database: Any
+    site_path: str
+    path: Path
+
+    def acting(self, ask: Callable[[Any], Any]) -> Any:
+        """Return what `ask` says of the operations of the administrator; changes are committed."""
+        from zope.component.hooks import site as site_set
+
+        from waeup.kofa.api.acting import acting
+        from waeup.kofa.jobs.connection import connected
+
+        with (
+            connected(self.database, self.site_path) as site,
+            site_set(site),
+            acting(site, "admin") as operations,
+        ):
+            answer = ask(operations)
+            transaction.commit()
+            return answer
+
+    @contextmanager
+    def site(self) -> Iterator[Any]:
+        """Give the portal itself on a new connection."""
+        from waeup.kofa.jobs.connection import connected
+
+        with connected(self.database, self.site_path) as site:
+            yield site
+
+    def put(self, path: Path) -> str:
+        """Upload a table; return the name of the stored file."""
+
+        def upload(operations: Any) -> str:
+            with path.open("rb") as stream:
+                name: str = operations.upload(path.name, stream).name
+                return name
+
+        name: str = self.acting(upload)
+        return name
+
+    def order(self, kind: str, name: str, processor: str, mode: str, **more: Any) -> str:
+        """Order a run (``import`` or ``check``) of a stored file; return its id."""
+
+        def start(operations: Any) -> str:
+            mapping = operations.propose_mapping(name, processor, mode)
+            begin = operations.start_check if kind == "check" else operations.start_import
+            id: str = begin(name, processor, mode, mapping, **more).id
+            return id
+
+        id: str = self.acting(start)
+        return id
+
+    def order_undo(self) -> str:
+        """Order that the newest run is taken back; return the id of the undo."""
+        id: str = self.acting(lambda operations: operations.start_undo(operations.runs()[0].id).id)
+        return id
+
+    def work_off(self, id: str, failed: int = 0) -> float:
+        """Work on a run to its end; return the seconds.
+
+        Raises `AssertionError` unless it ends with so many failed rows.
+        """
+        from waeup.kofa.jobs import new_holder, work_off
+
+        began = time.perf_counter()
+        work_off(self.database, self.site_path, id, new_holder())
+        seconds = time.perf_counter() - began
+        info = self.acting(lambda operations: operations.run(id))
+        if info.state != "finished" or info.report.failed != failed:
+            raise AssertionError(
+                f"{info.title}: {info.state}, {info.report.failed} failed, not {failed}. "
+                f"{info.fault}"
+            )
+        return seconds
+
+
+@contextmanager
+def portal() -> Iterator[Portal]:
+    """Give a new portal, whose components are registered; it is gone behind the block."""
+    from waeup.kofa.cli.instance import Instance
+    from waeup.kofa.cli.serve import bootstrap
+    from waeup.kofa.cli.session import SITE_NAME, configure, load_configuration, make_site
+
+    with TemporaryDirectory() as var:
+        instance = Instance(Path(var))
+        instance.make()
+        load_configuration()
+        configure(instance)
+        with instance.database(write=True) as database:
+            bootstrap(database)
+            make_site(database, instance)
+            yield Portal(database, f"/{SITE_NAME}", instance.database_path)
