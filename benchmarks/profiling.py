@@ -11,9 +11,8 @@ looking itself costs.
 
 import argparse
 import signal
-import sys
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,8 +30,12 @@ ROWS = 50_000
 PROCESSOR = "studentprocessor"
 #: Seconds between two looks.
 STEP = 0.001
+UNIT = "\N{MICRO SIGN}s a row"
 #: Share of all time that a room must have to get a line of its own.
 LEAST = 0.005
+
+#: Seconds by room and function.
+Spent = dict[tuple[str, str], float]
 
 #: Beginnings of names of modules, and the line that they belong to; the first that fits counts.
 ROOMS = (
@@ -141,9 +144,9 @@ def profiled(mode: str, rows: int, looked: bool) -> Run:
     return {"seconds": seconds, **rooms}
 
 
-def sample(mode: str, rows: int, looked: bool) -> tuple[float, Counter[tuple[str, str]]]:
+def sample(mode: str, rows: int, looked: bool) -> tuple[float, Spent]:
     """Create or update students; return the seconds, and those of each room and function."""
-    functions: Counter[tuple[str, str]] = Counter()
+    functions: Spent = defaultdict(float)
     with portal() as kofa, TemporaryDirectory() as folder:
         path = Path(folder) / "students.csv"
         write_table(path, COLUMNS, students(rows))
@@ -158,7 +161,7 @@ def sample(mode: str, rows: int, looked: bool) -> tuple[float, Counter[tuple[str
 
 
 @contextmanager
-def _looking(functions: Counter[tuple[str, str]] | None) -> Iterator[None]:
+def _looking(functions: Spent | None) -> Iterator[None]:
     """Add to `functions` what runs in this thread within the block; None: do not look."""
     if functions is None:
         yield
@@ -169,7 +172,7 @@ def _looking(functions: Counter[tuple[str, str]] | None) -> Iterator[None]:
         nonlocal last
         now = time.perf_counter()
         # A call of C that lasts is looked at only when it returns: the time since then is its.
-        functions[_place(frame)] += now - last  # type: ignore[operator]
+        functions[_place(frame)] += now - last
         last = time.perf_counter()
 
     former = signal.signal(signal.SIGALRM, look)
@@ -223,15 +226,17 @@ def main() -> None:
     options = parser.parse_args()
     seconds, functions = sample(options.mode, options.rows, looked=True)
     print(f"{options.rows / seconds:,.0f} rows a second")
-    rooms: Counter[str] = Counter()
-    for (room, _function), spent in functions.items():
+    rooms: dict[str, float] = defaultdict(float)
+    single: dict[str, float] = defaultdict(float)
+    for (room, function), spent in functions.items():
         rooms[room] += spent
-    for found in (rooms, functions):
+        single[function] += spent
+    for found in (rooms, single):
         print()
-        for name, spent in found.most_common(options.functions):
-            text = name if isinstance(name, str) else name[1]
-            print(f"{1e6 * spent / options.rows:8.2f} us a row  {spent / seconds:6.1%}  {text}")
+        for name in sorted(found, key=lambda name: -found[name])[: options.functions]:
+            spent = found[name]
+            print(f"{1e6 * spent / options.rows:8.2f} {UNIT}  {spent / seconds:6.1%}  {name}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
