@@ -100,10 +100,14 @@ class DataCenter(grok.Container, Logger):
 
     def getPendingFiles(self, sort: str = "name") -> list["DataCenterFile"]:
         """See `IDataCenter`."""
+        return [DataCenterFile.of(item) for item in self.pending_items(sort)]
+
+    def pending_items(self, sort: str = "name") -> list[spool.Item]:
+        """Return the files that wait for an import as values; see `getPendingFiles`."""
         items = spool.scan(self.storage, suffixes=PENDING_SUFFIXES)
         if sort == "date":
-            items = sorted(items, key=lambda item: item.mtime, reverse=True)
-        return [DataCenterFile(item.path) for item in items]
+            items.sort(key=lambda item: item.mtime, reverse=True)
+        return items
 
     def getFinishedFiles(self) -> list["DataCenterFile"]:
         """See `IDataCenter`."""
@@ -111,7 +115,7 @@ class DataCenter(grok.Container, Logger):
             os.path.join(self.storage, "finished"), "finished", suffixes=(".finished.csv",)
         )
         items.sort(key=lambda item: item.mtime, reverse=True)
-        return [DataCenterFile(item.path, "finished") for item in items[: self.max_files]]
+        return [DataCenterFile.of(item) for item in items[: self.max_files]]
 
     def distProcessedFiles(
         self,
@@ -307,12 +311,24 @@ class DataCenterFile:
     """
 
     def __init__(self, context: str, folder_name: str = "") -> None:
-        self.context = context
-        self.name = os.path.basename(context)
-        self.rel_path = os.path.join(folder_name, self.name)
         status = os.stat(context)
-        self.bytes = status.st_size
-        self._mtime = status.st_mtime
+        name = os.path.basename(context)
+        self._know(spool.Item(name, folder_name, context, status.st_size, status.st_mtime))
+
+    @classmethod
+    def of(cls, item: spool.Item) -> "DataCenterFile":
+        """Return the file that was listed just now, without another look at it."""
+        file = cls.__new__(cls)
+        file._know(item)
+        return file
+
+    def _know(self, item: spool.Item) -> None:
+        self.name, self._folder, self.context, self.bytes, self._mtime = item
+
+    @property
+    def rel_path(self) -> str:
+        """See `IDataCenterFile`."""
+        return os.path.join(self._folder, self.name)
 
     @property
     def size(self) -> str:
@@ -339,10 +355,7 @@ class DataCenterFile:
 
     def getSize(self) -> str:
         """See `IDataCenterFile`."""
-        for exponent, unit in ((3, "GB"), (2, "MB"), (1, "kb")):
-            if self.bytes >= 1024**exponent:
-                return f"{self.bytes / 1024**exponent:.2f} {unit}"
-        return f"{self.bytes} bytes"
+        return spool.size_text(self.bytes)
 
     def getLinesNumber(self) -> int:
         """See `IDataCenterFile`."""

@@ -162,7 +162,7 @@ def _unsought() -> FormerImport | None:
 
 
 #: What takes the place of a field that is not sent.
-NOT_SENT: dict[type, dict[str, Any]] = {StoredFile: {"_lines": _uncounted, "_former": _unsought}}
+NOT_SENT: dict[type, dict[str, Any]] = {StoredFile: {"counted": _uncounted, "sought": _unsought}}
 
 # There are several classes of some names.
 _NAMES = {

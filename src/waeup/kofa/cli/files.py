@@ -134,7 +134,7 @@ def ls(settings: Settings, folder: str, lines: bool) -> None:
                         "folder": folder,
                         "size": item.size,
                         "lines": item.lines if lines else None,
-                        "date": item.date.isoformat(),
+                        "date": item.date.astimezone().isoformat(),
                         "owner": item.owner,
                         **({} if folder == "pending" else _kept_values(item)),
                     }

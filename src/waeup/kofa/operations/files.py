@@ -13,7 +13,7 @@ from typing import BinaryIO
 from zope.component import queryUtility
 
 from waeup.kofa import notices, removals, spool
-from waeup.kofa.datacenter import PENDING_SUFFIXES, DataCenterFile
+from waeup.kofa.datacenter import PENDING_SUFFIXES
 from waeup.kofa.errors import InvalidName, NoSuchItem, Refused, TableError, TooLarge, WrongState
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.importing.canonical import PlainTable, made, plain_table, sweep
@@ -65,17 +65,15 @@ class FileOperations(Acting):
     def pending_files(self, sort: str = "name") -> list[StoredFile]:
         """List the files that wait for an import; `sort` is ``name`` or ``date``."""
         self._require(MANAGE)
-        return [self._stored(file) for file in self.datacenter.getPendingFiles(sort)]
+        return [self._stored(item) for item in self.datacenter.pending_items(sort)]
 
     def files_in(self, folder: str) -> list[StoredFile]:
         """List the tables of a folder, one of `OPEN_FOLDERS`, by name."""
         self._require(MANAGE)
         items = spool.scan(self._folder(folder), folder, suffixes=PENDING_SUFFIXES)
         kept = keeping.needed(self.datacenter) if folder in keeping.SETTINGS else set()
-        return [
-            self._kept(self._stored(DataCenterFile(item.path, folder), folder), kept)
-            for item in items
-        ]
+        days = keeping.days_of(folder)
+        return [self._kept(self._stored(item), kept, days) for item in items]
 
     def folder_sizes(self) -> dict[str, int]:
         """Return how many tables there are in each folder of `OPEN_FOLDERS` but the first."""
@@ -394,18 +392,16 @@ class FileOperations(Acting):
         ledger.restrict(place, needs)
         return place
 
-    def _kept(self, file: StoredFile, kept: set[str]) -> StoredFile:
-        """Say of a file of a folder how long it is kept, and what it was before."""
+    def _kept(self, file: StoredFile, kept: set[str], days: int | None) -> StoredFile:
+        """Say of a file of a folder that keeps its files for `days` what it was, and is."""
         ledger, relative = self.datacenter.ledger, os.path.join(file.folder, file.name)
         entry, source = ledger.entry(relative), ledger.source_of(relative)
         is_needed = relative in kept
-        days = keeping.days_of(file.folder)
         since = keeping.age_from(ledger, file.name, file.folder, file.date.timestamp())
         deleted = keeping.deleted_at(file.name) if file.folder == "deleted" else None
         goes = None if days is None or since is None else since + timedelta(days=days)
-        return replaced(
-            file,
-            date=file.date if since is None else since.astimezone(),
+        return file._replace(
+            date=file.date if since is None else since,
             run=file.run if source is None else source[0],
             original="" if deleted is None else keeping.former_name(file.name),
             deleted=deleted,
@@ -571,23 +567,23 @@ class FileOperations(Acting):
             if run is not None:
                 raise WrongState(busy_text(run))
 
-    def _stored(self, file: DataCenterFile, folder: str = "") -> StoredFile:
-        entry = self.datacenter.ledger.entry(os.path.join(folder, file.name))
+    def _stored(self, item: spool.Item) -> StoredFile:
+        name, folder, path, size, mtime = item
+        entry = self.datacenter.ledger.entry(f"{folder}/{name}" if folder else name)
         return StoredFile(
-            name=file.name,
-            folder=folder,
-            size=file.bytes,
-            size_text=file.getSize(),
-            date=datetime.fromtimestamp(file.getTimeStamp()).astimezone(),
-            owner=entry.owner if entry is not None else "",
-            _lines=partial(self._lines_of, file.context, entry),
-            _former=partial(self._former_of, file, None if folder else entry),
-            run=None if entry is None else entry.run,
+            name,
+            folder,
+            size,
+            datetime.fromtimestamp(mtime, timezone.utc),
+            "" if entry is None else entry.owner,
+            partial(self._lines_of, path, entry),
+            partial(self._former_of, size, None if folder else entry),
+            None if entry is None else entry.run,
         )
 
-    def _former_of(self, file: DataCenterFile, entry: FileEntry | None) -> FormerImport | None:
+    def _former_of(self, size: int, entry: FileEntry | None) -> FormerImport | None:
         """Return the former import of a pending file, unless it was changed on the disk."""
-        if entry is None or entry.size != file.bytes:
+        if entry is None or entry.size != size:
             return None
         return self.imported_before(entry.digest)
 

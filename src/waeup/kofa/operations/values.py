@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from waeup.kofa.exporting import Wish
 from waeup.kofa.importing.report import Report
 from waeup.kofa.journal import FoundLine
+from waeup.kofa.spool import size_text
 
 
 @dataclass(frozen=True)
@@ -28,13 +30,13 @@ class FormerImport:
         return self.date.astimezone().strftime("%Y-%m-%d")
 
 
-@dataclass(frozen=True)
-class StoredFile:
+class StoredFile(NamedTuple):
     """A file as it is shown to people.
 
-    `size` counts bytes, `date` is in local time, `owner` is a user id or ``''``.  `run` is
-    the id of the import whose failed rows these are, or that has put the file into its folder
-    then, or None.
+    `size` counts bytes, `date` is the time (UTC) of its last change, or when it came to its
+    folder, `owner` a user id or ``''``.  `run` is the id of the import whose failed rows these
+    are, or that has put the file into its folder then, or None.  `counted` and `sought` are asked
+    for `lines` and `former`.
 
     `original` is what a deleted file was called, `deleted` when (UTC) and `deleted_by` by whom
     that was done.  `expires` is when (UTC) a file goes by itself, if it does; one that is `needed`
@@ -44,11 +46,10 @@ class StoredFile:
     name: str
     folder: str
     size: int
-    size_text: str
     date: datetime
     owner: str
-    _lines: Callable[[], int | None]
-    _former: Callable[[], FormerImport | None]
+    counted: Callable[[], int | None]
+    sought: Callable[[], FormerImport | None]
     run: str | None = None
     original: str = ""
     deleted: datetime | None = None
@@ -57,17 +58,22 @@ class StoredFile:
     needed: bool = False
 
     @property
+    def size_text(self) -> str:
+        """The size in words."""
+        return size_text(self.size)
+
+    @property
     def lines(self) -> int | None:
         """Number of physical lines of the text; counted when asked for.
 
         None for a container of which no text has been made yet.
         """
-        return self._lines()
+        return self.counted()
 
     @property
     def former(self) -> FormerImport | None:
         """The last import of the content of a pending file, if there was one already."""
-        return self._former()
+        return self.sought()
 
     @property
     def datasets(self) -> str:
@@ -77,8 +83,8 @@ class StoredFile:
 
     @property
     def date_text(self) -> str:
-        """The date as ``YYYY-MM-DD HH:MM:SS``."""
-        return self.date.strftime("%Y-%m-%d %H:%M:%S")
+        """The date in local time, as ``YYYY-MM-DD HH:MM:SS``."""
+        return self.date.astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 @dataclass(frozen=True)

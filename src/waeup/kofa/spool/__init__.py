@@ -10,7 +10,7 @@ the few operations of `waeup.kofa.spool.disk`.
 from waeup.kofa.spool.disk import move_file, remove_file
 from waeup.kofa.spool.intake import Intake, Upload, accept, free_name
 from waeup.kofa.spool.intents import Intent, clear_intent, read_intents, redo, write_intent
-from waeup.kofa.spool.listing import Item, count_lines, scan
+from waeup.kofa.spool.listing import Item, count_lines, scan, size_text
 from waeup.kofa.spool.locks import claimed, storage_lock
 from waeup.kofa.spool.moving import StorageMove, abandon, remove_entries
 from waeup.kofa.spool.names import (
@@ -87,6 +87,7 @@ __all__ = [
     "remove_file",
     "resolved_below",
     "scan",
+    "size_text",
     "step_as_dict",
     "step_from_dict",
     "storage_lock",

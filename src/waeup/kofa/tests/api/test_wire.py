@@ -139,7 +139,7 @@ class Values(unittest.TestCase):
 
     def test_a_stored_file_comes_without_its_lines(self):
         date = datetime.now().astimezone()
-        file = StoredFile("a.csv", "", 9, "9 bytes", date, "ann", lambda: 3, lambda: None)
+        file = StoredFile("a.csv", "", 9, date, "ann", lambda: 3, lambda: None)
         there = self.there([file])[0]
         self.assertEqual((there.name, there.date, there.owner), ("a.csv", date, "ann"))
         with self.assertRaisesRegex(Fault, "kofactl ls --lines"):
