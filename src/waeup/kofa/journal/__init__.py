@@ -2,9 +2,9 @@
 
 ``lines`` appends, ``deferral`` waits for the commit of a transaction, ``names`` knows
 which files belong to a log.  ``search`` finds the lines that fit an expression (``expressions``,
-``explaining``), ``looking`` goes through several logs page by page.  ``references``
-bring the page of an error and its entry in a log together.  The room knows no site and no
-principal; `waeup.kofa.logger` adds them.
+``explaining``), at speed by what all of its matches contain (``needles``, ``sieve``); ``looking``
+goes through several logs page by page.  ``references`` bring the page of an error and its entry in
+a log together.  The room knows no site and no principal; `waeup.kofa.logger` adds them.
 """
 
 from waeup.kofa.journal.deferral import deferred_lines, write_line

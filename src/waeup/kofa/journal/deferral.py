@@ -88,14 +88,18 @@ class DeferredLines:
     transaction_manager = None
 
     def __init__(self) -> None:
-        self._lines: list[tuple[str, str]] = []
+        # Lines of each file, by its path.
+        self._lines: dict[str, list[str]] = {}
         self._joined = False
 
     def add(self, path: str, line: str, transaction: Any) -> None:
         if not self._joined:
             transaction.join(self)
             self._joined = True
-        self._lines.append((path, line))
+        try:
+            self._lines[path].append(line)
+        except KeyError:
+            self._lines[path] = [line]
 
     def sortKey(self) -> str:
         # Behind the databases, whose keys begin with letters or digits: what
@@ -115,11 +119,9 @@ class DeferredLines:
         """A log never prevents a commit."""
 
     def tpc_finish(self, transaction: Any) -> None:
-        by_path: dict[str, list[str]] = {}
-        for path, line in self._lines:
-            by_path.setdefault(path, []).append(line)
-        self.abort(transaction)
-        for path, lines in by_path.items():
+        lines_of, self._lines = self._lines, {}
+        self._joined = False
+        for path, lines in lines_of.items():
             _append(path, lines)
 
     def abort(self, transaction: Any) -> None:
@@ -133,12 +135,13 @@ class DeferredLines:
 
 @implementer(IDataManagerSavepoint)
 class _Savepoint:
-    def __init__(self, lines: list[tuple[str, str]]) -> None:
+    def __init__(self, lines: dict[str, list[str]]) -> None:
         self._lines = lines
-        self._length = len(lines)
+        self._lengths = {path: len(of_path) for path, of_path in lines.items()}
 
     def rollback(self) -> None:
-        del self._lines[self._length :]
+        for path, of_path in self._lines.items():
+            del of_path[self._lengths.get(path, 0) :]
 
 
 def _append(path: str, lines: list[str]) -> None:

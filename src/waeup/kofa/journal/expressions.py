@@ -1,8 +1,9 @@
 """Expressions that a person typed in: compiled by RE2, and held against whole blocks of lines.
 
 Expressions run on RE2, in time linear to the text.  RE2 looks for the next match in a whole
-block at once, which is many times faster than line by line; the line around a match is then
-judged alone.
+block at once, which is many times faster than line by line; faster still, and what is tried first,
+is a look for bytes that each match contains (`waeup.kofa.journal.sieve`).  Whichever way a line
+was found, it is then judged alone.
 """
 
 import re
@@ -14,6 +15,7 @@ from waeup.kofa.errors import InvalidExpression
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.journal.explaining import explanation
 from waeup.kofa.journal.lines import escape_message
+from waeup.kofa.journal.sieve import SAMPLE, Sieve, sieves
 
 #: Length of the longest expression that is accepted, in characters.
 MAX_EXPRESSION = 1000
@@ -34,6 +36,8 @@ class Expression:
     # Where a match may reach over several lines, each candidate may cost a look at
     # the rest of the block.  Behind so many, a block goes on line by line.
     _MAX_CANDIDATES = 16
+    # A sieve that lets so many lines of a block pass in vain is slower than none.
+    _MAX_REFUSED = 64
 
     def __init__(self, text: str | None, *, ignore_case: bool = False) -> None:
         self._options = re2.Options()
@@ -79,11 +83,18 @@ class Expression:
             refusal.explanation = words
             raise refusal
         self._text = text
+        # Found out with the first block; the first one is used as long as it is good.
+        self._sieves: list[Sieve] | None = None
         self._crosses_lines = _may_match_line_end(text)
         self._sees_neighbours = _may_see_neighbours(text, self._crosses_lines)
 
     def spans(self, data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
         """Generate where the matching lines begin and end among the lines ``data[start:end]``."""
+        if self._sieves is None:
+            sample = data[start : min(end, start + SAMPLE)]
+            self._sieves = sieves(self._text, not self._options.case_sensitive, sample)
+        if self._sieves:
+            return self._by_sieve(data, start, end)
         if self._sees_neighbours:
             return self._line_by_line(data, start, end)
         return self._by_candidates(data, start, end)
@@ -105,6 +116,17 @@ class Expression:
                 if len(found) == MAX_MARKS:
                     break
         return found
+
+    def _by_sieve(self, data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
+        sieve, *others = self._sieves or []
+        refused = 0
+        for line, line_end in sieve.lines(data, start, end):
+            if self.matches(data[line:line_end]):
+                yield line, line_end
+            else:
+                refused += 1
+        if refused > self._MAX_REFUSED:
+            self._sieves = others
 
     def _line_by_line(self, data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
         while start < end:

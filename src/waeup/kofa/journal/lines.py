@@ -9,7 +9,7 @@ forked process.
 import contextlib
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 #: Form of a line (Kofa 1.9), for `logging.Formatter`; ``user`` is the id of a principal.
 LINE_FORMAT = "%(asctime)s - %(levelname)s - %(user)s - %(message)s"
@@ -38,6 +38,8 @@ def escape_message(text: str) -> str:
     A line feed becomes ``\n``, an escape ``\x1b``, a line separator ``\u2028``.
     Backslashes stay as they are, so that escaping twice changes nothing.
     """
+    if text.isprintable():  # holds nothing of `_UNSAFE`, and is known in a fifth of the time
+        return text
     return _UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
 
@@ -51,16 +53,19 @@ def append_line(path: str, line: str) -> None:
     append_lines(path, [line])
 
 
-def append_lines(path: str, lines: Iterable[str]) -> None:
+def append_lines(path: str, lines: Sequence[str]) -> None:
     """Append texts to the log file `path`, each as one line, in a single write.
 
     Lines of several threads and processes do not mix.  The file is made when it
     is missing, and so is its folder, but not the folder of that.  Nothing is
     fsynced: a power cut may take the last lines.  Raises OSError.
     """
-    data = memoryview("".join(map(format_line, lines)).encode("utf-8"))
-    if not data:
+    if not lines:
         return
+    # Nearly always there is nothing to spell out, which is known of all at once.
+    if not "".join(lines).isprintable():
+        lines = [escape_message(line) for line in lines]
+    data = memoryview(("\n".join(lines) + "\n").encode("utf-8"))
     try:
         fd = os.open(path, _APPEND, 0o660)
     except FileNotFoundError:
