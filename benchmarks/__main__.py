@@ -2,14 +2,18 @@
 
 import argparse
 import sys
+from collections.abc import Callable
+from inspect import signature
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks import exporting, home, memory, mending, profiling, reading, runs
 from benchmarks.damage import run as damage
+from benchmarks.frame import Outcome
 from benchmarks.pages import as_table, machine, write_figures
 
-BENCHMARKS = {
+#: By name; besides the folder and whether it is to be quick they take what their cases need.
+BENCHMARKS: dict[str, Callable[..., Outcome]] = {
     "reading": reading.run,
     "memory": memory.run,
     "damage": damage.run,
@@ -32,17 +36,28 @@ def main() -> int:
     parser.add_argument(
         "--write", action="store_true", help="put the figures into docs/benchmarks.rst"
     )
+    parser.add_argument("--rows", type=int, metavar="N", help="rows of the tables")
+    parser.add_argument("--rounds", type=int, metavar="N", help="how often each is measured")
+    parser.add_argument(
+        "--cases", type=lambda text: text.split(","), metavar="CASE,...", help="only these cases"
+    )
     options = parser.parse_args()
     unknown = sorted(set(options.names) - set(BENCHMARKS))
     if unknown:
         parser.error(f"there is no {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
-    if options.write and options.quick:
-        parser.error("rough figures are not written down; leave out --quick or --write")
+    if options.write and (options.quick or options.rows or options.cases):
+        parser.error("rough figures, and some of many, are not written down; leave out --write")
+    more = {name: getattr(options, name) for name in ("rows", "rounds", "cases")}
+    more = {name: value for name, value in more.items() if value is not None}
     missed = 0
     for name in options.names or BENCHMARKS:
+        run = BENCHMARKS[name]
+        foreign = sorted(more.keys() - signature(run).parameters.keys())
+        if foreign:
+            parser.error(f"{name} does not know --{foreign[0]}")
         with TemporaryDirectory(prefix="kofa-bench-") as folder:
-            outcome = BENCHMARKS[name](Path(folder), options.quick)
-        text = f"{as_table(outcome)}\n\n{machine()}"
+            outcome = run(Path(folder), options.quick, **more)
+        text = "\n\n".join(filter(None, (as_table(outcome), outcome.note, machine())))
         print(f"\n{text}\n", flush=True)
         if options.write:
             write_figures(name, text)

@@ -17,7 +17,18 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-__all__ = ["MB", "Call", "Outcome", "Run", "alternate", "median_of", "peak_memory", "ratio"]
+__all__ = [
+    "MB",
+    "ROUNDS",
+    "Call",
+    "Outcome",
+    "Run",
+    "alternate",
+    "median_of",
+    "peak_memory",
+    "ratio",
+    "rounds_made",
+]
 
 ROOT = Path(__file__).parents[1]
 MB = 1 << 20
@@ -47,11 +58,15 @@ class Call(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """The figures of a benchmark as a table of text, and how many targets were missed."""
+    """The figures of a benchmark as a table of text, and how many targets were missed.
+
+    `note` is a sentence that belongs below the table.
+    """
 
     heading: tuple[str, ...]
     lines: Sequence[tuple[str, ...]]
     missed: int
+    note: str = ""
 
 
 def alternate(title: str, calls: Sequence[Call], rounds: int = ROUNDS) -> list[list[Run]]:
@@ -74,6 +89,13 @@ def median_of(runs: Sequence[Run], name: str) -> float:
 def ratio(floor: Sequence[Run], ours: Sequence[Run]) -> float:
     """Return how fast `ours` is, by the measure of `floor`: 0.5 takes twice as long."""
     return median(low["seconds"] / run["seconds"] for low, run in zip(floor, ours, strict=True))
+
+
+def rounds_made(rounds: int) -> str:
+    """Return the note of an `Outcome` that was not measured as often as all others."""
+    if rounds == ROUNDS:
+        return ""
+    return f"Medians of {rounds} rounds." if rounds > 1 else "One round only."
 
 
 def peak_memory() -> int:

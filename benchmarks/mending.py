@@ -5,8 +5,6 @@ to the last byte of the answer.
 """
 
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -16,11 +14,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlencode
 
-import transaction
-
+from benchmarks.browsing import served, session, set_up
 from benchmarks.frame import Call, Outcome, Run, alternate, median_of
 from benchmarks.people import COLUMNS, students
-from benchmarks.runs import PROCESSOR, session
+from benchmarks.portals import portal
 
 __all__ = ["run"]
 
@@ -31,6 +28,7 @@ FETCHES = 20
 #: Milliseconds that an answer may take, as a median.
 TARGET = 500
 
+PROCESSOR = "studentprocessor"
 #: Pages, by what they show; the most frequent problem has the number 1.
 PAGES = {
     "problems, with the first rows": "",
@@ -67,27 +65,12 @@ def run(folder: Path, quick: bool) -> Outcome:
 def measured(rows: int, failing: int) -> Run:
     """Fetch each page again and again; the first page is that of a portal that has just begun."""
     with TemporaryDirectory() as folder:
-        path = Path(folder) / "students.csv"
+        path, var = Path(folder) / "students.csv", Path(folder) / "var"
         write(path, rows, failing)
-        kofactl = [sys.executable, "-m", "waeup.kofa.cli"]
-        var = ["--var", f"{folder}/var"]
-        made = subprocess.run(
-            [*kofactl, "run", "--setup-only", *var], capture_output=True, text=True, check=True
-        )
-        password = re.search(r"with the password (\S+)", made.stdout)
-        assert password is not None, made.stdout
-        draft = checked(Path(folder) / "var", path, failing)
-        server = subprocess.Popen(
-            [*kofactl, "run", "--port", "0", *var], stdout=subprocess.PIPE, text=True
-        )
-        try:
-            assert server.stdout is not None
-            lines = (line for line in server.stdout if line.startswith("The portal answers on "))
-            url = next(lines).split()[4]
-            return _fetched(session(url, password[1]), f"{url}kofa/datacenter", draft)
-        finally:
-            server.terminate()
-            server.wait()
+        password = set_up(var)
+        draft = checked(var, path, failing)
+        with served(var) as url:
+            return _fetched(session(url, password), f"{url}kofa/datacenter", draft)
 
 
 def _fetched(opener: Any, url: str, draft: str) -> Run:
@@ -136,18 +119,8 @@ def write(path: Path, rows: int, failing: int) -> None:
 
 def checked(var: Path, path: Path, failing: int) -> str:
     """Let the administrator of a portal check a table; return the id of the draft."""
-    from benchmarks.runs import acting
-    from waeup.kofa.cli.instance import Instance
-    from waeup.kofa.cli.session import SITE_NAME, configure, load_configuration
-    from waeup.kofa.jobs import new_holder, work_off
-
-    instance = Instance(var)
-    load_configuration()
-    configure(instance)
 
     def order(operations: Any) -> tuple[str, str]:
-        with path.open("rb") as stream:
-            name = operations.upload(path.name, stream).name
         mapping = operations.propose_mapping(name, PROCESSOR, "create")
         draft = operations.new_draft(name).id
         check = operations.start_check(name, PROCESSOR, "create", mapping, draft=draft).id
@@ -155,10 +128,8 @@ def checked(var: Path, path: Path, failing: int) -> str:
         operations.save_draft(draft, check=check)
         return draft, check
 
-    with instance.database(write=True) as database:
-        draft, check = acting(database, f"/{SITE_NAME}", order)
-        work_off(database, f"/{SITE_NAME}", check, new_holder())
-        info = acting(database, f"/{SITE_NAME}", lambda operations: operations.run(check))
-        assert (info.state, info.report.failed) == ("finished", failing), info
-        transaction.abort()
+    with portal(var) as kofa:
+        name = kofa.put(path)
+        draft, check = kofa.acting(order)
+        kofa.work_off(check, failing)
     return draft

@@ -4,9 +4,8 @@ Orders are given by the operations that the command line and the pages call, and
 by what the portal's worker calls.
 """
 
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -40,11 +39,11 @@ class Portal(NamedTuple):
             return answer
 
     @contextmanager
-    def site(self) -> Iterator[Any]:
-        """Give the portal itself on a new connection."""
-        from waeup.kofa.jobs.connection import connected
+    def entered(self) -> Iterator[Any]:
+        """Give the portal itself on a new connection; what is not committed is dropped."""
+        from waeup.kofa.jobs.connection import open_portal
 
-        with connected(self.database, self.site_path) as site:
+        with open_portal(self.database, self.site_path) as site:
             yield site
 
     def put(self, path: Path) -> str:
@@ -75,38 +74,44 @@ class Portal(NamedTuple):
         id: str = self.acting(lambda operations: operations.start_undo(operations.runs()[0].id).id)
         return id
 
-    def work_off(self, id: str, failed: int = 0) -> float:
-        """Work on a run to its end; return the seconds.
+    def work_off(self, id: str, failed: int = 0) -> None:
+        """Work on a run to its end.
 
         Raises `AssertionError` unless it ends with so many failed rows.
         """
         from waeup.kofa.jobs import new_holder, work_off
 
-        began = time.perf_counter()
         work_off(self.database, self.site_path, id, new_holder())
-        seconds = time.perf_counter() - began
         info = self.acting(lambda operations: operations.run(id))
         if info.state != "finished" or info.report.failed != failed:
             raise AssertionError(
                 f"{info.title}: {info.state}, {info.report.failed} failed, not {failed}. "
                 f"{info.fault}"
             )
-        return seconds
+
+    def batches(self, id: str) -> int:
+        """Return in how many transactions the rows of a run were stored."""
+        with self.entered() as site:
+            number: int = site["datacenter"].runs.get(id).checkpoint.batches
+            return number
 
 
 @contextmanager
-def portal() -> Iterator[Portal]:
-    """Give a new portal, whose components are registered; it is gone behind the block."""
+def portal(var: Path | None = None) -> Iterator[Portal]:
+    """Give the portal of an instance directory, whose components are registered.
+
+    One that is not there is made; without `var` it is gone behind the block.
+    """
     from waeup.kofa.cli.instance import Instance
     from waeup.kofa.cli.serve import bootstrap
     from waeup.kofa.cli.session import SITE_NAME, configure, load_configuration, make_site
 
-    with TemporaryDirectory() as var:
-        instance = Instance(Path(var))
+    with ExitStack() as stack:
+        instance = Instance(var or Path(stack.enter_context(TemporaryDirectory())))
         instance.make()
         load_configuration()
         configure(instance)
-        with instance.database(write=True) as database:
-            bootstrap(database)
-            make_site(database, instance)
-            yield Portal(database, f"/{SITE_NAME}", instance.database_path)
+        database = stack.enter_context(instance.database(write=True))
+        bootstrap(database)
+        make_site(database, instance)
+        yield Portal(database, f"/{SITE_NAME}", instance.database_path)

@@ -1,305 +1,339 @@
 """Runs from the order to the files in their places, against a bare object database.
 
-What is measured is the real path, as `kofactl import` goes it: reading, validation, result
-files, undo records, checkpoints, and every batch durable.  The floor stores bare persistent
-objects with the same attributes in a tree, by the same commits.
+What is measured is the real path, as `kofactl import` and the portal's worker go it: reading,
+validation, result files, undo records, checkpoints, and every batch durable.  `floors` says what
+stands against it.  Afterwards all objects are looked at: they must have the values of the file.
 """
 
-import re
+import resource
+import shutil
 import subprocess
-import sys
 import time
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from http.cookiejar import CookieJar
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryDirectory
-from typing import Any
-from urllib.parse import urlencode
+from typing import Any, NamedTuple
 
 import transaction
-from BTrees.OOBTree import OOBTree
-from persistent import Persistent
-from ZODB import DB
-from ZODB.FileStorage import FileStorage
 
-from benchmarks.frame import Call, Outcome, Run, alternate, median_of, ratio
-from benchmarks.people import COLUMNS, students
+from benchmarks import floors, tickets
+from benchmarks.browsing import KOFACTL
+from benchmarks.frame import (
+    MB,
+    ROUNDS,
+    Call,
+    Outcome,
+    Run,
+    alternate,
+    median_of,
+    peak_memory,
+    ratio,
+    rounds_made,
+)
+from benchmarks.people import COLUMNS, faults, later, spoilt, students, write_table
+from benchmarks.portals import Portal, portal
 
-__all__ = ["PROCESSOR", "logged_in", "run"]
+__all__ = ["CASES", "STUDENTS", "bare", "measure", "ours", "run"]
 
-ROWS = 50_000
-#: Objects in one commit of the floor; a run comes to about as many by itself.
-BATCH = 1000
-PROCESSOR = "studentprocessor"
-#: Milliseconds in which the home page answers while a file is imported, as a median.
-PATIENCE = 300
+ROWS = 200_000
+#: Share of rows that cannot be imported, in the case of that name.
+FAULTY = 0.05
+#: Names of processors.
+STUDENTS, TICKETS = "studentprocessor", "courseticketprocessor"
+#: The instance directory of a portal, which keeps in mind where it is, in the folder for all.
+VAR = "var"
+#: Objects that are looked at before they are let go of.
+AT_ONCE = 1000
 
 
-class Bare(Persistent):
-    """A persistent object that has attributes, and nothing else."""
+class Case(NamedTuple):
+    """A kind of run: in what words, of which mode, on which base, and its floor.
+
+    `base` is what is there before.  `target` is the ratio to reach; that of the check is not to
+    its floor but to the import that it foretells.
+    """
+
+    title: str
+    mode: str
+    base: str
+    floor: str
+    target: float | None = None
 
 
-def run(folder: Path, quick: bool) -> Outcome:
-    """Measure all cases."""
-    rows = ROWS // 10 if quick else ROWS
-    lines = []
-    for title, floor in (
-        ("create", "create"),
-        ("check", "create"),
-        ("update", "update"),
-        ("undo of create", "remove"),
-    ):
-        calls = [Call(bare, (floor, rows)), Call(ours, (title, rows))]
-        low, found = alternate(f"runs: {title}", calls)
-        lines.append(
-            (
-                title,
-                f"{rows:,}",
-                f"{rows / median_of(low, 'seconds'):,.0f}",
-                f"{rows / median_of(found, 'seconds'):,.0f}",
-                f"{ratio(low, found):.2f}",
-                f"{median_of(found, 'peak') / 2**20:,.0f} MB",
-            )
-        )
-    pages = alternate("runs: home page", [Call(home_page, (rows,))])[0]
-    idle, busy = (median_of(pages, name) for name in ("idle", "busy"))
-    missed = busy > PATIENCE
-    lines.append(
-        (
-            f"home page: {idle:.0f} ms, while a file is imported {busy:.0f} ms",
-            f"{rows:,}",
-            "-",
-            "-",
-            "-",
-            f"target {PATIENCE} ms, {'MISSED' if missed else 'met'}",
-        )
+CASES = {
+    "create": Case("create", "create", "none", "create", 0.5),
+    "check": Case("check, against create", "create", "none", "create", 1.0),
+    "command": Case("create, the whole command", "create", "none", "create"),
+    "faulty": Case(f"create, {FAULTY:.0%} faulty", "create", "none", "create"),
+    "update": Case("update", "update", "all", "update", 0.5),
+    "upsert": Case("upsert, half of them new", "upsert", "half", "upsert", 0.5),
+    "remove": Case("remove", "remove", "all", "remove", 0.5),
+    "undo": Case("undo of create", "", "all", "delete"),
+    "tickets": Case("course tickets", "create", "tickets", "tickets", 0.5),
+}
+#: Cases that are measured in turns with one floor.
+GROUPS = (
+    ("create", "check", "command"),
+    *((name,) for name in ("faulty", "update", "upsert", "remove", "undo", "tickets")),
+)
+
+
+def run(
+    folder: Path,
+    quick: bool,
+    rows: int | None = None,
+    rounds: int | None = None,
+    cases: Sequence[str] = tuple(CASES),
+) -> Outcome:
+    """Measure all cases, or those that are named."""
+    rows = rows or (ROWS // 40 if quick else ROWS)
+    rounds = rounds or (1 if quick else ROUNDS)
+    unknown = sorted(set(cases) - set(CASES))
+    if unknown:
+        raise SystemExit(f"runs has no case {unknown[0]}; it has {', '.join(CASES)}.")
+    lines, missed = [], 0
+    for group in GROUPS:
+        wanted = [name for name in group if name in cases]
+        if not wanted:
+            continue
+        # The check is compared with its import.
+        names = [group[0], *(name for name in wanted if name != group[0])]
+        low, found = measure(folder, names, rows, rounds)
+        for name in wanted:
+            target = CASES[name].target
+            reached = ratio(found[names[0]] if name == "check" else low, found[name])
+            missed += target is not None and reached < target
+            lines.append(_line(name, rows, low, found[name], reached))
+    heading = ("Case", "Rows", "Floor", "Run", "Ratio", "Target", "Commit", "Peak", "Bytes")
+    return Outcome(heading, lines, missed, rounds_made(rounds))
+
+
+def _line(
+    name: str, rows: int, low: list[Run], found: list[Run], reached: float
+) -> tuple[str, ...]:
+    case, count = CASES[name], found[0]["rows"]
+    met = "" if case.target is None else "met" if reached >= case.target else "MISSED"
+    return (
+        case.title,
+        f"{count:,.0f}",
+        f"{count / median_of(low, 'seconds'):,.0f}",
+        f"{count / median_of(found, 'seconds'):,.0f}",
+        f"{reached:.2f}",
+        f"{case.target:.2f}, {met}" if met else "-",
+        f"{found[0]['commit']:,.0f}" if "commit" in found[0] else "-",
+        f"{median_of(found, 'peak') / MB:,.0f} MB",
+        "-"
+        if name == "check"
+        else f"{median_of(found, 'bytes'):,.0f} ({median_of(low, 'bytes'):,.0f})",
     )
-    heading = ("Case", "Rows", "Floor", "Run", "Ratio", "Peak")
-    return Outcome(heading, lines, int(missed))
 
 
-# -- the floor -----------------------------------------------------------------------
+def measure(
+    folder: Path, names: Sequence[str], rows: int, rounds: int
+) -> tuple[list[Run], dict[str, list[Run]]]:
+    """Return the runs of a floor, and by name those of the cases that have it."""
+    case = CASES[names[0]]
+    prepare(folder, case.base, rows)
+    where = str(folder)
+    # How large the commits of a run are is known when it was there.
+    commit = int(Call(ours, (names[0], where, rows)).run()["commit"])
+    calls = [
+        Call(bare, (names[0], where, rows, commit)),
+        *(Call(ours, (name, where, rows)) for name in names),
+    ]
+    low, *found = alternate(f"runs: {', '.join(names)}", calls, rounds)
+    return low, dict(zip(names, found, strict=True))
 
 
-def bare(case: str, rows: int) -> Run:
-    """Create, change or remove bare objects, `BATCH` in a commit."""
-    table = list(students(rows))
-    with TemporaryDirectory() as folder:
-        database = DB(FileStorage(f"{folder}/Data.fs"))
-        tree = database.open().root()["tree"] = OOBTree()
+# -- rows ----------------------------------------------------------------------------
+
+
+def rows_of(case: str, rows: int) -> Iterator[list[str]]:
+    """Generate the rows of the table of a case."""
+    if case == "tickets":
+        return tickets.tickets(_part(rows))
+    if case in ("update", "upsert"):
+        return later(students(rows))
+    if case == "faulty":
+        wrong = faults(rows, FAULTY)
+        return (
+            spoilt(row, wrong[number]) if number in wrong else row
+            for number, row in enumerate(students(rows))
+        )
+    return students(rows)
+
+
+def expected(case: str, rows: int) -> Iterator[list[str]]:
+    """Generate the rows whose objects there are in the end; for the floor, those that it does."""
+    found = rows_of(case, rows)
+    if case != "faulty":
+        return found
+    wrong = faults(rows, FAULTY)
+    return (row for number, row in enumerate(found) if number not in wrong)
+
+
+def _part(rows: int) -> int:
+    """Return which part of all tickets goes with so many students in the other cases."""
+    return max(1, ROWS // rows)
+
+
+# -- what is there before ------------------------------------------------------------
+
+
+def prepare(folder: Path, base: str, rows: int) -> None:
+    """Make a portal and a bare database with the same objects, to be copied for each run."""
+    if not (folder / base).exists():
+        Call(make_base, (base, str(folder), rows)).run()
+
+
+def make_base(base: str, folder: str, rows: int) -> Run:
+    """Do the work of `prepare`, in a process of its own."""
+    if base == "tickets":
+        people = list(students(tickets.people_of(_part(rows))))
+    else:
+        step = {"none": rows, "all": 1, "half": 2}[base]
+        people = [] if base == "none" else list(students(rows))[::step]
+    floors.fill(Path(folder, f"{base}.fs"), people, containers=base == "tickets")
+    var = Path(folder, VAR)
+    with portal(var) as kofa, TemporaryDirectory() as own:
+        if base == "tickets":
+            _make_courses(kofa)
+        if people:
+            path = Path(own, "students.csv")
+            write_table(path, COLUMNS, people)
+            kofa.work_off(kofa.order("import", kofa.put(path), STUDENTS, "create"))
+    var.rename(Path(folder, base))
+    return {"seconds": 0.0}
+
+
+def _make_courses(kofa: Portal) -> None:
+    from waeup.kofa.university.course import Course
+    from waeup.kofa.university.department import Department
+    from waeup.kofa.university.faculty import Faculty
+
+    def make(faculties: Any) -> None:
+        for faculty, department, code in tickets.courses():
+            if faculty not in faculties:
+                faculties.addFaculty(Faculty(faculty, floors.COURSE["title"]))
+            if department not in faculties[faculty]:
+                faculties[faculty].addDepartment(Department(department, "Anything"))
+            course = Course(code, floors.COURSE["title"])
+            course.credits, course.semester = floors.COURSE["credits"], floors.COURSE["semester"]
+            faculties[faculty][department].courses.addCourse(course)
+
+    with kofa.entered() as site:
+        make(site["faculties"])
         transaction.commit()
-        work: dict[str, Callable[[Any, list[str]], None]] = {
-            "create": _create,
-            "update": _update,
-            "remove": _remove,
-        }
-        if case != "create":
-            _batches(tree, table, _create)
-            tree._p_jar.cacheMinimize()
-        began = time.perf_counter()
-        _batches(tree, table, work[case])
-        seconds = time.perf_counter() - began
-        transaction.abort()
-        database.close()
-    return {"seconds": seconds}
 
 
-def _batches(tree: Any, table: list[list[str]], work: Callable[[Any, list[str]], None]) -> None:
-    for start in range(0, len(table), BATCH):
-        for row in table[start : start + BATCH]:
-            work(tree, row)
-        transaction.commit()
+# -- what is measured ----------------------------------------------------------------
 
 
-def _create(tree: Any, row: list[str]) -> None:
-    one = Bare()
-    one.__dict__.update(zip(COLUMNS, row, strict=True))
-    tree[row[0]] = one
+def bare(case: str, folder: str, rows: int, commit: int) -> Run:
+    """Let the floor of a case do its work on a copy of the bare database."""
+    with TemporaryDirectory(dir=folder) as own:
+        path = Path(own, "bare.fs")
+        for end in ("", ".index"):
+            shutil.copy(Path(folder, f"{CASES[case].base}.fs{end}"), f"{path}{end}")
+        return floors.apply(path, CASES[case].floor, expected(case, rows), commit)
 
 
-def _update(tree: Any, row: list[str]) -> None:
-    tree[row[0]].firstname = row[2] + "x"
-
-
-def _remove(tree: Any, row: list[str]) -> None:
-    del tree[row[0]]
-
-
-# -- runs ----------------------------------------------------------------------------
-
-
-def ours(case: str, rows: int) -> Run:
-    """Order a run in a new portal and work on it."""
-    with portal() as (database, site_path), TemporaryDirectory() as folder:
-        path = Path(folder) / "students.csv"
-        write(path, rows)
-        if case == "check":
-            return timed(database, site_path, path, "start_check", "create")
-        first = timed(database, site_path, path, "start_import", "create")
-        if case == "create":
-            return first
-        if case == "update":
-            write(path, rows, "x")
-            return timed(database, site_path, path, "start_import", "update", yes_change=rows)
-        return timed_undo(database, site_path)
-
-
-def write(path: Path, rows: int, more: str = "") -> None:
-    """Write the table of students; `more` is appended to each first name."""
-    with open(path, "w", encoding="utf-8", newline="") as stream:
-        stream.write(",".join(COLUMNS) + "\r\n")
-        for row in students(rows):
-            row[2] += more
-            stream.write(",".join(row) + "\r\n")
+def ours(case: str, folder: str, rows: int) -> Run:
+    """Order the run of a case in a copy of its portal, work it off, and look at what came."""
+    with TemporaryDirectory(dir=folder) as own, _copied(Path(folder), CASES[case].base) as var:
+        path = Path(own, f"{case}.csv")
+        header = tickets.COLUMNS if case == "tickets" else COLUMNS
+        write_table(path, header, rows_of(case, rows))
+        number = sum(1 for _row in rows_of(case, rows))
+        if case == "command":
+            found = _commanded(var, path)
+        else:
+            with portal(var) as kofa:
+                found = _worked_off(kofa, case, path, number)
+        with portal(var) as kofa:
+            _verify(kofa, case, rows, var / "datacenter")
+        found["bytes"] /= number
+        return {**found, "rows": number}
 
 
 @contextmanager
-def portal() -> Iterator[tuple[Any, str]]:
-    """Give the database of a new portal, and the path of the portal in it."""
-    from waeup.kofa.cli.instance import Instance
-    from waeup.kofa.cli.serve import bootstrap
-    from waeup.kofa.cli.session import SITE_NAME, configure, load_configuration, make_site
-
-    with TemporaryDirectory() as var:
-        instance = Instance(Path(var))
-        instance.make()
-        load_configuration()
-        configure(instance)
-        with instance.database(write=True) as database:
-            bootstrap(database)
-            make_site(database, instance)
-            yield database, f"/{SITE_NAME}"
+def _copied(folder: Path, base: str) -> Iterator[Path]:
+    """Give a copy of a portal, in the place where the portal was made."""
+    var = folder / VAR
+    shutil.copytree(folder / base, var)
+    try:
+        yield var
+    finally:
+        shutil.rmtree(var)
 
 
-def timed(
-    database: Any, site_path: str, path: Path, operation: str, mode: str, **more: Any
-) -> Run:
-    """Upload a file, order something with it, and measure from then to the end."""
-    from waeup.kofa.jobs import new_holder, work_off
-
-    def order(operations: Any) -> str:
-        with path.open("rb") as stream:
-            name = operations.upload(path.name, stream).name
-        mapping = operations.propose_mapping(name, PROCESSOR, mode)
-        start = getattr(operations, operation)
-        id: str = start(name, PROCESSOR, mode, mapping, **more).id
-        return id
-
-    id = acting(database, site_path, order)
+def _worked_off(kofa: Portal, case: str, path: Path, number: int) -> Run:
+    more = {"update": {"yes_change": number}, "upsert": {"yes_change": number}}.get(case, {})
+    if case == "remove":
+        more = {"yes_remove": number}
+    kind = "check" if case == "check" else "import"
+    name = "" if case == "undo" else kofa.put(path)
+    processor = TICKETS if case == "tickets" else STUDENTS
+    failed = len(faults(number, FAULTY)) if case == "faulty" else 0
+    size = kofa.path.stat().st_size
     began = time.perf_counter()
-    work_off(database, site_path, id, new_holder())
+    if case == "undo":
+        id = kofa.order_undo()
+    else:
+        id = kofa.order(kind, name, processor, CASES[case].mode, **more)
+    kofa.work_off(id, failed)
     seconds = time.perf_counter() - began
-    _check(database, site_path, id)
-    return {"seconds": seconds}
-
-
-def timed_undo(database: Any, site_path: str) -> Run:
-    """Take the only import back."""
-    from waeup.kofa.jobs import new_holder, work_off
-
-    id = acting(
-        database,
-        site_path,
-        lambda operations: operations.start_undo(operations.runs()[0].id).id,
-    )
-    began = time.perf_counter()
-    work_off(database, site_path, id, new_holder())
-    seconds = time.perf_counter() - began
-    _check(database, site_path, id)
-    return {"seconds": seconds}
-
-
-def _check(database: Any, site_path: str, id: str) -> None:
-    info = acting(database, site_path, lambda operations: operations.run(id))
-    if info.state != "finished" or info.report.failed:
-        raise AssertionError(f"{info.title}: {info.state}, {info.report.failed} failed")
-
-
-def acting(database: Any, site_path: str, ask: Callable[[Any], Any]) -> Any:
-    """Return what `ask` says of the operations of the administrator; changes are committed."""
-    from zope.component.hooks import site as site_set
-
-    from waeup.kofa.api.acting import acting as as_account
-    from waeup.kofa.jobs.connection import connected
-
-    with (
-        connected(database, site_path) as site,
-        site_set(site),
-        as_account(site, "admin") as found,
-    ):
-        answer = ask(found)
-        transaction.commit()
-        return answer
-
-
-# -- the home page ---------------------------------------------------------------------
-
-
-def home_page(rows: int) -> Run:
-    """Measure the home page of a portal in another process: idle, and during an import."""
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "students.csv"
-        write(path, rows)
-        kofactl = [sys.executable, "-m", "waeup.kofa.cli"]
-        var = ["--var", f"{folder}/var"]
-        made = subprocess.run(
-            [*kofactl, "run", "--setup-only", *var], capture_output=True, text=True, check=True
-        )
-        found = re.search(r"with the password (\S+)", made.stdout)
-        assert found is not None, made.stdout
-        server = subprocess.Popen(
-            [*kofactl, "run", "--port", "0", *var], stdout=subprocess.PIPE, text=True
-        )
-        try:
-            assert server.stdout is not None
-            lines = (line for line in server.stdout if line.startswith("The portal answers on "))
-            open_page = logged_in(next(lines).split()[4], found[1])
-            idle = [open_page() for _ in range(20)]
-            importing = subprocess.Popen(
-                [*kofactl, "import", str(path), "-p", PROCESSOR, "-m", "create", *var],
-                stdout=subprocess.DEVNULL,
-            )
-            busy = []
-            while importing.poll() is None:
-                busy.append(open_page())
-                time.sleep(0.05)
-            assert importing.returncode == 0, importing.returncode
-        finally:
-            server.terminate()
-            server.wait()
-    return {
-        "seconds": sum(busy) / 1000,
-        "idle": median(idle),
-        "busy": median(busy),
+    found: Run = {
+        "seconds": seconds,
+        "peak": peak_memory(),
+        "bytes": kofa.path.stat().st_size - size,
     }
+    batches = kofa.batches(id)
+    return {**found, "commit": -(-number // batches)} if kind == "import" else found
 
 
-def logged_in(url: str, password: str) -> Callable[..., float]:
-    """Log in, and return the function that fetches the home page and tells the milliseconds.
-
-    It takes what is asked for in the address, from its question mark on.
-    """
-    opener = session(url, password)
-
-    def fetch(query: str = "") -> float:
-        began = time.perf_counter()
-        with opener.open(f"{url}kofa/datacenter{query}") as answer:
-            content = answer.read()
-            assert b"Log out" in content
-        return 1000 * (time.perf_counter() - began)
-
-    return fetch
+def _commanded(var: Path, path: Path) -> Run:
+    data = var / "filestorage" / "Data.fs"
+    size = data.stat().st_size
+    command = [*KOFACTL, "import", str(path), "-p", STUDENTS, "-m", "create", "--var", str(var)]
+    began = time.perf_counter()
+    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+    seconds = time.perf_counter() - began
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss << 10
+    return {"seconds": seconds, "peak": peak, "bytes": data.stat().st_size - size}
 
 
-def session(url: str, password: str) -> urllib.request.OpenerDirector:
-    """Log in, and return what opens addresses from then on."""
-    opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
-    page = opener.open(f"{url}kofa/login").read().decode()
-    token = re.search(r'name="form_token" value="([^"]+)"', page)
-    assert token is not None
-    fields = {"form_token": token[1], "login": "admin", "password": password, "SUBMIT": "1"}
-    opener.open(f"{url}kofa/login", urlencode(fields).encode()).read()
-    return opener
+# -- what came of it -----------------------------------------------------------------
+
+
+def _verify(kofa: Portal, case: str, rows: int, storage: Path) -> None:
+    """Raise `AssertionError` unless all objects have the values of their rows."""
+    with kofa.entered() as site:
+        people = site["students"]
+        if case in ("check", "remove", "undo"):
+            assert len(people) == 0, f"{len(people)} students"
+            if case == "remove":
+                kept = sum(_rows_in(path) for path in (storage / "deleted").glob("*.csv"))
+                assert kept == rows, f"{kept} rows of removed students"
+            return
+        number = 0
+        for number, row in enumerate(expected(case, rows), 1):
+            if case == "tickets":
+                code, student_id, level, _session, _score = row
+                one: Any = people[student_id][f"{level}_{code}"]
+            else:
+                one = people[row[0]]
+            names = tickets.COLUMNS if case == "tickets" else COLUMNS
+            for name, text in zip(names, row, strict=True):
+                value = getattr(one, name)
+                assert text == ("" if value is None else str(value)), (case, row, name, value)
+            if number % AT_ONCE == 0:
+                site._p_jar.cacheMinimize()
+        there = sum(map(len, people.values())) if case == "tickets" else len(people)
+        assert there == number, f"{there} objects, not {number}"
+
+
+def _rows_in(path: Path) -> int:
+    with path.open("rb") as stream:
+        return sum(1 for _line in stream) - 1
