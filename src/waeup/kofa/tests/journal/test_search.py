@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from waeup.kofa.errors import InvalidExpression, InvalidName, NoSuchItem, StorageFault
-from waeup.kofa.journal import query, search
+from waeup.kofa.journal import query, search, sieve
 
 
 class LogFolder(unittest.TestCase):
@@ -238,9 +238,15 @@ class EquivalenceTests(LogFolder):
     """Whatever is asked of whatever file, the answer is that of a look at each line alone."""
 
     def ask(self, expression: str, content: bytes, block_size: int) -> list[str]:
+        """Return what is found, which is the same if all sieves are used, and if none is."""
         self.write("my.log", content)
         with mock.patch.object(search, "_BLOCK_SIZE", block_size):
-            return self.found(expression)
+            found = self.found(expression)
+            with mock.patch.multiple(sieve, _ENOUGH=-1, _BY_EXPRESSION=1000):
+                self.assertEqual(self.found(expression), found)
+            with mock.patch.object(sieve, "_ENOUGH", 10_000):
+                self.assertEqual(self.found(expression), found)
+        return found
 
     @settings(max_examples=1500, deadline=None)
     @given(_expressions, _contents, st.sampled_from([1, 3, 8, 64]))
