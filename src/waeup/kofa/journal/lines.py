@@ -65,7 +65,7 @@ def append_lines(path: str, lines: Sequence[str]) -> None:
     # Nearly always there is nothing to spell out, which is known of all at once.
     if not "".join(lines).isprintable():
         lines = [escape_message(line) for line in lines]
-    data = memoryview(("\n".join(lines) + "\n").encode("utf-8"))
+    data = memoryview("\n".join([*lines, ""]).encode("utf-8"))
     try:
         fd = os.open(path, _APPEND, 0o660)
     except FileNotFoundError:
