@@ -34,8 +34,8 @@ from waeup.kofa.operations.logs import FindMentions
 LINES, SECONDS = 200, 10
 #: While so many searches are under way, others have so many seconds: pages need threads, too.
 MANY_SEARCHES, FEW_SECONDS = 2, 2
-#: So many lines, or those of so many seconds, are sent at once.
-BATCH, PATIENCE = 50, 0.25
+#: So many lines, or those of so many seconds, are sent at once; the first ones come sooner.
+BATCH, PATIENCE, FIRST_PATIENCE = 50, 0.25, 0.05
 
 #: Fields of the form, in the order in which they stand in an address.
 TEXT_FIELDS = (
@@ -323,14 +323,14 @@ class _Sender:
     def _batches(self) -> Iterator[list[FoundLine]]:
         """Generate some lines at a time, so that nobody waits long for those that are found."""
         batch: list[FoundLine] = []
-        sent = time.monotonic()
+        sent, patience = time.monotonic(), FIRST_PATIENCE
         try:
             for line in self.look.steps():
                 if line is not None:
                     batch.append(line)
-                if batch and (len(batch) == BATCH or time.monotonic() - sent > PATIENCE):
+                if batch and (len(batch) == BATCH or time.monotonic() - sent > patience):
                     yield batch
-                    batch, sent = [], time.monotonic()
+                    batch, sent, patience = [], time.monotonic(), PATIENCE
         except KofaError:
             if batch:
                 yield batch

@@ -12,6 +12,9 @@ from waeup.kofa.journal import LEVELS, FoundLine
 
 #: Lines that are asked for at once.
 PAGE = 1000
+#: Seconds after which the first lines are shown, and those of later pages at most: each page takes
+#: twice the time of the one before.
+FIRST_SECONDS, SECONDS = 0.05, 5.0
 
 
 @click.command(short_help="List the logs, or search one or all of them.")
@@ -109,8 +112,11 @@ def _pages(
     `most` are wanted, or all.
     """
     limit = PAGE if most is None else min(PAGE, most)
-    place, has_more = "", True
+    place, has_more, seconds = "", True, FIRST_SECONDS
     while has_more:
-        page = operations.log_page(name, expression, limit=limit, place=place, **options)
+        page = operations.log_page(
+            name, expression, limit=limit, seconds=seconds, place=place, **options
+        )
         yield from page.lines
         place, has_more = page.place, page.has_more
+        seconds = min(2 * seconds, SECONDS)

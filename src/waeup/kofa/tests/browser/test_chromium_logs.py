@@ -111,7 +111,7 @@ class LogsTest(ChromiumTestCase):
 
         self.more.callback(gate.release)
         self.more.enter_context(mock.patch.object(Look, "steps", steps_when_let))
-        self.more.enter_context(mock.patch.object(logs_views, "BATCH", 50))
+        self.more.enter_context(mock.patch.multiple(logs_views, BATCH=50, FIRST_PATIENCE=60))
         address = f"{self.address}/app/datacenter/show?logname=students.log"
         begun = self.window.execute_async_script(READ, address, 50)
         self.assertEqual(begun.count('<li class="log-'), 50)

@@ -412,6 +412,30 @@ class PagesTest(LogsTestCase):
         self.assertEqual(self.browser.headers["X-Accel-Buffering"], "no")
         self.assertEqual(len(self.lines), 200)
 
+    def test_the_first_line_is_sent_at_once_and_others_together(self) -> None:
+        read: list[Any] = []
+        sent: list[tuple[int, int]] = []
+
+        def steps(look: Look) -> Any:
+            for step in original(look):
+                read.append(step)
+                yield step
+
+        class Reader(Streamed):
+            def __iter__(self) -> Any:
+                for part in super().__iter__():
+                    sent.append((len(read), part.count(b"<li class=")))
+                    yield part
+
+        original = Look.steps
+        with (
+            mock.patch.object(Look, "steps", steps),
+            mock.patch("waeup.kofa.browser.streaming.Streamed", Reader),
+            mock.patch.multiple(logs_views, BATCH=1000, FIRST_PATIENCE=0, PATIENCE=1000),
+        ):
+            self.show()
+        self.assertEqual([part for part in sent if part[1]], [(1, 1), (200, 199)])
+
     def test_a_search_holds_no_connection_of_the_database(self) -> None:
         def opened() -> int:
             infos = FunctionalLayer.database().connectionDebugInfo()

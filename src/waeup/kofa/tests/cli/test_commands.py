@@ -5,6 +5,7 @@ import logging
 import os
 import re
 import unittest
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -401,6 +402,21 @@ class LogTests(PortalCase):
             self.assertEqual(len(self.ask("logs", "datacenter.log", "--start=1", "--limit=1")), 1)
             self.assertEqual(len(self.ask("logs", "datacenter.log")), 2)
         self.assertEqual([call.kwargs["limit"] for call in pages.call_args_list], [1, 2, 1000])
+
+    def test_the_first_lines_are_shown_soon(self) -> None:
+        """However long the search takes; later pages may take longer, thus they are few."""
+        seconds = []
+
+        def late(operations: Operations, *arguments: Any, **options: Any) -> Any:
+            seconds.append(options["seconds"])
+            page = log_page(operations, *arguments, **options)
+            return replace(page, has_more=len(seconds) < 10)
+
+        log_page = Operations.log_page
+        with mock.patch.object(Operations, "log_page", late):
+            self.ask("logs", "datacenter.log")
+        self.assertEqual(seconds[:4], [0.05, 0.1, 0.2, 0.4])
+        self.assertEqual(seconds[-2:], [5, 5])
 
     def test_an_expression_that_is_none_is_refused(self) -> None:
         self.assert_refused("Invalid query string", "logs", "datacenter.log", "*")
