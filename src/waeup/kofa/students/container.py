@@ -37,12 +37,33 @@ class StudentsContainer(grok.Container, Logger):
         self._by_reg_number = OOBTree()
         self._by_matric_number = OOBTree()
 
+    # Student id -> tree of the tickets of a student who has any.  None: nobody has, so far.
+    _tickets = None
+
     def __setitem__(self, key: str, student: Any) -> None:
         if not IStudent.providedBy(student):
             raise TypeError("StudentsContainer takes IStudent objects only.")
         if key != student.student_id:
             raise ValueError(f"Key {key!r} is not the id of the student, {student.student_id!r}.")
         super().__setitem__(key, student)
+
+    def __delitem__(self, key: str) -> None:
+        student = self[key]
+        super().__delitem__(key)
+        # Subscribers have seen the student with the tickets; who puts the student back has them.
+        tree = self._tickets.pop(key, None) if self._tickets is not None else None
+        if tree is not None:
+            student.keep_tickets(tree)
+
+    def tickets_of(self, student_id: str) -> Any:
+        """See `IStudentsContainer`."""
+        return None if self._tickets is None else self._tickets.get(student_id)
+
+    def keep_tickets_of(self, student_id: str, tree: OOBTree) -> None:
+        """See `IStudentsContainer`."""
+        if self._tickets is None:
+            self._tickets = OOBTree()
+        self._tickets[student_id] = tree
 
     def addStudent(self, student: Any) -> None:
         """See `IStudentsContainer`."""
@@ -86,8 +107,11 @@ class StudentsContainer(grok.Container, Logger):
         ignoring: Any = None,
     ) -> str | None:
         """See `IStudentsContainer`."""
-        for name, number in (("reg_number", reg_number), ("matric_number", matric_number)):
-            other = self.find(**{name: number})
+        for name, index, number in (
+            ("reg_number", self._by_reg_number, reg_number),
+            ("matric_number", self._by_matric_number, matric_number),
+        ):
+            other = self._find(name, index, number) if number else None
             if other is not None and other is not ignoring:
                 return f"{name}: {number!r} belongs to student {other.student_id} already."
         return None
@@ -97,7 +121,8 @@ class StudentsContainer(grok.Container, Logger):
         numbers = (student.reg_number, student.matric_number)
         if student.indexed_numbers == numbers:
             return
-        self.unindex(student)
+        if student.indexed_numbers != (None, None):
+            self.unindex(student)
         for index, number in zip(self._indexes, numbers, strict=True):
             if number:
                 index[number] = student.student_id

@@ -137,3 +137,15 @@ class IStudentsContainer(IKofaObject):
 
         `ignoring` is the student whose own numbers are none of the conflict.
         """
+
+    def tickets_of(student_id):
+        """Return the tree of the tickets of a student in this container, or None.
+
+        For the student alone; students who bring a tree of their own keep it.
+        """
+
+    def keep_tickets_of(student_id, tree):
+        """Keep the tree of the tickets of a student in this container, who has none so far.
+
+        When the student is removed, the tree goes along.
+        """

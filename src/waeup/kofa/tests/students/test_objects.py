@@ -1,9 +1,13 @@
 """Students, their tickets, and how a student is found."""
 
-from zope.component import createObject
+from contextlib import contextmanager
+
+from BTrees.OOBTree import OOBTree
+from zope.component import createObject, getGlobalSiteManager
 from zope.event import notify
 from zope.interface.verify import verifyClass, verifyObject
 from zope.lifecycleevent import ObjectModifiedEvent
+from zope.lifecycleevent.interfaces import IObjectRemovedEvent
 from zope.schema import getFields
 
 from waeup.kofa.errors import DuplicationError
@@ -161,3 +165,68 @@ class ContainerTests(PortalTestCase):
         self.assertIs(student["100_MAT101"], ticket)
         self.assertEqual(ticket.student_id, student.student_id)
         self.assertIsNone(CourseTicket().student_id)
+
+    def with_ticket(self):
+        student = self.add()
+        student["100_MAT101"] = CourseTicket()
+        return student
+
+    def test_tickets_go_with_the_student_and_come_back(self):
+        student = self.with_ticket()
+        ticket = student["100_MAT101"]
+        del self.students[student.student_id]
+        self.assertEqual(list(student.items()), [("100_MAT101", ticket)])
+        other = self.add(student_id=student.student_id)
+        self.assertEqual((list(other), len(other)), ([], 0))
+        other["200_MAT101"] = CourseTicket()
+        del self.students[student.student_id]
+        self.students[student.student_id] = student
+        self.assertEqual(list(student), ["100_MAT101"])
+        self.assertEqual(list(other), ["200_MAT101"])
+
+    def test_subscribers_of_a_removal_see_the_tickets(self):
+        seen = []
+        student = self.with_ticket()
+        with registered(lambda ticket, event: seen.append(ticket.student_id)):
+            del self.students[student.student_id]
+        self.assertEqual(seen, [student.student_id])
+
+    def test_student_outside_of_the_container_has_tickets_too(self):
+        student = Student()
+        self.assertEqual((student.get("x"), "x" in student, len(student)), (None, False, 0))
+        for read in (student.keys, student.values, student.items):
+            self.assertEqual(list(read()), [])
+        with self.assertRaises(KeyError):
+            del student["x"]
+        student["100_MAT101"] = ticket = CourseTicket()
+        self.students.addStudent(student)
+        self.assertIs(student["100_MAT101"], ticket)
+        del student["100_MAT101"]
+        self.assertIsNone(ticket.__parent__)
+        self.assertEqual(list(student), [])
+
+    def test_student_of_a_former_release_goes_on_with_the_own_tree(self):
+        student = self.add()
+        student._SampleContainer__data = OOBTree()
+        student["100_MAT101"] = CourseTicket()
+        self.assertEqual(list(student.__dict__["_SampleContainer__data"]), ["100_MAT101"])
+
+    def test_container_of_a_former_release_takes_tickets(self):
+        student = self.add()
+        self.students.__dict__.pop("_tickets", None)
+        self.assertEqual(list(student), [])
+        student["100_MAT101"] = CourseTicket()
+        self.assertEqual(list(student), ["100_MAT101"])
+        del self.students[student.student_id]
+        self.assertEqual(list(student), ["100_MAT101"])
+
+
+@contextmanager
+def registered(handler):
+    """Have `handler` called for each ticket that is removed."""
+    registry = getGlobalSiteManager()
+    registry.registerHandler(handler, (ICourseTicket, IObjectRemovedEvent))
+    try:
+        yield
+    finally:
+        registry.unregisterHandler(handler, (ICourseTicket, IObjectRemovedEvent))
