@@ -20,6 +20,7 @@ MARKS = "_kofa_history"
 #: Attributes that are not an object's own business.
 _SKIPPED = ("_v_", "_p_", "__parent__", "__name__", "__provides__", MARKS)
 _PLAIN = (type(None), str, int, float, bytes, bool, date, timedelta, Decimal)
+_CHANGEABLE = frozenset((list, dict, set))
 #: Stands in texts for what nobody must see.
 HIDDEN = "***"
 #: Bytes of the digest of an outcome.
@@ -69,25 +70,34 @@ class Watch:
         self.serial = serial_of(obj)
         cls: Any = type(obj)
         computed = _computed(cls)
-        self.computed = {name: getattr(obj, name, None) for name in row if name in computed}
+        self.computed = {name: getattr(obj, name, None) for name in computed.intersection(row)}
 
     def effect(
         self, operation: str, parent: Any, name: str | None, extra: Any, new_extra: Any
     ) -> Effect:
         """Return the effect of what was done since to the object, which was at that place."""
-        before, after = self.state, _state(self.obj)
+        before, row = self.state, self.row
+        activate(self.obj)
+        after = self.obj.__dict__
         fields: dict[str, Any] = {}
         others: dict[str, Any] = {}
+        new = []
+        for key, value in after.items():
+            if key not in before:
+                if not key.startswith(_SKIPPED):
+                    new.append(key)
+            elif not _same(before[key], value) and not key.startswith(_SKIPPED):
+                (fields if key in row else others)[key] = before[key]
         for key, value in before.items():
-            if key not in after or not _same(value, after[key]):
-                (fields if key in self.row else others)[key] = value
-        fields |= {
-            key: value
-            for key, value in self.computed.items()
-            if key not in before and key not in after
-            if not _same(value, getattr(self.obj, key, None))
-        }
-        new = [key for key in after if key not in before]
+            if key not in after and not key.startswith(_SKIPPED):
+                (fields if key in row else others)[key] = value
+        for key, value in self.computed.items():
+            if (
+                key not in before
+                and key not in after
+                and not _same(value, getattr(self.obj, key, None))
+            ):
+                fields[key] = value
         return Effect(
             operation,
             self.obj,
@@ -95,8 +105,8 @@ class Watch:
             name,
             fields,
             others,
-            tuple(key for key in new if key in self.row),
-            tuple(key for key in new if key not in self.row),
+            tuple(key for key in new if key in row),
+            tuple(key for key in new if key not in row),
             extra,
             new_extra,
             self.serial,
@@ -192,9 +202,9 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _state(obj: Any) -> dict[str, Any]:
+    """Return the attributes of an object, with copies of what can be changed in its place."""
     activate(obj)
     return {
-        name: value.copy() if type(value) in (list, dict, set) else value
+        name: value.copy() if type(value) in _CHANGEABLE else value
         for name, value in obj.__dict__.items()
-        if not name.startswith(_SKIPPED)
     }

@@ -22,6 +22,8 @@ from typing import Any, NamedTuple
 
 from persistent import Persistent
 from ZODB.utils import z64
+from zope.component import queryUtility
+from zope.component.interfaces import IFactory
 
 from waeup.kofa import conversion
 from waeup.kofa.conversion.wording import listing
@@ -266,6 +268,8 @@ class RowEngine:
         #: The columns of the table.
         self.columns = Columns(header, mapping.columns, tuple(sorted(secrets)), hides_damage)
         self._own_parents = overridden(processor, "parentsExist")
+        self._own_exists = overridden(processor, "entryExists")
+        self._make = self._factory()
         self._secrets = {*secret_names(processor.iface), *self._values.secrets}
         self._apply: Callable[[Prepared], _Applied] = {
             CREATE: self._create,
@@ -467,9 +471,10 @@ class RowEngine:
             raise HalfDone(reason) from exc
         finally:
             row.row.found = None
-        reason = self._unexpected(row, done.outcome, "", done.changes)
-        if reason:
-            raise HalfDone(reason)
+        if self._manner.expected is not None:
+            reason = self._unexpected(row, done.outcome, "", done.changes)
+            if reason:
+                raise HalfDone(reason)
         return RowResult(
             row.number,
             done.outcome,
@@ -529,6 +534,19 @@ class RowEngine:
         )
         return english(changed)
 
+    def _factory(self) -> Callable[[], Any]:
+        """Return what makes an object: the factory itself, looked up once, if that is all."""
+        processor = self.processor
+        if overridden(processor, "callFactory"):
+            return processor.callFactory
+        factory = queryUtility(IFactory, name=processor.factory_name or "")
+        return processor.callFactory if factory is None else factory
+
+    def _exists(self, row: HookRow) -> bool:
+        if self._own_exists:
+            return self.processor.entryExists(row, self.site)
+        return self.processor.getEntry(row, self.site) is not None
+
     def _create(self, prepared: Prepared) -> _Applied:
         processor, site, row = self.processor, self.site, prepared.row
         if self._own_parents:
@@ -537,11 +555,11 @@ class RowEngine:
             exist = once(row, "parent", processor.getParent, row, site) is not None
         if not exist:
             raise _RowRefused(english(_("Not all parents do exist yet.")))
-        if processor.entryExists(row, site):
+        if self._exists(row):
             raise _RowRefused(english(_("This object already exists.")))
         parent = once(row, "parent", processor.getParent, row, site)
         self._refuse_if(processor.checkCreateRequirements(parent, row, site))
-        obj = processor.callFactory()
+        obj = self._make()
         if self._restore is not None:
             self._restore.watch_new(obj)
         processor.updateEntry(obj, row, site, self.filename)
@@ -613,7 +631,7 @@ class RowEngine:
 
     def _remove(self, prepared: Prepared) -> _Applied:
         processor, site, row = self.processor, self.site, prepared.row
-        if not processor.entryExists(row, site):
+        if not self._exists(row):
             raise _RowRefused(english(_("Cannot remove: no such entry")))
         obj = processor.getEntry(row, site)
         self._refuse_if(processor.checkRemoveRequirements(obj, row, site))

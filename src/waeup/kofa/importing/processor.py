@@ -12,7 +12,6 @@ from typing import Any, ClassVar
 import grok
 from zope import schema
 from zope.component import createObject
-from zope.event import notify
 from zope.interface import Interface, implementer
 from zope.lifecycleevent import Attributes, ObjectModifiedEvent
 from zope.lifecycleevent.interfaces import IAttributes
@@ -25,6 +24,7 @@ from waeup.kofa.importing.plan import secret_names, value_plan
 from waeup.kofa.importing.reading import open_source, options_in_force
 from waeup.kofa.importing.wholetable import WholeTable
 from waeup.kofa.interfaces import ERRORS_COLUMN, IGNORE_MARKER, IBatchProcessor
+from waeup.kofa.importing.events import fire
 
 # Values that are shown as they are, and need not be asked for a code.
 _PLAIN = frozenset((str, int, float, bool, type(None)))
@@ -222,6 +222,7 @@ class BatchProcessor(WholeTable, grok.GlobalUtility):
         """See `IBatchProcessor`."""
         raise NotImplementedError("method not implemented")
 
+    @default
     def entryExists(self, row: dict[str, Any], site: Any) -> bool:
         """See `IBatchProcessor`."""
         return self.getEntry(row, site) is not None
@@ -250,6 +251,7 @@ class BatchProcessor(WholeTable, grok.GlobalUtility):
         """See `IBatchProcessor`."""
         return None
 
+    @default
     def callFactory(self, *args: Any, **kw: Any) -> Any:
         """See `IBatchProcessor`."""
         return createObject(self.factory_name, *args, **kw)
@@ -278,14 +280,17 @@ class BatchProcessor(WholeTable, grok.GlobalUtility):
                 continue
             changed[name] = value
         if changed and getattr(obj, "__parent__", None) is not None:
-            notify(ObjectModifiedEvent(obj, *self._descriptions(changed)))
+            fire(ObjectModifiedEvent(obj, *self._descriptions(changed)))
         secrets = secret_names(self.iface)
-        return ", ".join(
-            f"{name}={'***' if name in secrets else value}"
-            if type(value) in _PLAIN or name in secrets
-            else f"{name}={getattr(value, 'code', value)}"
-            for name, value in changed.items()
-        )
+        texts = []
+        for name, value in changed.items():
+            if name in secrets:
+                texts.append(f"{name}=***")
+            elif type(value) in _PLAIN:
+                texts.append(f"{name}={value}")
+            else:
+                texts.append(f"{name}={getattr(value, 'code', value)}")
+        return ", ".join(texts)
 
     def _descriptions(self, changed: Iterable[str]) -> tuple[IAttributes, ...]:
         return (Attributes(self.iface or Interface, *changed),)

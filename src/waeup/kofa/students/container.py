@@ -12,6 +12,7 @@ from zope.interface import implementer
 from waeup.kofa.errors import DuplicationError
 from waeup.kofa.logger import Logger
 from waeup.kofa.students.interfaces import IStudent, IStudentsContainer
+from waeup.kofa.importing.events import put
 
 #: Prefix and first number of the ids that the portal gives (Kofa 1.9).
 ID_PREFIX = "K"
@@ -45,7 +46,7 @@ class StudentsContainer(grok.Container, Logger):
             raise TypeError("StudentsContainer takes IStudent objects only.")
         if key != student.student_id:
             raise ValueError(f"Key {key!r} is not the id of the student, {student.student_id!r}.")
-        super().__setitem__(key, student)
+        put(self, self._setitemf, key, student)
 
     def __delitem__(self, key: str) -> None:
         student = self[key]

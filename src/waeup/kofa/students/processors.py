@@ -139,7 +139,10 @@ class StudentProcessor(StudentProcessorBase):
 
     def checkCreateRequirements(self, parent: Any, row: dict[str, Any], site: Any) -> str | None:
         """Refuse numbers of other students, and a row that could be imported twice."""
-        if all(given(row, name) is None for name in LOCATORS):
+        for name in LOCATORS:
+            if given(row, name) is not None:
+                break
+        else:
             return english(
                 _(
                     "None of student_id, reg_number and matric_number has a value. Fill in "

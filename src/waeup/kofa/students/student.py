@@ -7,12 +7,13 @@ import grok
 from BTrees.OOBTree import OOBTree
 from zope.component.factory import Factory
 from zope.component.interfaces import IFactory
-from zope.container.contained import setitem, uncontained
+from zope.container.contained import uncontained
 from zope.container.interfaces import IContainer
 from zope.interface import implementer
 
 from waeup.kofa.students.interfaces import IStudent
 from waeup.kofa.university.defaults import schema_defaults
+from waeup.kofa.importing.events import put
 
 
 @implementer(IStudent, IContainer)
@@ -75,7 +76,7 @@ class Student(grok.Model):
 
     def __setitem__(self, key: str, ticket: Any) -> None:
         """See `IContainer`."""
-        setitem(self, self._put, key, ticket)
+        put(self, self._put, key, ticket)
 
     def __delitem__(self, key: str) -> None:
         """See `IContainer`."""
