@@ -91,13 +91,12 @@ class Watch:
         for key, value in before.items():
             if key not in after and not key.startswith(_SKIPPED):
                 (fields if key in row else others)[key] = value
-        for key, value in self.computed.items():
-            if (
-                key not in before
-                and key not in after
-                and not _same(value, getattr(self.obj, key, None))
-            ):
-                fields[key] = value
+        fields |= {
+            key: value
+            for key, value in self.computed.items()
+            if key not in before and key not in after
+            if not _same(value, getattr(self.obj, key, None))
+        }
         return Effect(
             operation,
             self.obj,

@@ -19,12 +19,12 @@ from zope.lifecycleevent.interfaces import IAttributes
 from waeup.kofa.conversion import is_ignored, is_ignored_column
 from waeup.kofa.errors import FatalCSVError
 from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.importing.events import fire
 from waeup.kofa.importing.hooks import CREATE, MODES, REMOVE, UPDATE, UPSERT, default
 from waeup.kofa.importing.plan import secret_names, value_plan
 from waeup.kofa.importing.reading import open_source, options_in_force
 from waeup.kofa.importing.wholetable import WholeTable
 from waeup.kofa.interfaces import ERRORS_COLUMN, IGNORE_MARKER, IBatchProcessor
-from waeup.kofa.importing.events import fire
 
 # Values that are shown as they are, and need not be asked for a code.
 _PLAIN = frozenset((str, int, float, bool, type(None)))

@@ -215,12 +215,8 @@ class Progress(Persistent):
         self.date = utc_now()
 
 
-def _short(effect: Effect) -> tuple[Any, ...]:
-    """Return the values of an effect without those at the end that say nothing."""
-    values = list(effect)
-    while values[-1] is None or values[-1] in ({}, ()):
-        values.pop()
-    return tuple(values)
+#: Where these are among the values of an effect.
+_PARENT, _SERIAL = Effect._fields.index("parent"), Effect._fields.index("serial")
 
 
 class UndoBatch(Persistent):
@@ -230,7 +226,13 @@ class UndoBatch(Persistent):
     tells, by oid, the serial that an object had before which was changed by the way.  That of an
     undo has no effects; instead `restored` tells the serial of the state that each object has
     got back.
+
+    Each effect is kept without the values at its end that say nothing.  Containers, which are
+    few, are kept once: a reference costs more than all else in an effect.
     """
+
+    # None: of a former release, whose effects have their containers themselves.
+    _parents: tuple[Any, ...] | None = None
 
     def __init__(
         self,
@@ -238,20 +240,31 @@ class UndoBatch(Persistent):
         restored: Dict[bytes, bytes | None] | None = None,
     ) -> None:
         known: set[int] = set()
+        parents: list[Any] = []
+        places: dict[int, int] = {}
         kept = []
         for number, effect in effects:
+            values = list(effect)
             if id(effect.obj) in known:
                 # What it was before this transaction has been told.
-                effect = effect._replace(serial=None)
+                values[_SERIAL] = None
             known.add(id(effect.obj))
-            kept.append((number, _short(effect)))
+            while values[-1] is None or values[-1] in ({}, ()):
+                values.pop()
+            if effect.parent is not None:
+                place = places.setdefault(id(effect.parent), len(parents))
+                if place == len(parents):
+                    parents.append(effect.parent)
+                values[_PARENT] = place
+            kept.append((number, tuple(values)))
         self._effects = tuple(kept)
+        self._parents = tuple(parents)
         self.restored = dict(restored or {})
 
     @property
     def effects(self) -> list[tuple[int, Effect]]:
         """Row numbers and effects, in the order of the rows."""
-        return [(number, Effect(*values)) for number, values in self._effects]
+        return [(number, self._whole(values)) for number, values in self._effects]
 
     @property
     def last_row(self) -> int:
@@ -263,7 +276,13 @@ class UndoBatch(Persistent):
         at = bisect_left(self._effects, row, key=itemgetter(0))
         if at == len(self._effects) or self._effects[at][0] != row:
             return None
-        return Effect(*self._effects[at][1])
+        return self._whole(self._effects[at][1])
+
+    def _whole(self, values: tuple[Any, ...]) -> Effect:
+        effect = Effect(*values)
+        if self._parents is None or effect.parent is None:
+            return effect
+        return effect._replace(parent=self._parents[effect.parent])
 
     @property
     def serial(self) -> bytes:

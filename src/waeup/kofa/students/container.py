@@ -10,9 +10,9 @@ from BTrees.OOBTree import OOBTree
 from zope.interface import implementer
 
 from waeup.kofa.errors import DuplicationError
+from waeup.kofa.importing.events import put
 from waeup.kofa.logger import Logger
 from waeup.kofa.students.interfaces import IStudent, IStudentsContainer
-from waeup.kofa.importing.events import put
 
 #: Prefix and first number of the ids that the portal gives (Kofa 1.9).
 ID_PREFIX = "K"
@@ -112,7 +112,12 @@ class StudentsContainer(grok.Container, Logger):
             ("reg_number", self._by_reg_number, reg_number),
             ("matric_number", self._by_matric_number, matric_number),
         ):
-            other = self._find(name, index, number) if number else None
+            if not number:
+                continue
+            student_id = index.get(number)
+            if student_id is None or (ignoring is not None and student_id == ignoring.__name__):
+                continue
+            other = self._find(name, index, number)
             if other is not None and other is not ignoring:
                 return f"{name}: {number!r} belongs to student {other.student_id} already."
         return None

@@ -11,9 +11,9 @@ from zope.container.contained import uncontained
 from zope.container.interfaces import IContainer
 from zope.interface import implementer
 
+from waeup.kofa.importing.events import put
 from waeup.kofa.students.interfaces import IStudent
 from waeup.kofa.university.defaults import schema_defaults
-from waeup.kofa.importing.events import put
 
 
 @implementer(IStudent, IContainer)
