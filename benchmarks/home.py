@@ -32,7 +32,7 @@ FETCHES = 20
 TARGET = 200
 #: Rows of a table that is imported meanwhile, and milliseconds that the home page may take then.
 IMPORTED, PATIENCE = 50_000, 300
-BUSY = f"home, while {IMPORTED:,} rows are imported"
+BUSY = "home, while a file is imported"
 PROCESSOR = "studentprocessor"
 
 PAGES = {

@@ -92,7 +92,7 @@ def _fetched(opener: Any, url: str, draft: str) -> Run:
         page = note(name, partial(opener.open, f"{url}/import4?draft={draft}{query}")).decode()
         assert "What is wrong with rows" in page
         assert ("Save this row" in page) == bool(query), name
-    fields = dict(re.findall(r'name="(form_token|row)" value="(\w+)"', page))
+    fields = dict(re.findall(r'name="(form_token|checked|row)" value="(\w+)"', page))
     at = re.search(r'name="(cell-\d+)"', page)
     assert at is not None
     texts = iter(range(FETCHES))
