@@ -8,18 +8,22 @@ the power at any operation.
 """
 
 import errno
+import fcntl
 import hashlib
 import os
 import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from waeup.kofa.errors import KofaError, StorageFault
 from waeup.kofa.i18n import MessageFactory as _
 
 #: Bytes that are read or written at once.
 CHUNK = 1 << 20
+
+#: Linux's ``FICLONE``, see ``ioctl_ficlone(2)``; other systems do not know it.
+_CLONE = 0x40049409
 
 #: Errors that say "a hard link is not possible here", not "this went wrong".
 NO_LINK = frozenset({errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
@@ -40,6 +44,30 @@ class Disk:
         view = memoryview(data)
         while view:
             view = view[os.write(fd, view) :]
+
+    def copy(self, source: int, fd: int, length: int) -> int:
+        """Copy up to `length` bytes from the position of `source` to that of `fd`; tell how many.
+
+        0 when there are no more.
+        """
+        # The system does it by itself, if it can; what is really wrong is met below again.
+        with suppress(OSError, AttributeError):
+            if copied := os.copy_file_range(source, fd, length):
+                return copied
+        data = os.read(source, min(length, CHUNK))
+        view = memoryview(data)
+        while view:
+            view = view[os.write(fd, view) :]
+        return len(data)
+
+    def clone(self, source: int, fd: int) -> bool:
+        """Let the empty file `fd` share the blocks of `source`; tell whether that is possible."""
+        try:
+            fcntl.ioctl(fd, _CLONE, source)
+            return True
+        except OSError:
+            # What is really wrong is met by who copies then.
+            return False
 
     def truncate(self, fd: int, length: int) -> None:
         """Cut the file to `length` bytes."""

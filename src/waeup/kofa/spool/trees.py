@@ -10,7 +10,8 @@ import stat
 
 from waeup.kofa.errors import InvalidStoragePath
 from waeup.kofa.i18n import MessageFactory as _
-from waeup.kofa.spool.disk import disk, faults, sync_file
+from waeup.kofa.spool.copying import Copy, copied
+from waeup.kofa.spool.disk import disk, faults
 from waeup.kofa.spool.intents import clear_intent, write_intent
 from waeup.kofa.spool.locks import storage_lock
 from waeup.kofa.spool.steps import Rename, Step, perform
@@ -25,7 +26,7 @@ class TreeCopy:
 
     As in Kofa 1.9, names that begin with a dot are skipped, and an entry that the
     target has already is left alone, or replaced as a whole with `overwrite`
-    (folders are not merged).  Neither are devices, pipes and sockets copied.
+    (folders are not merged).  Neither are devices, pipes and sockets copied, also in folders.
 
     Call `run`, and then either `finish` or `undo`.  Afterwards `copied` and
     `not_copied` hold the names, sorted.  What was replaced is kept until `finish`; a
@@ -104,7 +105,7 @@ class TreeCopy:
             self.not_copied.append(name)
             return
         staged = self._path(work, "new", name)
-        _copy_durably(source, staged)
+        self._stage(name, source, staged)
         disk.sync_folder(os.path.dirname(staged))
         self._begun.append(name)
         move = self._rename(staged, place)
@@ -116,6 +117,31 @@ class TreeCopy:
         else:
             perform(self.target, (move,))
         self.copied.append(name)
+
+    def _stage(self, name: str, source: str, staged: str) -> None:
+        """Copy an entry, durably."""
+        files = []
+        if not os.path.isdir(source):
+            files.append(Copy(source, staged, os.path.getsize(source)))
+        for folder, folders, others in os.walk(source):
+            place = staged + folder.removeprefix(source)
+            disk.mkdir(place, 0o700)
+            for each in (*folders, *others):
+                path, copy = os.path.join(folder, each), os.path.join(place, each)
+                status = os.lstat(path)
+                if stat.S_ISLNK(status.st_mode):
+                    os.symlink(os.readlink(path), copy)
+                elif stat.S_ISREG(status.st_mode):
+                    files.append(Copy(path, copy, status.st_size))
+                elif not stat.S_ISDIR(status.st_mode):
+                    self.not_copied.append(name + path.removeprefix(source))
+        for _done in copied(files):
+            continue
+        if os.path.isdir(staged):
+            for place, _folders, _others in os.walk(staged, topdown=False):
+                # Not before: one may be closed to changes.
+                shutil.copystat(source + place.removeprefix(staged), place)
+                disk.sync_folder(place)
 
     def _place(self, name: str) -> str:
         return os.path.join(self.target, name)
@@ -172,17 +198,3 @@ def _is_file_or_folder(path: str) -> bool:
     except FileNotFoundError:  # a link that leads nowhere
         return False
     return stat.S_ISREG(mode) or stat.S_ISDIR(mode)
-
-
-def _copy_durably(source: str, target: str) -> None:
-    if not os.path.isdir(source):
-        shutil.copy2(source, target)
-        sync_file(target)
-        return
-    shutil.copytree(source, target, symlinks=True)
-    for folder, _folders, names in os.walk(target):
-        for name in names:
-            path = os.path.join(folder, name)
-            if not os.path.islink(path):
-                sync_file(path)
-        disk.sync_folder(folder)

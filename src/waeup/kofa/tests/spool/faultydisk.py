@@ -74,6 +74,8 @@ class FaultyDisk:
             if self.is_hit(number):
                 if name == "write":
                     operation(args[0], args[1][: len(args[1]) // 2])
+                elif name == "copy":
+                    operation(args[0], args[1], args[2] // 2)
                 self.strike(name)
             result = operation(*args)
             self.after(name, args)
@@ -95,7 +97,7 @@ class FaultyDisk:
 
 
 class OneError(FaultyDisk):
-    """One operation fails, half of a `write` having been done."""
+    """One operation fails, half of a `write` or `copy` having been done."""
 
     def strike(self, name: str) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
@@ -109,7 +111,7 @@ class LastingError(OneError):
 
 
 class Kill(FaultyDisk):
-    """The process is killed before an operation, or in the middle of a `write`."""
+    """The process is killed before an operation, or in the middle of a `write` or `copy`."""
 
     def strike(self, name: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)

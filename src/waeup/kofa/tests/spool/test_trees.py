@@ -64,7 +64,11 @@ class CopyTests(TreeTestCase):
     def test_what_is_neither_file_nor_folder(self) -> None:
         os.mkfifo(os.path.join(self.source, "pipe"))
         os.symlink("nowhere", os.path.join(self.source, "link"))
-        self.assertEqual(copy_entries(self.source, self.target)[0], ["link", "pipe"])
+        os.mkfifo(os.path.join(self.source, "logs", "x", "pipe"))
+        os.symlink("y", os.path.join(self.source, "logs", "x", "link"))
+        left = copy_entries(self.source, self.target)[0]
+        self.assertEqual(left, ["link", "logs/x/pipe", "pipe"])
+        self.assertEqual(os.readlink(os.path.join(self.target, "logs", "x", "link")), "y")
 
     def test_folders_that_are_none(self) -> None:
         gone, file = os.path.join(self.home, "gone"), os.path.join(self.source, "a.csv")

@@ -1,0 +1,258 @@
+"""Copies of many files, each of which is on the disk and was compared before it counts.
+
+::
+
+    batch after batch, on two threads:
+      copy       by the kernel; the disk writes while the next file is copied
+      force      out, all files of the batch
+      compare    with the source byte by byte, as the disk gives them back
+
+Where the file system can let two files share blocks (a reflink), a copy is a clone of these: there
+is nothing to compare then.  There are no hard links: nothing that happens to one file happens to
+the other.
+
+A copy is what the file had when it was opened: what is appended meanwhile is left out.
+"""
+
+import os
+import stat
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack, suppress
+from typing import NamedTuple
+
+from waeup.kofa.errors import StorageFault
+from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.spool.disk import disk, remove_file
+
+#: Threads that copy.  One alone waits for the disk half of the time; with Python's lock they have
+#: little to do.
+THREADS = 2
+#: Files and bytes of a batch, at most, if it has several files.  The first file that is forced out
+#: takes the names of the others along, so that these cost little.
+FILES, BYTES = 32, 32 << 20
+#: Bytes of a file that are copied, or read ahead, at once.
+PIECE = 8 << 20
+#: Bytes that are compared at once: they stay in the cache of the processor.
+COMPARED = 256 << 10
+#: How often a file is copied that changes meanwhile.
+ATTEMPTS = 3
+#: Seconds between two words about the progress.
+INTERVAL = 0.1
+
+#: Told how many bytes were written, and how many files are done.
+Tell = Callable[[int, int], object]
+
+
+class Copy(NamedTuple):
+    """A file to be copied to `target`, in place of what is there; `size` is about its bytes."""
+
+    source: str
+    target: str
+    size: int
+
+
+class Copied(NamedTuple):
+    """A copy that counts, and what the system told of the source when it was opened."""
+
+    copy: Copy
+    status: os.stat_result
+
+
+def copied(copies: Iterable[Copy], tell: Tell = lambda written, files: None) -> Iterator[Copied]:
+    """Copy files, and generate those that are done; what has gone meanwhile is passed over.
+
+    Permission bits, extended attributes and the time of the last change come along.  Folders are
+    not forced out.  `tell` is called by this thread, now and then; what it raises ends the
+    copying.  Raises OSError, and `StorageFault` for a copy that differs from its source.
+    """
+    work = _Work()
+    waiting: deque[Future[list[Copied]]] = deque()
+    with ThreadPoolExecutor(THREADS, "copy") as pool:
+        try:
+            for batch in _batches(copies):
+                waiting.append(pool.submit(work.batch, batch))
+                if len(waiting) > THREADS:
+                    yield from _first(waiting, work, tell)
+            while waiting:
+                yield from _first(waiting, work, tell)
+        finally:
+            # After an error, too: then nobody needs the rest.
+            work.is_over = True
+            for future in waiting:
+                future.cancel()
+
+
+def _batches(copies: Iterable[Copy]) -> Iterator[list[Copy]]:
+    batch: list[Copy] = []
+    size = 0
+    for copy in copies:
+        if batch and (len(batch) == FILES or size + copy.size > BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(copy)
+        size += copy.size
+    if batch:
+        yield batch
+
+
+def _first(waiting: "deque[Future[list[Copied]]]", work: "_Work", tell: Tell) -> list[Copied]:
+    """Return what the first batch that waits has become; tell of all meanwhile."""
+    future = waiting.popleft()
+    while not wait((future,), INTERVAL).done:
+        tell(work.taken(), 0)
+    done = future.result()
+    tell(work.taken(), len(done))
+    return done
+
+
+class _Over(Exception):
+    """Nobody waits for copies any more."""
+
+
+class _Work:
+    """What the threads do, and share."""
+
+    def __init__(self) -> None:
+        self.is_over = False
+        self._can_clone = True
+        self._written = 0
+        self._lock = threading.Lock()
+
+    def taken(self) -> int:
+        """Return how many bytes were written since this was asked for last."""
+        with self._lock:
+            written, self._written = self._written, 0
+        return written
+
+    def batch(self, copies: list[Copy]) -> list[Copied]:
+        """Copy some files, again where one changes meanwhile; return those that were there."""
+        done, left = [], copies
+        for _attempt in range(ATTEMPTS):
+            sound, left = self._tried(left)
+            done += sound
+            if not left:
+                return done
+        raise StorageFault(
+            _(
+                "The copy of ${name} in ${target} is not what was written. Look at the disk, then "
+                "let the move go on, or choose another place.",
+                mapping={
+                    "name": left[0].source,
+                    "target": os.path.dirname(left[0].target),
+                },
+            )
+        )
+
+    def _tried(self, copies: list[Copy]) -> tuple[list[Copied], list[Copy]]:
+        """Copy some files; return those that are sound, and those that are not."""
+        buffers = bytearray(COMPARED), bytearray(COMPARED)
+        sound, unsound = [], []
+        with ExitStack() as opened:
+            files = []
+            for copy in copies:
+                with suppress(FileNotFoundError):  # it may have gone just now
+                    files.append((copy, self._copied(copy, opened)))
+            for _copy, file in files:
+                file.force()
+            for copy, file in files:
+                if file.is_sound(buffers):
+                    sound.append(Copied(copy, file.status))
+                else:
+                    unsound.append(copy)
+        return sound, unsound
+
+    def _copied(self, copy: Copy, opened: ExitStack) -> "_File":
+        """Copy a file; it is left open."""
+        # Before the source is opened: of one that has gone nothing is left.  For good: after a
+        # power cut nobody must take what was here for the new copy.
+        if os.path.lexists(copy.target):
+            remove_file(copy.target)
+        source = os.open(copy.source, os.O_RDONLY | os.O_CLOEXEC)
+        opened.callback(os.close, source)
+        target = disk.create(copy.target)
+        opened.callback(os.close, target)
+        seen = os.open(copy.target, os.O_RDONLY | os.O_CLOEXEC)
+        opened.callback(os.close, seen)
+        file = _File(source, target, seen, os.fstat(source))
+        if self._can_clone and file.size:
+            # One refusal is enough: either all lie on a file system that can do it, or none.
+            self._can_clone = disk.clone(source, target)
+            file.is_clone = self._can_clone
+        if not file.is_clone:
+            self._fill(file)
+        elif os.fstat(target).st_size > file.size:
+            disk.truncate(target, file.size)
+        file.dress()
+        return file
+
+    def _fill(self, file: "_File") -> None:
+        at = 0
+        while at < file.size:
+            if self.is_over:
+                raise _Over
+            written = disk.copy(file.source, file.target, min(file.size - at, PIECE))
+            if not written:
+                return  # it has become shorter: that is seen when they are compared
+            # So the disk begins to write, while the next piece is copied.
+            _advise(file.target, at, written, "DONTNEED")
+            at += written
+            with self._lock:
+                self._written += written
+
+
+class _File:
+    """A file that is being copied: three descriptors, of which one is to read the copy."""
+
+    is_clone = False
+
+    def __init__(self, source: int, target: int, seen: int, status: os.stat_result) -> None:
+        self.source = source
+        self.target = target
+        self.seen = seen
+        self.status = status
+        self.size = status.st_size
+
+    def dress(self) -> None:
+        """Let all but the content come along."""
+        with suppress(OSError, AttributeError):  # not everywhere, and not for everybody
+            for name in os.listxattr(self.source):
+                with suppress(OSError):
+                    os.setxattr(self.target, name, os.getxattr(self.source, name))
+        os.fchmod(self.target, stat.S_IMODE(self.status.st_mode))
+        os.utime(self.target, ns=(self.status.st_atime_ns, self.status.st_mtime_ns))
+
+    def force(self) -> None:
+        """Force the copy out, and have it read from the disk again."""
+        disk.sync(self.target)
+        if not self.is_clone:
+            _advise(self.target, 0, 0, "DONTNEED")
+            _advise(self.target, 0, PIECE, "WILLNEED")
+
+    def is_sound(self, buffers: tuple[bytearray, bytearray]) -> bool:
+        """Tell whether the copy is what the source was when it was opened, as far as this was."""
+        if os.fstat(self.seen).st_size != self.size:
+            return False
+        if self.is_clone:
+            return True
+        views = [memoryview(buffer) for buffer in buffers]
+        for at in range(0, self.size, COMPARED):
+            if at % PIECE == 0 and at + PIECE < self.size:
+                _advise(self.target, at + PIECE, PIECE, "WILLNEED")
+            wanted = min(COMPARED, self.size - at)
+            for fd, view in zip((self.source, self.seen), views, strict=True):
+                if os.preadv(fd, [view[:wanted]], at) != wanted:
+                    return False
+            # Whole buffers are compared by the processor's own means, views byte by byte.
+            ours, theirs = buffers if wanted == COMPARED else (b[:wanted] for b in buffers)
+            if ours != theirs:
+                return False
+        return True
+
+
+def _advise(fd: int, start: int, length: int, what: str) -> None:
+    """Tell the system what comes; it need not listen, and some know no advice."""
+    with suppress(OSError, AttributeError):
+        os.posix_fadvise(fd, start, length, getattr(os, f"POSIX_FADV_{what}"))
