@@ -16,6 +16,7 @@ all, where `logging` itself takes 11.
 import contextlib
 import logging
 import os
+import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -98,19 +99,18 @@ _FORMAT = _own(logging.Formatter.format)
 _FORMAT_TIME = _own(logging.Formatter.formatTime)
 
 
+# Text of a form of lines that needs no more than these.
+_KNOWN = re.compile(r"(?:[^%]|%%|%\((?:asctime|levelname|user)\)s)*")
+
+
 def _around_message(line_format: str) -> tuple[str, ...]:
     """Return the two parts of `line_format` before and after the message.
 
     Empty where the time, the level and the user are not all that they need.
     """
-    before, _, after = line_format.partition("%(message)s")
-    fields = {"asctime": "", "levelname": "", "user": ""}
-    try:
-        line = line_format % {**fields, "message": "%"}
-        told = before % fields + "%" + after % fields == line
-    except (KeyError, TypeError, ValueError):
-        return ()
-    return (before, after) if told else ()
+    before, found, after = line_format.partition("%(message)s")
+    known = found and _KNOWN.fullmatch(before) and _KNOWN.fullmatch(after)
+    return (before, after) if known else ()
 
 
 class _Made(NamedTuple):

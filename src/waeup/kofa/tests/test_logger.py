@@ -7,11 +7,17 @@ import os
 import sys
 import tempfile
 import threading
+import time
 import unittest
+from collections import UserDict
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import transaction
+from hypothesis import given
+from hypothesis import strategies as st
 from transaction.interfaces import IDataManagerSavepoint, ISavepointDataManager
 from zope.component import getGlobalSiteManager
 from zope.component.hooks import setSite
@@ -22,8 +28,10 @@ from zope.security.management import endInteraction, newInteraction, system_user
 
 from waeup.kofa.interfaces import ILogger
 from waeup.kofa.journal.deferral import DeferredLines
-from waeup.kofa.logger import Logger, current_user, deferred_lines
+from waeup.kofa.logger import Logger, current_user, deferred_lines, in_run
 
+#: A moment in the middle of a second.
+NOON = 1_700_000_000.5
 TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}"
 
 
@@ -293,6 +301,396 @@ class WithoutSiteTests(SiteTests):
         self.assertEqual(self.content(), "")
 
 
+class Unspeakable:
+    """Has no text."""
+
+    def __str__(self) -> str:
+        raise ValueError("no text")
+
+
+PLACEHOLDERS = ("%s", "%d", "%r", "%5.1f", "%%", "%", "%(a)s", "%(b)d", "%c", "\n", " - ")
+TEXTS = st.text(st.characters())
+MESSAGES = (
+    st.lists(st.one_of(st.sampled_from(PLACEHOLDERS), TEXTS), max_size=4).map("".join)
+    | st.integers()
+    | st.dictionaries(TEXTS, TEXTS, max_size=1)
+    | st.none()
+    | st.builds(Unspeakable)
+)
+FORMS = st.lists(
+    st.sampled_from(("%(user)s", "%(asctime)s", "%(levelname)s", "%(user).3s", "%(message)s"))
+    | st.sampled_from(("%%", "%", "%s", "%a", " - ", "{}", "$x"))
+    | TEXTS
+).map("".join)
+VALUES = (
+    TEXTS
+    | st.integers()
+    | st.floats()
+    | st.none()
+    | st.binary()
+    | st.tuples(TEXTS, TEXTS)
+    | st.dictionaries(st.sampled_from("ab"), st.integers() | TEXTS)
+    | st.dictionaries(st.sampled_from("ab"), st.integers()).map(UserDict)
+    | st.builds(Unspeakable)
+)
+
+
+class ShortWayTests(SiteTests):
+    """A plain line goes a short way, which writes what `logging` would have written."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.logger = Logger().logger
+
+    @contextlib.contextmanager
+    def at(self, moment: float) -> Iterator[None]:
+        """Stop the clock."""
+        with (
+            mock.patch("time.time", return_value=moment),
+            mock.patch("time.time_ns", return_value=int(moment * 10**9)),
+        ):
+            yield
+
+    def ordinary(self, *args: Any) -> None:
+        """Log as `logging` does without us."""
+        logging.Logger.info(self.logger, *args)
+
+    def outcome(self, log: Callable[..., None], *args: Any) -> tuple[str, str]:
+        """Return what is written, and what is told on stderr behind the traceback."""
+        (self.folder / "storage" / "logs" / "main.log").unlink(missing_ok=True)
+        with contextlib.redirect_stderr(io.StringIO()) as stderr:
+            log(*args)
+        told = stderr.getvalue()
+        return self.content(), told[told.find("Message: ") :] if told else ""
+
+    def assert_same(self, *args: Any, moment: float = NOON) -> None:
+        with self.at(moment):
+            expected = self.outcome(self.ordinary, *args)
+            self.assertEqual(self.outcome(self.logger.info, *args), expected)
+
+    def is_short(self, *args: Any, **kwargs: Any) -> bool:
+        """Log a line; tell whether no record was needed."""
+        handler = self.logger.handlers[0]
+        with mock.patch.object(handler, "emit", wraps=handler.emit) as emit:
+            self.logger.info(*args, **kwargs)
+        return not emit.called
+
+    # -- the same lines --------------------------------------------------------
+
+    def test_plain_line_needs_no_record(self) -> None:
+        self.assertTrue(self.is_short("%s - %s", "a", 1))
+        self.assertEqual(self.messages(), ["a - 1"])
+
+    @given(MESSAGES, st.lists(VALUES, max_size=3))
+    def test_any_message(self, message: Any, args: list[Any]) -> None:
+        self.assert_same(message, *args)
+
+    @given(TEXTS)
+    def test_any_user(self, userid: str) -> None:
+        endInteraction()
+        newInteraction(Participation(Principal(userid)))
+        self.assert_same("%s", "x")
+
+    @given(st.lists(st.integers(-3_000, 3_000), min_size=2, max_size=8))
+    def test_any_order_of_moments(self, steps: list[int]) -> None:
+        # Microseconds, around the ends of milliseconds and of a second.
+        for step in steps:
+            self.assert_same("x", moment=NOON + 0.5 + step / 1_000_000)
+
+    @given(FORMS, FORMS)
+    def test_any_form(self, before: str, after: str) -> None:
+        class Formed(Logger):
+            logger_format_str = f"{before}%(message)s{after}"
+
+        try:
+            self.logger = Formed().logger
+        except ValueError:
+            return  # no form for `logging` either
+        with contextlib.redirect_stderr(io.StringIO()):
+            short = self.is_short("x")
+        if short:
+            self.assert_same("x %s", "%(user)s")
+
+    def test_some_forms_need_a_record(self) -> None:
+        for form, short in (
+            ("100 %% %(message)s", True),
+            ("%(user)s/%(asctime)s/%(levelname)s: %(message)s (%(user)s)", True),
+            ("%(lineno)d %(message)s", False),
+            ("%(message)5s", False),
+            ("%(message)s %(message)s", False),
+            ("%a %(message)s", False),
+        ):
+
+            class Formed(Logger):
+                logger_format_str = form
+
+            self.logger = Formed().logger
+            self.assertEqual(self.is_short("x"), short, form)
+
+    def test_message_whose_text_changes_is_made_once(self) -> None:
+        texts = iter("ab")
+
+        class Changing:
+            def __str__(self) -> str:
+                return next(texts)
+
+        self.logger.info(Changing())
+        self.assertEqual(self.messages(), ["a"])
+
+    def test_message_that_logs_itself(self) -> None:
+        logger = self.logger
+
+        class Talking:
+            def __str__(self) -> str:
+                logger.info("inner")
+                return "outer"
+
+        self.logger.info("%s", Talking())
+        self.assertEqual(self.messages(), ["inner", "outer"])
+
+    # -- what changes between two lines ----------------------------------------
+
+    def test_user_changes(self) -> None:
+        participation = Participation(Principal("a"))
+        newInteraction(participation)
+        with self.at(NOON):
+            self.logger.info("x")
+            participation.principal = Principal("b")
+            self.logger.info("x")
+            endInteraction()
+            self.logger.info("x")
+        users = [line.split(" - ")[2] for line in self.content().splitlines()]
+        self.assertEqual(users, ["a", "b", "system"])
+
+    def test_run_changes(self) -> None:
+        with self.at(NOON), in_run("1"):
+            self.logger.info("x")
+            with in_run("2"):
+                self.logger.info("x")
+            with in_run(""):
+                self.logger.info("x")
+        self.assertEqual(self.messages(), ["x - run=1", "x - run=2", "x"])
+
+    def test_storage_and_site_change(self) -> None:
+        other = self.make_site("uni", "elsewhere")
+        (self.folder / "new").mkdir()
+        for folder in ("storage", "new", "storage"):
+            self.site["datacenter"].storage = str(self.folder / folder)
+            setSite(self.site)
+            self.assertTrue(self.is_short(folder))
+            setSite(other)
+            self.assertTrue(self.is_short("other"))
+        self.assertEqual(self.messages(), ["storage", "storage"])
+        self.assertEqual(self.messages(folder="new"), ["new"])
+        self.assertEqual(self.messages(folder="elsewhere"), ["other"] * 3)
+
+    def test_zone_changes(self) -> None:
+        def set_zone(zone: str) -> None:
+            with mock.patch.dict(os.environ, TZ=zone):
+                time.tzset()
+
+        self.addCleanup(time.tzset)
+        for zone in ("ZON+1", "ZON+2", "UTC"):  # the first two have the same names
+            set_zone(zone)
+            self.assert_same("x")
+
+    def test_form_of_times_changes(self) -> None:
+        formatter = self.logger.handlers[0].formatter
+        assert formatter is not None
+        self.assert_same("x")
+        for owner, name, value in (
+            (logging.Formatter, "converter", time.gmtime),
+            (logging.Formatter, "converter", lambda _self, _moment: time.gmtime(0)),
+            (logging.Formatter, "default_msec_format", "%s.%03d"),
+            (logging.Formatter, "default_msec_format", None),
+            (logging.Formatter, "default_time_format", "%H"),
+            (formatter, "converter", lambda _moment: time.gmtime(0)),
+            (formatter, "datefmt", "%d.%m.%Y"),
+        ):
+            with mock.patch.object(owner, name, value):
+                self.assert_same("x")
+            self.assert_same("x")
+
+    def test_name_of_the_level_changes(self) -> None:
+        self.assert_same("x")
+        self.addCleanup(logging.addLevelName, logging.INFO, "INFO")
+        logging.addLevelName(logging.INFO, "NOTE")
+        self.assert_same("x")
+        self.assertIn(" - NOTE - ", self.content())
+
+    def test_levels_are_respected(self) -> None:
+        self.addCleanup(logging.disable, logging.NOTSET)
+        logging.disable(logging.INFO)
+        self.logger.info("disabled for all")
+        logging.disable(logging.NOTSET)
+        self.logger.setLevel(logging.WARNING)
+        self.logger.info("below the level of the logger")
+        self.logger.setLevel(logging.INFO)
+        self.logger.handlers[0].setLevel(logging.WARNING)
+        self.logger.info("below the level of the handler")
+        self.logger.handlers[0].setLevel(logging.INFO)
+        self.logger.disabled = True
+        self.logger.info("disabled")
+        self.logger.disabled = False
+        self.logger.info("written")
+        self.assertEqual(self.messages(), ["written"])
+
+    def test_threads_keep_their_users_sites_and_runs(self) -> None:
+        self.addCleanup(sys.setswitchinterval, sys.getswitchinterval())
+        sys.setswitchinterval(1e-6)
+
+        def log(name: str) -> None:
+            setSite(self.make_site("uni", name))
+            newInteraction(Participation(Principal(name)))
+            with in_run(name):
+                for _ in range(300):
+                    self.logger.info("by %s", name)
+
+        names = ["a", "b", "c", "d"]
+        threads = [threading.Thread(target=log, args=(name,)) for name in names]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for name in names:
+            lines = self.content(folder=name).splitlines()
+            expected = [f"INFO - {name} - by {name} - run={name}"] * 300
+            self.assertEqual([line.split(" - ", 1)[1] for line in lines], expected)
+
+    # -- what asks for more ------------------------------------------------------
+
+    def test_what_asks_for_more_goes_the_ordinary_way(self) -> None:
+        self.assertFalse(self.is_short("x", extra={"user": "worker"}))
+        self.assertFalse(self.is_short("x", exc_info=ValueError("y")))
+        self.assertFalse(self.is_short("x", stack_info=True))
+        lines = self.content().splitlines()
+        self.assertIn(" - worker - x", lines[0])
+        self.assertRegex(lines[1], r"x\\nTraceback .*\\nValueError: y")
+        self.assertIn(r"x\nStack (most recent call last):", lines[2])
+
+    def test_record_tells_who_called(self) -> None:
+        class Detailed(Logger):
+            logger_format_str = "%(funcName)s %(message)s"
+
+        def called_by_another(logger: logging.Logger) -> None:
+            logger.info("deeper", stacklevel=2)
+
+        logger = Detailed().logger
+        logger.info("x")
+        called_by_another(logger)
+        name = "test_record_tells_who_called"
+        self.assertEqual(self.content(), f"{name} x\n{name} deeper\n")
+
+    def test_filters_see_records(self) -> None:
+        for owner in (self.logger, self.logger.handlers[0]):
+            owner.addFilter(lambda record: record.getMessage() != "secret")
+            self.logger.info("secret")
+            self.logger.info("open")
+            owner.filters.clear()
+        self.assertEqual(self.messages(), ["open", "open"])
+
+    def test_other_handlers_see_records(self) -> None:
+        seen: list[str] = []
+
+        class Seeing(logging.Handler):
+            def emit(self, record: logging.LogRecord) -> None:
+                seen.append(record.getMessage())
+
+        handler = Seeing()
+        self.logger.addHandler(handler)
+        self.logger.info("a")
+        self.logger.removeHandler(handler)
+        self.logger.info("b")
+        above = logging.getLogger("waeup.kofa")
+        above.addHandler(handler)
+        self.addCleanup(above.removeHandler, handler)
+        self.logger.propagate = True
+        self.logger.info("c")
+        with self.assertLogs(self.logger) as told:
+            self.logger.info("d")
+        self.assertEqual(seen, ["a", "c"])
+        self.assertEqual(told.output, ["INFO:waeup.kofa.uni:d"])
+        self.assertEqual(self.messages(), ["a", "b", "c"])
+
+    def test_another_formatter_is_asked(self) -> None:
+        self.logger.handlers[0].setFormatter(logging.Formatter("<%(message)s>"))
+        self.logger.info("x")
+        self.assertEqual(self.content(), "<x>\n")
+
+    def test_records_of_another_factory_are_written(self) -> None:
+        def make(*args: Any, **kwargs: Any) -> logging.LogRecord:
+            record = logging.LogRecord(*args, **kwargs)
+            record.user = "factory"
+            return record
+
+        self.addCleanup(logging.setLogRecordFactory, logging.getLogRecordFactory())
+        logging.setLogRecordFactory(make)
+        self.logger.info("x")
+        self.assertIn(" - factory - x", self.content())
+
+    def test_programs_that_put_their_own_into_logging_see_lines(self) -> None:
+        for owner, name in (
+            (logging.Logger, "info"),
+            (logging.Logger, "_log"),
+            (logging.Logger, "makeRecord"),
+            (logging.Logger, "handle"),
+            (logging.Logger, "callHandlers"),
+            (logging.LogRecord, "getMessage"),
+            (logging.Formatter, "format"),
+            (logging.Formatter, "formatTime"),
+        ):
+            ordinary = getattr(owner, name)
+            with (
+                self.subTest(name=name),
+                mock.patch.object(owner, name, autospec=True, side_effect=ordinary) as own,
+            ):
+                self.logger.info("%s", name)
+                own.assert_called()
+                self.assertEqual(self.messages()[-1], name)
+
+    # -- loggers -------------------------------------------------------------------
+
+    def test_logger_is_that_of_logging(self) -> None:
+        name = "waeup.kofa.uni.students"
+        before = logging.getLogger(name)
+        self.assertIs(Students().logger, before)
+        del logging.Logger.manager.loggerDict[name]
+        after = Students().logger
+        self.assertIs(after, logging.getLogger(name))
+        self.assertIsNot(after, before)
+
+    def test_logger_of_another_class_keeps_its_ways(self) -> None:
+        said: list[str] = []
+
+        class Telling(logging.Logger):
+            def info(self, msg: object, *args: object, **asked: Any) -> None:
+                said.append(str(msg))
+                super().info(msg, *args, **asked)
+
+        logger = Telling("waeup.kofa.uni.telling")
+        logging.Logger.manager.loggerDict[logger.name] = logger
+        self.addCleanup(logging.Logger.manager.loggerDict.pop, logger.name)
+
+        class Component(Logger):
+            logger_name = "waeup.kofa.${sitename}.telling"
+
+        self.assertIs(Component().logger, logger)
+        Component().logger.info("x")
+        self.assertEqual(said, ["x"])
+        self.assertEqual(self.messages(), ["x"])
+
+    def test_nothing_of_ours_stays_on_a_logger_that_is_shut_down(self) -> None:
+        Logger().logger_shutdown()
+        self.assertNotIn("info", vars(self.logger))
+        self.assertTrue(Logger().logger is self.logger and self.is_short("x"))
+
+    def test_without_site_the_ordinary_way_finds_the_console(self) -> None:
+        setSite()
+        with self.assertLogs("waeup.kofa", "INFO") as told:
+            self.assertFalse(self.is_short("x"))
+        self.assertEqual(told.output, ["INFO:waeup.kofa.uni:x"])
+
+
 class FailingDataManager:
     """Votes no."""
 
@@ -386,6 +784,19 @@ class DeferredTests(SiteTests):
             self.logger.info("d")
             self.manager.commit()
         self.assertEqual(self.messages(), ["a", "d"])
+
+    def test_savepoint_takes_back_lines_of_each_file(self) -> None:
+        with deferred_lines(self.manager):
+            self.logger.info("a")
+            savepoint = self.manager.savepoint()
+            Students().logger.info("b")
+            self.logger.info("c")
+            savepoint.rollback()
+            self.manager.savepoint()
+            self.logger.info("d")
+            self.manager.commit()
+        self.assertEqual(self.messages(), ["a", "d"])
+        self.assertFalse((self.folder / "storage" / "logs" / "students.log").exists())
 
     def test_savepoint_older_than_the_first_line(self) -> None:
         with deferred_lines(self.manager):

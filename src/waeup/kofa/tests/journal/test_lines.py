@@ -2,8 +2,10 @@
 
 import multiprocessing
 import os
+import sys
 import tempfile
 import threading
+import unicodedata
 import unittest
 from pathlib import Path
 
@@ -11,6 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from waeup.kofa.journal import append_line, append_lines, escape_message, format_line
+
+#: Characters that turn the direction of reading.
+DIRECTIONS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
 class EscapeTests(unittest.TestCase):
@@ -38,6 +43,12 @@ class EscapeTests(unittest.TestCase):
         line = format_line(text)
         self.assertEqual(line.splitlines(keepends=True), [line])
         self.assertEqual(line.encode("utf-8").decode("utf-8"), line)
+
+    def test_every_character_is_spelled_out_or_stays(self) -> None:
+        for character in map(chr, range(sys.maxunicode + 1)):
+            category = unicodedata.category(character)
+            unsafe = category in ("Cc", "Cs", "Zl", "Zp") or character in DIRECTIONS
+            self.assertEqual(escape_message(character) != character, unsafe, ascii(character))
 
     @given(st.text())
     def test_escaping_twice_changes_nothing(self, text: str) -> None:
@@ -89,6 +100,10 @@ class AppendTests(unittest.TestCase):
         append_line(self.path, "new")
         self.assertEqual(self.content(), "new\n")
         self.assertEqual(Path(self.path + ".1").read_text(), "old\n")
+
+    def test_one_unsafe_line_among_others_is_spelled_out(self) -> None:
+        append_lines(self.path, ["Ọmọ", "a\u2028b\n", "", "c"])
+        self.assertEqual(self.content(), "Ọmọ\na\\u2028b\\n\n\nc\n")
 
     def assert_groups_of_two(self, names: list[str]) -> None:
         lines = self.content().splitlines()
