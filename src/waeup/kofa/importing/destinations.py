@@ -265,10 +265,16 @@ def _plan_joining(storage: str, work: WorkFolder, staged: str, place: str) -> St
     target = os.path.join(storage, place)
     length = os.path.getsize(target)
     tail = tail_of(target, length)
-    columns = read_header(staged)
-    if columns is not None:
-        header = header_bytes(columns)
-        if all(_starts_with(path, header) for path in (target, staged)):
+    columns, former = read_header(staged), read_header(target)
+    if columns is not None and former is not None and _starts_with(target, header_bytes(former)):
+        if columns != former and set(columns) <= set(former):
+            # Few new rows are written anew, rather than many old ones.
+            ordered = os.path.join(work.path, "ordered" + TABLE_EXTENSION)
+            merge_tables([staged], ordered, former)
+            sync_file(ordered)
+            staged = ordered
+        header = header_bytes(former)
+        if _starts_with(staged, header):
             source = os.path.relpath(staged, storage)
             lead = "" if _is_terminated(target, length) else "\r\n"
             digest = digest_of(staged, len(header))
@@ -282,7 +288,7 @@ def _plan_joining(storage: str, work: WorkFolder, staged: str, place: str) -> St
             )
         )
     merged = os.path.join(work.path, "merged" + TABLE_EXTENSION)
-    union = dict.fromkeys((*(read_header(target) or ()), *(columns or ())))
+    union = dict.fromkeys((*(former or ()), *(columns or ())))
     merge_tables([target, staged], merged, list(union))
     sync_file(merged)
     source = os.path.relpath(merged, storage)

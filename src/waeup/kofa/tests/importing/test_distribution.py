@@ -150,6 +150,16 @@ class JoiningTests(DistributionTestCase):
 
     def test_other_order(self) -> None:
         self.assertEqual(self.join("k,n\r\n1,a\r\n", "n,k\r\nb,2\r\n"), "k,n\r\n1,a\r\n2,b\r\n")
+        self.assertTrue(self.in_place())
+
+    def test_fewer_columns(self) -> None:
+        self.assertEqual(self.join("k,n\r\n1,a", "n\r\nb\r\n"), "k,n\r\n1,a\r\n,b\r\n")
+        self.assertTrue(self.in_place())
+
+    def test_other_order_of_rows_that_are_no_table(self) -> None:
+        """They get a file of their own, and what is there stays."""
+        self.assertEqual(self.join("k,n\r\n1,a\r\n", "n,k\r\nb,2,c\r\n"), "k,n\r\n1,a\r\n")
+        self.assertEqual(self.text("finished/a-2.create.finished.csv"), "n,k\r\nb,2,c\r\n")
 
     def test_other_columns(self) -> None:
         self.assertEqual(

@@ -130,6 +130,13 @@ def scenes() -> dict[str, Scene]:
             fewer,
             again | {finished: "id,name,level\r\n1,Ada,\r\n2,Ben,100\r\n", pending: fewer},
         ),
+        "append of columns in another order": Scene(
+            pending,
+            again,
+            "name,id\r\nBen,2\r\n",
+            fewer,
+            again | {finished: first + "2,Ben\r\n", pending: fewer},
+        ),
         "original with the name of a former one": Scene(
             "data.csv",
             {"data.csv": ROWS, "finished/data.csv": "week 1", finished: first},
