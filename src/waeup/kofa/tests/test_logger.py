@@ -437,6 +437,20 @@ class ShortWayTests(SiteTests):
         self.logger.info(Changing())
         self.assertEqual(self.messages(), ["a"])
 
+    def test_text_of_a_message_is_its_text_however_it_is_formatted(self) -> None:
+        class Text(str):
+            __slots__ = ()
+
+            def __format__(self, form: str) -> str:
+                return "formatted"
+
+        class Message:
+            def __str__(self) -> str:
+                return Text("told")
+
+        self.assert_same(Message())
+        self.assertEqual(self.messages(), ["told"])
+
     def test_message_that_logs_itself(self) -> None:
         logger = self.logger
 
@@ -565,7 +579,7 @@ class ShortWayTests(SiteTests):
         self.assertFalse(self.is_short("x", stack_info=True))
         lines = self.content().splitlines()
         self.assertIn(" - worker - x", lines[0])
-        self.assertRegex(lines[1], r"x\\nTraceback .*\\nValueError: y")
+        self.assertRegex(lines[1], r" - x\\n(Traceback .*\\n)?ValueError: y")
         self.assertIn(r"x\nStack (most recent call last):", lines[2])
 
     def test_record_tells_who_called(self) -> None:
