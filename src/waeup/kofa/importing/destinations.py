@@ -267,13 +267,13 @@ def _plan_joining(storage: str, work: WorkFolder, staged: str, place: str) -> St
     tail = tail_of(target, length)
     columns, former = read_header(staged), read_header(target)
     if columns is not None and former is not None and _starts_with(target, header_bytes(former)):
+        header = header_bytes(former)
         if columns != former and set(columns) <= set(former):
-            # Few new rows are written anew, rather than many old ones.
+            # The few new rows are written anew, rather than the many old ones.
             ordered = os.path.join(work.path, "ordered" + TABLE_EXTENSION)
             merge_tables([staged], ordered, former)
             sync_file(ordered)
             staged = ordered
-        header = header_bytes(former)
         if _starts_with(staged, header):
             source = os.path.relpath(staged, storage)
             lead = "" if _is_terminated(target, length) else "\r\n"
@@ -344,7 +344,9 @@ def _plan_move(storage: str, work: WorkFolder, source: str, target: str) -> list
     # Staged, so that nobody who removes the source meanwhile takes the content along.
     staged = os.path.join(work.path, "staged-original" + TABLE_EXTENSION)
     stage(os.path.join(storage, source), staged)
-    place = Place(os.path.relpath(staged, storage), target, digest_of(staged))
+    length = os.path.getsize(staged)
+    tail = tail_of(staged, length)
+    place = Place(os.path.relpath(staged, storage), target, length=length, tail=tail)
     return [place, _plan_remove(storage, source)]
 
 

@@ -115,6 +115,12 @@ class PlaceTests(StepTestCase):
             self.check(self.step, {"source": "hello"}, {"source": "hello", "target": "hello"})
 
 
+class PlaceOfLargeFileTests(PlaceTests):
+    """What is known by its end, for nobody wants to read all of it."""
+
+    step = Place("source", "target", length=5, tail=sha("hello"))
+
+
 class AppendTests(StepTestCase):
     step = Append("source", 2, "target", 3, sha("old"), "\r\n", sha("new rows"))
     source = "k\nnew rows"
@@ -209,6 +215,7 @@ class IntentTests(StepTestCase):
     def test_plain_data_and_back(self) -> None:
         for step in (
             Place("a", "b", "c"),
+            Place("a", "b", length=1, tail="c"),
             Append("a", 1, "b", 2, "c", "", "d"),
             Replace("a", "b", 1, "c", "d"),
             Rename("a", "b"),
@@ -218,6 +225,10 @@ class IntentTests(StepTestCase):
             with self.subTest(step):
                 data = json.loads(json.dumps(step_as_dict(step)))
                 self.assertEqual(step_from_dict(data), step)
+
+    def test_data_of_a_former_release(self) -> None:
+        data: dict[str, Any] = {"kind": "place", "source": "a", "target": "b", "digest": "c"}
+        self.assertEqual(step_from_dict(data), Place("a", "b", "c"))
 
     def test_other_data(self) -> None:
         descriptions: tuple[dict[str, Any], ...] = (
