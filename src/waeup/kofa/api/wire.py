@@ -18,133 +18,78 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import fields
 from datetime import date, datetime
+from functools import cache
+from importlib import import_module
 from typing import Any, BinaryIO
 
 from waeup.kofa import errors
-from waeup.kofa.conversion import FittedMapping, Mapping, SavedMapping
 from waeup.kofa.errors import Fault, KofaError, NotUnderstood
-from waeup.kofa.exporting import Wish
 from waeup.kofa.i18n import english
-from waeup.kofa.importing.checking import CheckedRow
-from waeup.kofa.importing.failing import ProblemGroup
-from waeup.kofa.importing.preview import Preview
-from waeup.kofa.importing.report import Report
-from waeup.kofa.jobs import Finding as Found
-from waeup.kofa.journal import FoundLine
-from waeup.kofa.letters import Written
-from waeup.kofa.maintenance import Maintenance
-from waeup.kofa.notices import MailQueue, QueuedMessage
-from waeup.kofa.operations.figures import Figures, FigureSum, Period
-from waeup.kofa.operations.kinds import KindColumn, KindInfo, SourceInfo
-from waeup.kofa.operations.moving import FormerStorage, StoragePlace
-from waeup.kofa.operations.settings import Forgotten, LetterTexts, Section, Setting
-from waeup.kofa.operations.state import Backup, Counted, SystemState, Workers
-from waeup.kofa.operations.values import (
-    CellInfo,
-    ChoiceColumn,
-    CorrectedText,
-    DoneRow,
-    DoneRows,
-    ExporterInfo,
-    FailingRow,
-    FieldInfo,
-    FilterInfo,
-    ForeignText,
-    FormerImport,
-    HistoryEntry,
-    HistoryKind,
-    LikeCell,
-    LogInfo,
-    LogPage,
-    ObjectHistory,
-    ProcessorInfo,
-    ProposedColumn,
-    RoleInfo,
-    RowVerdict,
-    RunInfo,
-    StoredFile,
-    UserInfo,
-    ValueChange,
-)
-from waeup.kofa.spool import Upload
-from waeup.kofa.spool.sizes import FolderSize
-from waeup.kofa.tabular import EmptyTable, UnclearTable
-from waeup.kofa.tabular.options import ReadOptions
-from waeup.kofa.tabular.survey import Example, Finding
+from waeup.kofa.operations.values import FormerImport, StoredFile
 
-#: Data classes and named tuples that are sent.
-VALUES: tuple[type, ...] = (
-    Backup,
-    Counted,
-    FolderSize,
-    Maintenance,
-    SystemState,
-    Workers,
-    CellInfo,
-    CheckedRow,
-    ChoiceColumn,
-    CorrectedText,
-    DoneRow,
-    DoneRows,
-    Example,
-    ExporterInfo,
-    FailingRow,
-    FieldInfo,
-    FigureSum,
-    Figures,
-    FilterInfo,
-    Finding,
-    FittedMapping,
-    ForeignText,
-    Forgotten,
-    FormerImport,
-    FormerStorage,
-    Found,
-    FoundLine,
-    HistoryEntry,
-    HistoryKind,
-    KindColumn,
-    KindInfo,
-    LetterTexts,
-    LikeCell,
-    LogInfo,
-    LogPage,
-    MailQueue,
-    Mapping,
-    ObjectHistory,
-    Period,
-    Preview,
-    ProblemGroup,
-    ProcessorInfo,
-    ProposedColumn,
-    QueuedMessage,
-    ReadOptions,
-    Report,
-    RoleInfo,
-    RowVerdict,
-    RunInfo,
-    SavedMapping,
-    Section,
-    Setting,
-    SourceInfo,
-    StoragePlace,
-    StoredFile,
-    Upload,
-    UserInfo,
-    ValueChange,
-    Wish,
-    Written,
-)
-#: Errors that are raised again as what they are; another one arrives as the next of its bases.
-ERRORS: tuple[type[KofaError], ...] = (
-    *(
-        item
-        for item in vars(errors).values()
+#: Data classes and named tuples that are sent, by their modules below ``waeup.kofa``.  A module is
+#: imported with the first value of it, for most messages hold few of them, and a command that a
+#: running portal carries out shall not load all that the portal is made of.
+VALUES = {
+    "conversion.mapping": ("Mapping",),
+    "conversion.saved": ("FittedMapping", "SavedMapping"),
+    "exporting.wish": ("Wish",),
+    "importing.checking": ("CheckedRow",),
+    "importing.failing": ("ProblemGroup",),
+    "importing.preview": ("Preview",),
+    "importing.report": ("Report",),
+    "jobs.recovery": ("Finding",),
+    "journal.looking": ("FoundLine",),
+    "letters": ("Written",),
+    "maintenance": ("Maintenance",),
+    "notices": ("MailQueue", "QueuedMessage"),
+    "operations.figures": ("FigureSum", "Figures", "Period"),
+    "operations.kinds": ("KindColumn", "KindInfo", "SourceInfo"),
+    "operations.moving": ("FormerStorage", "StoragePlace"),
+    "operations.settings": ("Forgotten", "LetterTexts", "Section", "Setting"),
+    "operations.state": ("Backup", "Counted", "SystemState", "Workers"),
+    "operations.values": (
+        "CellInfo",
+        "ChoiceColumn",
+        "CorrectedText",
+        "DoneRow",
+        "DoneRows",
+        "ExporterInfo",
+        "FailingRow",
+        "FieldInfo",
+        "FilterInfo",
+        "ForeignText",
+        "FormerImport",
+        "HistoryEntry",
+        "HistoryKind",
+        "LikeCell",
+        "LogInfo",
+        "LogPage",
+        "ObjectHistory",
+        "ProcessorInfo",
+        "ProposedColumn",
+        "RoleInfo",
+        "RowVerdict",
+        "RunInfo",
+        "StoredFile",
+        "UserInfo",
+        "ValueChange",
+    ),
+    "spool.intake": ("Upload",),
+    "spool.sizes": ("FolderSize",),
+    "tabular.options": ("ReadOptions",),
+    "tabular.survey": ("Example", "Finding"),
+}
+#: Errors that are raised again as what they are, by module; another one arrives as the next of its
+#: bases.
+ERRORS = {
+    "errors": tuple(
+        name
+        for name, item in vars(errors).items()
         if isinstance(item, type) and issubclass(item, KofaError)
     ),
-    EmptyTable,
-    UnclearTable,
-)
+    "tabular.problems": ("EmptyTable", "UnclearTable"),
+}
 
 
 def _uncounted() -> int | None:
@@ -164,12 +109,9 @@ def _unsought() -> FormerImport | None:
 #: What takes the place of a field that is not sent.
 NOT_SENT: dict[type, dict[str, Any]] = {StoredFile: {"counted": _uncounted, "sought": _unsought}}
 
-# There are several classes of some names.
-_NAMES = {
-    kind: f"{kind.__module__.removeprefix('waeup.kofa.')}.{kind.__name__}" for kind in VALUES
-}
-_VALUES = {name: kind for kind, name in _NAMES.items()}
-_ERRORS = {kind.__name__: kind for kind in ERRORS}
+# There are several values of some names, thus those of their modules belong to them.
+_VALUES = {f"{module}.{name}" for module, names in VALUES.items() for name in names}
+_ERRORS = {name: f"{module}.{name}" for module, names in ERRORS.items() for name in names}
 
 
 def encode(value: Any, files: list[BinaryIO] | None = None) -> bytes:
@@ -207,7 +149,8 @@ def encode_error(error: Exception, reference: str = "") -> bytes:
 
     `reference` names the entry of the portal's log that has the traceback.
     """
-    name = next((kind.__name__ for kind in type(error).__mro__ if kind in ERRORS), None)
+    names = (_dotted(kind) for kind in type(error).__mro__)
+    name = next((name.rpartition(".")[2] for name in names if name in _ERRORS.values()), None)
     if name is None:
         reason = str(error).partition("\n")[0] or "no further words"
         text = (
@@ -234,7 +177,7 @@ def answer_of(message: bytes) -> Any:
     try:
         if "value" in answer:
             return answer["value"]
-        error = _ERRORS[answer["error"]](answer["text"])
+        error = _class(_ERRORS[answer["error"]])(answer["text"])
         for attribute in vars(error).keys() & answer["more"].keys():
             setattr(error, attribute, answer["more"][attribute])
     except (LookupError, TypeError, AttributeError) as reason:
@@ -262,8 +205,8 @@ def _plain(value: Any, files: list[BinaryIO] | None) -> Any:
         return value if math.isfinite(value) else {"float": repr(value)}
     if kind in _OTHERS:
         return {kind.__name__: _OTHERS[kind](value, files)}
-    if kind in _NAMES:
-        return {_NAMES[kind]: {n: _plain(getattr(value, n), files) for n in _sent(kind)}}
+    if (name := _dotted(kind)) in _VALUES:
+        return {name: {n: _plain(getattr(value, n), files) for n in _sent(kind)}}
     if files is not None and isinstance(value, io.BufferedReader):
         files.append(value)
         return {"file": len(files) - 1}
@@ -291,7 +234,7 @@ def _value(plain: Any, files: Sequence[BinaryIO]) -> Any:
         return plain
     ((name, content),) = plain.items()
     if name in _VALUES:
-        kind = _VALUES[name]
+        kind = _class(name)
         if content.keys() != set(_sent(kind)):
             raise ValueError(f"{name} has other fields")
         values = {field: _value(item, files) for field, item in content.items()}
@@ -310,6 +253,18 @@ _MAKERS: dict[str, Callable[[Any, Sequence[BinaryIO]], Any]] = {
     "float": lambda content, files: float(content),
     "file": lambda content, files: files[content],
 }
+
+
+def _dotted(kind: type) -> str:
+    """Return what a class is called below ``waeup.kofa``."""
+    return f"{kind.__module__.removeprefix('waeup.kofa.')}.{kind.__qualname__}"
+
+
+@cache
+def _class(name: str) -> Any:
+    """Return the class that is called so below ``waeup.kofa``; call it with listed names only."""
+    module, _dot, own = name.rpartition(".")
+    return getattr(import_module(f"waeup.kofa.{module}"), own)
 
 
 def _sent(kind: Any) -> list[str]:

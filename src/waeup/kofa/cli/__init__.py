@@ -36,7 +36,6 @@ from waeup.kofa.cli.screen import complain
 from waeup.kofa.cli.settings import Settings, common_options
 from waeup.kofa.cli.telling import tell_left
 from waeup.kofa.errors import Fault, Refused
-from waeup.kofa.journal import marked, new_reference
 
 __all__ = ["main"]
 
@@ -67,7 +66,7 @@ def kofactl() -> None:
     kofactl import students_admin.csv --processor studentprocessor --mode create
 
     The common options may stand before or behind the name of a command. While a portal runs,
-    commands that only read work beside it, and it carries out those that change something.
+    it carries out commands that change something, and answers most of those that only read.
     """
 
 
@@ -172,6 +171,8 @@ def _kept_traceback(var: Path, reference: str = "") -> str:
     Where there is no such folder, a temporary file takes it.  `reference` is that of an entry of
     the portal's log about the same; otherwise there is a new one.
     """
+    from waeup.kofa.journal import marked, new_reference
+
     reference = reference or new_reference()
     text = (
         f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S %z} {marked(reference)} fault\n"

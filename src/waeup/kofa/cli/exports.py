@@ -19,7 +19,6 @@ from waeup.kofa.cli.screen import bar, complain, is_terminal, say, say_json, sho
 from waeup.kofa.cli.settings import Settings, common_options, pass_settings
 from waeup.kofa.errors import NameTaken, Refused
 from waeup.kofa.i18n import english
-from waeup.kofa.spool.disk import put
 
 if TYPE_CHECKING:
     from waeup.kofa.exporting import Outcome, Wish
@@ -146,7 +145,7 @@ def exporters(settings: Settings, name: str | None) -> None:
     """
     from waeup.kofa.cli.session import session
 
-    with session(settings) as operations:
+    with session(settings, asks=True) as operations:
         found = operations.exporters()
     if name is not None:
         info = named(found, name, "exporter")
@@ -193,6 +192,8 @@ def _to_standard_output(operations: "Operations", wish: "Wish") -> "Outcome":
 
 def _to_file(operations: "Operations", wish: "Wish", target: Path, replace: bool) -> "Outcome":
     """Write the table to a file, which is there when it is complete."""
+    from waeup.kofa.spool.disk import put
+
     if os.path.lexists(target) and not replace:
         raise _taken(target)
     try:

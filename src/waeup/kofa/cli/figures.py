@@ -55,7 +55,7 @@ def figures(
     """
     from waeup.kofa.cli.session import session
 
-    with session(settings) as operations:
+    with session(settings, asks=True) as operations:
         last = operations.today() if until is None else until.date()
         first = _usual_first(last, by) if since is None else since.date()
         found = operations.figures(first, last, unit=by, processor=kind, officer=officer)

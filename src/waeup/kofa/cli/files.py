@@ -122,7 +122,8 @@ def ls(settings: Settings, folder: str, lines: bool) -> None:
     """
     from waeup.kofa.cli.session import session
 
-    with session(settings) as operations:
+    # Lines are counted where the files are read.
+    with session(settings, asks=not lines) as operations:
         found = operations.pending_files() if folder == "pending" else operations.files_in(folder)
         if folder == "finished":
             found.sort(key=lambda item: item.date, reverse=True)

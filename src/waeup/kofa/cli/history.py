@@ -60,7 +60,7 @@ def history(settings: Settings, kind: str, key: str, which: int, limit: int) -> 
     """
     from waeup.kofa.cli.session import session
 
-    with session(settings) as operations:
+    with session(settings, asks=True) as operations:
         found = operations.history(kind, key, which=which, limit=limit)
     if settings.json:
         say_json(

@@ -35,7 +35,7 @@ def processors(settings: Settings, name: str | None) -> None:
     """
     from waeup.kofa.cli.session import session
 
-    with session(settings) as operations:
+    with session(settings, asks=True) as operations:
         kinds = operations.kinds()
     if name is not None:
         kind = named(kinds, name, "processor")
@@ -86,7 +86,7 @@ def template(settings: Settings, processor: str, output: Path | None, kind: str 
         kind = suffix if suffix in FORMATS else FORMATS[0]
     if output is None and kind != "csv" and (settings.json or is_terminal()):
         raise Refused("A workbook cannot be shown here. Name a file with -o.")
-    with session(settings) as operations:
+    with session(settings, asks=True) as operations:
         filename, content = operations.template(processor, kind)
     if output is None:
         if settings.json:

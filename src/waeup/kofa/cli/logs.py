@@ -2,14 +2,18 @@
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from waeup.kofa.cli.screen import say, say_json, show_table
 from waeup.kofa.cli.settings import Settings, common_options, pass_settings
-from waeup.kofa.journal import LEVELS, FoundLine
 
+if TYPE_CHECKING:
+    from waeup.kofa.journal import FoundLine
+
+#: Those of `waeup.kofa.journal`, which no other command shall wait for.
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 #: Lines that are asked for at once.
 PAGE = 1000
 #: Seconds after which the first lines are shown, and those of later pages at most: each page takes
@@ -73,7 +77,7 @@ def logs(
             _show_list(settings, operations)
             return
         end = start + limit if limit else None
-        found = _pages(operations, name, expression or "", end, options)
+        found = pages(operations, name, expression or "", end, options)
         lines = islice(found, start, end)
         if settings.json:
             say_json([line._asdict() if everywhere else line.text for line in lines])
@@ -104,9 +108,9 @@ def _show_list(settings: Settings, operations: Any) -> None:
     show_table(("Name", "Bytes", "Last change", "Backups"), rows, right="Bytes Backups")
 
 
-def _pages(
+def pages(
     operations: Any, name: str, expression: str, most: int | None, options: dict[str, Any]
-) -> Iterator[FoundLine]:
+) -> Iterator["FoundLine"]:
     """Generate the lines page by page, each of which is a call of its own.
 
     `most` are wanted, or all.

@@ -41,7 +41,7 @@ def mappings(settings: Settings, processor: str, name: str | None, drop: bool) -
         else:
             say(f"The mapping {name} of {processor} was forgotten.")
         return
-    with session(settings) as operations:
+    with session(settings, asks=True) as operations:
         found = operations.saved_mappings(processor)
     if name is not None:
         saved = named(found, name, f"mapping of {processor}")

@@ -52,11 +52,11 @@ def runs(settings: Settings, id: str | None, limit: int, rows: bool, start: int)
     if rows:
         if id is None:
             raise click.UsageError("Name the run whose rows are to be listed: RUN.")
-        with session(settings) as operations:
+        with session(settings, asks=True) as operations:
             done = operations.done_rows(id, start=start, limit=limit)
         tell_rows(settings, id, done)
         return
-    with session(settings) as operations:
+    with session(settings, asks=True) as operations:
         found = operations.runs(limit) if id is None else [operations.run(id)]
     is_attended = Instance(settings.var).is_attended()
     if settings.json:

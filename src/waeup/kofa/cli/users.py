@@ -48,7 +48,7 @@ def list_users(settings: Settings) -> None:
     """
     from waeup.kofa.cli.session import session
 
-    with session(settings) as operations:
+    with session(settings, asks=True) as operations:
         found = operations.users()
         if settings.json:
             say_json([_as_json(user) for user in found])
@@ -81,7 +81,7 @@ def show(settings: Settings, name: str) -> None:
     """
     from waeup.kofa.cli.session import session
 
-    with session(settings) as operations:
+    with session(settings, asks=True) as operations:
         user = operations.user(name)
     if settings.json:
         say_json(_as_json(user))
@@ -185,7 +185,7 @@ def set_roles(settings: Settings, name: str | None, roles: Sequence[str], take_a
     from waeup.kofa.cli.session import session
 
     if name is None:
-        with session(settings) as operations:
+        with session(settings, asks=True) as operations:
             known = operations.roles()
         if settings.json:
             say_json(

@@ -3,21 +3,15 @@
 Doors (web, command line) hold item names and a principal; here permissions are
 checked, names become paths, and the rooms below do the work.  Transactions
 belong to the doors, but for runs, which have their own (`waeup.kofa.jobs`).
+
+What the operations return is here at once, `Operations` and what else comes from the
+modules of single operations when it is first asked for: with them comes all that a portal is
+made of, and ``kofactl`` does without when a portal runs that carries out its commands.
 """
 
-from waeup.kofa.importing.failing import ProblemGroup
-from waeup.kofa.importing.preview import Preview
-from waeup.kofa.operations.figures import FigureOperations, Figures, FigureSum, Period
-from waeup.kofa.operations.files import FileOperations
-from waeup.kofa.operations.history import HistoryOperations
-from waeup.kofa.operations.kinds import KindColumn, KindInfo, KindOperations, SourceInfo
-from waeup.kofa.operations.logs import LogOperations
-from waeup.kofa.operations.mending import MendingOperations
-from waeup.kofa.operations.moving import MovingOperations
-from waeup.kofa.operations.people import PeopleOperations
-from waeup.kofa.operations.settings import SettingsOperations
-from waeup.kofa.operations.state import Backup, Counted, SystemState, Workers
-from waeup.kofa.operations.upkeep import UpkeepOperations
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from waeup.kofa.operations.values import (
     CellInfo,
     ChoiceColumn,
@@ -46,6 +40,14 @@ from waeup.kofa.operations.values import (
     UserInfo,
     ValueChange,
 )
+
+if TYPE_CHECKING:
+    from waeup.kofa.importing.failing import ProblemGroup
+    from waeup.kofa.importing.preview import Preview
+    from waeup.kofa.operations.figures import Figures, FigureSum, Period
+    from waeup.kofa.operations.kinds import KindColumn, KindInfo, SourceInfo
+    from waeup.kofa.operations.state import Backup, Counted, SystemState, Workers
+    from waeup.kofa.operations.whole import Operations
 
 __all__ = [
     "Backup",
@@ -89,22 +91,21 @@ __all__ = [
     "Workers",
 ]
 
+#: Name -> the module from which it comes when it is first asked for.
+_LATER = {
+    "ProblemGroup": "waeup.kofa.importing.failing",
+    "Preview": "waeup.kofa.importing.preview",
+    **dict.fromkeys(("Figures", "FigureSum", "Period"), "waeup.kofa.operations.figures"),
+    **dict.fromkeys(("KindColumn", "KindInfo", "SourceInfo"), "waeup.kofa.operations.kinds"),
+    **dict.fromkeys(
+        ("Backup", "Counted", "SystemState", "Workers"), "waeup.kofa.operations.state"
+    ),
+    "Operations": "waeup.kofa.operations.whole",
+}
 
-class Operations(
-    MovingOperations,
-    MendingOperations,
-    HistoryOperations,
-    KindOperations,
-    FigureOperations,
-    LogOperations,
-    SettingsOperations,
-    UpkeepOperations,
-    PeopleOperations,
-    FileOperations,
-):
-    """The operations of one person in one portal.
 
-    `site` is the portal, `principal` the person.  Each method raises `NotAllowed`
-    when the person lacks the permission, and `Refused` in one of its forms when
-    the request cannot be carried out; then nothing was changed.
-    """
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(_LATER[name]), name)
+    return found

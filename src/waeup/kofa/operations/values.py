@@ -1,14 +1,22 @@
-"""What operations return: frozen values that doors can show."""
+"""What operations return: frozen values that doors can show.
+
+What they are made of is imported for type checkers only: ``kofactl`` shows values that a running
+portal has sent, without what the portal is made of.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from waeup.kofa.exporting import Wish
-from waeup.kofa.importing.report import Report
-from waeup.kofa.journal import FoundLine
 from waeup.kofa.spool import size_text
+
+if TYPE_CHECKING:
+    from waeup.kofa.exporting import Wish
+    from waeup.kofa.importing.report import Report
+    from waeup.kofa.journal import FoundLine
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import tempfile
 import unittest
 from collections import namedtuple
 from datetime import datetime, timedelta, timezone
+from importlib import import_module
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -146,15 +147,27 @@ class Values(unittest.TestCase):
             _ = there.lines
 
     def test_no_two_errors_have_one_name(self):
-        self.assertEqual(len({kind.__name__ for kind in wire.ERRORS}), len({*wire.ERRORS}))
+        names = [name for listed in wire.ERRORS.values() for name in listed]
+        self.assertEqual(len({*names}), len(names))
 
     def test_classes_of_one_name_are_told_apart(self):
         self.assertIn(b'"tabular.survey.Finding"', wire.encode(Finding("x", 1, ())))
 
     def test_every_class_can_be_made_again(self):
-        for kind in wire.VALUES:
-            with self.subTest(kind.__name__):
-                self.assertTrue(dataclasses.is_dataclass(kind) or issubclass(kind, tuple))
+        for module, names in wire.VALUES.items():
+            for name in names:
+                with self.subTest(module, name=name):
+                    kind = getattr(import_module(f"waeup.kofa.{module}"), name)
+                    self.assertEqual(kind.__module__, f"waeup.kofa.{module}")
+                    self.assertTrue(dataclasses.is_dataclass(kind) or issubclass(kind, tuple))
+
+    def test_every_error_is_where_it_is_looked_for(self):
+        for module, names in wire.ERRORS.items():
+            for name in names:
+                with self.subTest(module, name=name):
+                    kind = getattr(import_module(f"waeup.kofa.{module}"), name)
+                    self.assertEqual(kind.__module__, f"waeup.kofa.{module}")
+                    self.assertTrue(issubclass(kind, KofaError))
 
     def test_an_open_file_is_named_by_its_place(self):
         with tempfile.TemporaryFile() as one, open(os.devnull, "rb") as other:

@@ -1,4 +1,4 @@
-"""Commands that change something while a portal runs: it carries them out."""
+"""Commands while a portal runs: it carries them out, and tells what they ask for."""
 
 import json
 import os
@@ -7,7 +7,7 @@ import signal
 import subprocess
 import threading
 import unittest
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from unittest import mock
@@ -140,6 +140,41 @@ class CommandTests(BesideCase):
         yield kofactl("recover", "--json")
         yield kofactl("runs")
         yield kofactl("runs", "--json", "--limit", "3")
+        yield kofactl("runs", "nosuch")
+        yield kofactl("runs", id, "--rows")
+
+    def looks(self) -> Iterator[Answer]:
+        """Generate the answers of commands that only read."""
+        kofactl("put", "f.csv", "f.csv")
+        kofactl("import", "f_admin.csv", *KIND)
+        kofactl("check", "f_admin-2.csv", *KIND, "--save-mapping", "mine")
+        for form in ((), ("--json",)):
+            yield kofactl("ls", *form)
+            yield kofactl("ls", "--lines", *form)
+            yield kofactl("ls", "finished", *form)
+            yield kofactl("ls", "finished", "--lines", *form)
+            yield kofactl("ls", "deleted", *form)
+            yield kofactl("users", "list", *form)
+            yield kofactl("users", "show", "admin", *form)
+            yield kofactl("users", "roles", *form)
+            yield kofactl("mappings", "facultyprocessor", *form)
+            yield kofactl("mappings", "facultyprocessor", "mine", *form)
+            yield kofactl("figures", *form)
+            yield kofactl("history", "facultyprocessor", "ART", *form)
+            yield kofactl("processors", *form)
+            yield kofactl("processors", "studentprocessor", *form)
+            yield kofactl("template", "studentprocessor", *form)
+            yield kofactl("exporters", *form)
+            yield kofactl("exporters", "students", *form)
+        yield kofactl("history", "facultyprocessor", "NONE")
+        yield kofactl("mappings", "facultyprocessor", "nosuch")
+        yield kofactl("processors", "nosuch")
+        yield kofactl("exporters", "nosuch")
+        yield kofactl("users", "show", "nobody")
+        yield kofactl("ls", "--user", "nobody")
+        os.rename("var/datacenter", "away")
+        yield kofactl("ls")
+        os.rename("away", "var/datacenter")
 
     def test_commands_say_the_same_whether_a_portal_runs_or_not(self) -> None:
         self.compare(self.commands)
@@ -147,7 +182,12 @@ class CommandTests(BesideCase):
     def test_commands_about_runs_say_the_same_whether_a_portal_runs_or_not(self) -> None:
         self.compare(self.run_commands)
 
-    def compare(self, commands: Callable[[], Iterator[Answer]]) -> None:
+    def test_commands_that_read_say_the_same_whether_a_portal_runs_or_not(self) -> None:
+        self.compare(self.looks, codes={0, 2})
+
+    def compare(
+        self, commands: Callable[[], Iterator[Answer]], codes: Collection[int] = (0, 1, 2)
+    ) -> None:
         with running() as portal:
             beside = [told(answer) for answer in commands()]
             self.assertEqual(portal.stop(signal.SIGTERM), (0, "The portal was stopped.\n"))
@@ -156,7 +196,7 @@ class CommandTests(BesideCase):
         self.setUp()
         kofactl("run", "--setup-only")
         alone = [told(answer) for answer in commands()]
-        self.assertEqual({code for code, _, _ in alone}, {0, 1, 2})
+        self.assertEqual({code for code, _, _ in alone}, {*codes})
         for number, (one, other) in enumerate(zip(beside, alone, strict=True)):
             with self.subTest(number=number, other=other):
                 self.assertEqual(one, other)

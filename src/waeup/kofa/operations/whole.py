@@ -1,0 +1,32 @@
+"""All operations in one class; it is asked for as `waeup.kofa.operations.Operations`."""
+
+from waeup.kofa.operations.figures import FigureOperations
+from waeup.kofa.operations.files import FileOperations
+from waeup.kofa.operations.history import HistoryOperations
+from waeup.kofa.operations.kinds import KindOperations
+from waeup.kofa.operations.logs import LogOperations
+from waeup.kofa.operations.mending import MendingOperations
+from waeup.kofa.operations.moving import MovingOperations
+from waeup.kofa.operations.people import PeopleOperations
+from waeup.kofa.operations.settings import SettingsOperations
+from waeup.kofa.operations.upkeep import UpkeepOperations
+
+
+class Operations(
+    MovingOperations,
+    MendingOperations,
+    HistoryOperations,
+    KindOperations,
+    FigureOperations,
+    LogOperations,
+    SettingsOperations,
+    UpkeepOperations,
+    PeopleOperations,
+    FileOperations,
+):
+    """The operations of one person in one portal.
+
+    `site` is the portal, `principal` the person.  Each method raises `NotAllowed`
+    when the person lacks the permission, and `Refused` in one of its forms when
+    the request cannot be carried out; then nothing was changed.
+    """
