@@ -224,7 +224,8 @@ def _connect(path: str) -> sqlite3.Connection:
 def _record(result: RowResult) -> tuple[object, ...]:
     details = None
     if result.errors or result.changes:
-        details = json.dumps([_readable(result.errors), _readable(result.changes)])
+        # JSON has its own escapes for half characters.
+        details = json.dumps((result.errors, result.changes))
     return (
         result.number,
         result.line,
@@ -237,10 +238,6 @@ def _record(result: RowResult) -> tuple[object, ...]:
     )
 
 
-def _readable(rows: Iterable[tuple[str | None, ...]]) -> list[list[str | None]]:
-    return [[None if text is None else readable(text) for text in row] for row in rows]
-
-
 def _checked(found: tuple[object, ...]) -> CheckedRow:
     number, line, outcome, key, reason, details, first, under_new = found
     errors, changes = json.loads(str(details)) if details else ([], [])
@@ -250,8 +247,11 @@ def _checked(found: tuple[object, ...]) -> CheckedRow:
         outcome=str(outcome),
         key=str(key),
         reason=None if reason is None else str(reason),
-        errors=tuple((name, message) for name, message in errors),
-        changes=tuple((name, old, new) for name, old, new in changes),
+        errors=tuple((readable(name), readable(message)) for name, message in errors),
+        changes=tuple(
+            (name, None if old is None else readable(old), None if new is None else readable(new))
+            for name, old, new in changes
+        ),
         same_as=None if first is None or first == number else int(str(first)),
         is_under_new=bool(under_new),
     )

@@ -328,6 +328,8 @@ def kind_of(message: str, texts: Iterable[str]) -> str:
 
 def readable(text: str) -> str:
     """Return a text that any file can hold: half characters become escapes."""
+    if text.isascii():
+        return text
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 

@@ -10,13 +10,14 @@ from zope.component.interfaces import IFactory
 from zope.container.contained import uncontained
 from zope.container.interfaces import IContainer
 from zope.interface import implementer
+from zope.location.interfaces import ISublocations
 
 from waeup.kofa.importing.events import put
 from waeup.kofa.students.interfaces import IStudent
 from waeup.kofa.university.defaults import schema_defaults
 
 
-@implementer(IStudent, IContainer)
+@implementer(IStudent, IContainer, ISublocations)
 @schema_defaults(IStudent)
 class Student(grok.Model):
     """See `IStudent`.
@@ -83,6 +84,10 @@ class Student(grok.Model):
         ticket = self[key]
         del self._tickets[key]
         uncontained(ticket, self, key)
+
+    def sublocations(self) -> Iterable[Any]:
+        """See `ISublocations`: what gets to know that the student is added, moved or removed."""
+        return tuple(self.values())
 
     def keep_tickets(self, tree: OOBTree) -> None:
         """Keep the tree of the tickets from now on: for the container that has kept it so far."""
