@@ -7,7 +7,7 @@ from inspect import signature
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import exporting, home, memory, mending, profiling, reading, runs
+from benchmarks import exporting, home, memory, mending, profiling, reading, runs, searching
 from benchmarks.damage import run as damage
 from benchmarks.frame import Outcome
 from benchmarks.pages import as_table, machine, write_figures
@@ -22,6 +22,7 @@ BENCHMARKS: dict[str, Callable[..., Outcome]] = {
     "home": home.run,
     "mending": mending.run,
     "exporting": exporting.run,
+    "searching": searching.run,
 }
 
 

@@ -36,8 +36,8 @@ class Expression:
     # Where a match may reach over several lines, each candidate may cost a look at
     # the rest of the block.  Behind so many, a block goes on line by line.
     _MAX_CANDIDATES = 16
-    # A sieve that lets so many lines of a block pass in vain is slower than none.
-    _MAX_REFUSED = 64
+    # A sieve that lets so many lines of a block pass is slower than none.
+    _MANY = 64
 
     def __init__(self, text: str | None, *, ignore_case: bool = False) -> None:
         self._options = re2.Options()
@@ -85,6 +85,7 @@ class Expression:
         self._text = text
         # Found out with the first block; the first one is used as long as it is good.
         self._sieves: list[Sieve] | None = None
+        self._found_many = False
         self._crosses_lines = _may_match_line_end(text)
         self._sees_neighbours = _may_see_neighbours(text, self._crosses_lines)
 
@@ -93,11 +94,19 @@ class Expression:
         if self._sieves is None:
             sample = data[start : min(end, start + SAMPLE)]
             self._sieves = sieves(self._text, not self._options.case_sensitive, sample)
-        if self._sieves:
-            return self._by_sieve(data, start, end)
-        if self._sees_neighbours:
-            return self._line_by_line(data, start, end)
-        return self._by_candidates(data, start, end)
+        if self._sieves and not self._found_many:
+            found = self._by_sieve(data, start, end)
+        elif self._sees_neighbours:
+            found = self._line_by_line(data, start, end)
+        else:
+            found = self._by_candidates(data, start, end)
+        number = 0
+        for span in found:
+            number += 1
+            yield span
+        if end - start >= SAMPLE:
+            # The next block will be like this one; that of a single line tells nothing.
+            self._found_many = number > self._MANY
 
     def matches(self, line: bytes) -> bool:
         """Tell whether one line, with its line end, matches."""
@@ -125,7 +134,7 @@ class Expression:
                 yield line, line_end
             else:
                 refused += 1
-        if refused > self._MAX_REFUSED:
+        if refused > self._MANY:
             self._sieves = others
 
     def _line_by_line(self, data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
@@ -152,7 +161,7 @@ class Expression:
             if line_start == end:
                 return  # an empty match behind the last line end
             start = data.find(b"\n", at, end) + 1 or end
-            if self.matches(data[line_start:start]):
+            if not self._crosses_lines or self.matches(data[line_start:start]):
                 yield line_start, start
 
 

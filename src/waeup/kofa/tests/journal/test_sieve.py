@@ -109,6 +109,17 @@ class ExpressionTest(unittest.TestCase):
         self.assertEqual(costs, [*sorted(costs, reverse=True)])
         self.assertEqual(costs[-1], 0)
 
+    def test_where_many_lines_are_found_no_sieve_is_used(self) -> None:
+        few, many = LOG * 2, LOG * 2 + b"~one~\n" * 100
+        expression = Expression("~one~")
+        used = []
+        with mock.patch.object(Sieve, "lines", autospec=True, side_effect=Sieve.lines) as looks:
+            for block in (few, many, many, few[:1000], many, few, few):
+                looks.reset_mock()
+                self.assertEqual(len(self.lines_of(expression, block)), block.count(b"~one~"))
+                used.append(looks.called)
+        self.assertEqual(used, [True, True, False, False, False, False, True])
+
     def test_answers_stay_the_same_meanwhile(self) -> None:
         data = b"".join(
             b"~one~ %d%s\n" % (number, b" ~two~" * (number % 100 == 7)) for number in range(1000)
