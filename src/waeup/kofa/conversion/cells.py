@@ -6,6 +6,8 @@ is written with one apostrophe in front, and from exactly such a cell one
 apostrophe is removed; every other cell, like ``'t Hooft``, stays as it is.
 """
 
+from collections.abc import Sequence
+
 from waeup.kofa.interfaces import DELETION_MARKER, IGNORE_MARKER
 
 #: What an empty list looks like in files of Kofa 1.9; counts as an empty cell.
@@ -63,6 +65,30 @@ def needs_guard(text: str) -> bool:
 def is_active(text: str) -> bool:
     """Tell whether a spreadsheet would evaluate a cell that holds `text`."""
     return text.startswith(_ACTIVE)
+
+
+def disarmed(cell: str) -> str:
+    """Return a cell as no spreadsheet evaluates it.
+
+    Outer blanks are no part of a value, but would be in a guarded cell.
+    """
+    if not is_active(cell):
+        return cell
+    text = cell.strip()
+    return guard(text) if is_active(text) else text
+
+
+def disarmed_column(cells: Sequence[str]) -> Sequence[str]:
+    """Return what `disarmed` makes of many cells."""
+    joined = "\n".join(("", *cells))
+    # A single character is found at once, or found to be nowhere.
+    begun = [sign for sign in _ACTIVE if sign in joined and f"\n{sign}" in joined]
+    if not begun:
+        return cells
+    if begun == ["+"] and joined.count("\n+") == joined.count("\n") == len(cells):
+        # Phone numbers, and nothing else.
+        return [f"'{cell}" for cell in map(str.strip, cells)]
+    return [disarmed(cell) if cell[:1] in _ACTIVE else cell for cell in cells]
 
 
 def guard(text: str) -> str:

@@ -5,7 +5,7 @@ already.  What is left is compiled once for a run.
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from zope import schema
@@ -40,16 +40,30 @@ def compile_check(field: Any, converter: Any) -> Check | None:
     `converter` is the one that makes the values.  Returns None when every value that
     it makes is good.
     """
-    own = isinstance(converter, Converter)
-    if own and _is_standard(field, _TEXT_KINDS) and not converter.secret:
-        return _text_check(field)
+    if (
+        isinstance(converter, Converter)
+        and not converter.secret
+        and _is_standard(field, _TEXT_KINDS)
+    ):
+        check = TextCheck(field)
+        return check if check.is_needed else None
+    if has_rule(field, converter):
+        return _full_check(field, getattr(converter, "secret", False))
+    return _range_check(field) if _is_standard(field, _ORDERED_KINDS) else None
+
+
+def has_rule(field: Any, converter: Any) -> bool:
+    """Tell whether more than limits is left to be checked, by code that `field` alone knows.
+
+    `converter` is the one that makes the values; texts are none of them.
+    """
     constrained = type(field).constraint is not schema.Field.constraint
-    plain = own and not constrained and "constraint" not in vars(field)
-    if plain and _is_standard(field, _ORDERED_KINDS):
-        return _range_check(field)
-    if plain and _is_standard(field, _OTHER_KINDS):
-        return None
-    return _full_check(field, getattr(converter, "secret", False))
+    return (
+        constrained
+        or "constraint" in vars(field)
+        or not isinstance(converter, Converter)
+        or not _is_standard(field, (*_ORDERED_KINDS, *_OTHER_KINDS))
+    )
 
 
 def _is_standard(field: Any, kinds: tuple[Any, ...]) -> bool:
@@ -61,39 +75,65 @@ def _is_standard(field: Any, kinds: tuple[Any, ...]) -> bool:
     return False
 
 
-def _text_check(field: Any) -> Check | None:
-    single_line = isinstance(field, (schema.TextLine, schema.ASCIILine))
-    shortest = field.min_length or 0
-    longest = sys.maxsize if field.max_length is None else field.max_length
-    own = "constraint" in vars(field) or type(field).constraint not in (
-        schema.Text.constraint,
-        schema.TextLine.constraint,
-        schema.ASCIILine.constraint,
-    )
-    constraint = field.constraint if own else None
+class TextCheck:
+    """The rules of a field of texts; raises `ConversionError` for a text that breaks one."""
 
-    def check(text: str) -> None:
-        if single_line and ("\n" in text or "\r" in text):
+    def __init__(self, field: Any) -> None:
+        self._field = field
+        self._single_line = isinstance(field, (schema.TextLine, schema.ASCIILine))
+        self._shortest = field.min_length or 0
+        self._longest = sys.maxsize if field.max_length is None else field.max_length
+        self._has_limits = bool(self._shortest) or field.max_length is not None
+        own = "constraint" in vars(field) or type(field).constraint not in (
+            schema.Text.constraint,
+            schema.TextLine.constraint,
+            schema.ASCIILine.constraint,
+        )
+        self._constraint = field.constraint if own else None
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether there is a text that breaks a rule."""
+        return self._single_line or self._has_limits or self._constraint is not None
+
+    def __call__(self, text: str) -> None:
+        if self._single_line and ("\n" in text or "\r" in text):
             raise _invalid(
                 _("${text} has line ends; write it in one line.", mapping={"text": shown(text)})
             )
-        if not shortest <= len(text) <= longest:
-            if len(text) > longest:
-                words, limit = _TOO_LONG, longest
+        if self._has_limits and not self._shortest <= len(text) <= self._longest:
+            if len(text) > self._longest:
+                words, limit = _TOO_LONG, self._longest
             else:
-                words, limit = _TOO_SHORT, shortest
+                words, limit = _TOO_SHORT, self._shortest
             mapping = {"text": shown(text), "n": len(text), "limit": limit}
             raise _invalid(_(words, mapping=mapping))
+        constraint = self._constraint
         if constraint is not None:
             try:
                 satisfied = constraint(text)
             except Invalid as exc:
-                raise _invalid(_reason(exc, field, shown(text)))
+                raise _invalid(_reason(exc, self._field, shown(text)))
             if not satisfied:
-                raise _invalid(_unsatisfied(field, shown(text)))
+                raise _invalid(_unsatisfied(self._field, shown(text)))
 
-    needed = single_line or shortest or field.max_length is not None or own
-    return check if needed else None
+    def are_good(self, texts: Sequence[str], joined: str) -> bool:
+        """Tell whether all texts keep the rules; `joined` is all of them, each behind a line end.
+
+        Says so without an exception, and without saying which text is wrong.
+        """
+        if self._single_line and ("\r" in joined or joined.count("\n") > len(texts)):
+            return False
+        if self._has_limits and texts:
+            lengths = set(map(len, texts))
+            if min(lengths) < self._shortest or max(lengths) > self._longest:
+                return False
+        if self._constraint is None:
+            return True
+        try:
+            return all(map(self._constraint, texts))
+        except Exception:
+            return False
 
 
 def _range_check(field: Any) -> Check | None:

@@ -30,15 +30,16 @@ class ChoiceConverter(Converter):
     def __init__(self, field: Any) -> None:
         super().__init__(field)
         self._source = field.vocabulary
-        self._listed = hasattr(self._source, "__iter__")
+        #: Whether all values are known beforehand.
+        self.is_listed = hasattr(self._source, "__iter__")
         self._by_token: dict[str, Any] = {}
         self._by_name: dict[str, list[tuple[str, Any]]] = {}
         self._tokens: dict[Any, str] = {}
-        if self._listed:
+        if self.is_listed:
             for value, token, title in _terms(self._source):
                 self._add(value, token, title)
         # Numbers need no protection in a spreadsheet.
-        self.text = not self._listed or any(
+        self.text = not self.is_listed or any(
             not isinstance(value, (int, float)) for value in self._by_token.values()
         )
 
@@ -59,7 +60,7 @@ class ChoiceConverter(Converter):
     def choices(self) -> dict[str, str]:
         """Return token -> title of all allowed values; empty where they cannot be listed."""
         found: dict[str, str] = {}
-        if self._listed:
+        if self.is_listed:
             for _value, token, title in _terms(self._source):
                 found.setdefault(token, title or token)
         return found
@@ -77,7 +78,7 @@ class ChoiceConverter(Converter):
             self._by_name.setdefault(name, []).append((token, value))
 
     def _by_looks(self, text: str) -> Any:
-        if not self._listed:
+        if not self.is_listed:
             if text in self._source:
                 return text
             raise ConversionError(

@@ -36,7 +36,7 @@ class FieldPlan:
     `ValueRequired` where there is none.
     """
 
-    __slots__ = ("_renders_none", "convert", "converter", "field", "name")
+    __slots__ = ("_renders_none", "check", "convert", "converter", "field", "name")
 
     convert: Callable[[str, str, bool], Any]
 
@@ -44,7 +44,8 @@ class FieldPlan:
         self.field = field.bind(context)
         self.name: str = field.__name__
         self.converter = converter_for(self.field)
-        check = compile_check(self.field, self.converter)
+        #: What remains to be checked of a value; None when every value is good.
+        self.check = check = compile_check(self.field, self.converter)
         if type(self.converter) is TextConverter:
             self.convert = _compile_text(self.field, check)
         else:

@@ -289,8 +289,9 @@ class RowEngine:
         try:
             with self.open() as source:
                 while rows := source.take(BATCH_ROWS):
-                    for result in self.apply(rows):
-                        files.write(result)
+                    results = self.apply(rows)
+                    files.write_all(results)
+                    for result in results:
                         tally.add(result.outcome, result.reason, is_corrected=result.is_corrected)
                     if progress is not None:
                         failed = tally.counts[outcomes.FAILED]
@@ -325,9 +326,7 @@ class RowEngine:
 
     def apply(self, rows: Sequence[Any]) -> list[RowResult]:
         """Apply rows of `open`, each once, and return their results; blank rows have none."""
-        prepare = self._preparer.prepare
-        prepared = [found for row in rows if (found := prepare(row)) is not None]
-        return self._batch(prepared)
+        return self._batch(self._preparer.prepare_all(rows))
 
     def _open(self) -> Table:
         return open_source(self._source, self._reading, os.path.basename(self.path))

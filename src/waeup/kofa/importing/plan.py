@@ -16,6 +16,7 @@ from zope.schema import getFields
 from zope.schema.interfaces import IPassword
 
 from waeup.kofa.conversion import IGNORED, FieldPlan, ValueRequired, Values, plan_fields
+from waeup.kofa.conversion.cells import MARKERS
 from waeup.kofa.conversion.wording import shown
 from waeup.kofa.errors import ConversionError, MappingError
 from waeup.kofa.i18n import MessageFactory as _
@@ -63,6 +64,8 @@ class ValuePlan:
         self._converts = [(name, plan.convert) for name, plan in self.fields.items()]
         self._late: dict[str, FieldPlan | None] = {}
         self._invariants = _collect_invariants(iface)
+        #: Whether there is anything that `broken_invariants` could find.
+        self.has_invariants = bool(self._invariants)
 
     def convert(self, texts: Mapping[str, str], mode: str, ignore_empty: bool) -> Conversion:
         """Convert what is in `texts`; when anything is wrong, the values are empty.
@@ -85,10 +88,26 @@ class ValuePlan:
                 continue
             if value is not IGNORED:
                 values[name] = value
-        broken = self._broken_invariants(values) if self._invariants and not errors else []
+        broken = self.broken_invariants(values) if self._invariants and not errors else []
         if errors or broken:
             values = {}
         return Conversion(errors, broken, values)
+
+    def broken_invariants(self, values: dict[str, Any]) -> list[str]:
+        """Return the messages of the invariants of the schema that values of a row break."""
+        messages = []
+        holder = _Values(values)
+        for invariant in self._invariants:
+            try:
+                invariant(holder)
+            except Invalid as exc:
+                messages.append(english(exc.args[0]) if exc.args else type(exc).__name__)
+            except AttributeError:
+                # The invariant speaks about a field that the row does not set.
+                continue
+            except Exception as exc:
+                messages.append(row_error(exc))
+        return messages
 
     def protect(self, texts: dict[str, str]) -> list[tuple[str, str]]:
         """Replace the secrets of a row by their hashes, in place, and return errors.
@@ -126,21 +145,6 @@ class ValuePlan:
                 plan = self._late[name]
             if plan is not None:
                 yield name, plan
-
-    def _broken_invariants(self, values: dict[str, Any]) -> list[str]:
-        messages = []
-        holder = _Values(values)
-        for invariant in self._invariants:
-            try:
-                invariant(holder)
-            except Invalid as exc:
-                messages.append(english(exc.args[0]) if exc.args else type(exc).__name__)
-            except AttributeError:
-                # The invariant speaks about a field that the row does not set.
-                continue
-            except Exception as exc:
-                messages.append(row_error(exc))
-        return messages
 
 
 def check_replacements(
@@ -268,6 +272,19 @@ class RowPlan:
         texts.update(self.constants)
         return texts
 
+    def columns(self, table: Sequence[Sequence[str]], count: int) -> Iterator[Sequence[str]]:
+        """Generate the texts of `count` rows by column, in the order of `fields`, not marked yet.
+
+        `table` are all columns of the table.
+        """
+        replaced = dict(self._tokens)
+        for position, name in self._positions:
+            column = table[position]
+            tokens = replaced.get(name)
+            yield (column if tokens is None else [tokens.get(t.strip(), t) for t in column])
+        for text in self.constants.values():
+            yield (text,) * count
+
     def replaced(self, texts: dict[str, str]) -> dict[str, str]:
         """Replace texts that stand for others, in place; return `texts`."""
         for name, tokens in self._tokens:
@@ -278,8 +295,19 @@ class RowPlan:
 
     def marked(self, texts: dict[str, str]) -> dict[str, str]:
         """Put the marker itself in the place of what is to be ignored; return `texts`."""
-        ignore_empty = self._ignore_empty
+        mark = self.mark
         for name, text in texts.items():
-            if text == IGNORE_MARKER or (ignore_empty and (text == "[]" or not text.strip())):
-                texts[name] = IGNORE_MARKER
+            texts[name] = mark(text)
         return texts
+
+    def marked_column(self, texts: Sequence[str]) -> Sequence[str]:
+        """Return what `marked` would make of the texts of a column."""
+        if MARKERS.isdisjoint(map(str.strip, texts)):
+            return texts
+        return list(map(self.mark, texts))
+
+    def mark(self, text: str) -> str:
+        """Return the marker itself for a text that is to be ignored, else the text."""
+        if text == IGNORE_MARKER or (self._ignore_empty and (text == "[]" or not text.strip())):
+            return IGNORE_MARKER
+        return text

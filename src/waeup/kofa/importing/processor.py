@@ -158,6 +158,7 @@ class BatchProcessor(WholeTable, grok.GlobalUtility):
 
     # -- from text to values ------------------------------------------------
 
+    @default
     def checkConversion(
         self, row: Mapping[str, str], mode: str = "ignore", ignore_empty: bool = True
     ) -> tuple[list[tuple[str, str]], list[str], dict[str, Any]]:

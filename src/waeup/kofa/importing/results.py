@@ -6,9 +6,10 @@ Written by the row engine while it runs, put into their places by
 
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
-from waeup.kofa.conversion import guard, is_active
+from waeup.kofa.conversion.cells import disarmed, disarmed_column, guard, is_active
 from waeup.kofa.importing.hooks import row_error
 from waeup.kofa.importing.report import RowResult
 from waeup.kofa.interfaces import ERRORS_COLUMN, RAW_COLUMN
@@ -49,6 +50,7 @@ class ResultFiles:
         self.fields = tuple(fields)
         self.finished_path, self._pending_path = finished, pending
         self._guarded = [at for at, name in enumerate(self.fields) if name in guarded]
+        self._pick = itemgetter(*self.fields) if len(self.fields) > 1 else None
         self._write_failed = write_failed
         self._finished = TableWriter(self.finished_path, self.fields)
         self._pending: TableWriter | None = None
@@ -73,6 +75,32 @@ class ResultFiles:
             _write(self._finished, self._cells(result.cells))
         elif self._write_failed is None or not self._written_by_hook(result):
             self.write_failed(result.cells, result.reason, result.raw)
+
+    def write_all(self, results: Sequence[RowResult]) -> None:
+        """Write a batch of rows, as `write` does one by one, but quicker."""
+        done = [result.cells for result in results if result.reason is None]
+        if done and not self._written_at_once(done):
+            for cells in done:
+                _write(self._finished, self._cells(cells))
+        if len(done) < len(results):
+            for result in results:
+                if result.reason is not None:
+                    self.write(result)
+
+    def _written_at_once(self, rows: Sequence[Mapping[str, str]]) -> bool:
+        """Write finished rows unless something about them is odd; tell whether they were."""
+        if self._pick is None:
+            return False
+        try:
+            cells = list(map(self._pick, rows))
+            columns: list[Sequence[str]] = list(zip(*cells, strict=True))
+            for at in self._guarded:
+                columns[at] = disarmed_column(columns[at])
+            # What no file can take is refused before anything is written.
+            self._finished.write_all(list(zip(*columns, strict=True)))
+        except (KeyError, ValueError):
+            return False
+        return True
 
     def write_failed(self, cells: Mapping[str, str], reason: str, raw: str | None) -> None:
         """Write one row to the pending file."""
@@ -124,10 +152,7 @@ class ResultFiles:
     def _cells(self, texts: Mapping[str, str]) -> list[str]:
         cells = [texts.get(name, "") for name in self.fields]
         for at in self._guarded:
-            if is_active(cells[at]):
-                # Outer blanks are no part of the value, but would be in a guarded cell.
-                text = cells[at].strip()
-                cells[at] = guard(text) if is_active(text) else text
+            cells[at] = disarmed(cells[at])
         return cells
 
     def _written_by_hook(self, result: RowResult) -> bool:

@@ -202,8 +202,9 @@ class _ImportedRows:
         tally = checkpoint.tally
         effects: list[tuple[int, Effect]] = []
         with deferred_lines(transaction.manager):
-            for result in engine.apply(rows):
-                files.write(result)
+            results = engine.apply(rows)
+            files.write_all(results)
+            for result in results:
                 tally.add(result.outcome, result.reason, is_corrected=result.is_corrected)
                 if result.effect is not None:
                     effects.append((result.number, result.effect))

@@ -117,19 +117,19 @@ def _after(owner, name, call=1):
 
 def _in_the_middle_of_a_row():
     """Pause when half of a row has been written to a file."""
-    real, calls = TableWriter.write, []
+    real, calls = TableWriter.write_all, []
 
-    def write(writer, values):
+    def write_all(writer, rows):
         calls.append(1)
-        if len(calls) == 5:
-            writer._stream.write(values[0])
+        if len(calls) == 2:
+            writer._stream.write(rows[0][0])
             writer._stream.flush()
             pause()
             writer._stream.write("...\r\n")
             writer._stream.flush()
-        real(writer, values)
+        real(writer, rows)
 
-    return mock.patch.object(TableWriter, "write", write)
+    return mock.patch.object(TableWriter, "write_all", write_all)
 
 
 @contextmanager

@@ -59,6 +59,39 @@ class Writing(FileTestCase):
             TableWriter(self.path(), ("a", "\ud800"))
         self.assertEqual(len(os.listdir("/proc/self/fd")), before)
 
+    @settings(deadline=None, max_examples=200)
+    @given(
+        st.booleans(),
+        st.integers(1, 4).flatmap(
+            lambda width: st.lists(st.lists(CELLS, min_size=width, max_size=width))
+        ),
+    )
+    @example(False, [["a", "b"], ["column0", "x"], ["'a", '"'], ["1,5", "\ufeff"], ["a", ""]])
+    @example(False, [["a"], ["1 2"], ["column0"], ["é"]])
+    def test_many_rows_are_written_as_single_ones(self, quote_all, rows):
+        columns = [f"column{at}" for at in range(len(rows[0]) if rows else 1)]
+        found = []
+        for at_once in (True, False):
+            with TableWriter(self.path(), columns, quote_all=quote_all) as writer:
+                if at_once:
+                    writer.write_all(rows)
+                else:
+                    for row in rows:
+                        writer.write(row)
+            found.append(self.content(self.path()))
+        self.assertEqual(*found)
+
+    def test_of_many_rows_either_all_are_written_or_none(self):
+        with TableWriter(self.path(), ("a", "b")) as writer:
+            with self.assertRaises(UnicodeEncodeError):
+                writer.write_all([("1", "2"), ("1", "\ud800")])
+            with self.assertRaisesRegex(ValueError, "2 cells; 1 were"):
+                writer.write_all([("1", "2"), ("1",)])
+            with self.assertRaisesRegex(ValueError, "NUL"):
+                writer.write_all([("1", "2"), ("1", "\0")])
+            writer.write_all([])
+        self.assertEqual(self.content(self.path()), b"a,b\r\n")
+
     def test_the_length_is_that_of_the_file(self):
         with TableWriter(self.path(), ("a",)) as writer:
             self.assertEqual(writer.tell(), 3)

@@ -1,0 +1,223 @@
+"""The quick way prepares and writes batches as the careful way does it row by row."""
+
+import os
+import shutil
+import tempfile
+import unittest
+from datetime import date
+
+import grok
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from zope import interface, schema
+
+from waeup.kofa.conversion import PhoneNumber
+from waeup.kofa.importing.corrections import CorrectedCell, Correction
+from waeup.kofa.importing.kind import ContainerProcessor
+from waeup.kofa.importing.plan import RowPlan, ValuePlan, running
+from waeup.kofa.importing.preparing import Preparer
+from waeup.kofa.importing.report import CREATED, FAILED, RowResult
+from waeup.kofa.importing.results import ResultFiles
+from waeup.kofa.interfaces import RAW_COLUMN
+from waeup.kofa.tabular import Row
+from waeup.kofa.tabular.problems import Problem
+
+
+class IBear(interface.Interface):
+    """A bear."""
+
+    code = schema.TextLine(title="Code")
+    nickname = schema.TextLine(title="Nickname", required=False, max_length=5)
+    born = schema.Date(title="Born", required=False)
+    sex = schema.Choice(title="Sex", values=["m", "f"])
+    phone = PhoneNumber(title="Phone", required=False)
+    legs = schema.Int(title="Legs", default=4)
+    cubs = schema.List(title="Cubs", value_type=schema.TextLine(), required=False)
+
+
+class IOldBear(IBear):
+    """A bear that keeps a rule."""
+
+    @interface.invariant
+    def has_a_nickname_of_its_own(self):
+        if self.code == self.nickname:
+            raise interface.Invalid("The nickname is the code.")
+
+
+class ILockedBear(IBear):
+    """A bear with a secret."""
+
+    key = schema.Password(title="Key", required=False)
+
+
+class BearProcessor(ContainerProcessor):
+    """Imports bears."""
+
+    grok.baseclass()
+
+    iface = IBear
+    container = "caves"
+
+
+class OldBearProcessor(BearProcessor):
+    """Imports bears that keep a rule."""
+
+    grok.baseclass()
+
+    iface = IOldBear
+
+
+class LockedBearProcessor(BearProcessor):
+    """Imports bears with a secret."""
+
+    grok.baseclass()
+
+    iface = ILockedBear
+
+
+class StrictBearProcessor(BearProcessor):
+    """Wants to see each row."""
+
+    grok.baseclass()
+
+    def checkConversion(self, row, mode="ignore", ignore_empty=True):
+        """Find a bear too many."""
+        errors, broken, values = super().checkConversion(row, mode, ignore_empty)
+        return [*errors, *([("code", "too many")] if row["code"] == "x" else [])], broken, values
+
+
+HEADER = ("code", "nickname", "born", "sex", "phone", "legs", "cubs", "remark", RAW_COLUMN)
+COLUMNS = (*HEADER[:7], "where", None)
+TEXTS = (
+    *("x", " x", "m", "Mann", "f", "2001-02-03", "+234-803-12", "'+234-803-12", "4", "['a']"),
+    *("", " ", "<IGNORE>", " <IGNORE>", "XXX", "[]", "'", "=1", "too long", "\0", "\n", "é"),
+)
+GOOD = ("x", "nick", "2001-02-03", "m", "+234-803-12", "4", "['a']", "here", "")
+CELLS = st.sampled_from(TEXTS)
+# Most rows are good but for few cells.
+ROWS = st.one_of(
+    st.dictionaries(st.integers(0, 7), CELLS, max_size=2).map(
+        lambda odd: tuple(odd.get(at, text) for at, text in enumerate(GOOD))
+    ),
+    st.tuples(*[CELLS] * 8, st.sampled_from(("", "", "", "raw"))),
+    st.just(("",) * 8 + ("",)),
+)
+PROCESSORS = (BearProcessor, OldBearProcessor, LockedBearProcessor, StrictBearProcessor)
+
+
+def described(found):
+    """Return all of a prepared row, with the types of its values."""
+    row = {name: (type(value), value) for name, value in found.row.items()}
+    return (*found._replace(row=None), list(found.texts), list(row.items()))
+
+
+class PreparingTests(unittest.TestCase):
+    def preparer(self, processor, mode="create", ignore_empty=True, tokens=(), **more):
+        rows = RowPlan(COLUMNS, (("key", "<IGNORE>"),), ignore_empty, tokens)
+        if processor is not LockedBearProcessor:
+            rows = RowPlan(COLUMNS, (("extra", "always"),), ignore_empty, tokens)
+        self.processor = processor()
+        self.values = ValuePlan(self.processor.iface, rows.fields, None)
+        names = {name: field for name, field in zip(HEADER, COLUMNS, strict=True) if field}
+        return Preparer(
+            self.processor, HEADER, names, rows, self.values, mode, ignore_empty, **more
+        )
+
+    @settings(deadline=None, max_examples=300)
+    @given(
+        st.sampled_from(PROCESSORS),
+        st.sampled_from(("create", "update", "remove", "upsert")),
+        st.booleans(),
+        st.sampled_from(((), (("sex", (("Mann", "m"),)), ("nickname", (("x", ""),))))),
+        st.sets(st.integers(1, 6), max_size=1),
+        st.sets(st.integers(1, 6), max_size=1),
+        st.lists(ROWS, max_size=6),
+    )
+    @example(BearProcessor, "create", True, (), set(), {1}, [GOOD, GOOD])
+    def test_like_row_by_row(
+        self, processor, mode, ignore_empty, tokens, corrected, damaged, table
+    ):
+        corrections = {n: Correction((CorrectedCell(1, None, "new"),)) for n in corrected}
+        problem = Problem("too-few-cells", "There are too few cells.")
+        rows = [
+            Row(at, at + 1, cells[:3], problem, "text") if at in damaged else Row(at, at, cells)
+            for at, cells in enumerate(table, 1)
+        ]
+        preparer = self.preparer(processor, mode, ignore_empty, tokens, corrections=corrections)
+        with running(self.processor, self.values):
+            expected = [found for row in rows if (found := preparer.prepare(row)) is not None]
+            found = preparer.prepare_all(rows)
+            self.assertEqual(list(map(described, found)), list(map(described, expected)))
+            if mode == "upsert":
+                for one, other in zip(found, expected, strict=True):
+                    if one.reason is None:
+                        new = preparer.prepare_creation(one)
+                        careful = preparer._converted(
+                            other, [], "create", preparer._required_in("create", always=True)
+                        )
+                        self.assertEqual(described(new), described(careful))
+
+    def test_good_rows_go_the_quick_way(self):
+        preparer = self.preparer(BearProcessor)
+        preparer.prepare = None
+        (found,) = preparer.prepare_all([Row(1, 2, GOOD)])
+        self.assertEqual(found.row["born"], date(2001, 2, 3))
+        self.assertEqual(found.row["where"], "here")
+        self.assertEqual(found.texts["extra"], "always")
+
+
+class WritingTests(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.folder)
+
+    def written(self, results, fields, at_once):
+        paths = [os.path.join(self.folder, name) for name in ("finished", "pending")]
+        files = ResultFiles(*paths, fields, guarded=fields[1:])
+        if at_once:
+            files.write_all(results)
+        else:
+            for result in results:
+                files.write(result)
+        files.close()
+        found = []
+        for path in (files.finished_path, files.pending_path):
+            if path is None:
+                found.append(None)
+                continue
+            with open(path, "rb") as stream:
+                found.append(stream.read())
+        return found
+
+    @settings(deadline=None, max_examples=200)
+    @given(
+        st.integers(1, 3).flatmap(
+            lambda width: st.lists(
+                st.tuples(
+                    st.lists(
+                        CELLS
+                        | st.sampled_from(("\t=1", "\rx", "@x", '"', "a,b", "\ud800", "+1\n+2")),
+                        min_size=width,
+                        max_size=width,
+                    ),
+                    st.booleans(),
+                ),
+                max_size=5,
+            )
+        )
+    )
+    @example([(["a", "+1\n+2"], True), (["a", "c"], True)])
+    @example([(["a", "b"], True), (["a"], True)])
+    def test_like_row_by_row(self, table):
+        names = ["a", "b", "c"]
+        fields = names[: max((len(cells) for cells, _ in table), default=1)]
+        results = [
+            RowResult(
+                at,
+                CREATED if is_good else FAILED,
+                dict(zip(names, cells, strict=False)),
+                None if is_good else "Why",
+            )
+            for at, (cells, is_good) in enumerate(table, 1)
+        ]
+        self.assertEqual(self.written(results, fields, True), self.written(results, fields, False))
