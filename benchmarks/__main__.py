@@ -7,7 +7,19 @@ from inspect import signature
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import exporting, home, memory, mending, profiling, reading, runs, searching
+from benchmarks import (
+    exporting,
+    growth,
+    home,
+    memory,
+    mending,
+    peers,
+    profiling,
+    reading,
+    runs,
+    searching,
+    starting,
+)
 from benchmarks.damage import run as damage
 from benchmarks.frame import Outcome
 from benchmarks.pages import as_table, machine, write_figures
@@ -18,7 +30,10 @@ BENCHMARKS: dict[str, Callable[..., Outcome]] = {
     "memory": memory.run,
     "damage": damage.run,
     "runs": runs.run,
+    "growth": growth.run,
+    "peers": peers.run,
     "profile": profiling.run,
+    "start": starting.run,
     "home": home.run,
     "mending": mending.run,
     "exporting": exporting.run,
