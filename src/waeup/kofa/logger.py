@@ -31,7 +31,7 @@ from zope.interface import implementer
 from zope.security.management import queryInteraction, system_user
 
 from waeup.kofa.interfaces import ILogger
-from waeup.kofa.journal import LINE_FORMAT, deferred_lines, write_line
+from waeup.kofa.journal import LINE_FORMAT, deferred_lines, lines_are_dropped, write_line
 
 __all__ = ["RUN_MARK", "Logger", "current_user", "deferred_lines", "in_run"]
 
@@ -161,7 +161,7 @@ class _SiteHandler(logging.Handler):
 
         Writes what `emit` would write, without a record, where nobody would see one.
         """
-        if not self._logger.isEnabledFor(logging.INFO):
+        if lines_are_dropped() or not self._logger.isEnabledFor(logging.INFO):
             return
         if asked or not self._is_all() or not self._wrote(msg, args):
             # The caller is one frame further away than `logging` thinks.

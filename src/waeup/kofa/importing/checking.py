@@ -14,14 +14,14 @@ from dataclasses import dataclass
 
 from waeup.kofa.errors import NoSuchItem
 from waeup.kofa.i18n import MessageFactory as _
-from waeup.kofa.importing.effects import Change, outcome_digest
+from waeup.kofa.importing.effects import Change, changes_text, outcome_digest
 from waeup.kofa.importing.engine import Columns, RowEngine
 from waeup.kofa.importing.failing import FailingReader, FailingWriter, readable
 from waeup.kofa.importing.report import RowResult
 from waeup.kofa.spool.disk import sync_file
 
-#: Name of the file in the work folder of a check.
-NAME = "rows.sqlite"
+#: Name of the file in the work folder of a check; with other digests it was called otherwise.
+NAME = "checked.sqlite"
 #: Rows that a run reads at once.
 AHEAD = 1000
 
@@ -222,15 +222,14 @@ def _connect(path: str) -> sqlite3.Connection:
 
 
 def _record(result: RowResult) -> tuple[object, ...]:
-    details = None
+    details, changes = None, changes_text(result.changes)
     if result.errors or result.changes:
-        # JSON has its own escapes for half characters.
-        details = json.dumps((result.errors, result.changes))
+        details = f"[{json.dumps(result.errors)}, {changes}]"
     return (
         result.number,
         result.line,
         result.outcome,
-        outcome_digest(result.outcome, result.key, result.changes),
+        outcome_digest(result.outcome, result.key, changes),
         readable(result.key),
         None if result.reason is None else readable(result.reason),
         details,

@@ -6,6 +6,7 @@ shows and that a run compares with its check.
 """
 
 import functools
+import json
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from decimal import Decimal
@@ -155,9 +156,17 @@ def changes_between(
     return tuple(found)
 
 
-def outcome_digest(outcome: str, key: str, changes: Iterable[Change]) -> bytes:
-    """Return what tells one outcome of a row from another one, in `DIGEST` bytes."""
-    text = repr((outcome, key, tuple(changes)))
+def changes_text(changes: Iterable[Change]) -> str:
+    """Return changes as JSON, in which characters that are no ASCII are escaped."""
+    return json.dumps(tuple(changes))
+
+
+def outcome_digest(outcome: str, key: str, changes: str) -> bytes:
+    """Return what tells one outcome of a row from another one, in `DIGEST` bytes.
+
+    `changes` are those of `changes_text`.
+    """
+    text = f"{outcome}\n{key}\n{changes}"
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=DIGEST).digest()
 
 

@@ -37,6 +37,7 @@ from waeup.kofa.importing.effects import (
     Effect,
     Watch,
     changes_between,
+    changes_text,
     located,
     outcome_digest,
     serial_of,
@@ -524,7 +525,8 @@ class RowEngine:
                 return reason
             changed = _("changed since the check: ${reason}", mapping={"reason": reason})
             return english(changed)
-        if (was, digest) == (outcome, outcome_digest(outcome, self._key(row), changes)):
+        now_digest = outcome_digest(outcome, self._key(row), changes_text(changes))
+        if (was, digest) == (outcome, now_digest):
             return reason
         now = _NOW_OTHERWISE[outcome] if was == outcome else _NOW[outcome]
         changed = _(

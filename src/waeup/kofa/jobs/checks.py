@@ -28,7 +28,7 @@ from waeup.kofa.jobs.distributing import finish
 from waeup.kofa.jobs.job import Job
 from waeup.kofa.jobs.pace import Pace
 from waeup.kofa.jobs.reporter import Reporter, empty_folder
-from waeup.kofa.journal import deferred_lines
+from waeup.kofa.journal import dropped_lines
 from waeup.kofa.removals import rehearsal
 from waeup.kofa.spool.disk import digest_of, faults
 from waeup.kofa.tabular.options import ReadOptions
@@ -74,7 +74,7 @@ def _check(job: Job, source: str, folder: str, writer: CheckWriter) -> Report:
     reading = table.reading(options)
     job.begin()
     job.require_rights(processor.permission)
-    with deferred_lines(transaction.manager), rehearsal():
+    with dropped_lines(), rehearsal():
         if overridden(processor, "doImport"):
             # How it treats single rows nobody knows; but what becomes of all of them.
             report: Report = processor.importTable(

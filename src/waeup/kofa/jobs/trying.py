@@ -18,7 +18,7 @@ from waeup.kofa.interfaces import IBatchProcessor
 from waeup.kofa.jobs.apart import in_own_thread
 from waeup.kofa.jobs.connection import open_portal
 from waeup.kofa.jobs.record import Order
-from waeup.kofa.journal import deferred_lines
+from waeup.kofa.journal import dropped_lines
 from waeup.kofa.removals import rehearsal
 from waeup.kofa.tabular import Row, TableWriter
 from waeup.kofa.tabular.options import ReadOptions
@@ -40,7 +40,7 @@ def try_row(
         with open_portal(db, site_path, user) as site, TemporaryDirectory(prefix="kofa-") as home:
             transaction.begin()
             try:
-                with deferred_lines(transaction.manager), rehearsal():
+                with dropped_lines(), rehearsal():
                     return _try(site, home, order, header, row)
             finally:
                 transaction.abort()

@@ -38,7 +38,7 @@ from waeup.kofa.jobs.job import PREFIX, Job, remove_folders
 from waeup.kofa.jobs.pace import Pace
 from waeup.kofa.jobs.record import UNDO, UNDONE, Run, UndoBatch, utc_now
 from waeup.kofa.jobs.reporter import Reporter, empty_folder
-from waeup.kofa.journal import deferred_lines
+from waeup.kofa.journal import deferred_lines, dropped_lines
 from waeup.kofa.removals import note_return, rehearsal
 from waeup.kofa.spool.disk import digest_of, disk, faults
 
@@ -85,7 +85,7 @@ def check_undo(job: Job) -> None:
     writer, reporter, pace = CheckWriter(empty_folder(job)), Reporter(job), Pace()
     try:
         numbers = undo.numbers()
-        with deferred_lines(transaction.manager), rehearsal():
+        with dropped_lines(), rehearsal():
             for done, number in enumerate(numbers, start=1):
                 results = undo.take_back_batch(number)
                 writer.write(results)

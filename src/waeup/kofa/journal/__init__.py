@@ -7,7 +7,12 @@ goes through several logs page by page.  ``references`` bring the page of an err
 a log together.  The room knows no site and no principal; `waeup.kofa.logger` adds them.
 """
 
-from waeup.kofa.journal.deferral import deferred_lines, write_line
+from waeup.kofa.journal.deferral import (
+    deferred_lines,
+    dropped_lines,
+    lines_are_dropped,
+    write_line,
+)
 from waeup.kofa.journal.expressions import Expression
 from waeup.kofa.journal.lines import (
     LINE_FORMAT,
@@ -36,9 +41,11 @@ __all__ = [
     "append_lines",
     "check_log_name",
     "deferred_lines",
+    "dropped_lines",
     "escape_message",
     "find_entry",
     "format_line",
+    "lines_are_dropped",
     "log_names",
     "log_of",
     "logfile_series",

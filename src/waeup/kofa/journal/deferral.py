@@ -29,6 +29,11 @@ _current_transaction: ContextVar[Callable[[], Any] | None] = ContextVar(
 )
 
 
+def _nobody() -> Any:
+    """Stand for the transaction of lines that nobody wants."""
+    raise NoTransaction
+
+
 @contextlib.contextmanager
 def deferred_lines(transaction: Any) -> Iterator[None]:
     """Within this context, lines given to `write_line` join the transaction.
@@ -51,6 +56,24 @@ def deferred_lines(transaction: Any) -> Iterator[None]:
         _current_transaction.reset(token)
 
 
+@contextlib.contextmanager
+def dropped_lines() -> Iterator[None]:
+    """Within this context, `write_line` does nothing: what is done is going to be aborted.
+
+    Lines that waited for that would fill the memory.  Holds for this thread of control only.
+    """
+    token = _current_transaction.set(_nobody)
+    try:
+        yield
+    finally:
+        _current_transaction.reset(token)
+
+
+def lines_are_dropped() -> bool:
+    """Tell whether a line would be dropped, and need not be made."""
+    return _current_transaction.get() is _nobody
+
+
 def write_line(path: str, line: str) -> None:
     """Append `line` to the log file `path`, with the transaction if lines are deferred.
 
@@ -66,6 +89,8 @@ def _defer(path: str, line: str) -> bool:
     get_transaction = _current_transaction.get()
     if get_transaction is None:
         return False
+    if get_transaction is _nobody:
+        return True
     try:
         transaction = get_transaction()
         try:

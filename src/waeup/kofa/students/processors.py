@@ -5,6 +5,7 @@ tickets lie directly below the student.
 """
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import Any, ClassVar
 
 import grok
@@ -80,7 +81,7 @@ class StudentProcessorBase(BatchProcessor):
                 return " / ".join([f"{name} {number}", *others])
         return None
 
-    @property
+    @cached_property
     def other_locations(self) -> list[str]:
         """Columns that a table must have besides one of `LOCATORS`."""
         return [name for name in self.location_fields if name not in LOCATORS]

@@ -27,7 +27,7 @@ from zope.security.interfaces import IParticipation
 from zope.security.management import endInteraction, newInteraction, system_user
 
 from waeup.kofa.interfaces import ILogger
-from waeup.kofa.journal.deferral import DeferredLines
+from waeup.kofa.journal.deferral import DeferredLines, dropped_lines
 from waeup.kofa.logger import Logger, current_user, deferred_lines, in_run
 
 #: A moment in the middle of a second.
@@ -738,6 +738,16 @@ class DeferredTests(SiteTests):
         self.manager.commit()
         self.assertEqual(self.messages(), ["a", "c"])
         self.assertEqual(self.messages("students.log"), ["b"])
+
+    def test_lines_that_nobody_wants_do_not_wait(self) -> None:
+        with deferred_lines(self.manager), dropped_lines():
+            self.logger.info("a")
+            self.logger.warning("b")
+            with self.assertRaises(KeyError):
+                self.manager.get().data(DeferredLines)
+        self.manager.commit()
+        self.logger.info("c")
+        self.assertEqual(self.messages(), ["c"])
 
     def test_one_transaction_can_be_named(self) -> None:
         with deferred_lines(self.manager.get()):

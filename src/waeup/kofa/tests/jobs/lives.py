@@ -282,7 +282,7 @@ class Lives:
         if check is not None:
             # The rows of the check are kept, as long as somebody may ask for them.
             folder = f".work/run-{check}"
-            kept = (f"{folder}/rows.sqlite", f"{folder}/failing.csv")
+            kept = (f"{folder}/checked.sqlite", f"{folder}/failing.csv")
             for name in (*kept, folder, ".work"):
                 if not any(other.startswith(f"{name}/") for other in files):
                     files.pop(name, None)

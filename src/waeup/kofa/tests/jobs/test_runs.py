@@ -458,7 +458,7 @@ class Checks(RunTestCase):
         (row,) = self.rows(id)
         self.assertIn(("password", None, "***"), row.changes)
         tree = self.portal.tree()
-        (kept,) = [text for name, text in tree.items() if name.endswith("rows.sqlite")]
+        (kept,) = [text for name, text in tree.items() if name.endswith("checked.sqlite")]
         self.assertNotIn(b"top secret", kept)
         self.assertNotIn(b"$2b$", kept)
 
