@@ -2,8 +2,8 @@
 
 Expressions run on RE2, in time linear to the text.  RE2 looks for the next match in a whole
 block at once, which is many times faster than line by line; faster still, and what is tried first,
-is a look for bytes that each match contains (`waeup.kofa.journal.sieve`).  Whichever way a line
-was found, it is then judged alone.
+is a look for bytes that each match contains (`waeup.kofa.journal.sieve`).  A line that was found
+by a match which may reach beyond it, or by such bytes, is then judged alone.
 """
 
 import re
@@ -83,7 +83,7 @@ class Expression:
             refusal.explanation = words
             raise refusal
         self._text = text
-        # Found out with the first block; the first one is used as long as it is good.
+        # Found out with the first long block; the first one is used as long as it is good.
         self._sieves: list[Sieve] | None = None
         self._found_many = False
         self._crosses_lines = _may_match_line_end(text)
@@ -91,8 +91,9 @@ class Expression:
 
     def spans(self, data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
         """Generate where the matching lines begin and end among the lines ``data[start:end]``."""
-        if self._sieves is None:
-            sample = data[start : min(end, start + SAMPLE)]
+        is_long = end - start >= SAMPLE
+        if self._sieves is None and is_long:
+            sample = data[start : start + SAMPLE]
             self._sieves = sieves(self._text, not self._options.case_sensitive, sample)
         if self._sieves and not self._found_many:
             found = self._by_sieve(data, start, end)
@@ -104,8 +105,8 @@ class Expression:
         for span in found:
             number += 1
             yield span
-        if end - start >= SAMPLE:
-            # The next block will be like this one; that of a single line tells nothing.
+        if is_long:
+            # The next block will be like this one.
             self._found_many = number > self._MANY
 
     def matches(self, line: bytes) -> bool:
@@ -161,6 +162,7 @@ class Expression:
             if line_start == end:
                 return  # an empty match behind the last line end
             start = data.find(b"\n", at, end) + 1 or end
+            # A match within the line is one of the line alone.
             if not self._crosses_lines or self.matches(data[line_start:start]):
                 yield line_start, start
 
