@@ -59,14 +59,17 @@ def main() -> int:
     parser.add_argument(
         "--cases", type=lambda text: text.split(","), metavar="CASE,...", help="only these cases"
     )
+    parser.add_argument(
+        "--cpu", action="store_true", help="count the processor's time: other programs run, too"
+    )
     options = parser.parse_args()
     unknown = sorted(set(options.names) - set(BENCHMARKS))
     if unknown:
         parser.error(f"there is no {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
-    if options.write and (options.quick or options.rows or options.cases):
+    if options.write and (options.quick or options.rows or options.cases or options.cpu):
         parser.error("rough figures, and some of many, are not written down; leave out --write")
-    more = {name: getattr(options, name) for name in ("rows", "rounds", "cases")}
-    more = {name: value for name, value in more.items() if value is not None}
+    more = {name: getattr(options, name) for name in ("rows", "rounds", "cases", "cpu")}
+    more = {name: value for name, value in more.items() if value}
     missed = 0
     for name in options.names or BENCHMARKS:
         run = BENCHMARKS[name]

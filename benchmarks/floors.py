@@ -8,7 +8,6 @@ there before the clock runs.
 
 import csv
 import os
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
@@ -23,7 +22,7 @@ from persistent import Persistent
 from ZODB import DB
 from ZODB.FileStorage import FileStorage
 
-from benchmarks.frame import Run
+from benchmarks.frame import Clock, Run
 from benchmarks.people import CHANGED, COLUMNS
 from waeup.kofa.cli.instance import CACHE_SIZE
 
@@ -194,18 +193,20 @@ def fill(path: Path, rows: Rows, *, containers: bool = False) -> None:
 def apply(path: Path, floor: str, rows: Rows, commit: int) -> Run:
     """Apply rows to a database that `fill` has made, so many in a commit."""
     with _opened(path) as root:
-        size, objects, seconds = path.stat().st_size, 0, 0.0
+        size, objects = path.stat().st_size, 0
+        spent: Run = {"seconds": 0.0, "cpu": 0.0}
         work = FLOORS[floor](root, path)
         states = map(work.state, rows)
         while batch := list(islice(states, commit)):
-            began = time.perf_counter()
+            clock = Clock()
             for state in batch:
                 work.apply(state)
             work.finish()
             transaction.commit()
-            seconds += time.perf_counter() - began
+            for name, more in clock.read().items():
+                spent[name] += more
             objects += len(batch)
-        return {"seconds": seconds, "bytes": (path.stat().st_size - size) / objects}
+        return {**spent, "bytes": (path.stat().st_size - size) / objects}
 
 
 @contextmanager

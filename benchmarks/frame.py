@@ -9,9 +9,11 @@ ratio is taken within each round; what counts is the median of the rounds.
 from __future__ import annotations
 
 import json
+import os
 import resource
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
@@ -21,6 +23,7 @@ __all__ = [
     "MB",
     "ROUNDS",
     "Call",
+    "Clock",
     "Outcome",
     "Run",
     "alternate",
@@ -86,9 +89,26 @@ def median_of(runs: Sequence[Run], name: str) -> float:
     return median(run[name] for run in runs)
 
 
-def ratio(floor: Sequence[Run], ours: Sequence[Run]) -> float:
+def ratio(floor: Sequence[Run], ours: Sequence[Run], name: str = "seconds") -> float:
     """Return how fast `ours` is, by the measure of `floor`: 0.5 takes twice as long."""
-    return median(low["seconds"] / run["seconds"] for low, run in zip(floor, ours, strict=True))
+    return median(low[name] / run[name] for low, run in zip(floor, ours, strict=True))
+
+
+class Clock:
+    """Measures from its making on: the time, and what the processor worked of it for us."""
+
+    def __init__(self) -> None:
+        self._began, self._cpu = time.perf_counter(), _processor()
+
+    def read(self) -> Run:
+        """Return `seconds` and `cpu`."""
+        return {"seconds": time.perf_counter() - self._began, "cpu": _processor() - self._cpu}
+
+
+def _processor() -> float:
+    """Return the seconds of the processor that this process had, and those that it waited for."""
+    times = os.times()
+    return time.process_time() + times.children_user + times.children_system
 
 
 def rounds_made(rounds: int) -> str:
