@@ -245,8 +245,13 @@ class PhoneConverter(Converter):
 
     text = True
 
+    _COMPLETE = re.compile(r"\+[0-9]+-[0-9]*-[0-9]+")
+
     def convert(self, text: str) -> str | None:
         """Return ``<country>-<area>-<number>``, with empty parts where there are none."""
+        if self._COMPLETE.fullmatch(text):
+            # What nearly all are, and have to be.
+            return text
         parts = text.strip(PROTECTION).split("-", 2)
         number = parts.pop()
         country = parts.pop(0) if parts else ""

@@ -37,6 +37,18 @@ class Conversion(NamedTuple):
     values: dict[str, Any]
 
 
+class Foreseen(NamedTuple):
+    """What a `ValuePlan` is going to be asked, and the values that it will answer.
+
+    `texts` are a copy, since a hook may change a row before it asks.
+    """
+
+    texts: dict[str, str]
+    mode: str
+    ignore_empty: bool
+    values: dict[str, Any]
+
+
 class _Values:
     """Converted values as attributes, for the invariants of a schema."""
 
@@ -64,6 +76,8 @@ class ValuePlan:
         self._converts = [(name, plan.convert) for name, plan in self.fields.items()]
         self._late: dict[str, FieldPlan | None] = {}
         self._invariants = _collect_invariants(iface)
+        #: Good values that were found for many rows at once, of the row that comes next.
+        self.foreseen: Foreseen | None = None
         #: Whether there is anything that `broken_invariants` could find.
         self.has_invariants = bool(self._invariants)
 
@@ -72,6 +86,9 @@ class ValuePlan:
 
         A site may have taken names out of the row, or have put others in.
         """
+        foreseen, self.foreseen = self.foreseen, None
+        if foreseen is not None and foreseen[:3] == (texts, mode, ignore_empty):
+            return Conversion([], [], foreseen.values)
         errors = []
         values = {}
         converts = self._converts
@@ -295,9 +312,9 @@ class RowPlan:
 
     def marked(self, texts: dict[str, str]) -> dict[str, str]:
         """Put the marker itself in the place of what is to be ignored; return `texts`."""
-        mark = self.mark
-        for name, text in texts.items():
-            texts[name] = mark(text)
+        if not MARKERS.isdisjoint(map(str.strip, texts.values())):
+            for name, text in texts.items():
+                texts[name] = self.mark(text)
         return texts
 
     def marked_column(self, texts: Sequence[str]) -> Sequence[str]:

@@ -5,7 +5,7 @@ no secret leaves the table.  Nothing is written here.
 """
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from itertools import repeat
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from waeup.kofa.conversion import unguard
 from waeup.kofa.importing.corrections import Correction
 from waeup.kofa.importing.hooks import CREATE, UPDATE, UPSERT, HookRow, overridden, row_error
-from waeup.kofa.importing.plan import RowPlan, ValuePlan, secret_names
+from waeup.kofa.importing.plan import Foreseen, RowPlan, ValuePlan, secret_names
 from waeup.kofa.importing.quick import QuickPlan, is_blank
 from waeup.kofa.interfaces import IGNORE_MARKER, RAW_COLUMN, IBatchProcessor
 from waeup.kofa.tabular import Row
@@ -84,7 +84,8 @@ class Preparer:
         self.hides_damage = not secrets.isdisjoint((*header, *mapping.values(), *values.secrets))
         self._required = self._required_in(self._mode)
         self._own_conversion = overridden(processor, "checkConversion")
-        self._quick = self._quick_plan(ignore_empty)
+        self._ignore_empty = ignore_empty
+        self._quick = self._quick_plan()
 
     def prepare_all(self, rows: Sequence[Row]) -> list[Prepared]:
         """Return a batch of rows of the table in their converted form, without blank ones.
@@ -206,20 +207,24 @@ class Preparer:
 
     # -- the quick way -------------------------------------------------------------------
 
-    def _quick_plan(self, ignore_empty: bool) -> QuickPlan | None:
+    def _quick_plan(self) -> QuickPlan | None:
         """Return what prepares rows quickly, where no hook of a site wants to see each."""
         fields = self._rows.fields
         if (
             self._own_empty_row
             or self._own_mapping
-            or self._own_conversion
             or self._values.secrets
             or not fields
             or len(set(fields)) < len(fields)
         ):
             return None
         return QuickPlan(
-            self._rows, self._values, self._mode, ignore_empty, self._required, self._raw_index
+            self._rows,
+            self._values,
+            self._mode,
+            self._ignore_empty,
+            self._required,
+            self._raw_index,
         )
 
     def _is_simple(self, row: Row) -> bool:
@@ -230,6 +235,8 @@ class Preparer:
         )
 
     def _prepared_quickly(self, plan: QuickPlan, rows: Sequence[Row]) -> list[Prepared | None]:
+        if self._own_conversion:
+            return list(self._seen_by_hook(plan, rows))
         texts, hook_rows, unsettled = plan.prepare(rows)
         numbers, lines, *_rest = zip(*rows, strict=True)
         none, nothing = repeat(None), repeat(())
@@ -238,6 +245,23 @@ class Preparer:
         for at in unsettled:
             found[at] = None
         return found
+
+    def _seen_by_hook(self, plan: QuickPlan, rows: Sequence[Row]) -> Iterator[Prepared | None]:
+        """Let the hook of a site see rows, with the values that the base will answer.
+
+        That takes two thirds of the time of the careful way.
+        """
+        texts, values, unsettled = plan.foresee(rows)
+        for at, row in enumerate(rows):
+            if at in unsettled:
+                yield None
+                continue
+            cells = texts[at]
+            self._values.foreseen = Foreseen(
+                cells.copy(), self._mode, self._ignore_empty, values[at]
+            )
+            prepared = Prepared(row.number, row.line, cells, HookRow(), source=row)
+            yield self._converted(prepared, [], self._mode)
 
     @cached_property
     def _required_new(self) -> list[tuple[str, Any]]:

@@ -5,7 +5,7 @@ a row is blank or was damaged before, are left to the careful way
 (`waeup.kofa.importing.preparing`), row by row; thus messages come from there only.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import repeat
 from typing import Any, NamedTuple
 
@@ -18,13 +18,24 @@ from waeup.kofa.tabular import Row
 
 
 class QuickRows(NamedTuple):
-    """Rows of a batch: their texts by field, and what hooks are given, by position.
+    """Rows of a batch, by position: their texts by field, and what hooks are given.
 
     The positions in `unsettled` are for the careful way, whatever stands there.
     """
 
     texts: list[dict[str, str]]
     rows: list[HookRow]
+    unsettled: set[int]
+
+
+class ForeseenRows(NamedTuple):
+    """Rows of a batch as a hook for conversion sees them; see `QuickRows`.
+
+    `values` are those that fields are given, without what is to be ignored.
+    """
+
+    texts: list[dict[str, str]]
+    values: list[dict[str, Any]]
     unsettled: set[int]
 
 
@@ -57,6 +68,26 @@ class QuickPlan:
 
     def prepare(self, rows: Sequence[Row]) -> QuickRows:
         """Return rows in their converted form; all have as many cells as there are columns."""
+        found = self._converted(rows, self._values.has_invariants)
+        self._check_required(found)
+        texts = _dicts(found.texts)
+        # Most values are the texts, and a copy of these is cheap.
+        hook_rows = list(map(HookRow, texts))
+        for name, column in found.values.items():
+            for row, value in zip(hook_rows, column, strict=True):
+                row[name] = value
+        return QuickRows(texts, hook_rows, found.unsettled)
+
+    def foresee(self, rows: Sequence[Row]) -> ForeseenRows:
+        """Return what a hook for conversion is given for each of such rows, and will be told.
+
+        Nobody has looked for required fields yet.
+        """
+        found = self._converted(rows, True)
+        return ForeseenRows(_dicts(found.texts), list(_good(found.converted)), found.unsettled)
+
+    def _converted(self, rows: Sequence[Row], keeps_all: bool) -> "_Columns":
+        """Convert rows column by column; if `keeps_all`, `converted` is there in the end."""
         cells = [row.values for row in rows]
         table = list(zip(*cells, strict=True))
         found = _Columns({}, {}, {}, set())
@@ -64,25 +95,32 @@ class QuickPlan:
         is_filled = False
         columns = self._rows.columns(table, len(rows))
         for name, column, texts in zip(self._rows.fields, self._columns, columns, strict=True):
-            is_filled = self._convert(name, column, texts, found) or is_filled
+            is_filled = self._convert(name, column, texts, found, keeps_all) or is_filled
         unsettled = found.unsettled
         if not is_filled:
             unsettled.update(at for at, row in enumerate(cells) if is_blank(row))
         if self._raw is not None:
             unsettled.update(at for at, text in enumerate(table[self._raw]) if text)
-        self._check_required(found)
-        self._check_invariants(found)
-        return _by_row(found)
+        if self._values.has_invariants:
+            for at, values in enumerate(_good(found.converted)):
+                if at not in unsettled and self._values.broken_invariants(values):
+                    unsettled.add(at)
+        return found
 
     def _convert(
-        self, name: str, column: Column | None, texts: Sequence[str], found: "_Columns"
+        self,
+        name: str,
+        column: Column | None,
+        texts: Sequence[str],
+        found: "_Columns",
+        keeps_all: bool,
     ) -> bool:
         """Convert the column of a field; tell whether no cell of it has to be looked at."""
         if column is None:
             found.texts[name] = self._rows.marked_column(texts)
             return False
         values, is_special = column.convert(texts)
-        if self._values.has_invariants:
+        if keeps_all:
             found.converted[name] = values
         if is_special:
             found.unsettled.update(_places(UNSETTLED, values))
@@ -108,21 +146,11 @@ class QuickPlan:
                     if text == IGNORE_MARKER or value is None or value == missing
                 )
 
-    def _check_invariants(self, found: "_Columns") -> None:
-        if not found.converted:
-            return
-        for at, values in enumerate(zip(*found.converted.values(), strict=True)):
-            if at in found.unsettled:
-                continue
-            pairs = zip(found.converted, values, strict=True)
-            if self._values.broken_invariants({n: v for n, v in pairs if v is not IGNORED}):
-                found.unsettled.add(at)
-
 
 class _Columns(NamedTuple):
     """What was found of a batch, by field: texts, and values where they are not the texts.
 
-    `converted` has all values of fields as they were converted, for invariants.
+    `converted` are all values of fields as they were converted.
     """
 
     texts: dict[str, Sequence[str]]
@@ -131,15 +159,16 @@ class _Columns(NamedTuple):
     unsettled: set[int]
 
 
-def _by_row(found: _Columns) -> QuickRows:
-    names = repeat(tuple(found.texts))
-    texts = list(map(dict, map(zip, names, zip(*found.texts.values(), strict=True))))
-    # Most values are the texts, and a copy of these is cheap.
-    rows = list(map(HookRow, texts))
-    for name, column in found.values.items():
-        for row, value in zip(rows, column, strict=True):
-            row[name] = value
-    return QuickRows(texts, rows, found.unsettled)
+def _dicts(columns: dict[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """Return rows as dicts with the names of the columns."""
+    names = repeat(tuple(columns))
+    return list(map(dict, map(zip, names, zip(*columns.values(), strict=True))))
+
+
+def _good(columns: dict[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
+    """Generate the values of rows, without those that are to be ignored."""
+    for row in _dicts(columns):
+        yield {name: value for name, value in row.items() if value is not IGNORED}
 
 
 def is_blank(cells: Sequence[str]) -> bool:

@@ -86,6 +86,22 @@ class StrictBearProcessor(BearProcessor):
         return [*errors, *([("code", "too many")] if row["code"] == "x" else [])], broken, values
 
 
+class MendingBearProcessor(BearProcessor):
+    """Changes some rows before they are converted, and refuses some by an exception."""
+
+    grok.baseclass()
+
+    def checkConversion(self, row, mode="ignore", ignore_empty=True):
+        """Mend a nickname, and look at legs that are converted in another way."""
+        if row["sex"] == "f":
+            row["nickname"] = "=1" if row["nickname"] == "nick" else "nick"
+        if row["code"] == " x":
+            raise ValueError("blank")
+        if row["legs"] == "4":
+            return super().checkConversion({**row, "legs": "3"}, mode)
+        return super().checkConversion(row, mode, ignore_empty=ignore_empty)
+
+
 HEADER = ("code", "nickname", "born", "sex", "phone", "legs", "cubs", "remark", RAW_COLUMN)
 COLUMNS = (*HEADER[:7], "where", None)
 TEXTS = (
@@ -102,7 +118,13 @@ ROWS = st.one_of(
     st.tuples(*[CELLS] * 8, st.sampled_from(("", "", "", "raw"))),
     st.just(("",) * 8 + ("",)),
 )
-PROCESSORS = (BearProcessor, OldBearProcessor, LockedBearProcessor, StrictBearProcessor)
+PROCESSORS = (
+    BearProcessor,
+    OldBearProcessor,
+    LockedBearProcessor,
+    StrictBearProcessor,
+    MendingBearProcessor,
+)
 
 
 def described(found):
@@ -162,6 +184,13 @@ class PreparingTests(unittest.TestCase):
         preparer.prepare = None
         (found,) = preparer.prepare_all([Row(1, 2, GOOD)])
         self.assertEqual(found.row["born"], date(2001, 2, 3))
+        strict = self.preparer(StrictBearProcessor)
+        strict.prepare = None
+        with running(self.processor, self.values):
+            # Values that were found for all rows at once are what the base tells the hook.
+            self.values._converts = None
+            (refused,) = strict.prepare_all([Row(1, 2, GOOD)])
+        self.assertEqual(refused.reason, "code: too many")
         self.assertEqual(found.row["where"], "here")
         self.assertEqual(found.texts["extra"], "always")
 
