@@ -43,6 +43,8 @@ ROOMS = (
     ("waeup.kofa.conversion", "conversion: cells to values"),
     ("waeup.kofa.importing.plan", "conversion: cells to values"),
     ("waeup.kofa.importing.preparing", "conversion: cells to values"),
+    ("waeup.kofa.importing.quick", "conversion: cells to values"),
+    ("waeup.kofa.importing.events", "events and their subscribers"),
     ("waeup.kofa.importing.results", "importing: result files"),
     ("waeup.kofa.importing.segments", "importing: result files"),
     ("waeup.kofa.importing.undoing", "importing: undo records"),
