@@ -4,6 +4,9 @@ Persistent objects with the same attributes, in a tree, by the same keys in the 
 a cache of the size that a portal's has, and in commits of the size that the run has made.  There
 is nothing else: no file is read, nothing is checked, nobody is told.  What becomes attributes is
 there before the clock runs.
+
+The same with the portal's own objects in its own containers tells what of the rest belongs to
+the objects, and what to the import.
 """
 
 import csv
@@ -25,6 +28,9 @@ from ZODB.FileStorage import FileStorage
 from benchmarks.frame import Clock, Run
 from benchmarks.people import CHANGED, COLUMNS
 from waeup.kofa.cli.instance import CACHE_SIZE
+from waeup.kofa.cli.session import SITE_NAME
+from waeup.kofa.students.student import Student
+from waeup.kofa.students.ticket import CourseTicket, ticket_key
 
 __all__ = ["apply", "fill"]
 
@@ -32,6 +38,8 @@ Rows = Iterable[Sequence[str]]
 #: The attributes of an object.
 State = dict[str, Any]
 
+#: Name of the folder of all sites in a database.
+ROOT = "Application"
 #: Objects in one commit where the commits do not count.
 COMMIT = 2000
 #: What a course ticket has besides what is in its row: most of it is that of its course.
@@ -166,7 +174,55 @@ class Tickets(Floor):
         student.tickets[f"{state['level']}_{state['code']}"] = one
 
 
+class Objects(Floor):
+    """Applies rows to the students of a portal, which no subscriber looks after."""
+
+    def __init__(self, root: Any, path: Path) -> None:
+        self.root = root
+        self.tree = root[ROOT][SITE_NAME]["students"]
+
+
+class CreateObjects(Objects):
+    """Makes students, and puts them among the others, by their numbers, too."""
+
+    def apply(self, state: State) -> None:
+        """See `Floor`."""
+        one = Student()
+        one.__dict__.update(state)
+        self.tree.addStudent(one)
+        self.tree.index(one)
+
+
+class UpdateObjects(Objects):
+    """Changes students."""
+
+    def apply(self, state: State) -> None:
+        """See `Floor`."""
+        one = self.tree[state["student_id"]]
+        for name in CHANGED:
+            setattr(one, name, state[name])
+        self.tree.index(one)
+
+
+class TicketObjects(Tickets):
+    """Makes course tickets in students."""
+
+    def __init__(self, root: Any, path: Path) -> None:
+        self.root = root
+        self.tree = root[ROOT][SITE_NAME]["students"]
+
+    def apply(self, state: State) -> None:
+        """See `Floor`."""
+        student = self.tree[state.pop("student_id")]
+        one = CourseTicket()
+        one.__dict__.update(state)
+        student[ticket_key(one.level, one.code)] = one
+
+
 FLOORS: dict[str, type[Floor]] = {
+    "create objects": CreateObjects,
+    "update objects": UpdateObjects,
+    "tickets objects": TicketObjects,
     "create": Create,
     "update": Update,
     "upsert": Upsert,

@@ -43,6 +43,8 @@ FAULTY = 0.05
 STUDENTS, TICKETS = "studentprocessor", "courseticketprocessor"
 #: The instance directory of a portal, which keeps in mind where it is, in the folder for all.
 VAR = "var"
+#: What the measurements of plain loops over the portal's own objects are called.
+OBJECTS = "objects"
 #: Objects that are looked at before they are let go of.
 AT_ONCE = 1000
 
@@ -106,19 +108,35 @@ def run(
             target = CASES[name].target
             reached = ratio(found[names[0]] if name == "check" else low, found[name], by)
             missed += target is not None and reached < target
-            lines.append(_line(name, low, found[name], reached, by))
-    heading = ("Case", "Rows", "Floor", "Run", "Ratio", "Target", "Commit", "Peak", "Bytes")
+            lines.append(_line(name, low, found, reached, by))
+    heading = (
+        "Case",
+        "Rows",
+        "Floor",
+        "Objects",
+        "Run",
+        "Ratio",
+        "Target",
+        "Commit",
+        "Peak",
+        "Bytes",
+    )
     note = "In seconds of the processor." if cpu else ""
     return Outcome(heading, lines, missed, f"{note} {rounds_made(rounds)}".strip())
 
 
-def _line(name: str, low: list[Run], found: list[Run], reached: float, by: str) -> tuple[str, ...]:
-    case, count = CASES[name], found[0]["rows"]
+def _line(
+    name: str, low: list[Run], all_found: dict[str, list[Run]], reached: float, by: str
+) -> tuple[str, ...]:
+    case, found = CASES[name], all_found[name]
+    count = found[0]["rows"]
+    loops = all_found.get(OBJECTS) if case.target is not None and name != "check" else None
     met = "" if case.target is None else "met" if reached >= case.target else "MISSED"
     return (
         case.title,
         f"{count:,.0f}",
         f"{count / median_of(low, by):,.0f}",
+        "-" if loops is None else f"{count / median_of(loops, by):,.0f}",
         f"{count / median_of(found, by):,.0f}",
         f"{reached:.2f}",
         f"{case.target:.2f}, {met}" if met else "-",
@@ -143,6 +161,9 @@ def measure(
         Call(bare, (names[0], where, rows, commit)),
         *(Call(ours, (name, where, rows)) for name in names),
     ]
+    if f"{case.floor} objects" in floors.FLOORS:
+        calls.append(Call(objects, (names[0], where, rows, commit)))
+        names = [*names, OBJECTS]
     low, *found = alternate(f"runs: {', '.join(names)}", calls, rounds)
     return low, dict(zip(names, found, strict=True))
 
@@ -302,6 +323,13 @@ def _commanded(var: Path, path: Path) -> Run:
     spent = clock.read()
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss << 10
     return {**spent, "peak": peak, "bytes": data.stat().st_size - size}
+
+
+def objects(case: str, folder: str, rows: int, commit: int) -> Run:
+    """Let a plain loop do the work of a case to the portal's own objects."""
+    with _copied(Path(folder), CASES[case].base) as var:
+        path = var / "filestorage" / "Data.fs"
+        return floors.apply(path, f"{CASES[case].floor} objects", expected(case, rows), commit)
 
 
 # -- what came of it -----------------------------------------------------------------
