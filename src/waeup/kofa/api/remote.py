@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -10,10 +11,10 @@ from waeup.kofa.api import sockets, wire
 from waeup.kofa.errors import PortalGone
 
 
-def answers(path: Path) -> bool:
-    """Tell whether a portal answers at the socket `path`."""
+def answers(path: Path, patience: float | None = None) -> bool:
+    """Tell whether a portal answers at the socket `path`, with `patience` in so many seconds."""
     try:
-        sockets.connect(path).close()
+        sockets.connect(path, patience).close()
     except OSError:
         return False
     return True
@@ -24,12 +25,21 @@ class Remote:
 
     It answers at the socket `path`, acts as `user`, and has committed each call that returns.
     With `storage_required` it refuses what is asked while its storage has gone.  A call raises
-    what the operation raises, and `PortalGone` when the portal ends before it answers.  One that
-    is interrupted is taken back, unless it was done already.
+    what the operation raises, and `PortalGone` when the portal ends before it answers, or keeps
+    silent for longer than `patience`, in seconds.  One that is interrupted is taken back, unless
+    it was done already.
     """
 
-    def __init__(self, path: Path, user: str, *, storage_required: bool = True) -> None:
+    def __init__(
+        self,
+        path: Path,
+        user: str,
+        *,
+        storage_required: bool = True,
+        patience: float | None = None,
+    ) -> None:
         self._path = path
+        self._patience = patience
         self._asker = {"user": user, "storage_required": storage_required}
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
@@ -44,7 +54,7 @@ class Remote:
         )
         descriptors = [file.fileno() for file in files]
         try:
-            with sockets.connect(self._path) as connection:
+            with sockets.connect(self._path, self._patience) as connection:
                 sockets.send(connection, request, descriptors)
                 received = _awaited(connection)
         except OSError:
@@ -64,5 +74,6 @@ def _awaited(connection: socket.socket) -> tuple[bytes, list[int]] | None:
         return sockets.receive(connection)
     except KeyboardInterrupt:
         connection.shutdown(socket.SHUT_WR)
-        sockets.receive(connection)
+        with suppress(TimeoutError):
+            sockets.receive(connection)
         raise

@@ -45,9 +45,13 @@ def listen(path: Path) -> socket.socket:
     return listener
 
 
-def connect(path: Path) -> socket.socket:
-    """Return a connection to who answers at `path`; raises `OSError` when nobody does."""
+def connect(path: Path, patience: float | None = None) -> socket.socket:
+    """Return a connection to who answers at `path`; raises `OSError` when nobody does.
+
+    With `patience` nothing that is done with the connection takes longer than so many seconds.
+    """
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.settimeout(patience)
     try:
         with _address(path) as address:
             connection.connect(address)

@@ -9,18 +9,27 @@ import json
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from waeup.kofa.cli.instance import Instance
 from waeup.kofa.cli.settings import Settings
-from waeup.kofa.errors import DatabaseHeld, NoSuchItem, Refused
+from waeup.kofa.errors import (
+    DatabaseHeld,
+    NoSuchItem,
+    NotUnderstood,
+    PortalGone,
+    Refused,
+    TooLarge,
+)
 
 if TYPE_CHECKING:
     from ZODB.DB import DB
 
+    from waeup.kofa.api.remote import Remote
     from waeup.kofa.operations import Operations
     from waeup.kofa.tabular import Limits
 
@@ -30,6 +39,8 @@ SITE_NAME = "kofa"
 ADMINISTRATOR = "admin"
 #: Seconds in which whoever holds the database may end, or begin to take commands.
 PATIENCE = 2
+#: Seconds in which a portal answers what can be read without it, too.
+READING_PATIENCE = 10
 
 
 def load_configuration() -> None:
@@ -167,7 +178,7 @@ def session(
 
     With `asks` a portal that runs is asked also by a command that only reads: it answers at once
     what takes a process of its own half a second to load, but what the block shows must be in the
-    answers, and there are no components.
+    answers, and there are no components.  Where it does not answer, the database is read.
 
     Raises `NoSuchItem` for a missing instance, portal or account, `NotAllowed` for a suspended
     account, `InvalidStoragePath` when the storage has gone, and `DatabaseHeld`.
@@ -178,16 +189,53 @@ def session(
     instance.require()
     with ExitStack() as stack:
         stack.enter_context(log_to(instance, "kofactl.log"))
-        database = _open(instance, write, write or asks, stack)
-        if database is not None:
-            yield stack.enter_context(
+
+        def own(database: "DB") -> "Operations":
+            return stack.enter_context(
                 _acting(database, instance, settings.user, write, storage_required)
             )
+
+        database = _open(instance, write, write or asks, stack)
+        if database is not None:
+            yield own(database)
             return
+        remote = Remote(
+            instance.socket,
+            settings.user,
+            storage_required=storage_required,
+            patience=None if write else READING_PATIENCE,
+        )
         if write:
             load_configuration()
-        remote = Remote(instance.socket, settings.user, storage_required=storage_required)
-        yield cast("Operations", remote)
+            yield cast("Operations", remote)
+        else:
+            reading = _Reading(
+                remote, lambda: own(stack.enter_context(instance.database(write=False)))
+            )
+            yield cast("Operations", reading)
+
+
+class _Reading:
+    """The operations of a portal that runs, as long as it can answer; then those of `own`.
+
+    A portal that hangs, or is of another release, is not needed for reading, nor is one whose
+    answers are too large to be sent.
+    """
+
+    def __init__(self, remote: "Remote", own: Callable[[], "Operations"]) -> None:
+        self._operations: Any = remote
+        self._own: Callable[[], Operations] | None = own
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        return partial(self._call, name)
+
+    def _call(self, operation: str, *args: Any, **kwargs: Any) -> Any:
+        if self._own is not None:
+            try:
+                return getattr(self._operations, operation)(*args, **kwargs)
+            except (PortalGone, NotUnderstood, TooLarge):
+                self._operations, self._own = self._own(), None
+        return getattr(self._operations, operation)(*args, **kwargs)
 
 
 @contextmanager
@@ -227,7 +275,8 @@ def _open(instance: Instance, write: bool, asks: bool, stack: ExitStack) -> "DB 
     from waeup.kofa.api.remote import answers
 
     until = time.monotonic() + PATIENCE
-    while not (asks and answers(instance.socket)):
+    patience = None if write else READING_PATIENCE
+    while not (asks and answers(instance.socket, patience)):
         try:
             return stack.enter_context(instance.database(write=write))
         except DatabaseHeld:

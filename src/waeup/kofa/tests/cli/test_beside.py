@@ -4,17 +4,20 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import threading
 import unittest
 from collections.abc import Callable, Collection, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from unittest import mock
 
+from waeup.kofa.api import sockets, wire
 from waeup.kofa.api.local import LocalServer
 from waeup.kofa.cli import session
 from waeup.kofa.cli.instance import Instance
+from waeup.kofa.errors import NotUnderstood
 from waeup.kofa.tests.cli.client import Client
 from waeup.kofa.tests.cli.shell import (
     KOFACTL,
@@ -245,6 +248,91 @@ class CommandTests(BesideCase):
         with running("--var", var):
             self.assertEqual(process("put", "f.csv", "--var", var).code, 0)
             self.assertTrue(Path(var, "portal.sock").is_socket())
+
+
+class SilentTests(BesideCase):
+    """What can be read needs no portal that answers."""
+
+    @contextmanager
+    def portal(self, answer: bytes | None) -> Iterator[None]:
+        """Have somebody at the socket who gives this answer to all; None: who keeps silent."""
+        waiting = []
+        with sockets.listen(Path("var/portal.sock")) as listener:
+
+            def attend() -> None:
+                with suppress(OSError):
+                    while True:
+                        connection, _ = listener.accept()
+                        if answer is None:
+                            waiting.append(connection)
+                            continue
+                        with connection, suppress(OSError):
+                            if sockets.receive(connection) and answer:
+                                sockets.send(connection, answer)
+
+            thread = threading.Thread(target=attend)
+            thread.start()
+            try:
+                yield
+            finally:
+                listener.shutdown(socket.SHUT_RDWR)
+                thread.join()
+                for connection in waiting:
+                    connection.close()
+        os.unlink("var/portal.sock")
+
+    def check(self) -> None:
+        """Commands say what they say without a portal, those of several questions, too."""
+        self.assertEqual(self.names(), ["f_admin.csv"])
+        for command in (("ls", "finished"), ("figures",), ("users", "show", "nobody")):
+            with self.subTest(command):
+                self.assertEqual(kofactl(*command), self.alone[command])
+
+    def setUp(self) -> None:
+        super().setUp()
+        for _time in range(2):
+            kofactl("put", "f.csv")
+        kofactl("import", "f_admin-2.csv", *KIND)
+        self.alone = {
+            command: kofactl(*command)
+            for command in (("ls", "finished"), ("figures",), ("users", "show", "nobody"))
+        }
+
+    def test_a_portal_that_ends(self) -> None:
+        with self.portal(b""):
+            self.check()
+
+    def test_a_portal_that_hangs(self) -> None:
+        with self.portal(None), mock.patch.object(session, "READING_PATIENCE", 0.2):
+            self.check()
+
+    def test_a_portal_that_hangs_and_has_many_waiting(self) -> None:
+        path = Path("var/portal.sock")
+        with ExitStack() as stack:
+            stack.enter_context(mock.patch.object(session, "READING_PATIENCE", 0.2))
+            with mock.patch.object(sockets, "BACKLOG", 0):
+                stack.enter_context(sockets.listen(path))
+            stack.enter_context(sockets.connect(path))
+            self.check()
+        path.unlink()
+
+    def test_a_portal_of_another_release(self) -> None:
+        for answer in (
+            wire.encode_error(NotUnderstood("There is no such operation.")),
+            b'{"value": {"operations.values.StoredFile": {"name": "f.csv"}}}',
+            b"Hello",
+        ):
+            with self.subTest(answer=answer), self.portal(answer):
+                self.check()
+
+    def test_an_answer_that_is_too_large(self) -> None:
+        instance = Instance(Path("var"))
+        with (
+            instance.database(write=True) as database,
+            LocalServer(database, "/kofa", instance.socket),
+            mock.patch.object(sockets, "LIMIT", 200),
+        ):
+            self.check()
 
 
 class WaitTests(BesideCase):
