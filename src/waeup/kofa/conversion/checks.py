@@ -131,7 +131,7 @@ class TextCheck:
         if self._constraint is None:
             return True
         try:
-            return all(map(self._constraint, texts))
+            return all(map(self._constraint, set(texts)))
         except Exception:
             return False
 
