@@ -26,6 +26,7 @@ from waeup.kofa.conversion.converters import (
 )
 from waeup.kofa.conversion.dates import DateConverter, DatetimeConverter, FormattedDateConverter
 from waeup.kofa.conversion.plan import FieldPlan
+from waeup.kofa.interfaces import DELETION_MARKER
 
 #: Stands for the value of a cell that `FieldPlan.convert` has to look at.
 UNSETTLED: Any = object()
@@ -103,8 +104,12 @@ class _Texts(Column):
         ):
             return super().convert(cells)
         if found:
-            meanings = {marker: self._one(marker) for marker in found}
-            values = list(map(meanings.get, values, values))
+            if DELETION_MARKER in found:
+                # It may stand for a default that is another one each time.
+                values = [self._one(text) if text in found else text for text in values]
+            else:
+                meanings = {marker: self._one(marker) for marker in found}
+                values = list(map(meanings.get, values, values))
         if "\n'" not in joined:
             return values, bool(found)
         # The cell may be a guarded one.
@@ -139,7 +144,12 @@ class _Memory(dict[str, Any]):
             self.is_special = True
             return value
         self.is_special = self.is_special or value is IGNORED
-        if type(value) in _SHARED and len(cell) <= LONGEST_REMEMBERED:
+        if (
+            type(value) in _SHARED
+            and len(cell) <= LONGEST_REMEMBERED
+            # A default may be another one each time.
+            and cell.strip() != DELETION_MARKER
+        ):
             self[cell] = value
         return value
 

@@ -16,7 +16,7 @@ from zope.schema import getFields
 from zope.schema.interfaces import IPassword
 
 from waeup.kofa.conversion import IGNORED, FieldPlan, ValueRequired, Values, plan_fields
-from waeup.kofa.conversion.cells import MARKERS
+from waeup.kofa.conversion.cells import EMPTY_LIST, MARKERS
 from waeup.kofa.conversion.wording import shown
 from waeup.kofa.errors import ConversionError, MappingError
 from waeup.kofa.i18n import MessageFactory as _
@@ -325,6 +325,7 @@ class RowPlan:
 
     def mark(self, text: str) -> str:
         """Return the marker itself for a text that is to be ignored, else the text."""
-        if text == IGNORE_MARKER or (self._ignore_empty and (text == "[]" or not text.strip())):
+        plain = text.strip()
+        if plain == IGNORE_MARKER or (self._ignore_empty and plain in ("", EMPTY_LIST)):
             return IGNORE_MARKER
         return text

@@ -5,7 +5,7 @@ no secret leaves the table.  Nothing is written here.
 """
 
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from itertools import repeat
 from typing import Any, NamedTuple
@@ -91,15 +91,15 @@ class Preparer:
         """Return a batch of rows of the table in their converted form, without blank ones.
 
         Does what `prepare` does for each of them, quickly where there is nothing to say of a
-        row.
+        row.  Hooks of a site see rows in their order: they may remember what they have seen.
         """
         if self._quick is None:
             return [found for row in rows if (found := self.prepare(row)) is not None]
         simple = [row for row in rows if self._is_simple(row)]
-        settled = self._prepared_quickly(self._quick, simple) if simple else []
+        settled = self._prepared_quickly(self._quick, simple) if simple else ()
         if len(simple) < len(rows):
             following = iter(settled)
-            settled = [next(following) if self._is_simple(row) else None for row in rows]
+            settled = (next(following) if self._is_simple(row) else None for row in rows)
         return [
             found
             for quick, row in zip(settled, rows, strict=True)
@@ -234,9 +234,9 @@ class Preparer:
             and row.number not in self._corrections
         )
 
-    def _prepared_quickly(self, plan: QuickPlan, rows: Sequence[Row]) -> list[Prepared | None]:
+    def _prepared_quickly(self, plan: QuickPlan, rows: Sequence[Row]) -> Iterable[Prepared | None]:
         if self._own_conversion:
-            return list(self._seen_by_hook(plan, rows))
+            return self._seen_by_hook(plan, rows)
         texts, hook_rows, unsettled = plan.prepare(rows)
         numbers, lines, *_rest = zip(*rows, strict=True)
         none, nothing = repeat(None), repeat(())

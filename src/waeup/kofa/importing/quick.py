@@ -16,6 +16,9 @@ from waeup.kofa.importing.plan import RowPlan, ValuePlan
 from waeup.kofa.interfaces import IGNORE_MARKER
 from waeup.kofa.tabular import Row
 
+# What a cell has that holds nothing.
+_NOTHING = frozenset(("", IGNORE_MARKER))
+
 
 class QuickRows(NamedTuple):
     """Rows of a batch, by position: their texts by field, and what hooks are given.
@@ -91,13 +94,11 @@ class QuickPlan:
         cells = [row.values for row in rows]
         table = list(zip(*cells, strict=True))
         found = _Columns({}, {}, {}, set())
-        # Whether all cells of a column hold something; then no row is blank.
-        is_filled = False
         columns = self._rows.columns(table, len(rows))
         for name, column, texts in zip(self._rows.fields, self._columns, columns, strict=True):
-            is_filled = self._convert(name, column, texts, found, keeps_all) or is_filled
+            self._convert(name, column, texts, found, keeps_all)
         unsettled = found.unsettled
-        if not is_filled:
+        if not any(map(_is_filled, table)):
             unsettled.update(at for at, row in enumerate(cells) if is_blank(row))
         if self._raw is not None:
             unsettled.update(at for at, text in enumerate(table[self._raw]) if text)
@@ -114,11 +115,11 @@ class QuickPlan:
         texts: Sequence[str],
         found: "_Columns",
         keeps_all: bool,
-    ) -> bool:
-        """Convert the column of a field; tell whether no cell of it has to be looked at."""
+    ) -> None:
+        """Convert the column of a field."""
         if column is None:
             found.texts[name] = self._rows.marked_column(texts)
-            return False
+            return
         values, is_special = column.convert(texts)
         if keeps_all:
             found.converted[name] = values
@@ -132,7 +133,6 @@ class QuickPlan:
         found.texts[name] = texts
         if not column.are_texts or values != list(texts):
             found.values[name] = values
-        return not is_special
 
     def _check_required(self, found: "_Columns") -> None:
         for name, missing in self._required:
@@ -173,9 +173,14 @@ def _good(columns: dict[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
 
 def is_blank(cells: Sequence[str]) -> bool:
     """Tell whether there is nothing in the cells of a row."""
-    return all(not cell.strip() or cell == IGNORE_MARKER for cell in cells)
+    return all(cell.strip() in _NOTHING for cell in cells)
+
+
+def _is_filled(column: Sequence[str]) -> bool:
+    """Tell whether all cells of a column of a table hold something, so that no row is blank."""
+    return _NOTHING.isdisjoint(map(str.strip, column))
 
 
 def _places(what: Any, column: Sequence[Any]) -> list[int]:
-    """Return where exactly `what` stands in a column."""
-    return [at for at, value in enumerate(column) if value is what] if what in column else []
+    """Return where `what` itself stands in a column; values of a site may not be comparable."""
+    return [at for at, value in enumerate(column) if value is what]

@@ -5,11 +5,13 @@ import shutil
 import tempfile
 import unittest
 from datetime import date
+from itertools import count
 
 import grok
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from zope import interface, schema
+from zope.schema.vocabulary import SimpleVocabulary
 
 from waeup.kofa.conversion import PhoneNumber
 from waeup.kofa.importing.corrections import CorrectedCell, Correction
@@ -18,7 +20,7 @@ from waeup.kofa.importing.plan import RowPlan, ValuePlan, running
 from waeup.kofa.importing.preparing import Preparer
 from waeup.kofa.importing.report import CREATED, FAILED, RowResult
 from waeup.kofa.importing.results import ResultFiles
-from waeup.kofa.interfaces import RAW_COLUMN
+from waeup.kofa.interfaces import DELETION_MARKER, IGNORE_MARKER, RAW_COLUMN
 from waeup.kofa.tabular import Row
 from waeup.kofa.tabular.problems import Problem
 
@@ -193,6 +195,112 @@ class PreparingTests(unittest.TestCase):
         self.assertEqual(refused.reason, "code: too many")
         self.assertEqual(found.row["where"], "here")
         self.assertEqual(found.texts["extra"], "always")
+
+
+class Den:
+    """A value that can be compared with its like only."""
+
+    def __init__(self, code):
+        self.code = code
+
+    def __eq__(self, other):
+        return self.code == other.code
+
+    __hash__ = object.__hash__
+
+
+DENS = [Den("one"), Den("two")]
+
+
+class ICub(interface.Interface):
+    """A cub; not a field has to have a value."""
+
+    code = schema.TextLine(title="Code", required=False)
+    born = schema.Date(title="Born", required=False)
+    number = schema.Int(title="Number", defaultFactory=lambda: next(NUMBERS))
+    label = schema.TextLine(title="Label", defaultFactory=lambda: str(next(NUMBERS)))
+    den = schema.Choice(
+        title="Den",
+        required=False,
+        vocabulary=SimpleVocabulary.fromItems(zip("12", DENS, strict=True)),
+    )
+
+
+NUMBERS = count()
+
+
+class CubProcessor(ContainerProcessor):
+    """Imports cubs, which have no columns that must be there."""
+
+    grok.baseclass()
+
+    iface = ICub
+    container = "caves"
+    location_fields = ()
+
+
+class SeeingProcessor(CubProcessor):
+    """Remembers which rows it has seen."""
+
+    grok.baseclass()
+
+    def checkConversion(self, row, mode="ignore", ignore_empty=True):
+        """Note the code of the row."""
+        SEEN.append(row["code"])
+        return super().checkConversion(row, mode, ignore_empty)
+
+
+SEEN = []
+
+
+class OddRowsTests(unittest.TestCase):
+    """What the quick way has to leave to the careful way, or to do as that does."""
+
+    def prepared(self, columns, table, constants=(), tokens=(), processor=CubProcessor):
+        """Return values of rows by field, of all rows that are not blank."""
+        rows = RowPlan(columns, constants, True, tokens)
+        processor = processor()
+        values = ValuePlan(processor.iface, rows.fields, None)
+        names = dict(zip(columns, columns, strict=True))
+        preparer = Preparer(processor, columns, names, rows, values, "update", True)
+        source = [Row(at, at, cells) for at, cells in enumerate(table, 1)]
+        with running(processor, values):
+            found = preparer.prepare_all(source)
+        self.assertEqual({row.reason for row in found}, {None})
+        return [[row.row[name] for name in rows.fields] for row in found]
+
+    def test_blank_row_is_left_out_though_a_constant_has_a_value(self):
+        found = self.prepared(["code"], [("a",), (" ",)], constants=[("label", "x")])
+        self.assertEqual(found, [["a", "x"]])
+
+    def test_blank_row_is_left_out_though_nothing_is_replaced_by_something(self):
+        tokens = [("label", (("", "x"),))]
+        found = self.prepared(["code", "label"], [("a", ""), ("", "")], tokens=tokens)
+        self.assertEqual(found, [["a", "x"]])
+
+    def test_each_row_has_a_default_of_its_own(self):
+        cells = (DELETION_MARKER, DELETION_MARKER)
+        found = self.prepared(["number", "label"], [cells] * 3)
+        self.assertEqual(len({str(value) for row in found for value in row}), 6)
+
+    def test_values_are_compared_with_nothing_else(self):
+        found = self.prepared(["code", "den"], [("a", "1"), ("b", ""), ("c", "2")])
+        self.assertIs(found[0][1], DENS[0])
+        self.assertIs(found[2][1], DENS[1])
+
+    def test_blanks_around_a_marker_mean_nothing(self):
+        for ignored in (f" {IGNORE_MARKER} ", " [] "):
+            found = self.prepared(["code", "born"], [("a", ignored), ("b", "2001-02-03")])
+            self.assertEqual(found[0], ["a", IGNORE_MARKER])
+
+    def test_hook_sees_rows_in_their_order(self):
+        SEEN.clear()
+        table = [(code, "2001-02-03") for code in "abcd"]
+        table[1] = ("b", f"{DELETION_MARKER} ")
+        table[2] = ("\0", "no date")
+        with self.assertRaises(AssertionError):
+            self.prepared(["code", "born"], table, processor=SeeingProcessor)
+        self.assertEqual(SEEN, ["a", "b", "\0", "d"])
 
 
 class WritingTests(unittest.TestCase):
