@@ -31,6 +31,8 @@ class StudentsContainer(grok.Container, Logger):
     logger_filename = "students.log"
 
     _next_number = FIRST_NUMBER
+    # Student id -> tree of the tickets of a student who has any.  None: nobody has, so far.
+    _tickets = None
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,21 +40,20 @@ class StudentsContainer(grok.Container, Logger):
         self._by_reg_number = OOBTree()
         self._by_matric_number = OOBTree()
 
-    # Student id -> tree of the tickets of a student who has any.  None: nobody has, so far.
-    _tickets = None
-
     def __setitem__(self, key: str, student: Any) -> None:
         if not IStudent.providedBy(student):
             raise TypeError("StudentsContainer takes IStudent objects only.")
         if key != student.student_id:
             raise ValueError(f"Key {key!r} is not the id of the student, {student.student_id!r}.")
-        put(self, self._setitemf, key, student)
+        if student.__parent__ is not None:
+            self._bring_tickets(key, student)
+        put(self, self._store, key, student)
 
     def __delitem__(self, key: str) -> None:
         student = self[key]
         super().__delitem__(key)
         # Subscribers have seen the student with the tickets; who puts the student back has them.
-        tree = self._tickets.pop(key, None) if self._tickets is not None else None
+        tree = self._pop_tickets(key)
         if tree is not None:
             student.keep_tickets(tree)
 
@@ -65,6 +66,26 @@ class StudentsContainer(grok.Container, Logger):
         if self._tickets is None:
             self._tickets = OOBTree()
         self._tickets[student_id] = tree
+
+    def _bring_tickets(self, key: str, student: Any) -> None:
+        """Have a student who comes from another place keep the tickets, which are there so far."""
+        former, name = student.__parent__, student.__name__
+        if (former is self and name == key) or not IStudentsContainer.providedBy(former):
+            return
+        tree = former.tickets_of(name) if former.get(name) is student else None
+        if tree is not None:
+            student.keep_tickets(tree)
+
+    def _store(self, key: str, student: Any) -> None:
+        # Left behind by who has added a first ticket while the student of the id was removed.
+        tree = self._pop_tickets(key)
+        is_own = tree and all(ticket.__parent__ is student for ticket in tree.values())
+        if is_own and not len(student):
+            student.keep_tickets(tree)
+        self._setitemf(key, student)
+
+    def _pop_tickets(self, key: str) -> OOBTree | None:
+        return None if self._tickets is None else self._tickets.pop(key, None)
 
     def addStudent(self, student: Any) -> None:
         """See `IStudentsContainer`."""
@@ -108,6 +129,7 @@ class StudentsContainer(grok.Container, Logger):
         ignoring: Any = None,
     ) -> str | None:
         """See `IStudentsContainer`."""
+        is_here = ignoring is not None and ignoring.__parent__ is self
         for name, index, number in (
             ("reg_number", self._by_reg_number, reg_number),
             ("matric_number", self._by_matric_number, matric_number),
@@ -115,7 +137,7 @@ class StudentsContainer(grok.Container, Logger):
             if not number:
                 continue
             student_id = index.get(number)
-            if student_id is None or (ignoring is not None and student_id == ignoring.__name__):
+            if student_id is None or (is_here and student_id == ignoring.__name__):
                 continue
             other = self._find(name, index, number)
             if other is not None and other is not ignoring:

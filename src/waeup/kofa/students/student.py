@@ -54,7 +54,8 @@ class Student(grok.Model):
 
     def __len__(self) -> int:
         """See `IContainer`."""
-        return len(self._tickets or ())
+        tree = self._tickets
+        return 0 if tree is None else len(tree)
 
     def __iter__(self) -> Iterator[str]:
         """See `IContainer`."""
@@ -81,9 +82,8 @@ class Student(grok.Model):
 
     def __delitem__(self, key: str) -> None:
         """See `IContainer`."""
-        ticket = self[key]
+        uncontained(self[key], self, key)
         del self._tickets[key]
-        uncontained(ticket, self, key)
 
     def sublocations(self) -> Iterable[Any]:
         """See `ISublocations`: what gets to know that the student is added, moved or removed."""

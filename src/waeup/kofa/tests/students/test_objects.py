@@ -211,6 +211,67 @@ class ContainerTests(PortalTestCase):
         student["100_MAT101"] = CourseTicket()
         self.assertEqual(list(student.__dict__["_SampleContainer__data"]), ["100_MAT101"])
 
+    def test_tickets_of_a_student_who_moves_are_seen_all_the_time(self):
+        student = self.with_ticket()
+        ticket, former = student["100_MAT101"], student.student_id
+        others = StudentsContainer()
+        for students, new in ((self.students, "A2"), (others, "A2")):
+            with self.subTest(students=students):
+                container, student.student_id = student.__parent__, new
+                students[new] = student
+                self.assertIs(student["100_MAT101"], ticket)
+                student[f"200_{len(student)}"] = CourseTicket()
+                count = len(student)
+                del container[former]
+                self.assertEqual(len(student), count)
+                self.assertIs(students[new], student)
+                former = new
+
+    def test_student_who_is_put_into_the_same_place_stays_as_it_is(self):
+        student = self.with_ticket()
+        before = dict(student.__dict__)
+        self.students[student.student_id] = student
+        self.assertEqual(student.__dict__, before)
+        other = Student()
+        other.student_id = student.student_id
+        with self.assertRaises(KeyError):
+            self.students[student.student_id] = other
+        self.assertEqual(list(student), ["100_MAT101"])
+
+    def test_tickets_that_were_left_behind_are_those_of_nobody_else(self):
+        # Somebody adds a first ticket while another transaction removes the student.
+        student = self.add(student_id="A1")
+        place = {"__parent__": self.students, "__name__": "A1"}
+        del self.students["A1"]
+        student.__dict__.update(place)
+        student["100_MAT101"] = CourseTicket()
+        student.__parent__ = student.__name__ = None
+        other = self.add(student_id="A1")
+        self.assertEqual(list(other), [])
+        del self.students["A1"]
+
+        student.__dict__.update(place)
+        student["100_MAT101"] = CourseTicket()
+        student.__parent__ = student.__name__ = None
+        self.students["A1"] = student
+        self.assertEqual(list(student), ["100_MAT101"])
+
+    def test_subscribers_find_a_ticket_that_is_being_removed_in_its_place(self):
+        student = self.with_ticket()
+        seen = []
+        with registered(lambda ticket, event: seen.append(event.oldName in event.oldParent)):
+            del student["100_MAT101"]
+        self.assertEqual(seen, [True])
+
+    def test_number_of_a_namesake_in_another_container_is_a_conflict(self):
+        self.add(student_id="A1", reg_number="R1")
+        student, others = Student(), StudentsContainer()
+        student.student_id = "A1"
+        others["A1"] = student
+        student.student_id, student.reg_number = "A2", "R1"
+        with self.assertRaises(DuplicationError):
+            self.students.addStudent(student)
+
     def test_container_of_a_former_release_takes_tickets(self):
         student = self.add()
         self.students.__dict__.pop("_tickets", None)
