@@ -161,12 +161,15 @@ class _SiteHandler(logging.Handler):
 
         Writes what `emit` would write, without a record, where nobody would see one.
         """
-        if lines_are_dropped() or not self._logger.isEnabledFor(logging.INFO):
+        if not self._logger.isEnabledFor(logging.INFO):
             return
-        if asked or not self._is_all() or not self._wrote(msg, args):
-            # The caller is one frame further away than `logging` thinks.
-            asked["stacklevel"] = asked.get("stacklevel", 1) + 1
-            logging.Logger.info(self._logger, msg, *args, **asked)
+        # Others see their records also where our lines are dropped.
+        is_short = not asked and self._is_all()
+        if is_short and (lines_are_dropped() or self._wrote(msg, args)):
+            return
+        # The caller is one frame further away than `logging` thinks.
+        asked["stacklevel"] = asked.get("stacklevel", 1) + 1
+        logging.Logger.info(self._logger, msg, *args, **asked)
 
     def _is_all(self) -> bool:
         """Tell whether `emit` is all that would come of a plain line of the logger."""

@@ -18,8 +18,10 @@ from waeup.kofa.conversion import is_ignored
 
 #: The attribute in which an object keeps its marks; see `waeup.kofa.importing.history`.
 MARKS = "_kofa_history"
+#: The attribute in which a container of zope.container keeps what is in it.
+CONTENTS = "_SampleContainer__data"
 #: Attributes that are not an object's own business.
-_SKIPPED = ("_v_", "_p_", "__parent__", "__name__", "__provides__", MARKS)
+_SKIPPED = ("_v_", "_p_", "__parent__", "__name__", "__provides__", CONTENTS, MARKS)
 _PLAIN = (type(None), str, int, float, bytes, bool, date, timedelta, Decimal)
 _CHANGEABLE = frozenset((list, dict, set))
 #: Stands in texts for what nobody must see.
@@ -87,7 +89,11 @@ class Watch:
             if key not in before:
                 if not key.startswith(_SKIPPED):
                     new.append(key)
-            elif not _same(before[key], value) and not key.startswith(_SKIPPED):
+            elif (
+                before[key] is not value
+                and not key.startswith(_SKIPPED)
+                and not _same(before[key], value)
+            ):
                 (fields if key in row else others)[key] = before[key]
         for key, value in before.items():
             if key not in after and not key.startswith(_SKIPPED):

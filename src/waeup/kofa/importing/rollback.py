@@ -9,6 +9,7 @@ from typing import Any
 
 from waeup.kofa.errors import Fault
 from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.importing.effects import CONTENTS
 
 
 class Savepoints:
@@ -79,8 +80,12 @@ class ObjectRestore:
             if parent is not None and name in parent:
                 del parent[name]
             return
+        contents = obj.__dict__.get(CONTENTS)
         obj.__dict__.clear()
         obj.__dict__.update(state)
+        if contents is not None:
+            # A removed one may have been given what its container kept for it so far.
+            obj.__dict__.setdefault(CONTENTS, contents)
         parent, name = state.get("__parent__"), state.get("__name__")
         if parent is not None and parent.get(name) is None:
             obj.__parent__ = None

@@ -749,6 +749,24 @@ class DeferredTests(SiteTests):
         self.logger.info("c")
         self.assertEqual(self.messages(), ["c"])
 
+    def test_lines_that_nobody_wants_are_records_for_others(self) -> None:
+        seen: list[str] = []
+
+        class Seeing(logging.Handler):
+            def emit(self, record: logging.LogRecord) -> None:
+                seen.append(record.getMessage())
+
+        handler = Seeing()
+        above = logging.getLogger("waeup.kofa")
+        above.addHandler(handler)
+        self.addCleanup(above.removeHandler, handler)
+        self.logger.propagate = True
+        with dropped_lines():
+            self.logger.info("a")
+            self.logger.warning("b")
+        self.assertEqual(seen, ["a", "b"])
+        self.assertEqual(self.messages(), [])
+
     def test_one_transaction_can_be_named(self) -> None:
         with deferred_lines(self.manager.get()):
             self.logger.info("a")

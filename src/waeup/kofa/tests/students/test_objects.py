@@ -11,6 +11,8 @@ from zope.lifecycleevent.interfaces import IObjectRemovedEvent
 from zope.schema import getFields
 
 from waeup.kofa.errors import DuplicationError
+from waeup.kofa.importing.effects import Watch
+from waeup.kofa.importing.rollback import ObjectRestore
 from waeup.kofa.students.container import StudentsContainer
 from waeup.kofa.students.interfaces import (
     ICourseTicket,
@@ -226,6 +228,27 @@ class ContainerTests(PortalTestCase):
                 self.assertEqual(len(student), count)
                 self.assertIs(students[new], student)
                 former = new
+
+    def test_undo_of_the_change_of_a_student_who_moved_leaves_the_tickets(self):
+        student = self.with_ticket()
+        former, student.firstname = student.student_id, "Ann"
+        row = {"student_id": "A2", "firstname": "Bea"}
+        watch = Watch(student, row)
+        student.student_id, student.firstname = "A2", "Bea"
+        self.students["A2"] = student
+        del self.students[former]
+        effect = watch.effect("updated", self.students, former, None, None)
+        self.assertEqual(effect.fields, {"student_id": former, "firstname": "Ann"})
+        self.assertEqual((effect.others, effect.new, effect.others_new), ({}, (), ()))
+
+    def test_removal_that_is_taken_back_leaves_the_tickets(self):
+        student = self.with_ticket()
+        restore = ObjectRestore()
+        restore.watch_change(student)
+        del self.students[student.student_id]
+        restore.restore()
+        self.assertIs(self.students[student.student_id], student)
+        self.assertEqual(list(student), ["100_MAT101"])
 
     def test_student_who_is_put_into_the_same_place_stays_as_it_is(self):
         student = self.with_ticket()
