@@ -121,7 +121,7 @@ class FiringTests(EventsTestCase):
             registry.registerHandler(late, (IThing, IObjectModifiedEvent))
 
         registry.unregisterHandler(objectEventNotify, (IObjectEvent,))
-        self.subscribe(come, IObjectModifiedEvent)
+        self.subscribe(come, IObjectEvent)
         self.subscribe(objectEventNotify, IObjectEvent)
         for call in (fire, event.notify):
             self.seen.clear()
