@@ -335,6 +335,17 @@ VALUES = (
 )
 
 
+class Seeing(logging.Handler):
+    """A handler of others."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.seen.append(record.getMessage())
+
+
 class ShortWayTests(SiteTests):
     """A plain line goes a short way, which writes what `logging` would have written."""
 
@@ -604,12 +615,6 @@ class ShortWayTests(SiteTests):
         self.assertEqual(self.messages(), ["open", "open"])
 
     def test_other_handlers_see_records(self) -> None:
-        seen: list[str] = []
-
-        class Seeing(logging.Handler):
-            def emit(self, record: logging.LogRecord) -> None:
-                seen.append(record.getMessage())
-
         handler = Seeing()
         self.logger.addHandler(handler)
         self.logger.info("a")
@@ -622,7 +627,7 @@ class ShortWayTests(SiteTests):
         self.logger.info("c")
         with self.assertLogs(self.logger) as told:
             self.logger.info("d")
-        self.assertEqual(seen, ["a", "c"])
+        self.assertEqual(handler.seen, ["a", "c"])
         self.assertEqual(told.output, ["INFO:waeup.kofa.uni:d"])
         self.assertEqual(self.messages(), ["a", "b", "c"])
 
@@ -750,12 +755,6 @@ class DeferredTests(SiteTests):
         self.assertEqual(self.messages(), ["c"])
 
     def test_lines_that_nobody_wants_are_records_for_others(self) -> None:
-        seen: list[str] = []
-
-        class Seeing(logging.Handler):
-            def emit(self, record: logging.LogRecord) -> None:
-                seen.append(record.getMessage())
-
         handler = Seeing()
         above = logging.getLogger("waeup.kofa")
         above.addHandler(handler)
@@ -764,7 +763,7 @@ class DeferredTests(SiteTests):
         with dropped_lines():
             self.logger.info("a")
             self.logger.warning("b")
-        self.assertEqual(seen, ["a", "b"])
+        self.assertEqual(handler.seen, ["a", "b"])
         self.assertEqual(self.messages(), [])
 
     def test_one_transaction_can_be_named(self) -> None:

@@ -117,8 +117,9 @@ class FiringTests(EventsTestCase):
         def late(*_given):
             self.seen.append(("late",))
 
-        def come(_event):
-            registry.registerHandler(late, (IThing, IObjectModifiedEvent))
+        def come(found):
+            if IObjectModifiedEvent.providedBy(found):
+                registry.registerHandler(late, (IThing, IObjectModifiedEvent))
 
         registry.unregisterHandler(objectEventNotify, (IObjectEvent,))
         self.subscribe(come, IObjectEvent)
