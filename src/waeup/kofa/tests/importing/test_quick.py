@@ -6,6 +6,7 @@ import tempfile
 import unittest
 from datetime import date
 from itertools import count
+from typing import ClassVar
 
 import grok
 from hypothesis import example, given, settings
@@ -210,10 +211,12 @@ class Den:
 
 
 DENS = [Den("one"), Den("two")]
+NUMBERS = count()
+SEEN: list[str] = []
 
 
 class ICub(interface.Interface):
-    """A cub; not a field has to have a value."""
+    """A cub."""
 
     code = schema.TextLine(title="Code", required=False)
     born = schema.Date(title="Born", required=False)
@@ -226,9 +229,6 @@ class ICub(interface.Interface):
     )
 
 
-NUMBERS = count()
-
-
 class CubProcessor(ContainerProcessor):
     """Imports cubs, which have no columns that must be there."""
 
@@ -236,7 +236,7 @@ class CubProcessor(ContainerProcessor):
 
     iface = ICub
     container = "caves"
-    location_fields = ()
+    location_fields: ClassVar[list[str]] = []
 
 
 class SeeingProcessor(CubProcessor):
@@ -248,9 +248,6 @@ class SeeingProcessor(CubProcessor):
         """Note the code of the row."""
         SEEN.append(row["code"])
         return super().checkConversion(row, mode, ignore_empty)
-
-
-SEEN = []
 
 
 class OddRowsTests(unittest.TestCase):
