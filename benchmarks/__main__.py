@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks import (
     exporting,
+    files,
     growth,
     home,
     lookups,
@@ -40,6 +41,7 @@ BENCHMARKS: dict[str, Callable[..., Outcome]] = {
     "mending": mending.run,
     "exporting": exporting.run,
     "searching": searching.run,
+    "files": files.run,
 }
 
 

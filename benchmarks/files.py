@@ -16,7 +16,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks.frame import MB, Call, Outcome, Run, alternate, median_of
+from benchmarks.frame import MB, ROUNDS, Call, Outcome, Run, alternate, median_of, rounds_made
 from benchmarks.people import COLUMNS, students
 from benchmarks.portals import Portal, portal
 
@@ -29,20 +29,23 @@ PENDING, LISTINGS = 1_000, 25
 #: Files of a storage, and bytes of each.
 MOVED, SIZE = 2_000, MB
 
+CASES = ("finished", "listing", "moving")
 #: How many times the floor each may take.
 JOINED_TARGET, LISTED_TARGET, MOVED_TARGET = 1.3, 3.0, 1.2
 
 
-def run(folder: Path, quick: bool) -> Outcome:
-    """Measure all cases."""
+def run(folder: Path, quick: bool, cases: Sequence[str] = CASES, rounds: int = ROUNDS) -> Outcome:
+    """Measure all cases, or some of `CASES`."""
     part = 10 if quick else 1
-    lines = [
-        *_joined(folder, OLD // part, NEW // part),
-        *_listed(PENDING),
-        *_moved(folder, MOVED // part),
-    ]
+    ways: dict[str, Callable[[], Iterator[tuple[str, ...]]]] = {
+        "finished": lambda: _joined(folder, OLD // part, NEW // part, rounds),
+        "listing": lambda: _listed(PENDING, rounds),
+        "moving": lambda: _moved(folder, MOVED // part, rounds),
+    }
+    lines = [line for case in cases for line in ways[case]()]
     missed = sum("MISSED" in line[-1] for line in lines)
-    return Outcome(("Case", "Floor", "Time", "Times the floor", "Target"), lines, missed)
+    heading = ("Case", "Floor", "Time", "Times the floor", "Target")
+    return Outcome(heading, lines, missed, rounds_made(rounds))
 
 
 def _line(
@@ -72,7 +75,7 @@ ORDERS = {
 }
 
 
-def _joined(folder: Path, old: int, new: int) -> Iterator[tuple[str, ...]]:
+def _joined(folder: Path, old: int, new: int, rounds: int) -> Iterator[tuple[str, ...]]:
     tables = folder / "tables"
     tables.mkdir()
     table = list(students(old + new))
@@ -83,7 +86,7 @@ def _joined(folder: Path, old: int, new: int) -> Iterator[tuple[str, ...]]:
     del table
     for case, columns in ORDERS.items():
         calls = [Call(copied, (str(tables), case)), Call(joined, (str(tables), case))]
-        low, found = alternate(f"files: {case}", calls)
+        low, found = alternate(f"files: {case}", calls, rounds)
         yield _line(
             f"{new:,} rows to {old:,}, {case}",
             median_of(low, "seconds"),
@@ -154,8 +157,8 @@ def joined(tables: str, case: str) -> Run:
 # -- a list --------------------------------------------------------------------------
 
 
-def _listed(files: int) -> Iterator[tuple[str, ...]]:
-    found = alternate("files: listing", [Call(listed, (files,))])[0]
+def _listed(files: int, rounds: int) -> Iterator[tuple[str, ...]]:
+    found = alternate("files: listing", [Call(listed, (files,))], rounds)[0]
     for case in ("home page, kofactl ls", "the newest first", "DataCenter.getPendingFiles"):
         yield _line(
             f"{files:,} pending files: {case}",
@@ -222,7 +225,7 @@ def _listings(operations: Any, files: int) -> Run:
 # -- a move --------------------------------------------------------------------------
 
 
-def _moved(folder: Path, files: int) -> Iterator[tuple[str, ...]]:
+def _moved(folder: Path, files: int, rounds: int) -> Iterator[tuple[str, ...]]:
     var, places = folder / "var", folder / "places"
     places.mkdir()
     with portal(var) as own:
@@ -232,7 +235,7 @@ def _moved(folder: Path, files: int) -> Iterator[tuple[str, ...]]:
         place = storage / ("finished" if number % 2 else "") / f"list-{number:04}.finished.csv"
         place.write_bytes(random.randbytes(SIZE))
     calls = [Call(moved_by_cp, (str(var), str(places))), Call(moved, (str(var), str(places)))]
-    low, found = alternate("files: moving", calls)
+    low, found = alternate("files: moving", calls, rounds)
     title = f"a storage of {files:,} files, {files * SIZE / MB:,.0f} MB"
     ours = median_of(found, "seconds")
     yield _line(

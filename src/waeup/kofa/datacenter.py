@@ -163,21 +163,7 @@ class DataCenter(grok.Container, Logger):
 
     def setStoragePath(self, path: str, move: bool = False, overwrite: bool = False) -> list[str]:
         """See `IDataCenter`."""
-        if not path:
-            raise InvalidStoragePath(_("No path was given. Name an existing folder."))
-        path = os.path.abspath(path)
-        if not os.path.exists(path):
-            raise InvalidStoragePath(
-                _(
-                    "The path given does not exist: ${path}. Make the folder first, or "
-                    "correct the path.",
-                    mapping={"path": path},
-                )
-            )
-        if not os.path.isdir(path):
-            raise spool.unusable(path, "it is no folder")
-        if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
-            raise spool.unusable(path, "it cannot be written to")
+        path = usable_folder(path)
         self.require_quiet()
         not_copied: list[str] = []
         if move and os.path.isdir(self.storage) and not os.path.samefile(path, self.storage):
@@ -291,6 +277,29 @@ class DataCenter(grok.Container, Logger):
     ) -> Iterator[str]:
         """See `IDataCenter`."""
         return journal.query(self.folder("logs"), basename, query, limit, start)
+
+
+def usable_folder(path: str) -> str:
+    """Return the absolute path of a folder that files can be kept in.
+
+    Raises `InvalidStoragePath`.
+    """
+    if not path:
+        raise InvalidStoragePath(_("No path was given. Name an existing folder."))
+    path = os.path.abspath(path)
+    if not os.path.exists(path):
+        raise InvalidStoragePath(
+            _(
+                "The path given does not exist: ${path}. Make the folder first, or "
+                "correct the path.",
+                mapping={"path": path},
+            )
+        )
+    if not os.path.isdir(path):
+        raise spool.unusable(path, "it is no folder")
+    if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+        raise spool.unusable(path, "it cannot be written to")
+    return path
 
 
 def _remove_if_empty(path: str) -> None:

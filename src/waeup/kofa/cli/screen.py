@@ -117,6 +117,8 @@ def progress_bar(label: str) -> Iterator[Callable[["RunInfo"], None]]:
 
     def show(run: "RunInfo") -> None:
         text = f"{run.rows:,} rows, {run.failed:,} failed"
+        if run.kind == "move":
+            text = f"{run.rows:,} files"
         if run.state == "queued":
             text = "waiting"
         elif run.is_cancelling:

@@ -4,6 +4,7 @@ import os
 
 import click
 
+from waeup.kofa.cli.following import complete
 from waeup.kofa.cli.instance import Instance
 from waeup.kofa.cli.screen import say, say_json
 from waeup.kofa.cli.settings import Settings, common_options, pass_settings
@@ -19,8 +20,9 @@ from waeup.kofa.errors import InvalidStoragePath, Refused
 def storage(settings: Settings, path: str | None, move: bool, overwrite: bool) -> None:
     """Show the path of the storage, or keep files in the existing folder PATH from now on.
 
-    The old folder keeps its content; with --move its files are copied. Entries that PATH holds
-    already are left alone and named, unless they shall be overwritten.
+    The old folder keeps its content; with --move its files are copied while work goes on, and
+    Ctrl-C takes all back. Entries that PATH holds already are left alone and named, unless they
+    shall be overwritten.
 
     \b
     kofactl storage
@@ -34,22 +36,32 @@ def storage(settings: Settings, path: str | None, move: bool, overwrite: bool) -
         raise Refused("Nothing is copied without --move, thus nothing can be overwritten.")
     if path is not None:
         _check_place(path, Instance(settings.var))
-    with session(settings, write=path is not None, storage_required=False) as operations:
-        former, pending, left = operations.storage_path(), 0, []
+    pending, moved = 0, None
+    with session(settings, write=path is not None, storage_required=move) as operations:
+        former = operations.storage_path()
         if path is not None:
-            if not move and not _is_same(path, former):
-                pending = len(operations.pending_files())
+            is_other = not _is_same(path, former)
             # A portal that runs has a working directory of its own.
-            left = operations.set_storage_path(
-                os.path.abspath(path), move=move, overwrite=overwrite
-            )
+            place = os.path.abspath(path)
+            if move and is_other:
+                moved = complete(
+                    operations,
+                    lambda: operations.start_move_anywhere(place, overwrite=overwrite),
+                )
+            else:
+                pending = len(operations.pending_files()) if is_other else 0
+                operations.set_storage_path(place)
         where = operations.storage_path()
+    left = () if moved is None else moved.left
     if settings.json:
-        say_json({"path": where, "not_copied": left, "left_behind": pending})
+        say_json({"path": where, "not_copied": list(left), "left_behind": pending})
         return
-    say(f"The storage is {where}.")
+    if moved is None:
+        say(f"The storage is {where}.")
+    else:
+        say(f"The storage is {where}: {moved.rows:,} files were moved.")
     for name in left:
-        say(f"Existed already (not copied): {name}")
+        say(f"Existed already, or is no file (not copied): {name}")
     if pending:
         say(
             f"Pending files that stay in {former}: {pending:,}. To bring them along, go back with "

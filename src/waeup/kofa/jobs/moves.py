@@ -55,9 +55,10 @@ def storage_roots() -> tuple[str, ...]:
 def do_move(job: Job) -> None:
     """Move the storage."""
     order = job.order
+    roots = (os.sep,) if order.anywhere else storage_roots()
     with (
         faults(_("The ${title}", mapping={"title": job.run.words})),
-        spool.PlaceBelow(storage_roots(), order.target or "") as place,
+        spool.PlaceBelow(roots, order.target or "") as place,
         spool.StorageMove(job.storage, place.path, job.run.id, order.overwrite) as move,
     ):
         try:
@@ -217,7 +218,8 @@ def _switch(job: Job, move: spool.StorageMove, place: spool.PlaceBelow) -> None:
         place.require_same()
         names = move.place()
         with deferred_lines(transaction.manager):
-            job.datacenter.switch_storage(place.path, names, held)
+            # An operator's path may lead there by a link.
+            job.datacenter.switch_storage(job.order.target, names, held)
         run.left = tuple(move.not_copied)
         run.progress.rows = extent.files
         run.progress.bytes = run.progress.all_bytes = extent.bytes

@@ -90,6 +90,8 @@ class Order:
     `wish` what `Wish.as_dict` gives, without keys; see `Run.wish`.
 
     A move of the storage goes to the folder `target`; with `overwrite` it replaces what is there.
+    With `anywhere` this need not be below the folders that the operator has allowed: the operator
+    has named it.
     """
 
     kind: str
@@ -110,6 +112,7 @@ class Order:
     corrections: str = ""
     target: str | None = None
     overwrite: bool = False
+    anywhere: bool = False
 
     @property
     def mapping(self) -> Mapping:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from waeup.kofa import spool
-from waeup.kofa.datacenter import FOLDERS
+from waeup.kofa.datacenter import FOLDERS, usable_folder
 from waeup.kofa.errors import InvalidStoragePath, NoSuchItem, WrongState
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.interfaces import IUniversity
@@ -86,33 +86,25 @@ class MovingOperations(RunOperations):
         Raises `InvalidStoragePath`, and `WrongState` while another move is not over.
         """
         place = self.look_at_place(path)
-        self._require_no_move()
-        # Of two who order a move at the same time one has a conflict: they would wait for each
-        # other.
-        self.datacenter._p_changed = True
-        for run in self._runs:
-            # Who is under way ends by itself; what has stopped would be in the way for ever.
-            if run.holds_file and not run.is_active:
-                self.datacenter.require_quiet()
+        self._prepare_move()
         if not place.is_there:
             spool.make_place(storage_roots(), place.path)
         with spool.PlaceBelow(storage_roots(), place.path):
             pass  # it can be opened and written to
-        order = Order(
-            kind=MOVE,
-            file=FILE,
-            digest="",
-            processor="",
-            mode="",
-            user=self.principal.id,
-            takes_file=False,
-            target=place.path,
-            overwrite=overwrite,
-        )
-        run = self._runs.add(Run(order, SCOPE, {MOVE_PERMISSION}))
-        self._ring(run)
-        self._log("storage move ordered: %s, job_id=%s", place.path, run.id)
-        return self._info(run)
+        return self._order_move(place.path, overwrite)
+
+    def start_move_anywhere(self, path: str, *, overwrite: bool = False) -> RunInfo:
+        """Order that the storage is moved to any existing folder, as the operator of the server.
+
+        No page leads here.  Raises what `start_move` does.
+        """
+        self._require(MOVE_PERMISSION)
+        path = usable_folder(path)
+        real = os.path.realpath(path)
+        require_apart(self.datacenter.storage, real)
+        self._require_free_of_database(real)
+        self._prepare_move()
+        return self._order_move(path, overwrite, anywhere=True)
 
     def use_storage(self, path: str) -> None:
         """Keep files below a path from now on, without any that are there now.
@@ -164,6 +156,35 @@ class MovingOperations(RunOperations):
 
     # -- helpers --------------------------------------------------------------------
 
+    def _prepare_move(self) -> None:
+        """Raise what stands in the way of a move."""
+        self._require_no_move()
+        # Of two who order a move at the same time one has a conflict: they would wait for each
+        # other.
+        self.datacenter._p_changed = True
+        for run in self._runs:
+            # Who is under way ends by itself; what has stopped would be in the way for ever.
+            if run.holds_file and not run.is_active:
+                self.datacenter.require_quiet()
+
+    def _order_move(self, path: str, overwrite: bool, anywhere: bool = False) -> RunInfo:
+        order = Order(
+            kind=MOVE,
+            file=FILE,
+            digest="",
+            processor="",
+            mode="",
+            user=self.principal.id,
+            takes_file=False,
+            target=path,
+            overwrite=overwrite,
+            anywhere=anywhere,
+        )
+        run = self._runs.add(Run(order, SCOPE, {MOVE_PERMISSION}))
+        self._ring(run)
+        self._log("storage move ordered: %s, job_id=%s", path, run.id)
+        return self._info(run)
+
     def _require_no_move(self) -> None:
         for run in self._moves():
             if run.is_active or run.can_resume:
@@ -189,8 +210,8 @@ class MovingOperations(RunOperations):
         beside = (self.site.__parent__ or {}).values()
         return [each for each in beside if IUniversity.providedBy(each) and each is not self.site]
 
-    def _require_own(self, path: str) -> None:
-        """Raise `InvalidStoragePath` for a folder of the database, or of another portal."""
+    def _require_free_of_database(self, path: str) -> None:
+        """Raise `InvalidStoragePath` for a folder of the database, or of another portal of it."""
         database = self.site._p_jar.db().getName() if self.site._p_jar is not None else ""
         if os.path.isabs(database):
             folder = os.path.realpath(os.path.dirname(database))
@@ -204,6 +225,10 @@ class MovingOperations(RunOperations):
                 )
         for other in self._other_portals():
             require_apart(other["datacenter"].storage, path)
+
+    def _require_own(self, path: str) -> None:
+        """Raise `InvalidStoragePath` for a folder of the database, or of another portal."""
+        self._require_free_of_database(path)
         if any(former == path for former, _names, _date in self.datacenter.former):
             return
         is_storage = os.path.exists(os.path.join(path, "logs", "datacenter.log"))

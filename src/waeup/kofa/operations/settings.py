@@ -116,10 +116,8 @@ class SettingsOperations(FileOperations):
         self._require(SETTINGS)
         return self.datacenter.storage
 
-    def set_storage_path(
-        self, path: str, move: bool = False, overwrite: bool = False
-    ) -> list[str]:
-        """Keep files below `path` from now on; return the names not copied.
+    def set_storage_path(self, path: str) -> None:
+        """Keep files below `path` from now on, without any that are there now.
 
         Raises `InvalidStoragePath` for a folder that cannot be used, and `ItemBusy`
         while a run has rows in the present one.
@@ -135,7 +133,7 @@ class SettingsOperations(FileOperations):
                     run.give_up(english(_("The storage was lost, and another one was set.")))
                     close(datacenter.runs, run)
                     self._log_run("given up: %s of %s", run)
-        return self.datacenter.setStoragePath(path, move=move, overwrite=overwrite)
+        datacenter.setStoragePath(path)
 
     # -- settings -----------------------------------------------------------------------
 

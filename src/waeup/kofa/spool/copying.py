@@ -187,8 +187,10 @@ class _Work:
             file.is_clone = self._can_clone
         if not file.is_clone:
             self._fill(file)
-        elif os.fstat(target).st_size > file.size:
-            disk.truncate(target, file.size)
+        else:
+            if os.fstat(target).st_size > file.size:
+                disk.truncate(target, file.size)
+            self._count(file.size)
         file.dress()
         return file
 
@@ -204,8 +206,11 @@ class _Work:
             with suppress(OSError, AttributeError):
                 os.posix_fadvise(file.target, at, written, os.POSIX_FADV_DONTNEED)
             at += written
-            with self._lock:
-                self._written += written
+            self._count(written)
+
+    def _count(self, written: int) -> None:
+        with self._lock:
+            self._written += written
 
 
 class _File:

@@ -620,7 +620,7 @@ class Settings(OperationsTestCase):
     def test_a_move_takes_files_and_logs_along(self):
         self.upload()
         transaction.commit()
-        self.assertEqual(self.operations.set_storage_path(self.place, move=True), [])
+        self.assertEqual(self.site["datacenter"].setStoragePath(self.place, move=True), [])
         transaction.commit()
         self.assertEqual(self.operations.storage_path(), self.place)
         self.assertEqual(self.names(), sorted([*FOLDERS, "data_boss.csv"]))
@@ -632,7 +632,7 @@ class Settings(OperationsTestCase):
         transaction.commit()
         with open(os.path.join(self.place, "data_boss.csv"), "w") as stream:
             stream.write("of somebody else")
-        self.operations.set_storage_path(self.place, move=True, overwrite=True)
+        self.site["datacenter"].setStoragePath(self.place, move=True, overwrite=True)
         transaction.abort()
         self.assertEqual(self.operations.storage_path(), self.former)
         self.assertEqual(os.listdir(self.place), ["data_boss.csv"])

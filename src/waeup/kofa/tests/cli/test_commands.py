@@ -650,6 +650,45 @@ class StorageTests(PortalCase):
         self.assertEqual(self.ask("storage", str(former))["left_behind"], 2)
         self.assertNotIn("stay", kofactl("storage", str(former)).out)
 
+    def test_a_move_is_a_run_that_is_followed(self) -> None:
+        kofactl("put", self.file("a.csv", FACULTIES))
+        new = Path("new").absolute()
+        new.mkdir()
+        (new / "a_admin.csv").write_text("of somebody else")
+        (new / "logs").mkdir()
+        answer = kofactl("storage", "new", "--move")
+        self.assertEqual(answer.code, 0, answer)
+        self.assertEqual(
+            answer.out.splitlines(),
+            [
+                f"The storage is {new}: 0 files were moved.",
+                "Existed already, or is no file (not copied): a_admin.csv",
+                "Existed already, or is no file (not copied): logs",
+            ],
+        )
+        (run,) = self.ask("runs")
+        self.assertEqual((run["kind"], run["state"]), ("move", "finished"))
+        other = Path("other").absolute()
+        other.mkdir()
+        (other / "a_admin.csv").write_text("of somebody else")
+        answer = self.ask("storage", "other", "--move", "--overwrite")
+        self.assertEqual(answer, {"path": str(other), "not_copied": [], "left_behind": 0})
+        self.assertEqual((other / "a_admin.csv").read_text(), "of somebody else")
+        self.assertEqual(self.ask("storage", str(other), "--move")["path"], str(other))
+
+    def test_a_move_that_finds_no_room(self) -> None:
+        Path("new").mkdir()
+        with mock.patch("waeup.kofa.jobs.moves.RESERVE", 1 << 62):
+            self.assert_refused("not enough room", "storage", "new", "--move")
+        self.assertEqual(os.listdir("new"), [])
+        self.assertEqual(self.ask("storage")["path"], str(Path("var/datacenter").absolute()))
+
+    def test_a_storage_that_has_gone_is_not_moved(self) -> None:
+        Path("var/datacenter").rename("var/elsewhere")
+        Path("new").mkdir()
+        self.assert_refused("there is no such folder", "storage", "new", "--move")
+        self.assertEqual(kofactl("storage", "new").code, 0)
+
     def test_a_storage_that_cannot_be_written_is_told(self) -> None:
         with mock.patch("waeup.kofa.api.acting.os.access", return_value=False):
             self.assert_refused("may not write to", "ls")

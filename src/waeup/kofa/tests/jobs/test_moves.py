@@ -320,6 +320,39 @@ class Moves(MoveTestCase):
         self.assertEqual(os.listdir(outside), [])
         self.assertEqual(self.place(), self.town.storage)
 
+    def test_an_operator_names_any_folder(self):
+        """By a link, too, which stays the path of the storage."""
+        self.target, link = self.root + ".outside", self.root + ".link"
+        os.mkdir(self.target)
+        self.addCleanup(shutil.rmtree, self.target)
+        os.symlink(self.target, link)
+        self.addCleanup(os.unlink, link)
+        with self.assertRaises(InvalidStoragePath):
+            self.ask(lambda o: o.start_move(link))
+        id = self.ask(lambda o: o.start_move_anywhere(link)).id
+        with self.assertRaisesRegex(WrongState, "Another move"):
+            self.ask(lambda o: o.start_move_anywhere(link))
+        self.town.work_off(id, self.db)
+        run = self.ask(lambda o: o.run(id))
+        self.assertEqual((run.state, run.fault, run.target), ("finished", "", link))
+        self.assertEqual(self.place(), link)
+        self.assertIn("a.csv", os.listdir(self.target))
+        self.assertNotIn(".work", os.listdir(self.target))
+
+    def test_folders_that_an_operator_cannot_name(self):
+        storage = self.town.storage
+        for path in (
+            "",
+            self.target,
+            os.path.join(storage, "a.csv"),
+            storage,
+            os.path.join(storage, "finished"),
+            os.path.dirname(storage),
+        ):
+            with self.subTest(path), self.assertRaises(InvalidStoragePath):
+                self.ask(lambda o, path=path: o.start_move_anywhere(path))
+        self.assertEqual(self.ask(lambda o: o.runs()), [])
+
     def test_places_that_cannot_be(self):
         storage = self.town.storage
         above = getGlobalSiteManager().getUtility(IDataCenterConfig)
@@ -374,6 +407,7 @@ class Moves(MoveTestCase):
         run = self.move()
         for question in (
             lambda o: o.start_move(self.target),
+            lambda o: o.start_move_anywhere(self.target),
             lambda o: o.storage_roots(),
             lambda o: o.look_at_place(self.target),
             lambda o: o.use_storage(self.target),

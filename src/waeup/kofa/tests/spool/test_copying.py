@@ -134,9 +134,10 @@ class CloneTests(CopyingTestCase):
             mock.patch.object(disk, "clone", self.clone),
             mock.patch.object(disk, "copy", side_effect=AssertionError("it is copied")),
         ):
-            done = list(copied(self.copies()))
+            told = []
+            done = list(copied(self.copies(), lambda written, files: told.append(written)))
         self.assert_copied()
-        self.assertEqual((len(done), self.cloned), (3, 2))
+        self.assertEqual((len(done), self.cloned, sum(told)), (3, 2, 5001))
 
     def test_what_was_appended_meanwhile_is_cut_off(self) -> None:
         self.fill({"a": "line\n"})
