@@ -131,6 +131,16 @@ def faults(doing: str) -> Iterator[None]:
         raise StorageFault(_(text, mapping=mapping)) from error
 
 
+def walk(path: str) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Generate what `os.walk` does; raises OSError for a folder that cannot be read."""
+
+    def fail(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):  # it may have gone just now
+            raise error
+
+    return os.walk(path, onerror=fail)
+
+
 def sync_file(path: str) -> None:
     """Force out the content of a file that somebody else has written and closed."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)

@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import NamedTuple
 
 from waeup.kofa.spool.copying import Copied, Copy, Tell, copied
-from waeup.kofa.spool.disk import disk, remove_file
+from waeup.kofa.spool.disk import disk, remove_file, walk
 from waeup.kofa.spool.locks import storage_lock
 from waeup.kofa.spool.work import WORK, WorkFolder
 
@@ -122,6 +122,8 @@ class StorageMove:
                 if self._is_copied(name, status):
                     tell(status.st_size, 1)
                 else:
+                    # Should it go now, there is no copy of it.
+                    self._marks.pop(name, None)
                     yield Copy(path, os.path.join(self._new, name), status.st_size)
 
         total = sum(self._note(found) for found in copied(wanted(), tell))
@@ -153,7 +155,7 @@ class StorageMove:
                 with suppress(FileNotFoundError):
                     yield name, path, os.stat(path)
                 continue
-            for folder, _folders, files in _walk(path):
+            for folder, _folders, files in walk(path):
                 for file in sorted(files):
                     inner = os.path.join(folder, file)
                     with suppress(FileNotFoundError):
@@ -170,7 +172,7 @@ class StorageMove:
             path = os.path.join(self.source, name)
             if not os.path.isdir(path):
                 continue
-            for folder, folders, files in _walk(path):
+            for folder, folders, files in walk(path):
                 relative = self._relative(folder)
                 copied = os.path.join(self._new, relative)
                 with suppress(FileExistsError):
@@ -216,7 +218,8 @@ class StorageMove:
         return found
 
     def _forget(self, there: set[str], names: list[str]) -> None:
-        """Remove the copies of what is not there any more."""
+        """Remove the copies of what is not there any more, and what was noted of it."""
+        self._marks = {name: mark for name, mark in self._marks.items() if name in there}
         entries, prefix = set(names), os.path.join(self._new, "")
         for folder, folders, files in os.walk(self._new, topdown=False):
             for each in (*files, *folders):
@@ -231,7 +234,6 @@ class StorageMove:
                     (disk.unlink if os.path.islink(path) else disk.rmdir)(path)
                 else:
                     disk.unlink(path)
-                    self._marks.pop(relative, None)
 
     # -- places ---------------------------------------------------------------------
 
@@ -394,16 +396,6 @@ def remove_entries(storage: str, names: list[str]) -> None:
 
 def _mark(status: os.stat_result) -> Mark:
     return Mark(status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-
-
-def _walk(path: str) -> Iterator[tuple[str, list[str], list[str]]]:
-    """Generate what `os.walk` does; raises OSError for a folder that cannot be read."""
-
-    def fail(error: OSError) -> None:
-        if not isinstance(error, FileNotFoundError):  # it may have gone just now
-            raise error
-
-    return os.walk(path, onerror=fail)
 
 
 def _identity(path: str) -> tuple[int, int] | None:

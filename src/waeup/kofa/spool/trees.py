@@ -11,7 +11,7 @@ import stat
 from waeup.kofa.errors import InvalidStoragePath
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.spool.copying import Copy, copied
-from waeup.kofa.spool.disk import disk, faults
+from waeup.kofa.spool.disk import disk, faults, walk
 from waeup.kofa.spool.intents import clear_intent, write_intent
 from waeup.kofa.spool.locks import storage_lock
 from waeup.kofa.spool.steps import Rename, Step, perform
@@ -121,9 +121,10 @@ class TreeCopy:
     def _stage(self, name: str, source: str, staged: str) -> None:
         """Copy an entry, durably."""
         files = []
-        if not os.path.isdir(source):
+        is_folder = os.path.isdir(source)
+        if not is_folder:
             files.append(Copy(source, staged, os.path.getsize(source)))
-        for folder, folders, others in os.walk(source):
+        for folder, folders, others in walk(source) if is_folder else ():
             place = staged + folder.removeprefix(source)
             disk.mkdir(place, 0o700)
             for each in (*folders, *others):

@@ -145,6 +145,36 @@ class MoveTests(MoveTestCase):
         self.assertEqual(tree_of(self.target), before)
         abandon(self.source, self.target, "1")
 
+    def test_what_has_gone_and_comes_again_is_late(self) -> None:
+        """Also when it went while it was copied again, or with a process in between."""
+        path = os.path.join(self.source, "a.csv")
+
+        class Gone(FaultyDisk):
+            def before(self, name: str, args: tuple) -> None:
+                if name == "unlink" and args[0].endswith("new/a.csv"):
+                    os.unlink(path)
+
+        for is_copied_again in (False, True):
+            self.set_up()
+            with self.subTest(is_copied_again=is_copied_again):
+                with self.moving() as move:
+                    move.copy()
+                    if is_copied_again:
+                        write(path, "changed")
+                        with Gone():
+                            move.copy()
+                    else:
+                        os.unlink(path)
+                        move.copy()
+                with self.moving() as move:
+                    move.copy()
+                    move.place()
+                    self.assertEqual(move.late(), [])
+                    write(path, "anew")
+                    self.assertEqual(move.late(), ["a.csv"])
+                    move.bring("a.csv")
+                self.assertEqual(tree_of(self.target)["a.csv"], b"anew")
+
     def test_a_folder_that_cannot_be_read_is_not_passed_over(self) -> None:
         real = os.scandir
 

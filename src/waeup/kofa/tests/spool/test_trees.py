@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 import unittest
+from unittest import mock
 
 from waeup.kofa.errors import StorageFault
 from waeup.kofa.spool import TreeCopy, WorkFolder, copy_entries, redo
@@ -69,6 +70,22 @@ class CopyTests(TreeTestCase):
         left = copy_entries(self.source, self.target)[0]
         self.assertEqual(left, ["link", "logs/x/pipe", "pipe"])
         self.assertEqual(os.readlink(os.path.join(self.target, "logs", "x", "link")), "y")
+
+    def test_a_folder_that_cannot_be_read_is_not_passed_over(self) -> None:
+        before = tree_of(self.target)
+        real = os.scandir
+
+        def scandir(path: str):
+            if str(path).endswith("old/logs/x"):
+                raise PermissionError(13, "Permission denied", path)
+            return real(path)
+
+        with (
+            mock.patch.object(os, "scandir", scandir),
+            self.assertRaisesRegex(StorageFault, "denied"),
+        ):
+            copy_entries(self.source, self.target)
+        self.assertEqual(tree_of(self.target), before)
 
     def test_folders_that_are_none(self) -> None:
         gone, file = os.path.join(self.home, "gone"), os.path.join(self.source, "a.csv")
