@@ -53,7 +53,7 @@ _CONSTANT = frozenset(
 # Values that may be given to many objects.
 _SHARED = frozenset((bool, date, datetime, Decimal, float, int, str, type(IGNORED), type(None)))
 # Phone numbers whose value is the text itself, each behind a line end.
-_PHONES = re.compile(r"(?:\n\+[0-9]+-[0-9]*-[0-9]+)*")
+_PHONES = re.compile(rf"(?:\n{PhoneConverter.COMPLETE.pattern})*")
 
 
 class Column:

@@ -245,12 +245,12 @@ class PhoneConverter(Converter):
 
     text = True
 
-    _COMPLETE = re.compile(r"\+[0-9]+-[0-9]*-[0-9]+")
+    #: What nearly all numbers are, and have to be.
+    COMPLETE = re.compile(r"\+[0-9]+-[0-9]*-[0-9]+")
 
     def convert(self, text: str) -> str | None:
         """Return ``<country>-<area>-<number>``, with empty parts where there are none."""
-        if self._COMPLETE.fullmatch(text):
-            # What nearly all are, and have to be.
+        if self.COMPLETE.fullmatch(text):
             return text
         parts = text.strip(PROTECTION).split("-", 2)
         number = parts.pop()

@@ -269,7 +269,6 @@ class RowEngine:
         #: The columns of the table.
         self.columns = Columns(header, mapping.columns, tuple(sorted(secrets)), hides_damage)
         self._own_parents = overridden(processor, "parentsExist")
-        self._own_exists = overridden(processor, "entryExists")
         self._make = self._factory()
         self._secrets = {*secret_names(processor.iface), *self._values.secrets}
         self._apply: Callable[[Prepared], _Applied] = {
@@ -543,11 +542,6 @@ class RowEngine:
         factory = queryUtility(IFactory, name=processor.factory_name or "")
         return processor.callFactory if factory is None else factory
 
-    def _exists(self, row: HookRow) -> bool:
-        if self._own_exists:
-            return self.processor.entryExists(row, self.site)
-        return self.processor.getEntry(row, self.site) is not None
-
     def _create(self, prepared: Prepared) -> _Applied:
         processor, site, row = self.processor, self.site, prepared.row
         if self._own_parents:
@@ -556,7 +550,7 @@ class RowEngine:
             exist = once(row, "parent", processor.getParent, row, site) is not None
         if not exist:
             raise _RowRefused(english(_("Not all parents do exist yet.")))
-        if self._exists(row):
+        if processor.entryExists(row, site):
             raise _RowRefused(english(_("This object already exists.")))
         parent = once(row, "parent", processor.getParent, row, site)
         self._refuse_if(processor.checkCreateRequirements(parent, row, site))
@@ -632,7 +626,7 @@ class RowEngine:
 
     def _remove(self, prepared: Prepared) -> _Applied:
         processor, site, row = self.processor, self.site, prepared.row
-        if not self._exists(row):
+        if not processor.entryExists(row, site):
             raise _RowRefused(english(_("Cannot remove: no such entry")))
         obj = processor.getEntry(row, site)
         self._refuse_if(processor.checkRemoveRequirements(obj, row, site))

@@ -223,7 +223,6 @@ class BatchProcessor(WholeTable, grok.GlobalUtility):
         """See `IBatchProcessor`."""
         raise NotImplementedError("method not implemented")
 
-    @default
     def entryExists(self, row: dict[str, Any], site: Any) -> bool:
         """See `IBatchProcessor`."""
         return self.getEntry(row, site) is not None
