@@ -58,10 +58,17 @@ def load_configuration() -> None:
     if zope.component.queryUtility(IPermission, "waeup.manageDataCenter") is None:
         xmlconfig.file("configure.zcml", waeup.kofa)
         zope.component.hooks.setHooks()
-        # What is there by now stays.  Looking for rubbish in it again and again, and after every
-        # 700 new objects, takes a tenth of the time of an import.
-        gc.freeze()
-        gc.set_threshold(10_000, 20, 20)
+        collect_less()
+
+
+def collect_less() -> None:
+    """Let Python look less often for rubbish, and never in what is there by now.
+
+    What is there stays.  Looking through it again and again, and after every 700 new objects, takes
+    a tenth of the time of an import.
+    """
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 class Figures(NamedTuple):
