@@ -64,8 +64,8 @@ def load_configuration() -> None:
 def collect_less() -> None:
     """Let Python look less often for rubbish, and never in what is there by now.
 
-    What is there stays.  Looking through it again and again, and after every 700 new objects, takes
-    a tenth of the time of an import.
+    What is there stays.  Looking through it again and again, and after every 700 new objects,
+    takes a tenth of the time of an import.
     """
     gc.freeze()
     gc.set_threshold(10_000, 20, 20)
