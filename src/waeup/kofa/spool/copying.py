@@ -178,9 +178,7 @@ class _Work:
         opened.callback(os.close, source)
         target = disk.create(copy.target)
         opened.callback(os.close, target)
-        seen = os.open(copy.target, os.O_RDONLY | os.O_CLOEXEC)
-        opened.callback(os.close, seen)
-        file = _File(source, target, seen, os.fstat(source))
+        file = _File(source, target, os.fstat(source))
         if self._can_clone and file.size:
             # One refusal is enough: either all lie on a file system that can do it, or none.
             self._can_clone = disk.clone(source, target)
@@ -214,14 +212,13 @@ class _Work:
 
 
 class _File:
-    """A file that is being copied: three descriptors, of which one is to read the copy."""
+    """A file that is being copied: descriptors of both, and what was told of the source."""
 
     is_clone = False
 
-    def __init__(self, source: int, target: int, seen: int, status: os.stat_result) -> None:
+    def __init__(self, source: int, target: int, status: os.stat_result) -> None:
         self.source = source
         self.target = target
-        self.seen = seen
         self.status = status
         self.size = status.st_size
 
@@ -240,14 +237,14 @@ class _File:
 
     def is_sound(self, buffers: tuple[bytearray, bytearray]) -> bool:
         """Tell whether the copy is what the source had when it was opened."""
-        if os.fstat(self.seen).st_size != self.size:
+        if os.fstat(self.target).st_size != self.size:
             return False
         if self.is_clone:
             return True
         ours, theirs = (memoryview(buffer) for buffer in buffers)
         for at in range(0, self.size, COMPARED):
             wanted = min(COMPARED, self.size - at)
-            for fd, view in ((self.source, ours), (self.seen, theirs)):
+            for fd, view in ((self.source, ours), (self.target, theirs)):
                 if os.preadv(fd, [view[:wanted]], at) != wanted:
                     return False
             # A bytearray compares all at once, a view byte by byte.

@@ -36,8 +36,8 @@ class Disk:
     """
 
     def create(self, path: str, mode: int = 0o600) -> int:
-        """Make the new file `path`, open it for writing, and return its descriptor."""
-        return os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, mode)
+        """Make the new file `path`, open it for writing and reading, return its descriptor."""
+        return os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, mode)
 
     def write(self, fd: int, data: bytes) -> None:
         """Write all of `data` at the position of `fd`."""

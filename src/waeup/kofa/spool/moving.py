@@ -18,7 +18,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from types import TracebackType
-from typing import NamedTuple
+from typing import NamedTuple, TextIO
 
 from waeup.kofa.spool.copying import Copied, Copy, Tell, copied
 from waeup.kofa.spool.disk import disk, remove_file, walk
@@ -126,7 +126,8 @@ class StorageMove:
                     self._marks.pop(name, None)
                     yield Copy(path, os.path.join(self._new, name), status.st_size)
 
-        total = sum(self._note(found) for found in copied(wanted(), tell))
+        with self._notes() as notes:
+            total = sum(self._note(found, notes) for found in copied(wanted(), tell))
         self._forget(there, names)
         for folder, _folders, _files in os.walk(self._new, topdown=False):
             disk.sync_folder(folder)
@@ -193,13 +194,15 @@ class StorageMove:
         except FileNotFoundError:
             return False
 
-    def _note(self, found: Copied) -> int:
+    def _notes(self) -> TextIO:
+        """Open the list of what was copied; each line is written at once."""
+        return open(self._copied, "a", encoding="ascii", buffering=1)
+
+    def _note(self, found: Copied, notes: TextIO) -> int:
         """Keep what was copied; what gets lost of this is copied again.  Return its bytes."""
         name, mark = self._relative(found.copy.source), _mark(found.status)
         self._marks[name] = mark
-        line = json.dumps([name, *mark]) + "\n"
-        with open(self._copied, "a", encoding="ascii") as stream:
-            stream.write(line)
+        notes.write(json.dumps([name, *mark]) + "\n")
         return mark.size
 
     def _relative(self, path: str) -> str:
@@ -316,11 +319,12 @@ class StorageMove:
         """Copy a file that has come late to its place."""
         path = os.path.join(self.source, name)
         os.makedirs(os.path.dirname(os.path.join(self._new, name)), exist_ok=True)
-        for found in copied([Copy(path, os.path.join(self._new, name), 0)]):
-            self._note(found)
-            place = os.path.join(self.target, name)
-            disk.replace(found.copy.target, place)
-            disk.sync_folder(os.path.dirname(place))
+        with self._notes() as notes:
+            for found in copied([Copy(path, os.path.join(self._new, name), 0)]):
+                self._note(found, notes)
+                place = os.path.join(self.target, name)
+                disk.replace(found.copy.target, place)
+                disk.sync_folder(os.path.dirname(place))
 
     def _names_for_late(self) -> list[str]:
         left = {name.partition(os.sep)[0] for name in self.not_copied}
