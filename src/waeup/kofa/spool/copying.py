@@ -162,7 +162,7 @@ class _Work:
             for _copy, file in files:
                 file.force()
             for copy, file in files:
-                if file.is_sound(buffers):
+                if file.is_sound(buffers, self._go_on):
                     sound.append(Copied(copy, file.status))
                 else:
                     unsound.append(copy)
@@ -181,8 +181,9 @@ class _Work:
         file = _File(source, target, os.fstat(source))
         if self._can_clone and file.size:
             # One refusal is enough: either all lie on a file system that can do it, or none.
-            self._can_clone = disk.clone(source, target)
-            file.is_clone = self._can_clone
+            file.is_clone = disk.clone(source, target)
+            if not file.is_clone:
+                self._can_clone = False
         if not file.is_clone:
             self._fill(file)
         else:
@@ -195,8 +196,7 @@ class _Work:
     def _fill(self, file: "_File") -> None:
         at = 0
         while at < file.size:
-            if self.is_over:
-                raise _Over
+            self._go_on()
             written = disk.copy(file.source, file.target, min(file.size - at, PIECE))
             if not written:
                 return  # it has become shorter: that is seen when they are compared
@@ -205,6 +205,10 @@ class _Work:
                 os.posix_fadvise(file.target, at, written, os.POSIX_FADV_DONTNEED)
             at += written
             self._count(written)
+
+    def _go_on(self) -> None:
+        if self.is_over:
+            raise _Over
 
     def _count(self, written: int) -> None:
         with self._lock:
@@ -235,14 +239,18 @@ class _File:
         """Force the copy out."""
         disk.sync(self.target)
 
-    def is_sound(self, buffers: tuple[bytearray, bytearray]) -> bool:
-        """Tell whether the copy is what the source had when it was opened."""
+    def is_sound(self, buffers: tuple[bytearray, bytearray], go_on: Callable[[], object]) -> bool:
+        """Tell whether the copy is what the source had when it was opened.
+
+        `go_on` is called now and then, and may raise.
+        """
         if os.fstat(self.target).st_size != self.size:
             return False
         if self.is_clone:
             return True
         ours, theirs = (memoryview(buffer) for buffer in buffers)
         for at in range(0, self.size, COMPARED):
+            go_on()
             wanted = min(COMPARED, self.size - at)
             for fd, view in ((self.source, ours), (self.target, theirs)):
                 if os.preadv(fd, [view[:wanted]], at) != wanted:

@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 import threading
+import time
 import unittest
 from unittest import mock
 
@@ -252,3 +253,22 @@ class EndedTests(CopyingTestCase):
             list(copied(copies, tell))
         self.assertLess(shim.count, 1000)
         self.assertLess(os.path.getsize(copies[0].target), 1_000_000)
+
+    def test_a_large_file_is_left_while_it_is_compared(self) -> None:
+        self.patch("COMPARED", 1000)
+        self.patch("INTERVAL", 0.001)
+        self.fill({"a large one": "x" * 1_000_000})
+        real, compared = os.preadv, []
+
+        def preadv(*args) -> int:
+            compared.append(args)
+            time.sleep(0.01)
+            return real(*args)
+
+        def tell(written: int, files: int) -> None:
+            if compared:
+                raise KeyboardInterrupt
+
+        with mock.patch.object(os, "preadv", preadv), self.assertRaises(KeyboardInterrupt):
+            list(copied(self.copies()[:1], tell))
+        self.assertLess(len(compared), 1000)
