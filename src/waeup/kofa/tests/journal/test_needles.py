@@ -48,6 +48,7 @@ class ToldTest(unittest.TestCase):
             ("a{2,}?b", {"aa", "aab"}),
             (r"\bcat\b", {"cat"}),
             ("x(?P<name>a)(?<other>b)(?:c)", {"xabc"}),
+            ("x(ab.*cd.e)y", {"xab", "ab", "cd", "ey"}),
             ("a[^b]c", {"a", "c"}),
             ("a.c", {"a", "c"}),
             (r"a\Sc", {"a", "c"}),

@@ -46,6 +46,15 @@ class SieveTest(unittest.TestCase):
             with self.subTest(text):
                 self.assertEqual(found(text, data, ignore_case=ignore_case), expected)
 
+    @given(st.frozensets(st.frozensets(st.sampled_from(b"aAbBcd01"), min_size=1), max_size=6))
+    @example(frozenset(map(frozenset, (b"ab", b"bc", b"cd", b"01"))))
+    def test_bytes_of_one_list_become_the_same(self, lists: frozenset[frozenset[int]]) -> None:
+        table = sieve._table_for(lists)
+        for each in lists:
+            self.assertEqual(len({table[byte] for byte in each}), 1)
+        known = frozenset().union(*lists)
+        self.assertTrue({table[byte] for byte in b"xyz"}.isdisjoint(table[byte] for byte in known))
+
     def test_lines_come_once_and_in_order(self) -> None:
         data = b"q~z\nz~q z~q\nno\nq~q\nz~z q~z"
         self.assertEqual(found("q~|z~", data), [*data.splitlines(True)[:2], b"q~q\n", b"z~z q~z"])
