@@ -10,7 +10,7 @@ import os
 from collections.abc import Sequence
 
 from waeup.kofa.importing.results import without_raw
-from waeup.kofa.spool.disk import CHUNK, disk, sync_file
+from waeup.kofa.spool.disk import disk, sync_file
 from waeup.kofa.tabular import header_bytes, read_header
 
 #: Token, length of the finished and of the pending rows, in bytes.
@@ -80,12 +80,11 @@ def _join(sources: Sequence[tuple[str, int]], target: str) -> None:
 
 def _copy(path: str, fd: int, start: int, end: int) -> None:
     """Write the bytes of a file from `start` to `end` to `fd`."""
-    with open(path, "rb") as stream:
+    with open(path, "rb", buffering=0) as stream:
         stream.seek(start)
         left = end - start
         while left > 0:
-            data = stream.read(min(CHUNK, left))
-            if not data:
+            written = disk.copy(stream.fileno(), fd, left)
+            if not written:
                 raise OSError(f"{path} is shorter than the {end:,} bytes that were made durable")
-            disk.write(fd, data)
-            left -= len(data)
+            left -= written

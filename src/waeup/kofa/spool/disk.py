@@ -19,8 +19,8 @@ from contextlib import contextmanager, suppress
 from waeup.kofa.errors import KofaError, StorageFault
 from waeup.kofa.i18n import MessageFactory as _
 
-#: Bytes that are read or written at once.
-CHUNK = 1 << 20
+#: Bytes that are read or written at once, and that the system copies at once.
+CHUNK, COPIED = 1 << 20, 8 << 20
 
 #: Linux's ``FICLONE``, see ``ioctl_ficlone(2)``; other systems do not know it.
 _CLONE = 0x40049409
@@ -236,11 +236,11 @@ def copy_into(source: str, fd: int, start: int = 0) -> None:
     A new file gets the permission bits and the time of `source`, too.
     """
     empty = os.fstat(fd).st_size == 0
-    with open(source, "rb") as stream:
+    with open(source, "rb", buffering=0) as stream:
         status = os.fstat(stream.fileno())
         stream.seek(start)
-        while data := stream.read(CHUNK):
-            disk.write(fd, data)
+        while disk.copy(stream.fileno(), fd, COPIED):
+            continue
     if empty:
         os.fchmod(fd, stat.S_IMODE(status.st_mode))
         os.utime(fd, ns=(status.st_atime_ns, status.st_mtime_ns))
