@@ -17,14 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from waeup.kofa.cli.instance import Instance
 from waeup.kofa.cli.settings import Settings
-from waeup.kofa.errors import (
-    DatabaseHeld,
-    NoSuchItem,
-    NotUnderstood,
-    PortalGone,
-    Refused,
-    TooLarge,
-)
+from waeup.kofa.errors import DatabaseHeld, Fault, NoSuchItem, Refused, TooLarge
 
 if TYPE_CHECKING:
     from ZODB.DB import DB
@@ -225,8 +218,8 @@ def session(
 class _Reading:
     """The operations of a portal that runs, as long as it can answer; then those of `own`.
 
-    A portal that hangs, or is of another release, is not needed for reading, nor is one whose
-    answers are too large to be sent.
+    A portal that hangs, is of another release, or has a fault, is not needed for reading, nor is
+    one whose answers are too large to be sent.
     """
 
     def __init__(self, remote: "Remote", own: Callable[[], "Operations"]) -> None:
@@ -240,7 +233,7 @@ class _Reading:
         if self._own is not None:
             try:
                 return getattr(self._operations, operation)(*args, **kwargs)
-            except (PortalGone, NotUnderstood, TooLarge):
+            except (Fault, TooLarge):
                 self._operations, self._own = self._own(), None
         return getattr(self._operations, operation)(*args, **kwargs)
 

@@ -319,6 +319,7 @@ class SilentTests(BesideCase):
     def test_a_portal_of_another_release(self) -> None:
         for answer in (
             wire.encode_error(NotUnderstood("There is no such operation.")),
+            wire.encode_error(TypeError("It takes no such argument.")),
             b'{"value": {"operations.values.StoredFile": {"name": "f.csv"}}}',
             b"Hello",
         ):
