@@ -14,6 +14,8 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from unittest import mock
 
 from waeup.kofa.spool.disk import Disk, disk
 
@@ -47,6 +49,20 @@ def write(path: str, text: str) -> str:
     with open(path, "wb") as stream:
         stream.write(text.encode("utf-8"))
     return path
+
+
+@contextmanager
+def closed(end: str) -> Iterator[None]:
+    """Let nobody, root neither, read the folder whose path ends so."""
+    real = os.scandir
+
+    def scandir(path: str):
+        if str(path).endswith(end):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return real(path)
+
+    with mock.patch.object(os, "scandir", scandir):
+        yield
 
 
 class FaultyDisk:

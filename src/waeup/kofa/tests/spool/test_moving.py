@@ -10,7 +10,15 @@ from unittest import mock
 from waeup.kofa.errors import InvalidStoragePath, ItemBusy, StorageFault
 from waeup.kofa.spool import PlaceBelow, StorageMove, make_place, resolved_below
 from waeup.kofa.spool.moving import abandon, remove_entries
-from waeup.kofa.tests.spool.faultydisk import FAST, FaultyDisk, OneError, killed_at, tree_of, write
+from waeup.kofa.tests.spool.faultydisk import (
+    FAST,
+    FaultyDisk,
+    OneError,
+    closed,
+    killed_at,
+    tree_of,
+    write,
+)
 
 
 class MoveTestCase(unittest.TestCase):
@@ -176,16 +184,9 @@ class MoveTests(MoveTestCase):
                 self.assertEqual(tree_of(self.target)["a.csv"], b"anew")
 
     def test_a_folder_that_cannot_be_read_is_not_passed_over(self) -> None:
-        real = os.scandir
-
-        def scandir(path: str):
-            if str(path).endswith("finished/x"):
-                raise PermissionError(13, "Permission denied", path)
-            return real(path)
-
         with (
             self.moving() as move,
-            mock.patch.object(os, "scandir", scandir),
+            closed("finished/x"),
             self.assertRaisesRegex(OSError, "denied"),
         ):
             move.copy()

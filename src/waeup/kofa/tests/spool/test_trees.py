@@ -4,7 +4,6 @@ import os
 import shutil
 import tempfile
 import unittest
-from unittest import mock
 
 from waeup.kofa.errors import StorageFault
 from waeup.kofa.spool import TreeCopy, WorkFolder, copy_entries, redo
@@ -13,6 +12,7 @@ from waeup.kofa.tests.spool.faultydisk import (
     FaultyDisk,
     LastingError,
     OneError,
+    closed,
     killed_at,
     tree_of,
     write,
@@ -73,17 +73,7 @@ class CopyTests(TreeTestCase):
 
     def test_a_folder_that_cannot_be_read_is_not_passed_over(self) -> None:
         before = tree_of(self.target)
-        real = os.scandir
-
-        def scandir(path: str):
-            if str(path).endswith("old/logs/x"):
-                raise PermissionError(13, "Permission denied", path)
-            return real(path)
-
-        with (
-            mock.patch.object(os, "scandir", scandir),
-            self.assertRaisesRegex(StorageFault, "denied"),
-        ):
+        with closed("old/logs/x"), self.assertRaisesRegex(StorageFault, "denied"):
             copy_entries(self.source, self.target)
         self.assertEqual(tree_of(self.target), before)
 
