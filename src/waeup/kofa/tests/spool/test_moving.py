@@ -108,6 +108,20 @@ class MoveTests(MoveTestCase):
         with self.moving() as move:
             self.assertEqual(move.copy(), 0)
 
+    def test_a_move_of_a_former_release_goes_on(self) -> None:
+        """Behind each file it has noted a digest."""
+        with self.moving() as move:
+            move.copy()
+        path = os.path.join(self.target, ".work", "move-1", "copied.jsonl")
+        with open(path) as stream:
+            lines = stream.read().splitlines()
+        write(path, "".join(f'{line[:-1]}, "{"0" * 64}"]\n' for line in lines) + '["torn", 1')
+        with self.moving() as move:
+            self.assertEqual(move.copy(), 0)
+            move.place()
+            move.finish()
+        self.assertEqual(tree_of(self.target), self.expected())
+
     def test_two_at_once(self) -> None:
         with self.moving(), self.assertRaises(ItemBusy):
             self.moving()
