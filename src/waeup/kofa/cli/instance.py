@@ -112,10 +112,11 @@ class Instance:
         """
         from zc.lockfile import LockError
         from ZODB.DB import DB
-        from ZODB.FileStorage import FileStorage
+
+        from waeup.kofa.cli.storing import FileStorage
 
         try:
-            storage = FileStorage(str(self.database_path), read_only=not write)
+            storage = FileStorage(self.database_path, read_only=not write)
         except LockError:
             raise DatabaseHeld(self._held_message())
         database = DB(storage, pool_size=POOL_SIZE, cache_size=CACHE_SIZE)

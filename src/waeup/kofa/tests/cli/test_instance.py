@@ -8,12 +8,15 @@ import sys
 import tempfile
 import unittest
 from pathlib import Path
+from unittest import mock
 
 import transaction
+from persistent.mapping import PersistentMapping
 from ZODB.DB import DB
 from ZODB.FileStorage import FileStorage
 from ZODB.POSException import ReadOnlyError
 
+from waeup.kofa.cli import storing
 from waeup.kofa.cli.instance import Instance
 from waeup.kofa.errors import DatabaseHeld, NoSuchItem, Refused
 from waeup.kofa.tests.cli.shell import environment
@@ -188,6 +191,36 @@ class DatabaseTests(InstanceCase):
         for end in range(complete, len(content)):
             self.instance.database_path.write_bytes(content[:end])
             self.assertEqual(self.seen(), 1, f"cut at byte {end}")
+
+    def test_an_idle_connection_sees_what_it_did_not_keep_in_mind(self) -> None:
+        self.instance.make()
+        with (
+            mock.patch.object(storing, "LIMIT", 5),
+            self.instance.database(write=True) as database,
+        ):
+            managers = [transaction.TransactionManager() for _ in range(2)]
+            busy, idle = (database.open(manager) for manager in managers)
+            for number in range(20):
+                busy.root()[str(number)] = PersistentMapping(value=0)
+            managers[0].commit()
+            managers[1].begin()
+            self.assertEqual(sum(one["value"] for one in idle.root().values()), 0)
+            managers[1].abort()
+            for number in range(20):
+                busy.root()[str(number)]["value"] = 1
+                managers[0].commit()
+                kept = idle._storage._invalidations
+                self.assertEqual(kept is None, number > 4, number)
+            managers[1].begin()
+            self.assertEqual(sum(one["value"] for one in idle.root().values()), 20)
+            busy.root()["7"]["value"] = 2
+            managers[0].commit()
+            self.assertEqual(idle._storage._invalidations, {busy.root()["7"]._p_oid})
+            managers[1].begin()
+            self.assertEqual(idle.root()["7"]["value"], 2)
+            for connection, manager in zip((busy, idle), managers, strict=True):
+                manager.abort()
+                connection.close()
 
     def test_a_reader_cannot_write(self) -> None:
         with self.instance.database(write=True):
