@@ -24,6 +24,8 @@ __all__ = [
 ]
 
 SEED = 1948
+#: The year in which the first students have come, and how many years of students there are.
+FIRST_YEAR, YEARS = 2008, 18
 
 COLUMNS = (
     "student_id",
@@ -102,7 +104,10 @@ class _Echo:
 def students(
     rows: int, *, encoding: str = "utf-8", joint: str = " ", seed: int = SEED
 ) -> Iterator[list[str]]:
-    """Generate the cells of `rows` students, in the order of `COLUMNS`."""
+    """Generate the cells of `rows` students, in the order of `COLUMNS`.
+
+    Ids and numbers are given in the order in which people have come, in `YEARS` years.
+    """
     random = Random(seed)
     first, last, streets, towns = (
         [text for text in texts if _can_be_written(text, encoding)]
@@ -110,20 +115,20 @@ def students(
     )
     choice, below = random.choice, random.randrange
     for number in range(rows):
-        year = 1990 + below(18)
+        entry = FIRST_YEAR + YEARS * number // rows
         yield [
             f"K{1000000 + number}",
             choice(last),
             choice(first),
             choice(first) if below(3) else "",
             "mf"[below(2)],
-            f"{year}-{1 + below(12):02}-{1 + below(28):02}",
+            f"{entry - 16 - below(9)}-{1 + below(12):02}-{1 + below(28):02}",
             choice(NATIONALITIES),
             f"k{1000000 + number}@students.example.org",
             f"+234-803-{below(10_000_000):07}",
             f"{1 + below(200)} {choice(streets)}{joint}{choice(towns)}",
-            f"{year + 18}{number:07}",
-            f"{choice('ABEHLMSV')}{choice('ABEHLMSV')}S{year + 18}/{number:06}",
+            f"{entry}{number:07}",
+            f"{choice('ABEHLMSV')}{choice('ABEHLMSV')}S{entry}/{number:06}",
         ]
 
 
