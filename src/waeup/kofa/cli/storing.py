@@ -47,4 +47,5 @@ class FileStorage(files.FileStorage):
         super().__init__(str(path), read_only=read_only)
         sights = _Sights(self)
         self.new_instance = sights.new_instance
+        self.before_instance = sights.before_instance
         self.undo_instance = sights.undo_instance

@@ -222,6 +222,24 @@ class DatabaseTests(InstanceCase):
                 manager.abort()
                 connection.close()
 
+    def test_the_past_can_be_looked_at_and_undone(self) -> None:
+        self.instance.make()
+        with self.instance.database(write=True) as database:
+            manager = transaction.TransactionManager()
+            connection = database.open(manager)
+            connection.root()["value"] = 1
+            manager.commit()
+            first = connection.root()._p_serial
+            connection.root()["value"] = 2
+            manager.commit()
+            past = database.open(transaction.TransactionManager(), at=first)
+            self.assertEqual(past.root()["value"], 1)
+            past.close()
+            database.undo(database.undoInfo()[0]["id"], manager.get())
+            manager.commit()
+            self.assertEqual(connection.root()["value"], 1)
+            connection.close()
+
     def test_a_reader_cannot_write(self) -> None:
         with self.instance.database(write=True):
             pass
