@@ -15,7 +15,7 @@ __all__ = ["run"]
 
 ROWS = 4_000
 #: As many calls for a row are said to be none: what is done once a batch.
-NOISE = 0.05
+NOISE = 0.1
 CASES = {
     "create": "Create",
     "update": "Update",
@@ -40,6 +40,9 @@ COUNTED = {
     "adapters": (("zope/component/hooks.py",), ("adapter_hook",)),
     "the principal": (("zope/security/management.py",), ("queryInteraction",)),
 }
+#: Subscribers of libraries look for their utilities at each event; that is what they cost.
+SUBSCRIBERS = ("zope/intid/__init__.py", "zope/catalog/catalog.py")
+BY_SUBSCRIBERS = "utilities, by subscribers of libraries"
 #: What no row may look up.
 NEVER = ("utilities", "vocabularies", "permissions", "loggers", "savepoints")
 
@@ -54,7 +57,7 @@ def run(folder: Path, quick: bool) -> Outcome:
             runs.prepare(own, base, number)
     found = {case: _by_row(folder, case, rows) for case in CASES}
     lines, missed = [], 0
-    for name in COUNTED:
+    for name in (*COUNTED, BY_SUBSCRIBERS):
         counts = [found[case][name] for case in CASES]
         is_missed = name in NEVER and max(counts) > NOISE
         missed += is_missed
@@ -69,7 +72,7 @@ def _by_row(folder: Path, case: str, rows: int) -> Run:
         for number in (rows // 2, rows)
     )
     more = many["rows"] - few["rows"]
-    return {name: (many[name] - few[name]) / more for name in COUNTED}
+    return {name: (many[name] - few[name]) / more for name in (*COUNTED, BY_SUBSCRIBERS)}
 
 
 def counted(case: str, folder: str, rows: int) -> Run:
@@ -79,12 +82,14 @@ def counted(case: str, folder: str, rows: int) -> Run:
     profile.create_stats()
     # The profiler has no types.
     stats: dict[tuple[str, int, str], Any] = profile.stats  # type: ignore[attr-defined]
-    calls = {
-        name: sum(
-            stat[1]
-            for (path, _line, function), stat in stats.items()
-            if path.endswith(ends) and (not functions or function in functions)
-        )
-        for name, (ends, functions) in COUNTED.items()
-    }
+    calls: Run = dict.fromkeys((*COUNTED, BY_SUBSCRIBERS), 0)
+    for name, (ends, functions) in COUNTED.items():
+        for (path, _line, function), (_own, number, _time, _all, callers) in stats.items():
+            if not path.endswith(ends) or (functions and function not in functions):
+                continue
+            foreign = sum(
+                counts[1] for caller, counts in callers.items() if caller[0].endswith(SUBSCRIBERS)
+            )
+            calls[name] += number - foreign
+            calls[BY_SUBSCRIBERS] += foreign
     return {**calls, "rows": found["rows"], "seconds": found["seconds"]}
