@@ -39,7 +39,7 @@ class Disk:
         """Make the new file `path`, open it for writing and reading, return its descriptor."""
         return os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, mode)
 
-    def write(self, fd: int, data: bytes) -> None:
+    def write(self, fd: int, data: bytes | memoryview) -> None:
         """Write all of `data` at the position of `fd`."""
         view = memoryview(data)
         while view:

@@ -12,7 +12,7 @@ from unittest import mock
 from waeup.kofa.errors import StorageFault
 from waeup.kofa.spool import copying
 from waeup.kofa.spool.copying import Copy, copied
-from waeup.kofa.spool.disk import disk
+from waeup.kofa.spool.disk import copy_into, disk
 from waeup.kofa.tests.spool.faultydisk import FAST, FaultyDisk, OneError, tree_of, write
 
 
@@ -49,8 +49,8 @@ class CopyingTestCase(unittest.TestCase):
 
 class CopyingTests(CopyingTestCase):
     def test_files_of_all_sizes(self) -> None:
-        self.patch("PIECE", 2048)
-        self.patch("COMPARED", 512)
+        self.patch("PIECE", 512)
+        self.patch("FLUSHED", 2048)
         self.patch("BYTES", 4096)
         self.fill({f"f{size}": "äx" * size for size in (0, 1, 170, 171, 512, 5000, 20000)})
         self.fill({f"g{number}": str(number) for number in range(80)})
@@ -98,17 +98,57 @@ class CopyingTests(CopyingTestCase):
         self.assertEqual([each.copy for each in done], copies[:1])
         self.assert_copied()
 
+    def test_a_system_that_takes_no_advice(self) -> None:
+        self.fill({"a": "a" * 5000})
+        with mock.patch.object(os, "posix_fadvise", side_effect=OSError(22, "no advice")):
+            list(copied(self.copies()))
+        self.assert_copied()
+
+    def test_a_system_that_reads_little_at_once(self) -> None:
+        self.fill({"a": "0123456789" * 100})
+        real = os.preadv
+
+        def preadv(fd: int, buffers: list, at: int) -> int:
+            return real(fd, [buffers[0][:7]], at)
+
+        with mock.patch.object(os, "preadv", preadv):
+            list(copied(self.copies()))
+        self.assert_copied()
+
+    def test_a_copy_that_is_not_what_was_written(self) -> None:
+        self.fill({"a": "0123456789" * 100})
+
+        class Lying(FaultyDisk):
+            def after(self, name: str, args: tuple) -> None:
+                if name == "write":
+                    os.pwrite(args[0], b"x", 500)
+
+        with Lying(), self.assertRaisesRegex(StorageFault, "old/a in .* is not what was written"):
+            list(copied(self.copies()))
+
+
+class JoinedTests(CopyingTestCase):
+    """A file that is copied by the system into another one."""
+
+    def copy(self) -> None:
+        (copy,) = self.copies()
+        fd = disk.create(copy.target)
+        try:
+            copy_into(copy.source, fd)
+        finally:
+            os.close(fd)
+
     def test_without_help_of_the_system(self) -> None:
         """A file system that cannot copy by itself, or a system that has never heard of it."""
-        self.fill({"a": "a" * 5000, "b": ""})
+        self.fill({"a": "a" * 5000})
         for error in (OSError(errno.EXDEV, "other"), AttributeError("copy_file_range")):
             with (
                 self.subTest(error),
                 mock.patch.object(os, "copy_file_range", side_effect=error, create=True),
-                mock.patch.object(os, "posix_fadvise", side_effect=OSError(22, "no advice")),
             ):
-                list(copied(self.copies()))
+                self.copy()
                 self.assert_copied()
+                os.unlink(os.path.join(self.target, "a"))
 
     def test_a_system_that_copies_little_at_once(self) -> None:
         self.fill({"a": "0123456789" * 100})
@@ -116,7 +156,7 @@ class CopyingTests(CopyingTestCase):
         with mock.patch.object(
             os, "copy_file_range", lambda source, fd, length: real(source, fd, min(length, 7))
         ):
-            list(copied(self.copies()))
+            self.copy()
         self.assert_copied()
 
 
@@ -133,7 +173,7 @@ class CloneTests(CopyingTestCase):
         self.fill({"a": "a", "b": "", "c": "c" * 5000})
         with (
             mock.patch.object(disk, "clone", self.clone),
-            mock.patch.object(disk, "copy", side_effect=AssertionError("it is copied")),
+            mock.patch.object(disk, "write", side_effect=AssertionError("it is copied")),
         ):
             told = []
             done = list(copied(self.copies(), lambda written, files: told.append(written)))
@@ -232,7 +272,7 @@ class EndedTests(CopyingTestCase):
         self.assertLess(len(os.listdir(self.target)), 200)
 
     def test_a_large_file_is_left_at_once(self) -> None:
-        """Also while the system copies it."""
+        """Not at its end."""
         self.patch("PIECE", 1000)
         self.patch("INTERVAL", 0.001)
         self.fill({"a large one": "x" * 1_000_000})
@@ -240,7 +280,7 @@ class EndedTests(CopyingTestCase):
 
         class Slow(FaultyDisk):
             def before(self, name: str, args: tuple) -> None:
-                if name == "copy" and self.names.count("copy") > 10:
+                if name == "write" and self.names.count("write") > 10:
                     gate.wait(10)
 
         def tell(written: int, files: int) -> None:
@@ -255,10 +295,19 @@ class EndedTests(CopyingTestCase):
         self.assertLess(os.path.getsize(copies[0].target), 1_000_000)
 
     def test_a_large_file_is_left_while_it_is_compared(self) -> None:
-        self.patch("COMPARED", 1000)
+        """One that somebody has appended to."""
+        self.patch("PIECE", 1000)
         self.patch("INTERVAL", 0.001)
         self.fill({"a large one": "x" * 1_000_000})
         real, compared = os.preadv, []
+        copies = self.copies()[:1]
+
+        class Appended(FaultyDisk):
+            def after(self, name: str, args: tuple) -> None:
+                if name == "sync":
+                    with open(copies[0].source, "a") as stream:
+                        stream.write("more")
+                    patch.start()
 
         def preadv(*args) -> int:
             compared.append(args)
@@ -269,6 +318,8 @@ class EndedTests(CopyingTestCase):
             if compared:
                 raise KeyboardInterrupt
 
-        with mock.patch.object(os, "preadv", preadv), self.assertRaises(KeyboardInterrupt):
-            list(copied(self.copies()[:1], tell))
+        patch = mock.patch.object(os, "preadv", preadv)
+        self.addCleanup(patch.stop)
+        with Appended(), self.assertRaises(KeyboardInterrupt):
+            list(copied(copies, tell))
         self.assertLess(len(compared), 1000)

@@ -140,7 +140,7 @@ class MoveTests(MoveTestCase):
     def test_a_copy_that_is_not_what_was_written(self) -> None:
         class Lying(FaultyDisk):
             def after(self, name: str, args: tuple) -> None:
-                if name == "sync" and os.fstat(args[0]).st_size == len("deep"):
+                if name == "write" and bytes(args[1]) == b"deep":
                     os.pwrite(args[0], b"d33p", 0)
 
         with Lying(), self.moving() as move, self.assertRaisesRegex(StorageFault, "finished/x/y"):
