@@ -142,11 +142,13 @@ class _Work:
                 return done
         raise StorageFault(
             _(
-                "The copy of ${name} in ${target} is not what was written. Look at the disk, then "
-                "let the move go on, or choose another place.",
+                "The copy of ${name} in ${target} is not what was written, ${number} times. Where "
+                "somebody keeps changing the file, let the move go on when nobody does. Otherwise "
+                "look at the disk, then let the move go on, or choose another place.",
                 mapping={
                     "name": left[0].source,
                     "target": os.path.dirname(left[0].target),
+                    "number": ATTEMPTS,
                 },
             )
         )
