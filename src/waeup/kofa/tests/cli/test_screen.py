@@ -74,8 +74,9 @@ class ProgressTests(unittest.TestCase):
 
     def shown(self, **values: Any) -> str:
         """Return what a terminal shows of a run."""
-        usual = {"state": "running", "rows": 1500, "failed": 2, "fraction": 0.25, "rate": 500.0}
-        run = SimpleNamespace(**{**usual, "remaining": 9.0, "is_cancelling": False, **values})
+        usual: dict[str, Any] = {"kind": "import", "state": "running", "is_cancelling": False}
+        usual |= {"rows": 1500, "failed": 2, "fraction": 0.25, "rate": 500.0, "remaining": 9.0}
+        run = SimpleNamespace(**{**usual, **values})
         before = set(threading.enumerate())
 
         class Terminal(io.StringIO):
@@ -101,6 +102,7 @@ class ProgressTests(unittest.TestCase):
         self.assertRegex(self.shown(rate=0.0), "1,500 rows, 2 failed 0:00:00")
         self.assertRegex(self.shown(is_cancelling=True), "1,500 rows, 2 failed, ending 0:00:00")
         self.assertRegex(self.shown(state="queued", rows=0), "waiting 0:00:00")
+        self.assertRegex(self.shown(kind="move", rate=0.0), "25 % 1,500 files 0:00:00")
 
     def test_messages_stand_above_the_bar(self) -> None:
         self.assertRegex(self.shown(), r"A word\.\s*\n")
