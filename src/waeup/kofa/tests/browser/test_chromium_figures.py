@@ -34,7 +34,7 @@ class KindsTest(OfficerTestCase):
     def test_a_column_is_found_and_its_values(self) -> None:
         self.go("/processors")
         self.find("#q").send_keys("level session\n")
-        self.assertIn("Columns that were found: 1", self.text)
+        self.wait_for("Columns that were found: 1")
         self.follow("level_session")
         row = self.find("#courseticketprocessor-level_session")
         self.assertTrue(row.is_displayed())
