@@ -5,7 +5,6 @@ A ``#`` in front or behind keeps spreadsheets from rewriting them.
 
 import re
 from datetime import date, datetime, timedelta, timezone
-from functools import lru_cache
 from typing import Any
 
 from zope import schema
@@ -17,16 +16,9 @@ from waeup.kofa.errors import ConversionError
 from waeup.kofa.i18n import MessageFactory as _
 
 _ISO_DATE = re.compile(r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})")
-_ISO_LENGTH = 10
 
 
 def _iso_date(text: str) -> date | None:
-    return _parsed(text) if len(text) <= _ISO_LENGTH else None
-
-
-# The same days come again and again: those of forty years are fewer than these.
-@lru_cache(maxsize=1 << 14)
-def _parsed(text: str) -> date | None:
     match = _ISO_DATE.fullmatch(text)
     if match is None:
         return None
