@@ -8,7 +8,8 @@ make objects of values:
 * `plan_fields` compiles a schema: one `FieldPlan` for each field, with `convert`
   for imports and `render` for exports.
 * `converter_for` finds the converter of a field.  A site adds its own by an adapter
-  from the field's interface to `waeup.kofa.interfaces.IFieldConverter`.
+  from the field's interface to `waeup.kofa.interfaces.IFieldConverter`, for all kinds, or in
+  `converters` of a processor, for one; `OwnConverter` is the base of both.
 * `explain` says in plain words what a field is and takes.
 * `PhoneNumber`, `FormattedDate` and `Secret` are fields that zope.schema lacks.
 
@@ -24,7 +25,7 @@ from waeup.kofa.conversion.cells import (
     unguard,
 )
 from waeup.kofa.conversion.choices import ChoiceConverter
-from waeup.kofa.conversion.converters import converter_for
+from waeup.kofa.conversion.converters import OwnConverter, converter_for, is_secret
 from waeup.kofa.conversion.dates import DateConverter, DatetimeConverter
 from waeup.kofa.conversion.explaining import Explanation, allowed_values, explain
 from waeup.kofa.conversion.fields import FormattedDate, PhoneNumber, Secret
@@ -52,6 +53,7 @@ __all__ = [
     "FormattedDate",
     "Guess",
     "Mapping",
+    "OwnConverter",
     "PhoneNumber",
     "SavedMapping",
     "Secret",
@@ -69,6 +71,7 @@ __all__ = [
     "is_active",
     "is_ignored",
     "is_ignored_column",
+    "is_secret",
     "parse_list",
     "plan_fields",
     "propose",

@@ -20,7 +20,7 @@ from zope.schema.interfaces import (
     WrongContainedType,
 )
 
-from waeup.kofa.conversion.converters import Converter
+from waeup.kofa.conversion.converters import is_standard
 from waeup.kofa.conversion.wording import shown
 from waeup.kofa.errors import ConversionError
 from waeup.kofa.i18n import MessageFactory as _
@@ -40,15 +40,11 @@ def compile_check(field: Any, converter: Any) -> Check | None:
     `converter` is the one that makes the values.  Returns None when every value that
     it makes is good.
     """
-    if (
-        isinstance(converter, Converter)
-        and not converter.secret
-        and _is_standard(field, _TEXT_KINDS)
-    ):
+    if is_standard(converter) and not converter.secret and _is_standard(field, _TEXT_KINDS):
         check = TextCheck(field)
         return check if check.is_needed else None
     if has_rule(field, converter):
-        return _full_check(field, getattr(converter, "secret", False))
+        return full_check(field, getattr(converter, "secret", False))
     return _range_check(field) if _is_standard(field, _ORDERED_KINDS) else None
 
 
@@ -61,7 +57,7 @@ def has_rule(field: Any, converter: Any) -> bool:
     return (
         constrained
         or "constraint" in vars(field)
-        or not isinstance(converter, Converter)
+        or not is_standard(converter)
         or not _is_standard(field, (*_ORDERED_KINDS, *_OTHER_KINDS))
     )
 
@@ -148,7 +144,12 @@ def _range_check(field: Any) -> Check | None:
     return None if lowest is None and highest is None else check
 
 
-def _full_check(field: Any, secret: bool) -> Check:
+def full_check(field: Any, secret: bool) -> Check:
+    """Return a function that raises `ConversionError` for a value that `field` refuses.
+
+    Nothing is taken for granted of the value; that of a `secret` is not told.
+    """
+
     def check(value: Any) -> None:
         try:
             field.validate(value)

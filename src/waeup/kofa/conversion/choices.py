@@ -13,6 +13,7 @@ from waeup.kofa.conversion.converters import Converter, converts
 from waeup.kofa.conversion.wording import listing, shown
 from waeup.kofa.errors import ConversionError
 from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.interfaces import ILookupSource
 
 #: Allowed values that a message lists.
 LISTED = 8
@@ -24,14 +25,16 @@ class ChoiceConverter(Converter):
 
     The values of sources without terms are named by their `code` if they have one,
     otherwise by their text (Kofa 1.9).  A source that cannot be listed is only asked
-    whether it contains the text.
+    whether it contains the text, or, if it is an `ILookupSource`, what the text stands for.
     """
 
     def __init__(self, field: Any) -> None:
         super().__init__(field)
         self._source = field.vocabulary
+        #: Whether values are looked up text by text.
+        self.is_looked_up = ILookupSource.providedBy(self._source)
         #: Whether all values are known beforehand.
-        self.is_listed = hasattr(self._source, "__iter__")
+        self.is_listed = not self.is_looked_up and hasattr(self._source, "__iter__")
         self._by_token: dict[str, Any] = {}
         self._by_name: dict[str, list[tuple[str, Any]]] = {}
         self._tokens: dict[Any, str] = {}
@@ -52,6 +55,8 @@ class ChoiceConverter(Converter):
 
     def render(self, value: Any) -> str:
         """See `IFieldConverter`; a value that is not allowed any more keeps its text."""
+        if self.is_looked_up:
+            return str(self._source.token(value))
         try:
             return self._tokens[value]
         except (KeyError, TypeError):
@@ -64,6 +69,30 @@ class ChoiceConverter(Converter):
             for _value, token, title in _terms(self._source):
                 found.setdefault(token, title or token)
         return found
+
+    def suggestions(self, text: str) -> list[tuple[str, str]]:
+        """Return token and title of the values that `text` may have meant, as far as known."""
+        if self.is_looked_up:
+            return [(str(token), str(title)) for token, title in self._source.suggest(text)]
+        return list(self.choices().items())
+
+    def _looked_up(self, text: str) -> Any:
+        """Return what a source says that a text stands for."""
+        try:
+            return self._source.find(text)
+        except LookupError:
+            pass
+        meant = listing((token for token, _title in self.suggestions(text)), LISTED)
+        if not meant:
+            raise ConversionError(
+                _("Invalid value: ${text} is not allowed.", mapping={"text": shown(text)})
+            )
+        raise ConversionError(
+            _(
+                "Invalid value: ${text} is not allowed; perhaps one of these is meant: ${meant}.",
+                mapping={"text": shown(text), "meant": meant},
+            )
+        )
 
     def _add(self, value: Any, token: str, title: str | None) -> None:
         if token in self._by_token:
@@ -78,6 +107,8 @@ class ChoiceConverter(Converter):
             self._by_name.setdefault(name, []).append((token, value))
 
     def _by_looks(self, text: str) -> Any:
+        if self.is_looked_up:
+            return self._looked_up(text)
         if not self.is_listed:
             if text in self._source:
                 return text

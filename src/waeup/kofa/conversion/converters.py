@@ -7,12 +7,14 @@ validation are the business of `waeup.kofa.conversion.plan`.  No text is evaluat
 
 import math
 import re
+from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any, ClassVar
 
 from zope import schema
 from zope.component import queryAdapter
 from zope.interface import implementer
+from zope.schema.interfaces import IPassword
 
 from waeup.kofa.conversion.fields import PhoneNumber
 from waeup.kofa.conversion.secret import ROUNDS, hash_password, is_hash
@@ -39,11 +41,14 @@ def converts(*kinds: type) -> Any:
 def converter_for(field: Any) -> Any:
     """Return the `IFieldConverter` for `field`, a bound field of a schema.
 
-    An adapter that a site registered from the field's interface comes first.
-    Raises `MappingError` for a kind of field that no cell can fill.
+    That of the kind comes first (`convert_by`), then an adapter that a site registered from the
+    field's interface.  Raises `MappingError` for a kind of field that no cell can fill, and where
+    passwords would not be kept secret.
     """
-    converter = queryAdapter(field, IFieldConverter)
+    own = own_converter(field)
+    converter = queryAdapter(field, IFieldConverter) if own is None else own(field)
     if converter is not None:
+        _require_secrecy(field, converter)
         return converter
     for cls in type(field).__mro__:
         if cls in CONVERTERS:
@@ -57,16 +62,60 @@ def converter_for(field: Any) -> Any:
     )
 
 
+#: The attribute of a field that has a converter of its own.
+_OWN = "kofa_converter"
+
+
+def convert_by(field: Any, converter: Any) -> Any:
+    """Let instances of the class `converter` convert the cells of `field`; return the field."""
+    setattr(field, _OWN, converter)
+    return field
+
+
+def own_converter(field: Any) -> Any:
+    """Return the class of the converter that a field has of its own, or None."""
+    return vars(field).get(_OWN)
+
+
+def is_standard(converter: Any) -> bool:
+    """Tell whether a converter is one of this room, which makes nothing but values of its field.
+
+    Whatever others make is checked by the field itself.
+    """
+    return type(converter) in CONVERTERS.values()
+
+
+def is_secret(field: Any) -> bool:
+    """Tell whether a field holds what must not be shown or kept, bound or not."""
+    return IPassword.providedBy(field) or bool(getattr(own_converter(field), "secret", False))
+
+
+def _require_secrecy(field: Any, converter: Any) -> None:
+    """Raise `MappingError` where a converter of a site would let out a password."""
+    is_kept = bool(getattr(converter, "secret", False))
+    if is_kept != is_secret(field):
+        raise MappingError(
+            _(
+                "Field ${text} is a password, and its converter is not secret, or the other way "
+                "round. Give the converter the attribute secret, and let the field be a Password.",
+                mapping={"text": shown(field.__name__ or "")},
+            )
+        )
+
+
 @implementer(IFieldConverter)
 class Converter:
     """Base of the converters; `field` is bound to its context.
 
     `text` says that cells follow the grammar of safe cells, `secret` that they must
-    not be shown or kept.
+    not be shown or kept.  `kind` says in plain words what a cell holds, `examples` are cells, of
+    which the first good one is shown; without them those of the field.
     """
 
     text: bool = False
     secret: ClassVar[bool] = False
+    kind: ClassVar[str] = ""
+    examples: ClassVar[Sequence[str]] = ()
 
     def __init__(self, field: Any) -> None:
         self.field = field
@@ -78,6 +127,19 @@ class Converter:
     def render(self, value: Any) -> str:
         """See `IFieldConverter`."""
         return str(value)
+
+
+class OwnConverter(Converter):
+    """Base of the converters of a site, in `converters` of a kind or as adapter of fields.
+
+    Override `convert` and `render`, which must be exact opposites: what is exported is imported
+    again.  `convert` is given a text without outer blanks, never an empty one, and raises
+    `waeup.kofa.errors.ConversionError`, or ValueError, whose message people read.  Both must
+    change nothing, and may be asked many times for one cell.  What `convert` returns is checked by
+    the rules of the field.  Cells are guarded against spreadsheets unless `text` is False.
+    """
+
+    text = True
 
 
 @converts(schema.Text)

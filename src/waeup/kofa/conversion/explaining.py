@@ -11,11 +11,11 @@ from typing import Any
 
 from zope import schema
 from zope.i18nmessageid import Message
-from zope.schema.interfaces import ICollection, IPassword
+from zope.schema.interfaces import ICollection
 
 from waeup.kofa.conversion.cells import guard
 from waeup.kofa.conversion.choices import ChoiceConverter
-from waeup.kofa.conversion.converters import converter_for
+from waeup.kofa.conversion.converters import converter_for, is_secret
 from waeup.kofa.conversion.fields import FormattedDate, PhoneNumber
 from waeup.kofa.conversion.plan import FieldPlan
 from waeup.kofa.errors import MappingError
@@ -46,7 +46,7 @@ def explain(field: Any, context: Any = None) -> Explanation:
         return Explanation(_line(field.title), _("no cell can fill it; leave it out"))
     return Explanation(
         _line(field.title),
-        _kind(plan.field),
+        getattr(plan.converter, "kind", "") or _kind(plan.field),
         tuple(allowed_values(plan.field).items()),
         _example(plan),
         _line(field.description),
@@ -95,7 +95,7 @@ def _kind(field: Any) -> str:
         element = _kind(field.value_type)
         return _("list in brackets, each ${kind}", mapping={"kind": element})
     words = next((words for kind, words in _KINDS if isinstance(field, kind)), _("text"))
-    if IPassword.providedBy(field):
+    if is_secret(field):
         return words
     low, high = getattr(field, "min", None), getattr(field, "max", None)
     if low is not None and high is not None:
@@ -119,7 +119,10 @@ _DAY = date(2012, 4, 30)
 
 def _example(plan: FieldPlan) -> str:
     """Return the first cell that comes to mind and that an import accepts."""
-    for cell in _candidates(plan.field, plan):
+    if getattr(plan.converter, "secret", False):
+        return ""
+    own = map(guard, getattr(plan.converter, "examples", ()))
+    for cell in (*own, *_candidates(plan.field, plan)):
         try:
             plan.convert(cell, "create", False)
         except Exception:  # noqa: S112 - a constraint of a site may raise anything
@@ -129,7 +132,7 @@ def _example(plan: FieldPlan) -> str:
 
 
 def _candidates(field: Any, plan: FieldPlan) -> Iterator[str]:
-    if IPassword.providedBy(field):
+    if is_secret(field):
         return
     if isinstance(field, schema.Choice):
         yield from _rendered(plan, [field.default])

@@ -76,6 +76,16 @@ class Mapping:
         columns = tuple(field for field in self.columns if field is not None)
         return columns + tuple(field for field, _ in self.constants)
 
+    def without(self, fields: Collection[str]) -> "Mapping":
+        """Return the mapping that leaves `fields` alone."""
+        if not set(fields).intersection(self.fields):
+            return self
+        return Mapping(
+            tuple(None if field in fields else field for field in self.columns),
+            tuple(pair for pair in self.constants if pair[0] not in fields),
+            tuple(pair for pair in self.values if pair[0] not in fields),
+        )
+
     @classmethod
     def from_headerfields(
         cls,

@@ -1,7 +1,7 @@
 """Cells that hold several values: list literals such as ``['a', 'b']``.
 
-The form is that of Kofa 1.9, which evaluated it.  Here the text is checked against
-a grammar of plain literals first, and then parsed, never evaluated.
+The form is that of Kofa 1.9, which evaluated it, and whose exports have ``u`` before texts.  Here
+the text is checked against a grammar of plain literals first, and then parsed, never evaluated.
 """
 
 import ast
@@ -30,7 +30,7 @@ _TOKEN = re.compile(
         (?P<open>[\[({])
       | (?P<close>[\])}])
       | [,:]
-      | (?: '(?:[^'\\\n]|\\.)*' | "(?:[^"\\\n]|\\.)*"
+      | (?: u?'(?:[^'\\\n]|\\.)*' | u?"(?:[^"\\\n]|\\.)*"
           | [+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?
           | True | False | None
         ) (?=\s*(?:[\])},:]|\Z))

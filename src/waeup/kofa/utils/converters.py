@@ -8,10 +8,10 @@ from zope.component.hooks import getSite
 from zope.interface import implementer
 from zope.interface.interfaces import IInterface
 
-from waeup.kofa.conversion.interfaces import IObjectConverter
 from waeup.kofa.importing.plan import ValuePlan
+from waeup.kofa.interfaces import IFieldConverter, IObjectConverter
 
-__all__ = ["DefaultObjectConverter", "IObjectConverter"]
+__all__ = ["DefaultObjectConverter", "IFieldConverter", "IObjectConverter"]
 
 
 @implementer(IObjectConverter)

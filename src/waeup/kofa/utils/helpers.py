@@ -6,14 +6,18 @@ a room or a library.
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import tempfile
 from collections.abc import Collection, Iterable
 from datetime import datetime, timezone, tzinfo
-from typing import IO, Any, TypeVar
+from logging import NullHandler
+from typing import IO, Any, ClassVar, TypeVar
 
-from zope.interface import implementedBy
+import grok
+from zope.component.interfaces import IFactory
+from zope.interface import implementedBy, implementer
 from zope.interface.interface import Attribute, InterfaceClass, Method
 from zope.schema import getFieldsInOrder
 from zope.schema.fieldproperty import FieldProperty
@@ -24,15 +28,19 @@ from waeup.kofa.spool import copy_entries
 from waeup.kofa.tabular import check_charset, merge_tables
 
 __all__ = [
+    "FactoryBase",
+    "NullHandler",
     "attrs_to_fields",
     "check_csv_charset",
     "cmp_files",
     "copy_filesystem_tree",
     "file_size",
     "get_current_principal",
+    "get_user_account",
     "iface_names",
     "merge_csv_files",
     "now",
+    "product",
     "remove_file_or_directory",
     "string_from_bytes",
     "to_timezone",
@@ -145,6 +153,46 @@ def get_current_principal() -> Any:
     except NoInteraction:
         return None
     return participations[0].principal if participations else None
+
+
+def get_user_account(request: Any) -> Any:
+    """Return the account of the principal of `request` in the current site, or None."""
+    users = grok.getSite()["users"]
+    return users.get(getattr(getattr(request, "principal", None), "id", "") or "")
+
+
+# -- factories -------------------------------------------------------------
+
+
+@implementer(IFactory)
+class FactoryBase(grok.GlobalUtility):
+    """The base of factories, which processors name by `factory_name`.
+
+    A subclass says what it makes (`factory`) and how it is called (``grok.name``).
+    """
+
+    grok.baseclass()
+    grok.provides(IFactory)
+
+    factory: ClassVar[Any] = None
+    title: str = "Makes an object."
+    description: str = ""
+
+    def __call__(self, *args: Any, **kw: Any) -> Any:
+        """Return a new object."""
+        return self.factory(*args, **kw)
+
+    def getInterfaces(self) -> Any:
+        """Return what the objects implement."""
+        return implementedBy(self.factory)
+
+
+# -- numbers ---------------------------------------------------------------
+
+
+def product(sequence: Iterable[Any], start: Any = 1) -> Any:
+    """Return the product of numbers and of `start`."""
+    return math.prod(sequence, start=start)
 
 
 # -- schemas ---------------------------------------------------------------
