@@ -51,6 +51,28 @@ class FileEntry:
     deleted_by: str | None = None
 
 
+@dataclass(frozen=True)
+class Arrival:
+    """What was decided at `date` (UTC) of a file that came by itself, from a watched folder.
+
+    `file` is the stored file that it has become, `digest` the SHA-256 of its content, `check` the
+    id of a check that was ordered of it, `run` that of its import; `refused` says why there is
+    none, and never will be.
+    """
+
+    date: datetime
+    file: str = ""
+    digest: str = ""
+    check: str = ""
+    run: str = ""
+    refused: str = ""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more is to be decided."""
+        return bool(self.run or self.refused)
+
+
 class Draft(Persistent):
     """An import that an officer prepares, and the runs that came of it.
 
@@ -113,7 +135,8 @@ def _token_key(owner: str, token: str) -> str:
 class Ledger(Persistent):
     """Entries of files, drafts of imports, and distributions that are not done.
 
-    Likewise the work folders with rows of removed objects that go to their tables.
+    Likewise the work folders with rows of removed objects that go to their tables, and what was
+    decided of files that came by themselves.
     """
 
     # Databases of before have none.
@@ -122,6 +145,8 @@ class Ledger(Persistent):
     _mappings: Mappings | None = None
     #: Name of a file -> id of the import that has put it there, and when (UTC).
     _sources: OOBTree | None = None
+    #: Id of a file in a watched folder -> what was decided of it.
+    _arrivals: OOBTree | None = None
 
     def __init__(self) -> None:
         self._files = _new_tree()
@@ -132,6 +157,7 @@ class Ledger(Persistent):
         self._mappings = Mappings()
         self._received = _new_tree()
         self._sources = _new_tree()
+        self._arrivals = _new_tree()
 
     # -- files ----------------------------------------------------------------
 
@@ -202,6 +228,38 @@ class Ledger(Persistent):
         The file may be gone by now.
         """
         return None if self._received is None else self._received.get(_token_key(owner, token))
+
+    def forget_received(self, entry: FileEntry) -> None:
+        """Forget under which token a file was sent that is lost: its sender may send it again."""
+        if self._received is not None:
+            for key, known in list(self._received.items()):
+                if known == entry:
+                    del self._received[key]
+
+    # -- files that come by themselves ----------------------------------------
+
+    def arrive(self, id: str, arrival: Arrival) -> None:
+        """Remember what was decided of the file that has this id in its watched folder.
+
+        Of two processes that decide at the same time one has a conflict.
+        """
+        if self._arrivals is None:
+            self._arrivals = _new_tree()
+        self._arrivals[id] = arrival
+
+    def arrival(self, id: str) -> Arrival | None:
+        """Return what was decided of a file that came by itself, or None."""
+        return None if self._arrivals is None else self._arrivals.get(id)
+
+    def arrivals(self) -> dict[str, Arrival]:
+        """Return what was decided, by the ids of files."""
+        found = {} if self._arrivals is None else dict(self._arrivals.items())
+        return {id: arrival for id, arrival in found.items() if arrival is not None}
+
+    def forget_arrival(self, id: str) -> None:
+        """Forget what was decided of a file that has left its watched folder long since."""
+        if self._arrivals is not None:
+            self._arrivals.pop(id, None)
 
     # -- drafts ---------------------------------------------------------------
 

@@ -22,6 +22,7 @@ from zope.component import getUtilitiesFor
 from zope.interface import implementer, providedBy
 from zope.location.interfaces import ISublocations
 
+from waeup.kofa import claims
 from waeup.kofa.errors import ItemBusy
 from waeup.kofa.interfaces import BACK_COLUMN, REMOVED_COLUMN, ICSVExporter
 from waeup.kofa.spool import (
@@ -40,7 +41,7 @@ from waeup.kofa.spool import (
     tail_of,
     write_intent,
 )
-from waeup.kofa.spool.disk import digest_of, disk, faults
+from waeup.kofa.spool.disk import digest_of, disk, ensure_folder, faults
 from waeup.kofa.tabular import TableWriter
 
 log = logging.getLogger(__name__)
@@ -161,13 +162,25 @@ class _Kinds:
                 _Kind(
                     name,
                     exporter,
-                    (*exporter.all_fields, *DATES),
-                    exporter.row_maker(exporter.all_fields, True),
+                    (*kept_fields(exporter), *DATES),
+                    exporter.row_maker(kept_fields(exporter), True),
                 )
                 for name, exporter in self._exporters
-                if exporter.iface is not None and exporter.iface.providedBy(obj)
+                if _is_for(exporter, obj)
             ]
         return found
+
+
+def _is_for(exporter: Any, obj: Any) -> bool:
+    """Tell whether an exporter is one of objects such as this one."""
+    iface = getattr(exporter, "object_iface", exporter.iface)
+    return iface is not None and bool(iface.providedBy(obj))
+
+
+def kept_fields(exporter: Any) -> tuple[str, ...]:
+    """Return the columns by which an object can come back, without those that are computed."""
+    found: tuple[str, ...] = getattr(exporter, "kept_fields", exporter.all_fields)
+    return found
 
 
 # -- the rows of a transaction -------------------------------------------------
@@ -266,6 +279,8 @@ class _RemovedRows:
             # When the storage moves meanwhile, the rows would stay behind.
             self._datacenter._p_activate()
             jar.readCurrent(self._datacenter)
+            # Others may have put an end to the work folder of a process that they took for dead.
+            claims.fence(jar)
 
     # -- see `ISavepointDataManager` --------------------------------------------
 
@@ -404,7 +419,7 @@ def _plan_joining(storage: str, source: str, header: bytes, folder: str, table: 
     """
     home = os.path.join(storage, folder)
     if not os.path.isdir(home):
-        disk.mkdir(home)
+        ensure_folder(home)
         disk.sync_folder(storage)
     for name in numbered(table):
         place = os.path.join(folder, name)

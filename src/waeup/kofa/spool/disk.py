@@ -5,6 +5,11 @@ content of a file by `Disk.sync`, names by `Disk.sync_folder`.  Functions here d
 one thing each and force nothing out on their own, so that callers decide, and so
 that a test can put a shim under the one object `disk` that fails, kills or cuts
 the power at any operation.
+
+On a network file system an operation may have been done though the answer says that it cannot
+be: a request whose answer was lost is sent again, and meets its own work.  Such answers are
+recognised here.  What a file system does not have (hard links, folders that can be forced out,
+shared blocks) has a way around.
 """
 
 import errno
@@ -13,8 +18,11 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import wraps
+from io import FileIO
+from typing import Any, ParamSpec, TypeVar
 
 from waeup.kofa.errors import KofaError, StorageFault
 from waeup.kofa.i18n import MessageFactory as _
@@ -27,6 +35,33 @@ _CLONE = 0x40049409
 
 #: Errors that say "a hard link is not possible here", not "this went wrong".
 NO_LINK = frozenset({errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+
+#: Errors that say "folders need not be forced out here", as SMB does.
+_NO_SYNC = frozenset({errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS})
+
+#: How names begin that NFS gives to files that were removed while somebody has them open.
+REMOVED = ".nfs"
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+def retried(function: Callable[_P, _T]) -> Callable[_P, _T]:
+    """Let a function that only reads be called once more when NFS says ESTALE.
+
+    That means that another machine has replaced what was just found.
+    """
+
+    @wraps(function)
+    def call(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        try:
+            return function(*args, **kwargs)
+        except OSError as error:
+            if error.errno != errno.ESTALE:
+                raise
+        return function(*args, **kwargs)
+
+    return call
 
 
 class Disk:
@@ -82,28 +117,67 @@ class Disk:
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.fsync(fd)
+        except OSError as error:
+            if error.errno not in _NO_SYNC:
+                raise
         finally:
             os.close(fd)
 
     def link(self, source: str, target: str) -> None:
         """Give the file `source` the second name `target`, which must be new."""
-        os.link(source, target)
+        try:
+            os.link(source, target)
+        except FileExistsError:
+            if not _is_file(target, _status(source)):
+                raise
 
     def replace(self, source: str, target: str) -> None:
         """Rename `source` to `target`; a file of that name is replaced."""
-        os.replace(source, target)
+        status = _status(source)
+        try:
+            os.replace(source, target)
+        except FileNotFoundError:
+            if not _is_file(target, status):
+                raise
 
     def unlink(self, path: str) -> None:
         """Remove a name of a file."""
-        os.unlink(path)
+        was_there = os.path.lexists(path)
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            if not was_there:
+                raise
 
     def mkdir(self, path: str, mode: int = 0o777) -> None:
         """Make a folder."""
-        os.mkdir(path, mode)
+        was_there = os.path.lexists(path)
+        try:
+            os.mkdir(path, mode)
+        except FileExistsError:
+            if was_there:
+                raise
 
     def rmdir(self, path: str) -> None:
         """Remove an empty folder."""
-        os.rmdir(path)
+        was_there = os.path.lexists(path)
+        try:
+            os.rmdir(path)
+        except FileNotFoundError:
+            if not was_there:
+                raise
+
+
+def _status(path: str) -> os.stat_result | None:
+    with suppress(FileNotFoundError):
+        return os.lstat(path)
+    return None
+
+
+def _is_file(path: str, status: os.stat_result | None) -> bool:
+    """Tell whether the name `path` is that of the file or folder with this `status`."""
+    found = _status(path)
+    return status is not None and found is not None and os.path.samestat(found, status)
 
 
 #: The one object that every function of this room works with.
@@ -132,13 +206,17 @@ def faults(doing: str) -> Iterator[None]:
 
 
 def walk(path: str) -> Iterator[tuple[str, list[str], list[str]]]:
-    """Generate what `os.walk` does; raises OSError for a folder that cannot be read."""
+    """Generate what `os.walk` does, but for what NFS keeps of files that were removed.
+
+    Raises OSError for a folder that cannot be read.
+    """
 
     def fail(error: OSError) -> None:
         if not isinstance(error, FileNotFoundError):  # it may have gone just now
             raise error
 
-    return os.walk(path, onerror=fail)
+    for folder, folders, files in os.walk(path, onerror=fail):
+        yield folder, folders, [name for name in files if not name.startswith(REMOVED)]
 
 
 def sync_file(path: str) -> None:
@@ -150,6 +228,20 @@ def sync_file(path: str) -> None:
         os.close(fd)
 
 
+def ensure_folder(path: str) -> None:
+    """Make a folder, unless it is there; two who need it at the same time both have it then.
+
+    Raises OSError, FileExistsError where something else has the name.
+    """
+    if os.path.isdir(path):
+        return
+    try:
+        disk.mkdir(path)
+    except FileExistsError:
+        if not os.path.isdir(path):
+            raise
+
+
 def remove_file(path: str) -> None:
     """Remove the file `path` for good; it is gone after a power cut as well.
 
@@ -157,6 +249,30 @@ def remove_file(path: str) -> None:
     """
     disk.unlink(path)
     disk.sync_folder(os.path.dirname(path))
+
+
+def remove_tree(path: str) -> None:
+    """Remove a folder with all it contains.
+
+    What somebody has open on NFS is there under another name until he closes it; that, and the
+    folders above it, are left.  Raises OSError.
+    """
+
+    def pass_over(function: object, place: str, reason: Any) -> None:
+        error = reason[1]
+        is_removed = os.path.basename(place).startswith(REMOVED)
+        is_kept = error.errno in (errno.ENOTEMPTY, errno.EEXIST) and _has_removed(place)
+        if not (is_removed or is_kept or isinstance(error, FileNotFoundError)):
+            raise error
+
+    shutil.rmtree(path, onerror=pass_over)
+
+
+def _has_removed(path: str) -> bool:
+    """Tell whether all that is in a folder was removed while somebody has it open."""
+    return all(
+        name.startswith(REMOVED) for _folder, _folders, files in os.walk(path) for name in files
+    )
 
 
 def move_file(source: str, target: str) -> None:
@@ -189,11 +305,6 @@ def put(source: str, target: str) -> None:
     try:
         disk.link(source, target)
         return
-    except FileExistsError:
-        # NFS repeats a request whose answer was lost: the link may be our own.
-        if os.path.samefile(source, target):
-            return
-        raise
     except OSError as error:
         if error.errno not in NO_LINK:
             raise
@@ -236,7 +347,7 @@ def copy_into(source: str, fd: int, start: int = 0) -> None:
     A new file gets the permission bits and the time of `source`, too.
     """
     empty = os.fstat(fd).st_size == 0
-    with open(source, "rb", buffering=0) as stream:
+    with _opened(source) as stream:
         status = os.fstat(stream.fileno())
         stream.seek(start)
         while disk.copy(stream.fileno(), fd, COPIED):
@@ -247,6 +358,12 @@ def copy_into(source: str, fd: int, start: int = 0) -> None:
     disk.sync(fd)
 
 
+@retried
+def _opened(path: str) -> FileIO:
+    return open(path, "rb", buffering=0)
+
+
+@retried
 def digest_of(path: str, start: int = 0, length: int | None = None) -> str:
     """Return the sha256 (hex digits) of `length` bytes from `start`, or of all the rest."""
     sha = hashlib.sha256()

@@ -14,7 +14,7 @@ from typing import BinaryIO
 from waeup.kofa.errors import NameTaken, TooLarge
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.spool.disk import CHUNK, digest_of, disk, faults, put, remove_file, stage
-from waeup.kofa.spool.locks import claimed, storage_lock
+from waeup.kofa.spool.locks import claimed, require_held, storage_lock
 from waeup.kofa.spool.names import PENDING_SUFFIX, check_name, given_name, numbered, stored_name
 from waeup.kofa.spool.work import WorkFolder
 
@@ -96,12 +96,14 @@ class Intake:
                 size, digest = _receive(stream, path, self.filename, self._limit)
                 if self._check is not None:
                     self._check(path)
+                # By this it is known again, once it has its name.
+                self._placed = os.stat(path)
                 with storage_lock(self.storage):
                     self._place(path, digest)
                     self._placed = os.stat(self._target)
                     disk.sync_folder(self.storage)
             except BaseException:
-                if os.path.exists(self._former):
+                if os.path.exists(self._former) and not self._is_replaced():
                     disk.replace(self._former, self._target)
                 self._work.remove()
                 raise
@@ -168,6 +170,8 @@ class Intake:
         if os.path.lexists(self._target):
             with claimed(self._target):
                 stage(self._target, self._former)
+                # Others may have replaced the file, if they have taken this process for dead.
+                require_held()
                 disk.replace(path, self._target)
         else:
             put(path, self._target)

@@ -13,7 +13,7 @@ from typing import Any
 
 from waeup.kofa.errors import StorageFault
 from waeup.kofa.i18n import MessageFactory as _
-from waeup.kofa.spool.disk import disk, faults, remove_file
+from waeup.kofa.spool.disk import disk, faults, remove_file, retried
 from waeup.kofa.spool.steps import Step, perform, step_as_dict, step_from_dict
 from waeup.kofa.spool.work import INTENT, WORK, WorkFolder
 
@@ -85,17 +85,15 @@ def redo(storage: str, prefix: str = "") -> list[Intent]:
     """
     intents = [intent for intent in read_intents(storage) if intent.work.startswith(prefix)]
     for intent in intents:
-        work = WorkFolder(storage, intent.work)
-        try:
-            with faults(f"Completing what was begun ({intent.title})"):
-                perform(storage, intent.steps)
-                clear_intent(work)
-            work.remove()
-        finally:
-            work.close()
+        work = WorkFolder(storage, intent.work, shared=True)
+        with faults(f"Completing what was begun ({intent.title})"):
+            perform(storage, intent.steps)
+            clear_intent(work)
+        work.remove()
     return intents
 
 
+@retried
 def _read(storage: str, work: str) -> Intent | None:
     path = os.path.join(storage, WORK, work, INTENT)
     try:

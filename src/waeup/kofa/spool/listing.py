@@ -7,7 +7,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from waeup.kofa.errors import InvalidName
-from waeup.kofa.spool.disk import CHUNK
+from waeup.kofa.spool.disk import CHUNK, retried
 from waeup.kofa.spool.names import check_name
 
 
@@ -26,6 +26,7 @@ class Item(NamedTuple):
     mtime: float
 
 
+@retried
 def scan(
     folder_path: str, folder: str = "", *, suffixes: tuple[str, ...] | None = None
 ) -> list[Item]:
@@ -66,6 +67,7 @@ def size_text(size: int) -> str:
     return f"{size} bytes"
 
 
+@retried
 def count_lines(path: str) -> int:
     """Return the number of physical lines of a file; a last one without end counts.
 

@@ -13,7 +13,6 @@ killed move goes on where it was.  What counts as copied is on the disk, and was
 
 import json
 import os
-import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
@@ -21,7 +20,7 @@ from types import TracebackType
 from typing import NamedTuple, TextIO
 
 from waeup.kofa.spool.copying import Copied, Copy, Tell, copied
-from waeup.kofa.spool.disk import disk, remove_file, walk
+from waeup.kofa.spool.disk import disk, remove_file, remove_tree, walk
 from waeup.kofa.spool.locks import storage_lock
 from waeup.kofa.spool.work import WORK, WorkFolder
 
@@ -388,7 +387,7 @@ def remove_entries(storage: str, names: list[str]) -> None:
         for name in names:
             path = os.path.join(storage, name)
             if os.path.isdir(path) and not os.path.islink(path):
-                shutil.rmtree(path)
+                remove_tree(path)
             else:
                 with suppress(FileNotFoundError):
                     disk.unlink(path)

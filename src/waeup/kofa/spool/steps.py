@@ -20,6 +20,7 @@ from typing import Any
 from waeup.kofa.errors import StorageFault
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.spool.disk import CHUNK, copy_into, digest_of, disk, put
+from waeup.kofa.spool.locks import require_held
 
 #: Bytes at the end of a file by which its former state is known again.
 TAIL = 64 * 1024
@@ -105,6 +106,8 @@ class Append:
             return  # and somebody has appended more since
         if not _is_torn(target, self.length, source, self.start, lead):
             raise _changed(target, source)
+        # Comparing has taken its time.
+        require_held()
         fd = os.open(target, os.O_WRONLY | os.O_CLOEXEC)
         try:
             if size > self.length:
@@ -234,9 +237,11 @@ def perform(storage: str, steps: tuple[Step, ...]) -> None:
     """Do the steps in order; those done before are recognised.
 
     Raises OSError when the disk fails, `StorageFault` when a file is neither in its
-    former nor in its new state; after either the steps can be performed again.
+    former nor in its new state; after either the steps can be performed again.  So they can
+    after `ItemBusy`: what the caller holds was lost.
     """
     for step in steps:
+        require_held()
         step.perform(storage)
 
 

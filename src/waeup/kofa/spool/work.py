@@ -1,12 +1,12 @@
 """Work folders: the place for what is not finished yet.
 
 ``<storage>/.work/<id>/`` is made by whoever begins something and goes with it; the
-last one takes ``.work`` along.  As long as a work folder is in use it is locked, so
-that one whose process died can be told from the others.
+last one takes ``.work`` along.  As long as a work folder is in use it is locked, or its
+name says whose it is (`waeup.kofa.claims`), so that one whose process died can be told from the
+others.
 """
 
 import os
-import secrets
 import shutil
 import time
 from collections.abc import Collection
@@ -15,7 +15,7 @@ from types import TracebackType
 from waeup.kofa.errors import ItemBusy, StorageFault
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.spool.disk import disk, faults
-from waeup.kofa.spool.locks import lock
+from waeup.kofa.spool.locks import Held, exclusion
 from waeup.kofa.spool.names import check_name
 
 #: The folder below the storage that holds all work folders.
@@ -42,12 +42,13 @@ class WorkFolder:
         self, storage: str, id: str | None = None, prefix: str = "", *, shared: bool = False
     ) -> None:
         self.storage = storage
-        self.id = prefix + secrets.token_hex(8) if id is None else check_name(id)
+        self._is_new = id is None
+        self.id = prefix + exclusion().new_id() if id is None else check_name(id)
         self.path = os.path.join(storage, WORK, self.id)
         with faults(_("Making the work folder ${path}", mapping={"path": self.path})):
-            self._lock: int | None = self._make(shared)
+            self._held: Held | None = self._make(shared)
 
-    def _make(self, shared: bool) -> int | None:
+    def _make(self, shared: bool) -> Held | None:
         # Others remove `.work` with their last folder, and may take this one for an
         # abandoned one before it is locked: then it is made again.
         parent = os.path.dirname(self.path)
@@ -58,27 +59,34 @@ class WorkFolder:
                 is_own = _make_folder(self.path) or is_own
                 if shared:
                     return None
-                fd = lock(self.path, os.O_DIRECTORY)
+                held = self._take()
             except FileNotFoundError:
                 if not os.path.isdir(self.storage):
                     raise
                 continue
-            if fd is not None:
-                return fd
+            if held is not None:
+                return held
             if not is_own:
-                raise ItemBusy(
-                    _(
-                        "Somebody else is using the work folder ${path}.",
-                        mapping={"path": self.path},
-                    )
-                )
+                break
             time.sleep(attempt / 1000)
+        if not self._is_new:
+            raise ItemBusy(
+                _(
+                    "Somebody else is using the work folder ${path}.",
+                    mapping={"path": self.path},
+                )
+            )
         raise StorageFault(
             _(
                 "The work folder ${path} cannot be made: others remove it.",
                 mapping={"path": self.path},
             )
         )
+
+    def _take(self) -> Held | None:
+        if self._is_new:
+            return exclusion().take_new_folder(self.path)
+        return exclusion().take_left_folder(self.path)
 
     def sync(self) -> None:
         """Force out the names in the folder, and the folder itself."""
@@ -88,9 +96,9 @@ class WorkFolder:
 
     def close(self) -> None:
         """Leave the folder as it is, for somebody who takes it up again."""
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        held, self._held = self._held, None
+        if held is not None:
+            held.release()
 
     def remove(self) -> None:
         """Remove the folder with all it contains, and `.work` when it was the last one."""
@@ -137,17 +145,17 @@ class WorkFolder:
             if name in keep or not name.startswith(prefix):
                 continue
             try:
-                fd = lock(path, os.O_DIRECTORY)
+                held = exclusion().take_left_folder(path)
             except (FileNotFoundError, NotADirectoryError):
                 continue
-            if fd is None:
+            if held is None:
                 continue
             try:
                 if not os.path.exists(os.path.join(path, INTENT)):
                     _remove(path)
                     removed.append(name)
             finally:
-                os.close(fd)
+                held.release()
         _remove_if_empty(os.path.join(storage, WORK))
         return removed
 
