@@ -104,6 +104,27 @@ UPLOADED = Letter(
         "You get this message as one of: ${roles}."
     ),
 )
+#: A token that ends soon.
+ENDING = Letter(
+    "ending",
+    _("End of a token"),
+    _("Goes to who has made a token for a program, a week before it ends."),
+    (
+        _PORTAL,
+        _ACRONYM,
+        Word("user", _("Whose token it is"), "ann"),
+        Word("title", _("What the token is for"), "registry nightly push"),
+        Word("id", _("Id of the token"), "5c0f1a3b9d2e"),
+        Word("end", _("When it ends"), "2026-10-31 09:12"),
+    ),
+    _("${acronym}: token ${title} ends soon"),
+    _(
+        "The token “${title}” (${id}), by which a program acts for ${user} in ${portal}, ends "
+        "on ${end}. From then on the program is refused.\n\nIf it is still needed, make a new "
+        "token in your account, under “Access for programs”, and give it to the program. "
+        "Otherwise there is nothing to do."
+    ),
+)
 #: A message that shows whether mail works.
 TEST = Letter(
     "test",
@@ -113,7 +134,7 @@ TEST = Letter(
     _("${acronym}: test message"),
     _("This is the test message that ${user} has asked for: mail from ${portal} arrives."),
 )
-LETTERS = {letter.name: letter for letter in (ENDED, UPLOADED, TEST)}
+LETTERS = {letter.name: letter for letter in (ENDED, UPLOADED, ENDING, TEST)}
 
 
 class Written(NamedTuple):

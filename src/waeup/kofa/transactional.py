@@ -2,16 +2,21 @@
 
 A file that was put into the storage is taken back when the transaction aborts;
 a file that is to go goes when the transaction has committed.  So an abort, a
-conflict or a retry leaves the files as they were.
+conflict or a retry leaves the files as they were.  Who is in conflict gives way, and repeats.
 """
 
 import logging
-from collections.abc import Callable
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import transaction
 from transaction.interfaces import ISavepointDataManager
 from zope.interface import implementer
+
+from waeup.kofa.errors import Refused
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +37,17 @@ def on_commit(action: Action, of: Any = None) -> None:
     _FileManager.of(of).redo.append(action)
 
 
+@contextmanager
+def refusable() -> Iterator[None]:
+    """Take back what a block has done, and nothing else of the transaction, if it is refused."""
+    savepoint = transaction.savepoint(optimistic=True)
+    try:
+        yield
+    except Refused:
+        savepoint.rollback()
+        raise
+
+
 @implementer(ISavepointDataManager)
 class _FileManager:
     """Joins one transaction; calls what it was given at its end."""
@@ -41,6 +57,7 @@ class _FileManager:
         self.undo: list[Action] = []
         self.redo: list[Action] = []
         self._joined = False
+        self._is_committing = False
 
     @classmethod
     def of(cls, current: Any) -> "_FileManager":
@@ -62,21 +79,28 @@ class _FileManager:
         return _Mark(self)
 
     def abort(self, txn: Any) -> None:
-        """Take back what was done, last thing first.
+        """Take back what was done, unless a commit has begun: `tpc_abort` follows then.
 
         A roll-back to a savepoint that is older than the first action comes here,
         too; the transaction then goes on without this manager, until it is joined
         again.
         """
-        self._joined = False
+        if not self._is_committing:
+            self.tpc_abort(txn)
+
+    def tpc_abort(self, txn: Any) -> None:
+        """Take back what was done, last thing first.
+
+        When a commit fails, databases are to let go first: what is done here may need them.
+        """
+        self._joined = self._is_committing = False
         self.redo.clear()
         self._call(reversed(self.undo))
         self.undo.clear()
 
-    tpc_abort = abort
-
     def tpc_begin(self, txn: Any) -> None:
-        """Nothing to prepare."""
+        """See `IDataManager`."""
+        self._is_committing = True
 
     def commit(self, txn: Any) -> None:
         """Nothing to write."""
@@ -86,7 +110,7 @@ class _FileManager:
 
     def tpc_finish(self, txn: Any) -> None:
         """Do what was waiting for the commit."""
-        self._joined = False
+        self._joined = self._is_committing = False
         self.undo.clear()
         self._call(self.redo)
         self.redo.clear()
@@ -122,3 +146,12 @@ class _Mark:
     def rollback(self) -> None:
         """Take back what was done since."""
         self._manager.rollback(self._undo, self._redo)
+
+
+def give_way(attempt: int, pause: float) -> None:
+    """Wait before a transaction is repeated with which another one was in conflict.
+
+    `attempt` counts from 0; `pause` are seconds at most before the second attempt.  Each further
+    one waits twice as long, and by chance, so that the same two do not meet again.
+    """
+    time.sleep(random.uniform(0.5, 1) * pause * 2**attempt)  # noqa: S311  (no secret)

@@ -124,10 +124,11 @@ class FailingRows:
         self._others = os.path.join(folder, "finished.csv")
         self._files = engine.result_files(self._others, failing_path(folder))
 
-    def write(self, result: RowResult) -> None:
-        """Write a row, if it failed."""
-        if result.reason is not None:
-            self._files.write(result)
+    def write(self, results: Iterable[RowResult]) -> None:
+        """Write those rows of a batch that failed."""
+        for result in results:
+            if result.reason is not None:
+                self._files.write(result)
 
     def close(self) -> None:
         """Make the table durable."""
@@ -224,7 +225,8 @@ def _connect(path: str) -> sqlite3.Connection:
 def _record(result: RowResult) -> tuple[object, ...]:
     details, changes = None, changes_text(result.changes)
     if result.errors or result.changes:
-        details = f"[{json.dumps(result.errors)}, {changes}]"
+        errors = json.dumps(result.errors) if result.errors else "[]"
+        details = f"[{errors}, {changes}]"
     return (
         result.number,
         result.line,

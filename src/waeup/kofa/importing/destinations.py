@@ -30,7 +30,7 @@ from waeup.kofa.spool import (
     step_from_dict,
     tail_of,
 )
-from waeup.kofa.spool.disk import digest_of, disk, faults, stage, sync_file
+from waeup.kofa.spool.disk import digest_of, ensure_folder, faults, stage, sync_file
 from waeup.kofa.tabular import header_bytes, merge_tables, read_header
 
 
@@ -224,8 +224,7 @@ def _check_arguments(
 
 def _free_names(storage: str, source: str, mode: str) -> ResultNames:
     for folder in ("finished", "unfinished"):
-        if not os.path.isdir(os.path.join(storage, folder)):
-            disk.mkdir(os.path.join(storage, folder))
+        ensure_folder(os.path.join(storage, folder))
     finished = set(os.listdir(os.path.join(storage, "finished")))
     unfinished = set(os.listdir(os.path.join(storage, "unfinished")))
     for name in numbered(source):

@@ -3,7 +3,7 @@
 Rows go through in batches.  All cells of a batch are read and converted first
 (`waeup.kofa.importing.preparing`); then each row is applied.  A row that cannot be
 converted, or that a hook refuses with a message, simply goes to the pending file.
-One whose hook raises (`HalfDone`) is taken back: the batch is replayed without it
+One whose hook raises (`HalfDone`) is taken back: what came before is replayed without it
 (see `waeup.kofa.importing.rollback`).  Results are given out when the batch is through,
 thus no row is reported twice.
 
@@ -14,9 +14,9 @@ transactions; `RowEngine.run` does a whole table in one.
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import cached_property
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from functools import cached_property, partial
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -27,10 +27,11 @@ from zope.component.interfaces import IFactory
 
 from waeup.kofa import conversion
 from waeup.kofa.conversion.wording import listing
-from waeup.kofa.errors import FatalCSVError, MappingError
+from waeup.kofa.errors import FatalCSVError, FileRefused, MappingError
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.i18n import english
 from waeup.kofa.importing import report as outcomes
+from waeup.kofa.importing.completing import given
 from waeup.kofa.importing.corrections import Correction, secret_positions
 from waeup.kofa.importing.effects import (
     Change,
@@ -38,11 +39,14 @@ from waeup.kofa.importing.effects import (
     Watch,
     changes_between,
     changes_text,
+    first_values,
     located,
     outcome_digest,
     serial_of,
     values_of,
 )
+from waeup.kofa.importing.events import RowDoneEvent, fire, is_heard
+from waeup.kofa.importing.filerules import broken_rules, rules_for
 from waeup.kofa.importing.history import Marker
 from waeup.kofa.importing.hooks import (
     CREATE,
@@ -54,6 +58,7 @@ from waeup.kofa.importing.hooks import (
     overridden,
     row_error,
 )
+from waeup.kofa.importing.parts import PartRows, remove_parts
 from waeup.kofa.importing.plan import (
     RowPlan,
     ValuePlan,
@@ -71,11 +76,13 @@ from waeup.kofa.spool import count_lines
 from waeup.kofa.tabular import Table, check_header
 from waeup.kofa.tabular.options import ReadOptions
 
-#: Rows between two savepoints: many enough to make a savepoint cheap, few enough
-#: to replay and to hold in memory.
+#: Rows that are taken at once: many enough to convert them by columns, few enough to hold in
+#: memory, and to be told of.
 BATCH_ROWS = 1000
-#: After so many replays of one batch each further row gets a savepoint.
+#: After so many replays of a batch that has no savepoint, each row that fails leaves one.
 MAX_REPLAYS = 3
+#: Seconds that rows of a file may take to be read, before rules over it see them.
+LOOK_SECONDS = 0.2
 
 #: Outcome and digest that a check found for the row of a number; None: it did not get there.
 Expected = Callable[[int], tuple[str, bytes] | None]
@@ -106,7 +113,8 @@ class Manner(NamedTuple):
     `restart` begins the transaction anew: for a caller in whose transaction nothing happened
     before a batch, that is cheaper than a savepoint, with which all is written twice.
     `corrections` says, by number, which rows are read otherwise than they stand in the table.
-    `mark` is called with each object that a row has changed, if effects are recorded.
+    `mark` is called with each object that a row has changed, if effects are recorded.  `run` is
+    the id of the import that events tell.
     """
 
     skip_unchanged: bool = False
@@ -116,6 +124,7 @@ class Manner(NamedTuple):
     restart: Callable[[], object] | None = None
     corrections: Mapping[int, Correction] | None = None
     mark: Marker | None = None
+    run: str = ""
 
 
 class Columns(NamedTuple):
@@ -132,12 +141,20 @@ class Columns(NamedTuple):
 
 
 class _Applied(NamedTuple):
-    """What a row did."""
+    """What a row did.
+
+    `look` gives the effect anew, once others have seen the object; it is there where they do, and
+    effects are recorded.  `row` is what the object was made of.
+    """
 
     outcome: str
     changes: tuple[Change, ...] = ()
     effect: Effect | None = None
     is_under_new: bool = False
+    obj: Any = None
+    part_effects: tuple[Effect, ...] = ()
+    look: Callable[[], Effect] | None = None
+    row: HookRow | None = None
 
 
 #: What a check has said of a row, and what it is now, with the same outcome or another.
@@ -215,6 +232,28 @@ class SourceRows:
         return count_lines(self._path)
 
 
+class _Look:
+    """How far the look at a file as a whole is, and how many rows are read at once.
+
+    These are few where converters take long, so that whoever wants an end is heard soon.
+    """
+
+    def __init__(self, tell: Callable[[float], object] | None) -> None:
+        self._tell = tell
+        self.fraction = 0.0
+        self.rows = 1
+
+    def heed(self) -> None:
+        """Tell how far it is."""
+        if self._tell is not None:
+            self._tell(self.fraction)
+
+    def took(self, seconds: float) -> None:
+        """Learn how long the rows took that were read last."""
+        fitting = int(self.rows * LOOK_SECONDS / max(seconds, 1e-6))
+        self.rows = max(1, min(fitting, 4 * self.rows, BATCH_ROWS))
+
+
 class RowEngine:
     """Applies one table once.
 
@@ -254,23 +293,21 @@ class RowEngine:
         self._rows = RowPlan(mapping.columns, mapping.constants, ignore_empty, mapping.values)
         self._values = ValuePlan(processor.iface, self._rows.fields, site)
         self._check_constants()
-        self._preparer = Preparer(
-            processor,
-            header,
-            names,
-            self._rows,
-            self._values,
-            mode,
-            ignore_empty,
-            self._manner.corrections,
-        )
+        self._header, self._names = header, names
+        self._preparer = self._prepared_by(self._rows, self._values)
         secrets |= secret_positions(header, mapping.columns, processor.iface)
         hides_damage = bool(secrets) or self._preparer.hides_damage
         #: The columns of the table.
         self.columns = Columns(header, mapping.columns, tuple(sorted(secrets)), hides_damage)
+        self._is_heard = is_heard(RowDoneEvent)
+        makes = mode in (CREATE, UPSERT) and hasattr(processor, "prepareSite")
+        self._prepares = makes and overridden(processor, "prepareSite")
         self._own_parents = overridden(processor, "parentsExist")
         self._make = self._factory()
         self._secrets = {*secret_names(processor.iface), *self._values.secrets}
+        parts = PartRows(processor, self._secrets)
+        # Nothing is asked of a kind without parts.
+        self._parts = parts if parts else None
         self._apply: Callable[[Prepared], _Applied] = {
             CREATE: self._create,
             UPDATE: self._update,
@@ -278,12 +315,19 @@ class RowEngine:
             UPSERT: self._upsert,
         }[mode]
         connection = getattr(site, "_p_jar", None)
-        self._savepoints = Savepoints(connection) if connection is not None else None
-        self._restore = ObjectRestore() if connection is None else None
+        self._savepoints = self._restore = None
+        if connection is None:
+            self._restore = ObjectRestore()
+        else:
+            self._savepoints = Savepoints(connection, self._manner.restart)
 
     def run(self, folder: str, progress: Callable[[Progress], None] | None = None) -> Report:
-        """Apply all rows, write result files into `folder`, and report."""
+        """Apply all rows, write result files into `folder`, and report.
+
+        Raises `FileRefused` when the file as a whole breaks a rule; then nothing was written.
+        """
         started = time.monotonic()
+        self.require_whole()
         tally = Tally()
         files = self.result_files(*result_paths(folder, self.path))
         try:
@@ -291,8 +335,7 @@ class RowEngine:
                 while rows := source.take(BATCH_ROWS):
                     results = self.apply(rows)
                     files.write_all(results)
-                    for result in results:
-                        tally.add(result.outcome, result.reason, is_corrected=result.is_corrected)
+                    tally.add_all(results)
                     if progress is not None:
                         failed = tally.counts[outcomes.FAILED]
                         progress(Progress(tally.total, failed, source.fraction))
@@ -324,9 +367,75 @@ class RowEngine:
             write_failed=hook if overridden(self.processor, "writeFailedRow") else None,
         )
 
+    @property
+    def has_file_rules(self) -> bool:
+        """Whether the kind has rules that concern the file."""
+        return bool(rules_for(self.processor, self._rows.fields))
+
+    def require_whole(self, tell: Callable[[float], object] | None = None) -> None:
+        """Raise `FileRefused` when the file as a whole breaks a rule of the kind.
+
+        `tell` is that of `broken_rules`.
+        """
+        broken = self.broken_rules(tell)
+        if broken:
+            raise FileRefused.of(os.path.basename(self.path), broken)
+
+    def broken_rules(self, tell: Callable[[float], object] | None = None) -> tuple[str, ...]:
+        """Return what is wrong with the file as a whole, by the rules of the kind.
+
+        Without rules that concern the file it is not read.  Passwords are shown to no rule.
+        `tell` is called again and again with how much of the file was looked at (0 to 1), and
+        may raise to end the look.
+        """
+        rules = rules_for(self.processor, self._rows.fields)
+        if not rules:
+            return ()
+        look = _Look(tell)
+        heed = None if tell is None else look.heed
+        # A rule that fails must not leave it to the garbage collector, in whatever thread.
+        with closing(self._all_values(look)) as rows:
+            return broken_rules(rules, rows, self.site, self.mode, heed)
+
+    def _all_values(
+        self, look: "_Look"
+    ) -> Generator[tuple[int, dict[str, Any] | None], None, None]:
+        """Generate number and values of each row, None where its cells are not good."""
+        # What becomes a hash takes a quarter of a second for each row.
+        mapping = self._mapping.without(self._values.secrets)
+        rows = RowPlan(mapping.columns, mapping.constants, self._ignore_empty, mapping.values)
+        values = ValuePlan(self.processor.iface, rows.fields, self.site)
+        preparer = self._prepared_by(rows, values)
+        with running(self.processor, values), self._open() as table:
+            source = SourceRows(table, 0, self._source)
+            connection = getattr(self.site, "_p_jar", None)
+            while taken := source.take(look.rows):
+                if connection is not None:
+                    # What rows have looked up so far, no transaction lets go of.
+                    connection.cacheGC()
+                began = time.monotonic()
+                prepared = preparer.prepare_all(taken)
+                look.took(time.monotonic() - began)
+                for found in prepared:
+                    yield found.number, given(found.row) if found.reason is None else None
+                look.fraction = source.fraction
+
     def apply(self, rows: Sequence[Any]) -> list[RowResult]:
         """Apply rows of `open`, each once, and return their results; blank rows have none."""
         return self._batch(self._preparer.prepare_all(rows))
+
+    def _prepared_by(self, rows: RowPlan, values: ValuePlan) -> Preparer:
+        return Preparer(
+            self.processor,
+            self._header,
+            self._names,
+            rows,
+            values,
+            self.mode,
+            self._ignore_empty,
+            self._manner.corrections,
+            self.site,
+        )
 
     def _open(self) -> Table:
         return open_source(self._source, self._reading, os.path.basename(self.path))
@@ -410,24 +519,50 @@ class RowEngine:
     def _batch(self, rows: list[Prepared]) -> list[RowResult]:
         """Apply a batch and return its results, each row once."""
         if self._savepoints is None:
+            self._prepare_site()
             return [self._single(row) for row in rows]
-        restart = self._manner.restart
-        if restart is None:
-            self._savepoints.mark()
-            restart = self._savepoints.rollback
+        points = self._savepoints
+        points.begin()
+        self._prepare_site()
+        results: list[RowResult] = []
         failed: dict[int, str] = {}
-        for _turn in range(MAX_REPLAYS):
-            results = []
-            for row in rows:
-                try:
-                    results.append(self._try(row, failed.get(row.number)))
-                except HalfDone as exc:
-                    failed[row.number] = str(exc)
-                    restart()
-                    break
-            else:
-                return results
-        return [self._guarded(row, failed.get(row.number)) for row in rows]
+        # The first row of the batch behind the last savepoint.
+        start = 0
+        for at, row in enumerate(rows):
+            try:
+                results.append(self._try(row))
+            except HalfDone as exc:
+                failed[row.number] = str(exc)
+                results[start:] = self._without(rows[start : at + 1], failed)
+                if points.is_marked or len(failed) >= MAX_REPLAYS:
+                    points.mark()
+                    start = at + 1
+        points.end(rows[start:])
+        return results
+
+    def _without(self, rows: list[Prepared], failed: Mapping[int, str]) -> list[RowResult]:
+        """Go back to the last savepoint, and apply all rows behind it but those that failed.
+
+        `rows` are those of the batch under way, whose results are returned.
+        """
+        assert self._savepoints is not None
+        earlier = self._savepoints.rows
+        self._savepoints.rollback()
+        self._prepare_site()
+        again = [*earlier, *rows]
+        try:
+            results = [self._try(row, failed.get(row.number)) for row in again]
+        except HalfDone:
+            # A hook that does otherwise the second time, for which there may be a third one.
+            self._savepoints.rollback()
+            self._prepare_site()
+            results = [self._guarded(row, failed.get(row.number)) for row in again]
+        return results[len(earlier) :]
+
+    def _prepare_site(self) -> None:
+        """Let the processor make what must be there; what a replay takes back, it makes again."""
+        if self._prepares:
+            self.processor.prepareSite(self.site)
 
     def _guarded(self, row: Prepared, reason: str | None) -> RowResult:
         """Apply a row behind a savepoint of its own."""
@@ -444,12 +579,12 @@ class RowEngine:
         assert self._restore is not None
         self._restore.forget()
         try:
-            return self._try(row, None)
+            return self._try(row)
         except HalfDone as exc:
             self._restore.restore()
             return self._failed(row, str(exc))
 
-    def _try(self, row: Prepared, known_reason: str | None) -> RowResult:
+    def _try(self, row: Prepared, known_reason: str | None = None) -> RowResult:
         if known_reason is not None:
             # Whether it was expected to fail was asked when it did.
             return self._failed(row, known_reason)
@@ -461,6 +596,11 @@ class RowEngine:
             done = self._apply(row)
             if self._manner.mark is not None and done.effect is not None:
                 self._manner.mark(done.effect.obj, done.outcome, row.number)
+            if done.part_effects and self._manner.mark is not None:
+                for effect in done.part_effects:
+                    self._manner.mark(effect.obj, effect.operation, row.number)
+            if self._is_heard and done.outcome != outcomes.UNCHANGED:
+                done = self._told(row, done)
         except _RowRefused as exc:
             return self._failed(row, self._unexpected(row, outcomes.FAILED, str(exc)))
         except Exception as exc:
@@ -482,10 +622,20 @@ class RowEngine:
             key=self._key(row) if self._manner.detailed else "",
             changes=done.changes,
             effect=done.effect,
+            part_effects=done.part_effects,
             is_under_new=done.is_under_new,
             is_corrected=row.is_corrected,
             source=row.source if row.is_corrected and self._manner.detailed else None,
         )
+
+    def _told(self, row: Prepared, done: _Applied) -> _Applied:
+        """Notify that a row is done; what subscribers do to its object is its effect, too."""
+        values = row.row if done.row is None else done.row
+        event = RowDoneEvent(
+            done.obj, done.outcome, values, row.number, self.processor, self._manner.run
+        )
+        fire(event)
+        return done if done.look is None else done._replace(effect=done.look())
 
     def _failed(self, row: Prepared, reason: str) -> RowResult:
         return RowResult(
@@ -557,15 +707,43 @@ class RowEngine:
         obj = self._make()
         if self._restore is not None:
             self._restore.watch_new(obj)
-        processor.updateEntry(obj, row, site, self.filename)
+        own = row if self._parts is None else self._parts.own(row)
+        processor.updateEntry(obj, own, site, self.filename)
         processor.addEntry(obj, row, site)
         manner = self._manner
-        return _Applied(
+        done = _Applied(
             outcomes.CREATED,
-            changes_between({}, values_of(obj, row), self._secrets) if manner.detailed else (),
+            first_values(obj, own, self._secrets) if manner.detailed else (),
             self._creation(obj) if manner.recorded else None,
             manner.detailed and _is_uncommitted(parent),
+            obj,
+            look=self._looking(self._creation, obj),
+            row=row,
         )
+        return done if self._parts is None else self._joined(self._parts, done, obj, row)
+
+    def _joined(self, parts: PartRows, done: _Applied, obj: Any, row: HookRow) -> _Applied:
+        """Make or change the parts of an object, too."""
+        manner = self._manner
+        joined = parts.apply(
+            obj,
+            row,
+            self.site,
+            self._watch_part,
+            is_recorded=manner.recorded,
+            is_detailed=manner.detailed,
+        )
+        if not joined.is_changed:
+            return done
+        if done.outcome == outcomes.UNCHANGED:
+            done = done._replace(outcome=outcomes.UPDATED, obj=obj)
+        if joined.is_enclosed and done.look is not None:
+            done = done._replace(effect=done.look())
+        return done._replace(changes=(*done.changes, *joined.changes), part_effects=joined.effects)
+
+    def _watch_part(self, part: Any, is_new: bool) -> None:
+        if self._restore is not None:
+            (self._restore.watch_new if is_new else self._restore.watch_change)(part)
 
     def _creation(self, obj: Any) -> Effect:
         extra = self.processor.getExtraState(obj)
@@ -588,31 +766,58 @@ class RowEngine:
         return self._create(new)
 
     def _change(self, obj: Any, row: HookRow) -> _Applied:
-        processor, site, manner = self.processor, self.site, self._manner
-        if manner.skip_unchanged and self._has_all(obj, row):
+        if self._parts is None:
+            if self._manner.skip_unchanged and self._has_all(obj, row):
+                return _Applied(outcomes.UNCHANGED)
+            return self._change_own(obj, row, row)
+        own = self._parts.own(row)
+        if (
+            self._manner.skip_unchanged
+            and self._has_all(obj, own)
+            and self._parts.have_all(obj, row, self.site, self._has_all)
+        ):
             return _Applied(outcomes.UNCHANGED)
-        self._refuse_if(processor.checkUpdateRequirements(obj, row, site))
+        return self._joined(self._parts, self._change_own(obj, row, own), obj, row)
+
+    def _change_own(self, obj: Any, whole: HookRow, row: HookRow) -> _Applied:
+        """Change an object by what a `whole` row says of it itself."""
+        processor, site, manner = self.processor, self.site, self._manner
+        self._refuse_if(processor.checkUpdateRequirements(obj, whole, site))
         if self._restore is not None:
             self._restore.watch_change(obj)
         old = values_of(obj, row) if manner.detailed else {}
-        watch = Watch(obj, row) if manner.recorded else None
-        extra = processor.getExtraState(obj) if manner.recorded else None
+        watch = extra = None
+        deep = False
+        if manner.recorded:
+            deep = self._parts is not None and self._parts.are_enclosed(obj, whole, site)
+            watch = Watch(obj, row, deep=deep)
+            extra = processor.getExtraState(obj)
         place = located(obj)
         text = processor.updateEntry(obj, row, site, self.filename)
         changes = (
             changes_between(old, values_of(obj, row), self._secrets) if manner.detailed else ()
         )
+        effect = look = None
+        if watch is not None and (deep or self._is_heard):
+            look = partial(self._update_of, watch, place, extra)
         if text == "" and not changes:
-            return _Applied(outcomes.UNCHANGED)
-        effect = None
+            return _Applied(outcomes.UNCHANGED, look=look if deep else None)
         if watch is not None:
-            effect = watch.effect(outcomes.UPDATED, *place, extra, processor.getExtraState(obj))
+            effect = self._update_of(watch, place, extra)
             if isinstance(obj, Persistent):
                 # Also when all that has changed is kept elsewhere: its serial tells whose it is.
                 obj._p_changed = True
-        return _Applied(outcomes.UPDATED, changes, effect)
+        return _Applied(outcomes.UPDATED, changes, effect, obj=obj, look=look)
 
-    def _has_all(self, obj: Any, row: HookRow) -> bool:
+    def _update_of(self, watch: Watch, place: tuple[Any, str | None], extra: Any) -> Effect:
+        new_extra = self.processor.getExtraState(watch.obj)
+        return watch.effect(outcomes.UPDATED, *place, extra, new_extra)
+
+    def _looking(self, find: Callable[..., Effect], *args: Any) -> Callable[[], Effect] | None:
+        """Return what gives an effect anew, where it is recorded and others see the object."""
+        return partial(find, *args) if self._is_heard and self._manner.recorded else None
+
+    def _has_all(self, obj: Any, row: Mapping[str, Any]) -> bool:
         """Tell whether an object has all values of a row; what it cannot be asked it has not."""
         for name, value in row.items():
             if name[:1] == "_" or conversion.is_ignored(value):
@@ -634,11 +839,20 @@ class RowEngine:
             self._restore.watch_change(obj)
         extra = processor.getExtraState(obj) if self._manner.recorded else None
         place, serial = located(obj), serial_of(obj)
+        parts = [] if self._parts is None else self._parts.found(obj, site)
         processor.delEntry(row, site)
+        part_effects = self._removed(parts) if parts else ()
         effect = None
         if self._manner.recorded:
             effect = Effect(outcomes.REMOVED, obj, *place, extra=extra, serial=serial)
-        return _Applied(outcomes.REMOVED, (), effect)
+        return _Applied(outcomes.REMOVED, (), effect, obj=obj, part_effects=part_effects)
+
+    def _removed(self, parts: Iterable[Any]) -> tuple[Effect, ...]:
+        """Remove parts that do not lie in their object."""
+        for part in parts:
+            self._watch_part(part, False)
+        effects = remove_parts(parts)
+        return effects if self._manner.recorded else ()
 
     def _refuse_if(self, message: str | None) -> None:
         if message:

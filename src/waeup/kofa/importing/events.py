@@ -13,8 +13,10 @@ from zope.component import getSiteManager
 from zope.component.event import dispatch, objectEventNotify
 from zope.container.contained import ContainerModifiedEvent, containedEvent, setitem
 from zope.event import notify, subscribers
-from zope.interface import providedBy
+from zope.interface import Interface, implementedBy, implementer, providedBy
 from zope.interface.interfaces import ComponentLookupError
+
+from waeup.kofa.interfaces import IRowDoneEvent
 
 _USUAL = [dispatch]
 
@@ -37,6 +39,30 @@ def fire(event: Any) -> None:
                 handle(obj, event)
         else:
             handler(event)
+
+
+def is_heard(event: type) -> bool:
+    """Tell whether anybody subscribes to events of a class; who listens to all events does not."""
+    try:
+        find = getSiteManager().adapters.subscriptions
+    except ComponentLookupError:
+        return False
+    return len(find((implementedBy(event),), None)) > len(find((Interface,), None))
+
+
+@implementer(IRowDoneEvent)
+class RowDoneEvent:
+    """See `IRowDoneEvent`."""
+
+    def __init__(
+        self, obj: Any, outcome: str, row: dict[str, Any], number: int, processor: Any, run: str
+    ) -> None:
+        self.object = obj
+        self.outcome = outcome
+        self.row = row
+        self.number = number
+        self.processor = processor
+        self.run = run
 
 
 def put(container: Any, store: Callable[[str, Any], object], name: str, obj: Any) -> None:

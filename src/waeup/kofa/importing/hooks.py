@@ -20,6 +20,8 @@ MODES = (CREATE, UPDATE, REMOVE, UPSERT)
 
 #: Not errors of a row, whatever hook they come through: the import must stop.
 FAULTS = (TransientError, POSError, Fault, OSError, MemoryError)
+#: Clients of databases, whose errors ZODB passes on as they are; they need not be installed.
+CLIENTS = frozenset(("psycopg2", "psycopg"))
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 
@@ -61,21 +63,36 @@ def once(row: dict[str, Any], what: str, find: Callable[..., Any], *args: Any) -
     return found[what]
 
 
+def is_fault(exc: BaseException) -> bool:
+    """Tell whether an exception is not the error of a row, nor of an object, but a fault."""
+    if isinstance(exc, FAULTS):
+        # NotAllowed is an OSError, too; but who refuses something means this row.
+        return not isinstance(exc, Refused)
+    return not CLIENTS.isdisjoint(cls.__module__.partition(".")[0] for cls in type(exc).__mro__)
+
+
 def row_error(exc: Exception) -> str:
     """Return the reason that people read for an exception of a hook; raise a fault again.
 
     The forms for errors of schemas, keys and duplicates are those of Kofa 1.9.
     """
-    # NotAllowed is an OSError, too; but who refuses something means this row.
-    if isinstance(exc, FAULTS) and not isinstance(exc, Refused):
+    if is_fault(exc):
         raise exc
     if isinstance(exc, DuplicationError):
         return english(exc.msg)
+    text = _text_of(exc)
     if isinstance(exc, Invalid):
-        return f"{type(exc).__name__}: {exc}"
+        return f"{type(exc).__name__}: {text}"
     if isinstance(exc, KeyError) and exc.args:
         return english(exc.args[0])
-    text = str(exc)
     if isinstance(exc, ValueError) and text:
         return text
     return f"{type(exc).__name__}: {text}" if text else type(exc).__name__
+
+
+def _text_of(exc: Exception) -> str:
+    """Return what an exception says; '' for one of a site that cannot say it."""
+    try:
+        return str(exc)
+    except Exception:
+        return ""

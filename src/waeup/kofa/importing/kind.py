@@ -3,51 +3,16 @@
 The shortest way into the data center: everything else has a default.
 """
 
-import copy
-import functools
 from collections.abc import Callable
-from datetime import date
-from decimal import Decimal
 from typing import Any, ClassVar
 
 import grok
-from zope import schema
-from zope.interface.declarations import Provides
 
 from waeup.kofa.importing.hooks import once
 from waeup.kofa.importing.processor import BatchProcessor
+from waeup.kofa.importing.record import Record
 
-# Values that nobody can change, so that all objects may have the same.
-_PLAIN = (type(None), str, int, float, bytes, date, Decimal)
-
-
-class Record(grok.Model):
-    """An object that has the fields of a schema, and nothing else.
-
-    What `ContainerProcessor` makes when no factory is given.
-    """
-
-    def __init__(self, iface: Any) -> None:
-        super().__init__()
-        cls: Any = type(self)
-        self.__provides__ = _provides(cls, iface)
-        plain, shared = _defaults(iface)
-        self.__dict__.update(plain)
-        if shared:
-            self.__dict__.update(copy.deepcopy(shared))
-
-
-@functools.cache
-def _provides(cls: Any, iface: Any) -> Any:
-    return Provides(cls, iface)
-
-
-@functools.cache
-def _defaults(iface: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the defaults of a schema: plain values, and those that must be copied."""
-    defaults = {name: field.default for name, field in schema.getFields(iface).items()}
-    plain = {name: value for name, value in defaults.items() if isinstance(value, _PLAIN)}
-    return plain, {name: value for name, value in defaults.items() if name not in plain}
+__all__ = ["ContainerProcessor", "Record"]
 
 
 class ContainerProcessor(BatchProcessor):
@@ -55,7 +20,8 @@ class ContainerProcessor(BatchProcessor):
 
     `iface` is the schema, `container` the names that lead from the site to the
     container, separated by slashes, `key` the field that names an object, and
-    `factory` makes an object (without it, `factory_name` or a `Record`).  Unless a
+    `factory` makes an object (without it, `factory_name` or a `Record`).
+    `container_factory` makes containers that are missing, with the first object.  Unless a
     class says otherwise, the key alone says where an object is (`location_fields`).
     """
 
@@ -65,11 +31,23 @@ class ContainerProcessor(BatchProcessor):
     key: ClassVar[str] = "code"
     location_fields: ClassVar[list[str]] = ["code"]
     factory: ClassVar[Callable[[], Any] | None] = None
+    container_factory: ClassVar[Callable[[], Any] | None] = None
 
     def __init_subclass__(cls, **kw: Any) -> None:
         super().__init_subclass__(**kw)
         if "key" in cls.__dict__ and "location_fields" not in cls.__dict__:
             cls.location_fields = [cls.key]
+
+    def prepareSite(self, site: Any) -> None:
+        """See `IBatchProcessor`: make containers that are missing, if the kind says of what."""
+        factory = type(self).container_factory
+        if factory is None:
+            return
+        place = site
+        for name in self.container.split("/"):
+            if place.get(name) is None:
+                place[name] = factory()
+            place = place[name]
 
     def getParent(self, row: dict[str, Any], site: Any) -> Any:
         """Return the container, or None where there is none."""
@@ -95,7 +73,7 @@ class ContainerProcessor(BatchProcessor):
             return factory(*args, **kw)
         if self.factory_name is not None:
             return super().callFactory(*args, **kw)
-        return Record(self.iface)
+        return Record(self.object_iface)
 
     def addEntry(self, obj: Any, row: dict[str, Any], site: Any) -> None:
         """See `IBatchProcessor`."""

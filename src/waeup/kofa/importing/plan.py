@@ -13,14 +13,21 @@ from typing import Any, NamedTuple
 
 from zope.interface import Invalid
 from zope.schema import getFields
-from zope.schema.interfaces import IPassword
 
-from waeup.kofa.conversion import IGNORED, FieldPlan, ValueRequired, Values, plan_fields
+from waeup.kofa.conversion import (
+    IGNORED,
+    FieldPlan,
+    ValueRequired,
+    Values,
+    is_secret,
+    plan_fields,
+)
 from waeup.kofa.conversion.cells import EMPTY_LIST, MARKERS
 from waeup.kofa.conversion.wording import shown
 from waeup.kofa.errors import ConversionError, MappingError
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.i18n import english
+from waeup.kofa.importing.effects import HIDDEN
 from waeup.kofa.importing.hooks import UPDATE, UPSERT, row_error
 from waeup.kofa.interfaces import IGNORE_MARKER, IBatchProcessor
 
@@ -142,7 +149,7 @@ class ValuePlan:
                 value = plan.convert(text, "create", True)
             except Exception as exc:
                 texts[name] = IGNORE_MARKER
-                errors.append(_field_error(name, exc))
+                errors.append(_secret_error(name, exc, text.strip()))
             else:
                 if value is not IGNORED and value is not plan.field.missing_value:
                     texts[name] = plan.converter.render(value)
@@ -206,6 +213,23 @@ def _field_error(name: str, exc: Exception) -> tuple[str, str]:
     return name, row_error(exc)
 
 
+#: Characters that words have in common with a secret by chance.
+LETTERS = 3
+
+
+def _secret_error(name: str, exc: Exception, text: str) -> tuple[str, str]:
+    """Return the error of a secret, whose text no message shows, whoever has raised it."""
+    where, message = _field_error(name, exc)
+    if not isinstance(exc, ConversionError):
+        # What Python says of a text mostly has it in quotes, or a part of it.
+        return where, type(exc).__name__
+    if where != name:
+        return where, message
+    # A single letter of any word is not meant, and must not stand out.
+    meant = text if len(text) > LETTERS else repr(text)
+    return where, message.replace(meant, HIDDEN)
+
+
 def _is_secret(plan: FieldPlan) -> bool:
     return getattr(plan.converter, "secret", False)
 
@@ -214,7 +238,7 @@ def _is_secret(plan: FieldPlan) -> bool:
 def secret_names(iface: Any) -> frozenset[str]:
     """Return the names of the passwords of a schema."""
     fields = getFields(iface) if iface is not None else {}
-    return frozenset(name for name, field in fields.items() if IPassword.providedBy(field))
+    return frozenset(name for name, field in fields.items() if is_secret(field))
 
 
 def _collect_invariants(iface: Any) -> list[Any]:

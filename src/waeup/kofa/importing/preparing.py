@@ -11,8 +11,18 @@ from itertools import repeat
 from typing import Any, NamedTuple
 
 from waeup.kofa.conversion import unguard
+from waeup.kofa.importing.completing import MISSING, Completer, given
 from waeup.kofa.importing.corrections import Correction
-from waeup.kofa.importing.hooks import CREATE, UPDATE, UPSERT, HookRow, overridden, row_error
+from waeup.kofa.importing.declaring import declarations_of
+from waeup.kofa.importing.hooks import (
+    CREATE,
+    REMOVE,
+    UPDATE,
+    UPSERT,
+    HookRow,
+    overridden,
+    row_error,
+)
 from waeup.kofa.importing.plan import Foreseen, RowPlan, ValuePlan, secret_names
 from waeup.kofa.importing.quick import QuickPlan, is_blank
 from waeup.kofa.interfaces import IGNORE_MARKER, RAW_COLUMN, IBatchProcessor
@@ -51,6 +61,7 @@ class Preparer:
 
     `mapping` leads from names of columns to fields; `rows` and `values` are compiled
     from it.  `corrections` says, by number, which rows are read otherwise than they stand there.
+    `site` is handed to what a kind declares.
     """
 
     def __init__(
@@ -63,6 +74,7 @@ class Preparer:
         mode: str,
         ignore_empty: bool,
         corrections: Mapping[int, Correction] | None = None,
+        site: Any = None,
     ) -> None:
         self._processor = processor
         self._header = header
@@ -86,6 +98,9 @@ class Preparer:
         self._own_conversion = overridden(processor, "checkConversion")
         self._ignore_empty = ignore_empty
         self._quick = self._quick_plan()
+        self._site = site
+        is_declared = mode != REMOVE and declarations_of(processor).concern_rows
+        self._completer = Completer(processor, self._mode, site) if is_declared else None
 
     def prepare_all(self, rows: Sequence[Row]) -> list[Prepared]:
         """Return a batch of rows of the table in their converted form, without blank ones.
@@ -145,10 +160,14 @@ class Preparer:
         """
         if self._own_conversion:
             return self._converted(prepared, [], CREATE, self._required_new)
-        # A cell means the same for both.
-        errors = self._missing(self._required_new, prepared.texts, prepared.row)
         try:
-            return self._refused(prepared, errors, []) if errors else prepared
+            # A cell means the same for both.
+            if self._completer is None:
+                errors = self._missing(self._required_new, prepared.texts, prepared.row)
+                return self._refused(prepared, errors, []) if errors else prepared
+            return self._completed(
+                prepared, prepared.texts, prepared.row, CREATE, self._required_new
+            )
         except Exception as exc:
             return prepared._replace(reason=row_error(exc))
 
@@ -178,6 +197,8 @@ class Preparer:
             texts, mode=mode, **self._options
         )
         errors = [*errors, *found]
+        if self._completer is not None and not errors and not invariants:
+            return self._completed(prepared, texts, values, mode, required)
         for name, message in self._missing(required, texts, values):
             if all(name not in error for error in errors):
                 errors.append((name, message))
@@ -186,6 +207,38 @@ class Preparer:
         row = HookRow(texts)
         row.update(values)
         return prepared._replace(row=row)
+
+    def _completed(
+        self,
+        prepared: Prepared,
+        texts: Mapping[str, str],
+        values: Mapping[str, Any],
+        mode: str,
+        required: list[tuple[str, Any]],
+    ) -> Prepared:
+        """Return a row of good cells with what is computed, once it keeps the rules."""
+        assert self._completer is not None
+        row = HookRow(texts)
+        row.update(values)
+        errors = self._completer.compute(row, mode)
+        if not errors:
+            errors = self._missing(required, row, row)
+        invariants = [] if errors else self._broken_invariants(row)
+        if not errors and not invariants:
+            errors = self._completer.broken(row)
+        if errors or invariants:
+            return self._refused(prepared, errors, invariants)
+        return prepared._replace(row=row)
+
+    def _broken_invariants(self, row: Mapping[str, Any]) -> list[str]:
+        """Return the messages of invariants that a row breaks with what was computed for it."""
+        assert self._completer is not None
+        if not self._values.has_invariants or not self._completer.computes:
+            return []
+        values = given(row)
+        return self._values.broken_invariants(
+            {name: values[name] for name in values if name in self._processor.iface}
+        )
 
     def _missing(
         self, required: list[tuple[str, Any]], texts: Mapping[str, str], values: Mapping[str, Any]
@@ -196,7 +249,7 @@ class Preparer:
             text = texts.get(name, IGNORE_MARKER)
             value = values.get(name, text)
             if text == IGNORE_MARKER or value is None or value == missing:
-                errors.append((name, "Required value is missing."))
+                errors.append((name, MISSING))
         return errors
 
     def _refused(
@@ -238,6 +291,8 @@ class Preparer:
         if self._own_conversion:
             return self._seen_by_hook(plan, rows)
         texts, hook_rows, unsettled = plan.prepare(rows)
+        if self._completer is not None:
+            self._complete(hook_rows, unsettled)
         numbers, lines, *_rest = zip(*rows, strict=True)
         none, nothing = repeat(None), repeat(())
         parts = zip(numbers, lines, texts, hook_rows, none, none, nothing, rows, repeat(False))
@@ -245,6 +300,23 @@ class Preparer:
         for at in unsettled:
             found[at] = None
         return found
+
+    def _complete(self, rows: Sequence[HookRow], unsettled: set[int]) -> None:
+        """Compute what is to be, and leave rows that break a rule to the careful way."""
+        assert self._completer is not None
+        for at, row in enumerate(rows):
+            if at in unsettled:
+                continue
+            try:
+                if (
+                    self._completer.compute(row, self._mode)
+                    or self._broken_invariants(row)
+                    or self._completer.broken(row)
+                ):
+                    unsettled.add(at)
+            except Exception:
+                # The careful way gets it, too, and says what it is.
+                unsettled.add(at)
 
     def _seen_by_hook(self, plan: QuickPlan, rows: Sequence[Row]) -> Iterator[Prepared | None]:
         """Let the hook of a site see rows, with the values that the base will answer.

@@ -19,10 +19,16 @@ from zope.lifecycleevent.interfaces import IAttributes
 from waeup.kofa.conversion import is_ignored, is_ignored_column
 from waeup.kofa.errors import FatalCSVError
 from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.importing.assigning import assign
+from waeup.kofa.importing.confirming import Numbers
+from waeup.kofa.importing.declaring import NOTHING, Declarations, collect
 from waeup.kofa.importing.events import fire
+from waeup.kofa.importing.filerules import FileRule
 from waeup.kofa.importing.hooks import CREATE, MODES, REMOVE, UPDATE, UPSERT, default
+from waeup.kofa.importing.parts import Part, part_columns, require_records
 from waeup.kofa.importing.plan import secret_names, value_plan
 from waeup.kofa.importing.reading import open_source, options_in_force
+from waeup.kofa.importing.rowschema import row_schema
 from waeup.kofa.importing.wholetable import WholeTable
 from waeup.kofa.interfaces import ERRORS_COLUMN, IGNORE_MARKER, IBatchProcessor
 
@@ -47,14 +53,32 @@ class BatchProcessor(WholeTable, grok.GlobalUtility):
     #: What the objects are, in a sentence or two for the page of kinds of data.
     about: str = ""
     iface: ClassVar[Any] = None
+    _declared_iface: ClassVar[Any] = None
     location_fields: ClassVar[Sequence[str]] = []
     factory_name: str | None = None
     permission: str = "waeup.importData"
     scope: str = ""
+    #: Objects that an import may remove, or change, without being asked; None: as the portal says.
+    most_removed: ClassVar[int | None] = None
+    most_changed: ClassVar[int | None] = None
+    #: Likewise shares of all objects of the kind, from 0 to 1.
+    remove_share: ClassVar[float | None] = None
+    change_share: ClassVar[float | None] = None
+    #: Rules over a whole file; see `waeup.kofa.importing.filerules`.
+    file_rules: ClassVar[Sequence[FileRule]] = ()
+    #: Objects that the same row makes or changes; see `waeup.kofa.importing.parts`.
+    parts: ClassVar[Sequence[Part]] = ()
+    #: Classes of converters for fields of this kind; see `waeup.kofa.conversion.OwnConverter`.
+    converters: ClassVar[Mapping[str, Any]] = {}
+    #: What methods declare; see `waeup.kofa.importing.declaring`.
+    declarations: ClassVar[Declarations] = NOTHING
 
     def __init_subclass__(cls, **kw: Any) -> None:
         super().__init_subclass__(**kw)
         own = cls.__dict__
+        if not own.keys().isdisjoint(("iface", "converters", "parts")):
+            cls._make_row_schema()
+        cls.declarations = collect(cls)
         # Martian keeps what a directive says under its dotted name.
         named = own.get(grok.name.dotted_name())
         if named is not None and "util_name" not in own:
@@ -69,6 +93,24 @@ class BatchProcessor(WholeTable, grok.GlobalUtility):
             cls.scope = cls.util_name
         if named is None:
             grok.name.set(cls, cls.util_name)
+
+    @classmethod
+    def _make_row_schema(cls) -> None:
+        """Let `iface` be the schema of rows, where that is another one than that of objects."""
+        declared = cls.__dict__.get("iface", cls._declared_iface or cls.iface)
+        cls._declared_iface = None
+        require_records(cls.__name__, cls.parts)
+        if cls.converters or cls.parts:
+            cls._declared_iface = declared
+            declared = row_schema(
+                cls.__name__, cls.__module__, declared, cls.converters, cls.parts
+            )
+        cls.iface = declared
+
+    @property
+    def object_iface(self) -> Any:
+        """The schema of the objects; `iface`, that of the rows, inherits from it."""
+        return self.iface if self._declared_iface is None else self._declared_iface
 
     # -- what the columns of a table may be ---------------------------------
 
@@ -85,12 +127,14 @@ class BatchProcessor(WholeTable, grok.GlobalUtility):
 
     @property
     def required_fields(self) -> list[str]:
-        """Names of schema fields that a new object needs and that have no default."""
+        """Names of fields that a new object needs; neither default nor computation gives them."""
+        others = {each.field for each in self.declarations.computed} | part_columns(self)
         return [
             name
             for name, field in schema.getFieldsInOrder(self.iface)
             if field.required
             and name not in self.location_fields
+            and name not in others
             and field.default is field.missing_value
         ]
 
@@ -201,6 +245,11 @@ class BatchProcessor(WholeTable, grok.GlobalUtility):
         """See `IBatchProcessor`; None where nobody has said how to count."""
         return None
 
+    @default
+    def checkNumbers(self, numbers: Numbers, site: Any) -> str | None:
+        """See `IBatchProcessor`."""
+        return None
+
     def getExtraState(self, obj: Any) -> Any:
         """See `IBatchProcessor`; an object of the base has no state besides its attributes."""
         return None
@@ -213,6 +262,10 @@ class BatchProcessor(WholeTable, grok.GlobalUtility):
         return None
 
     # -- hooks: where objects are and what may be done with them ------------
+
+    @default
+    def prepareSite(self, site: Any) -> None:
+        """See `IBatchProcessor`."""
 
     @default
     def parentsExist(self, row: dict[str, Any], site: Any) -> bool:
@@ -259,37 +312,20 @@ class BatchProcessor(WholeTable, grok.GlobalUtility):
     def updateEntry(self, obj: Any, row: dict[str, Any], site: Any, filename: str) -> str:
         """See `IBatchProcessor`.
 
-        Names that the object does not have or that begin with an underscore, and
-        computed attributes, are passed over.  A modified event is fired for an object
-        that has its place.  The text goes to logs and shows no password, nor its hash.
+        Values that the object does not take are passed over (`assign`).  A modified event is fired
+        for an object that has its place.  The text goes to logs and shows no password, nor its
+        hash.
         """
-        changed = {}
-        for name, value in row.items():
-            if value == IGNORE_MARKER:
-                if is_ignored(value):
-                    continue
-                value = str(value)
-            if name[:1] == "_":
-                continue
-            try:
-                old = getattr(obj, name)
-                if old == value and type(old) is type(value):
-                    continue
-                setattr(obj, name, value)
-            except AttributeError:
-                continue
-            changed[name] = value
+        changed = assign(obj, row)
         if changed and getattr(obj, "__parent__", None) is not None:
             fire(ObjectModifiedEvent(obj, *self._descriptions(changed)))
         secrets = secret_names(self.iface)
-        texts = []
-        for name, value in changed.items():
-            if name in secrets:
-                texts.append(f"{name}=***")
-            elif type(value) in _PLAIN:
-                texts.append(f"{name}={value}")
-            else:
-                texts.append(f"{name}={getattr(value, 'code', value)}")
+        texts = [
+            f"{name}=***"
+            if name in secrets
+            else f"{name}={value if type(value) in _PLAIN else getattr(value, 'code', value)}"
+            for name, value in changed.items()
+        ]
         return ", ".join(texts)
 
     def _descriptions(self, changed: Iterable[str]) -> tuple[IAttributes, ...]:

@@ -5,7 +5,7 @@ it, and makes the report.  Every door prints the same `Report`; nobody counts ag
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -35,9 +35,9 @@ class RowResult(NamedTuple):
     line at which the row begins, `errors` are pairs of field and message.
 
     Only where somebody wants to know it: `key` says which object is meant, `changes` what
-    differs, `effect` what an undo needs; `is_under_new` tells that the parent of a new object
-    was made by an earlier row that is not committed; `source` is, of a row that failed or was
-    corrected, the row as it stands in the table.
+    differs, `effect` what an undo needs, and `part_effects` likewise for parts; `is_under_new`
+    tells that the parent of a new object was made by an earlier row that is not committed;
+    `source` is, of a row that failed or was corrected, the row as it stands in the table.
     """
 
     number: int
@@ -53,6 +53,7 @@ class RowResult(NamedTuple):
     is_under_new: bool = False
     is_corrected: bool = False
     source: Any = None
+    part_effects: tuple[Effect, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,9 @@ class Report:
     read otherwise than they stand in the file, whatever became of them.
 
     The report of a check counts what would be; `duplicates` are the rows that mean the object
-    of an earlier row, `under_new` those whose parent an earlier row makes.  That of an undo
-    counts what was done to take an import back: objects that are there again are ``created``.
+    of an earlier row, `under_new` those whose parent an earlier row makes; `refused` are the
+    reasons why an import would refuse the file as a whole.  That of an undo counts what was
+    done to take an import back: objects that are there again are ``created``.
     """
 
     file: str
@@ -87,6 +89,7 @@ class Report:
     duplicates: int = 0
     under_new: int = 0
     corrected: int = 0
+    refused: tuple[str, ...] = ()
 
     @property
     def done(self) -> int:
@@ -95,18 +98,20 @@ class Report:
 
     @property
     def successful(self) -> bool:
-        """Whether no row failed."""
-        return self.failed == 0
+        """Whether no row failed, and the file as a whole is good."""
+        return self.failed == 0 and not self.refused
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data for programs."""
-        return {**asdict(self), "done": self.done, "reasons": [list(r) for r in self.reasons]}
+        plain = {**asdict(self), "refused": list(self.refused)}
+        return {**plain, "done": self.done, "reasons": [list(r) for r in self.reasons]}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Report":
         """Return the report that `as_dict` has described."""
         values = {name: value for name, value in data.items() if name != "done"}
         values["reasons"] = tuple((reason, number) for reason, number in data["reasons"])
+        values["refused"] = tuple(data.get("refused", ()))
         return cls(**values)
 
 
@@ -134,11 +139,24 @@ class Tally:
         """Number of rows."""
         return self.counts.total()
 
-    def add(self, outcome: str, reason: str | None = None, *, is_corrected: bool = False) -> None:
+    def add(self, outcome: str, reason: str | None = None) -> None:
         """Count a row."""
         self.counts[outcome] += 1
-        self.corrected += is_corrected
-        if reason is not None and (reason in self.reasons or len(self.reasons) < COUNTED_REASONS):
+        if reason is not None:
+            self._add_reason(reason)
+
+    def add_all(self, results: Sequence[RowResult]) -> None:
+        """Count the rows of a batch."""
+        # Counted in C; most rows have nothing else to be counted.
+        self.counts.update([result.outcome for result in results])
+        for result in results:
+            if result.reason is not None:
+                self._add_reason(result.reason)
+            if result.is_corrected:
+                self.corrected += 1
+
+    def _add_reason(self, reason: str) -> None:
+        if reason in self.reasons or len(self.reasons) < COUNTED_REASONS:
             self.reasons[reason] += 1
 
     def report(self, file: str, processor: str, mode: str, **more: Any) -> Report:

@@ -22,6 +22,7 @@ from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.i18n import english
 from waeup.kofa.importing import report as outcomes
 from waeup.kofa.importing.effects import Effect, activate, located, serial_of
+from waeup.kofa.importing.parts import parts_elsewhere
 from waeup.kofa.interfaces import IBatchProcessor
 
 
@@ -57,6 +58,10 @@ class Serials:
         state = self._of_state(obj)
         # What is in no database yet was made by the undo itself.
         return state == z64 or state in self._own
+
+    def is_older(self, one: Any, other: Any) -> bool:
+        """Tell whether the state of one object is older than that of another one."""
+        return (self._of_state(one) or z64) < (self._of_state(other) or z64)
 
     def restore(self, effect: Effect) -> None:
         """Remember that an effect was taken back."""
@@ -166,9 +171,27 @@ def undo_effect(processor: IBatchProcessor, effect: Effect, site: Any, serials: 
         outcomes.UPDATED: _change_back,
         outcomes.REMOVED: _put_back,
     }[effect.operation]
-    outcome = take_back(processor, effect, site, serials)
+    outcome = take_back(_PART if effect.is_part else processor, effect, site, serials)
     serials.restore(effect)
     return outcome
+
+
+class _PartKind:
+    """Stands for the kind of a part: a processor knows only the objects of its own."""
+
+    iface = None
+
+    def getExtraState(self, obj: Any) -> None:
+        """See `IBatchProcessor`."""
+
+    def setExtraState(self, obj: Any, state: Any) -> None:
+        """See `IBatchProcessor`."""
+
+    def checkUndo(self, obj: Any, values: Any, site: Any) -> None:
+        """See `IBatchProcessor`."""
+
+
+_PART: Any = _PartKind()
 
 
 def title_of(effect: Effect) -> str:
@@ -189,6 +212,9 @@ def _remove(processor: IBatchProcessor, effect: Effect, site: Any, serials: Seri
     _require_unchanged(processor, effect, serials)
     if not all(serials.is_own(part) for part in _contents(obj)):
         raise UndoConflict(english(_("Something was added to it, or changed in it, since.")))
+    for part in parts_elsewhere(getattr(processor, "parts", ()), obj, site):
+        if not serials.is_older(part, obj):
+            raise UndoConflict(english(_("It was given a part since.")))
     _require_leave(processor, obj, None, site)
     del parent[name]
     return outcomes.REMOVED
