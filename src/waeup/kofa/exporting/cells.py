@@ -5,16 +5,30 @@ of a column, is decided then; most cells cost a look into a dict, or at two char
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
+from zope.i18nmessageid import Message
 from zope.schema import Bool, Choice, Int
 
 from waeup.kofa.conversion import FieldPlan, guard, is_active, render_value
 from waeup.kofa.conversion.cells import MARKERS
 from waeup.kofa.conversion.converters import AsciiConverter, TextConverter
+from waeup.kofa.errors import KofaError
+from waeup.kofa.i18n import english
+from waeup.kofa.importing.hooks import is_fault
+from waeup.kofa.importing.parts import NO_PART
 from waeup.kofa.interfaces import DELETION_MARKER
+
+
+class CellError(Exception):
+    """The value of a column cannot be had; `error` is what was raised."""
+
+    def __init__(self, column: str, error: Exception) -> None:
+        self.column, self.error = column, error
+        super().__init__(f"column {column!r}: {type(error).__name__}: {error}")
+
 
 #: Returns the cell for a value.
 Render = Callable[[Any], str]
@@ -48,13 +62,39 @@ def compile_cell(plan: FieldPlan | None, safe: bool, *, is_filled: bool = False)
     return _marking(render) if is_filled and safe and not plan.field.required else render
 
 
-def compile_row(names: Sequence[str], renders: Sequence[Render]) -> Callable[[Any], list[str]]:
+def compile_computed(safe: bool) -> Render:
+    """Return the function for the cells of a column that a kind computes, and no import reads.
+
+    Its values are shown by their types, messages in English.  What no file can hold, NUL and half
+    characters, stands there as an escape: such a text is for people, and stops no export.
+    """
+
+    def cell(value: Any) -> str:
+        text = render_value(english(value) if isinstance(value, Message) else value, safe)
+        return text if text.isascii() and "\0" not in text else _holdable(text)
+
+    return cell
+
+
+def _holdable(text: str) -> str:
+    """Return a text that any table can hold."""
+    return text.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def compile_row(
+    names: Sequence[str],
+    renders: Sequence[Render],
+    getters: Mapping[str, Callable[[Any], Any]] | None = None,
+) -> Callable[[Any], list[str]]:
     """Return the function that gives the cells of an object for its attributes `names`.
 
-    An attribute that an object does not have is None.
+    An attribute that an object does not have is None.  `getters` give the values of names that
+    are no attributes.
     """
     if not names:
         return lambda obj: []
+    if getters:
+        return _compile_mixed(names, renders, getters)
     # With two names at least it returns a tuple.
     get_all = attrgetter(*names, "__class__")
 
@@ -66,6 +106,65 @@ def compile_row(names: Sequence[str], renders: Sequence[Render]) -> Callable[[An
         return [render(value) for render, value in zip(renders, values, strict=False)]
 
     return cells
+
+
+def _compile_mixed(
+    names: Sequence[str],
+    renders: Sequence[Render],
+    getters: Mapping[str, Callable[[Any], Any]],
+) -> Callable[[Any], list[str]]:
+    """Return the function for cells of which some are those of attributes, others of `getters`."""
+    plain = [at for at, name in enumerate(names) if name not in getters]
+    plain_cells = compile_row([names[at] for at in plain], [renders[at] for at in plain])
+    others = [(at, getters[name], renders[at]) for at, name in enumerate(names) if name in getters]
+
+    def cells(obj: Any) -> list[str]:
+        found = [""] * len(names)
+        for at, cell in zip(plain, plain_cells(obj), strict=True):
+            found[at] = cell
+        for at, get, render in others:
+            try:
+                value = get(obj)
+                if value is not NO_PART:
+                    found[at] = render(value)
+            except Exception as error:
+                if _says_itself(error):
+                    raise
+                raise CellError(names[at], error) from error
+        return found
+
+    return cells
+
+
+def compile_mangled(
+    columns: Sequence[tuple[str, Callable[[Any], Any]]],
+    mangle: Callable[[Any, str, Any], Any],
+    safe: bool,
+) -> Callable[[Any], list[str]]:
+    """Return the function for cells that a site makes by `mangle`, as of Kofa 1.9.
+
+    `columns` are pairs of name and what gives the value for an object.
+    """
+
+    def cells(obj: Any) -> list[str]:
+        found = []
+        for name, get in columns:
+            try:
+                value = get(obj)
+                cell = mangle(None if value is NO_PART else value, name, obj)
+                found.append(foreign_cell(cell, safe))
+            except Exception as error:
+                if _says_itself(error):
+                    raise
+                raise CellError(name, error) from error
+        return found
+
+    return cells
+
+
+def _says_itself(error: Exception) -> bool:
+    """Tell whether an exception is none of a cell, or one whose words are for people."""
+    return isinstance(error, KofaError) or is_fault(error)
 
 
 def foreign_cell(cell: Any, safe: bool) -> str:

@@ -14,24 +14,26 @@ from datetime import date
 from itertools import islice
 from operator import itemgetter
 from tempfile import TemporaryDirectory
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
 from zope import schema
 from zope.component import getUtilitiesFor, queryUtility
 from zope.schema import getFields
 
 from waeup.kofa.conversion import converter_for
+from waeup.kofa.conversion.converters import own_converter
 from waeup.kofa.conversion.wording import listing, shown
 from waeup.kofa.errors import KofaError, MappingError, NoSuchItem, Refused, TooLarge
 from waeup.kofa.exporting.base import STEP, completed, once
-from waeup.kofa.exporting.cells import foreign_cell
+from waeup.kofa.exporting.cells import CellError, foreign_cell
 from waeup.kofa.exporting.filters import convert, matching
 from waeup.kofa.exporting.formats import MOST_SHEET_ROWS, Column, Form, Sink, open_sink
 from waeup.kofa.exporting.kind import KindExporter
-from waeup.kofa.exporting.wish import Wish
+from waeup.kofa.exporting.sinks import UnfitCell
+from waeup.kofa.exporting.wish import Outcome, Wish
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.i18n import Number
-from waeup.kofa.importing.hooks import FAULTS, overridden, row_error
+from waeup.kofa.importing.hooks import is_fault, overridden, row_error
 from waeup.kofa.interfaces import ICSVExporter
 from waeup.kofa.tabular import open_table
 
@@ -41,14 +43,6 @@ Tell = Callable[[int, float], None]
 #: Whose month could be taken for its day.
 _A_DAY = date(2001, 2, 3)
 _WHOLE = ("export", "export_all", "export_filtered", "export_selected", "get_csv_writer")
-
-
-class Outcome(NamedTuple):
-    """What an export has written: rows, and the keys that no object has."""
-
-    rows: int
-    unknown: tuple[str, ...] = ()
-    seconds: float = 0.0
 
 
 def all_exporters() -> list[tuple[str, Any]]:
@@ -183,7 +177,19 @@ class Export:
 
     def _failed(self, obj: Any, number: int, error: Exception) -> Exception:
         """Return what tells a person that an object cannot be exported, behind `number` rows."""
-        if isinstance(error, (KofaError, *FAULTS)):
+        if isinstance(error, UnfitCell):
+            return type(error)(
+                _(
+                    "${error} That is row ${number}, ${named}. Correct that object, or choose "
+                    "others by a filter or by keys.",
+                    mapping={
+                        "error": error.message,
+                        "number": Number(number + 1),
+                        "named": self._named(obj),
+                    },
+                )
+            )
+        if isinstance(error, KofaError) or is_fault(error):
             return error
         return Refused(
             _(
@@ -193,7 +199,7 @@ class Export:
                     "title": self.exporter.title,
                     "number": Number(number + 1),
                     "named": self._named(obj),
-                    "error": row_error(error),
+                    "error": _told(error),
                 },
             )
         )
@@ -320,6 +326,15 @@ class Export:
             )
 
 
+def _told(error: Exception) -> str:
+    """Return what an exception says, and of which column it is told."""
+    if isinstance(error, CellError):
+        text = f"column {error.column!r}: {row_error(error.error)}"
+    else:
+        text = row_error(error)
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
 class _Picking:
     """What `write_item` of a site is given as writer: rows are dicts of columns and cells.
 
@@ -362,6 +377,9 @@ def columns_of(exporter: Any, *, secrets: bool = False) -> list[Column]:
 
 
 def _kind_of(field: Any) -> str:
+    if field is not None and own_converter(field) is not None:
+        # What a kind writes for a number may be no number.
+        return "text"
     if isinstance(field, schema.Int | schema.Bool):
         return "integer"
     if isinstance(field, schema.Float):

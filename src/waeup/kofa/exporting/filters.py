@@ -15,8 +15,8 @@ from zope.interface import Interface
 from zope.interface.interface import InterfaceClass
 from zope.schema import getFields, getFieldsInOrder
 
-from waeup.kofa.conversion import IGNORED, FormattedDate, converter_for, plan_fields
-from waeup.kofa.conversion.wording import listing
+from waeup.kofa.conversion import IGNORED, FormattedDate, converter_for, is_secret, plan_fields
+from waeup.kofa.conversion.wording import listing, shown
 from waeup.kofa.errors import MappingError, Refused
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.importing.hooks import row_error
@@ -24,16 +24,26 @@ from waeup.kofa.importing.hooks import row_error
 #: End the names of filters for the first and the last day.
 FROM, TO = "_from", "_to"
 
+#: Tells whether an object passes a filter with a value.
+Passes = Callable[[Any, Any], bool]
+
 _DAYS = (schema.Date, schema.Datetime)
 _LISTS = (schema.List, schema.Tuple, schema.Set, schema.FrozenSet)
 # Nobody asks for all objects whose remark is word by word the same.
 _LINES = (schema.TextLine, schema.ASCIILine)
 
 
-def filter_schema(name: str, iface: Any, columns: Iterable[str]) -> Any:
+def filter_schema(
+    name: str,
+    iface: Any,
+    columns: Iterable[str],
+    own: Mapping[str, tuple[Any, Passes]] | None = None,
+) -> Any:
     """Return a schema with the filters for those `columns` that have any.
 
-    A column that is no field of `iface` is a text.
+    A column that is no field of `iface` is a text.  `own` are more filters by name: the field
+    that reads what a person writes, and what tells whether an object passes.  One of the name of
+    a column takes the place of that.
     """
     fields = getFields(iface)
     columns = tuple(columns)
@@ -45,6 +55,10 @@ def filter_schema(name: str, iface: Any, columns: Iterable[str]) -> Any:
             while found.__name__ != column and found.__name__ in columns:
                 found.__name__ += "_"
             filters[found.__name__] = found
+    for own_name, (field, passes) in (own or {}).items():
+        found = _filter(copy.copy(field), own_name, field.title or own_name, field.description)
+        found.passes = passes
+        filters[own_name] = found
     return InterfaceClass(f"I{name}Filters", (Interface,), filters, __module__=__name__)
 
 
@@ -162,7 +176,7 @@ def _last(title: str) -> str:
 def _filters_of(column: str, field: Any) -> Iterator[Any]:
     """Generate the filters for a column with the values of `field`."""
     title = field.title or column
-    if isinstance(field, schema.Password):
+    if is_secret(field):
         return
     if isinstance(field, _DAYS):
         # People write it as in a cell.
@@ -193,6 +207,9 @@ def _filter(field: Any, name: str, title: str, description: str = "") -> Any:
 
 def _test(field: Any, value: Any) -> Callable[[Any], bool]:
     """Return the function that tells whether an object passes."""
+    own: Passes | None = vars(field).get("passes")
+    if own is not None:
+        return lambda obj: _passes_own(own, field.__name__, obj, value)
     if isinstance(field, Day):
         return lambda obj: _passes_day(field, getattr(obj, field.column, None), value)
     name = field.__name__
@@ -204,6 +221,24 @@ def _test(field: Any, value: Any) -> Callable[[Any], bool]:
         return bool(found == value) if value is not None else found in (None, "")
 
     return passes
+
+
+def _passes_own(own: Passes, name: str, obj: Any, value: Any) -> bool:
+    try:
+        return bool(own(obj, value))
+    except Exception as error:
+        raise Refused(
+            _(
+                "The filter ${name} has failed with the object ${object}: ${error} Leave the "
+                "filter out, and tell its developer.",
+                mapping={
+                    "name": name,
+                    "object": shown(str(getattr(obj, "__name__", obj))),
+                    # A fault is raised again.
+                    "error": row_error(error),
+                },
+            )
+        ) from error
 
 
 def _passes_day(field: Day, day: date | None, wanted: date | None) -> bool:

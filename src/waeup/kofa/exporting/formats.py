@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import re
 import zipfile
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
@@ -16,7 +17,7 @@ from typing import Any, BinaryIO
 
 from waeup.kofa.errors import Refused
 from waeup.kofa.exporting.sheets import MOST_SHEET_ROWS, SheetSink
-from waeup.kofa.exporting.sinks import Column, Sink
+from waeup.kofa.exporting.sinks import Column, Sink, UnfitCell
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.tabular.source import MARK
 from waeup.kofa.tabular.writer import row_writer
@@ -112,8 +113,7 @@ def open_sink(
     ``students.csv``: a ZIP file has a member, and a workbook a sheet, of that name.  `folder` is
     where a workbook may have temporary files (default: where the system has its own).
 
-    Raises `Refused` for columns, and the sink's ``write`` for rows, that a workbook cannot hold.
-    Half a character (a lone surrogate) raises UnicodeEncodeError in a text.
+    Raises `Refused` for columns, and the sink's ``write`` for rows, that a file cannot hold.
     """
     packing = _Packing(stream, form.packing, name)
     try:
@@ -215,6 +215,25 @@ class _PackedSink(Sink):
         self._packing.abandon()
 
 
+#: What no table can hold: a reader takes NUL for damage, and half a character has no bytes.
+_UNFIT = re.compile("[\0\ud800-\udfff]")
+
+
+def _unfit(names: Sequence[str], cells: Sequence[str]) -> UnfitCell:
+    """Return what tells which of the cells a table cannot hold."""
+    name, found = next(
+        (name, found)
+        for name, cell in zip(names, cells, strict=True)
+        if (found := _UNFIT.search(cell))
+    )
+    return UnfitCell(
+        _(
+            "A table cannot hold what is in the column ${column}: the character ${character}.",
+            mapping={"column": repr(name), "character": f"U+{ord(found[0]):04X}"},
+        )
+    )
+
+
 class _TextSink(Sink):
     """Writes CSV or TSV with CRLF as line end."""
 
@@ -224,7 +243,17 @@ class _TextSink(Sink):
             text.write(MARK)
         delimiter, quote_all = _DELIMITERS[form.format], form.quote_all
         row_writer(text, (), delimiter=delimiter, quote_all=quote_all)(names)
-        self.write = row_writer(text, names, delimiter=delimiter, quote_all=quote_all)
+        write = row_writer(text, names, delimiter=delimiter, quote_all=quote_all)
+
+        def write_sound(cells: Sequence[str]) -> None:
+            if "\0" in "".join(cells):
+                raise _unfit(names, cells)
+            try:
+                write(cells)
+            except UnicodeEncodeError:
+                raise _unfit(names, cells) from None
+
+        self.write = write_sound
 
     def close(self) -> None:
         """See `Sink`."""

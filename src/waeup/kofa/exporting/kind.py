@@ -5,7 +5,7 @@ So the columns of an export are those of an import, and what was exported import
 
 import csv
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar
 
 import grok
@@ -14,10 +14,18 @@ from zope.schema import getFieldsInOrder
 
 from waeup.kofa.conversion import plan_fields
 from waeup.kofa.exporting.base import ExporterBase, once, released
-from waeup.kofa.exporting.cells import Render, compile_cell, compile_row, foreign_cell
+from waeup.kofa.exporting.cells import (
+    Render,
+    compile_cell,
+    compile_computed,
+    compile_mangled,
+    compile_row,
+)
 from waeup.kofa.exporting.filters import filter_schema, has_cells, matching
+from waeup.kofa.importing.declaring import declarations_of, exported_columns
 from waeup.kofa.importing.hooks import default, overridden
 from waeup.kofa.importing.kind import ContainerProcessor
+from waeup.kofa.importing.parts import mark_parts, part_columns, part_getters
 from waeup.kofa.importing.plan import secret_names
 from waeup.kofa.interfaces import IBatchProcessor, ICSVExporter
 
@@ -62,6 +70,14 @@ class KindExporter(ExporterBase, grok.GlobalUtility):
         return self.declared.iface
 
     @property
+    def object_iface(self) -> Any:
+        """The schema of the objects, where that of their rows, `iface`, has more columns."""
+        own: Any = type(self).iface
+        if own is not KindExporter.iface:
+            return self.iface
+        return getattr(self.declared, "object_iface", self.iface)
+
+    @property
     def permission(self) -> str:  # type: ignore[override]
         """See `ICSVExporter`: that of imports of the kind, if it is one of its own."""
         permission: str = self.declared.permission
@@ -72,6 +88,12 @@ class KindExporter(ExporterBase, grok.GlobalUtility):
         """All columns, also those with secrets."""
         is_own = type(self).fields is not KindExporter.fields
         return tuple(self.fields) if is_own else self._derived
+
+    @property
+    def kept_fields(self) -> tuple[str, ...]:
+        """All columns that an import takes, those that bring an object back."""
+        computed = exported_columns(self.declared)
+        return tuple(name for name in self.all_fields if name not in computed)
 
     @property
     def fields(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -100,16 +122,22 @@ class KindExporter(ExporterBase, grok.GlobalUtility):
         others = [name for name in available if name not in schema]
         names = dict.fromkeys([*processor.location_fields, *others, *schema])
         inner = [name for name in names if name not in (*self.left_out, *self.last)]
-        return (*inner, *(name for name in self.last if name in names))
+        last = [name for name in self.last if name in names]
+        computed = [each.column for each in declarations_of(processor).columns]
+        return (*inner, *last, *(name for name in computed if name not in self.left_out))
 
     @cached_property
     def filters(self) -> Any:  # type: ignore[override]
         """See `ICSVExporter`: the columns by which objects can be told apart."""
-        known = self.declared.available_fields
+        known = set(self.declared.available_fields) - part_columns(self.declared)
         columns = [
             name for name in self.fields if name in known and name not in self.secret_fields
         ]
-        return filter_schema(type(self).__name__, self.iface, columns)
+        own = {
+            each.name: (each.field, getattr(self.declared, each.name))
+            for each in declarations_of(self.declared).filters
+        }
+        return filter_schema(type(self).__name__, self.iface, columns, own)
 
     def backup_folder(self, obj: Any) -> str | None:
         """Return the folder of the storage that keeps the row of a removed object, or None."""
@@ -163,13 +191,15 @@ class KindExporter(ExporterBase, grok.GlobalUtility):
         `safe` overrides `safe_cells`.
         """
         exporter = self.prepared(self.safe_cells if safe is None else safe)
+        cells = exporter._cells(columns)
+        return mark_parts(self.declared, columns, cells) if exporter.safe_cells else cells
+
+    def _cells(self, columns: Sequence[str]) -> Callable[[Any], list[str]]:
+        getters = self._getters(columns)
         if overridden(self, "mangle_value"):
-            mangle, is_safe = exporter.mangle_value, exporter.safe_cells
-            return lambda obj: [
-                foreign_cell(mangle(getattr(obj, name, None), name, obj), is_safe)
-                for name in columns
-            ]
-        return compile_row(columns, exporter._renders(columns, exporter.safe_cells))
+            found = [(name, getters.get(name) or partial(_attribute, name)) for name in columns]
+            return compile_mangled(found, self.mangle_value, self.safe_cells)
+        return compile_row(columns, self._renders(columns, self.safe_cells), getters)
 
     @default
     def write_item(self, obj: Any, writer: csv.DictWriter) -> None:
@@ -186,6 +216,16 @@ class KindExporter(ExporterBase, grok.GlobalUtility):
         for obj in released(iterable):
             write(cells(obj))
 
+    def _getters(self, columns: Sequence[str]) -> dict[str, Callable[[Any], Any]]:
+        """Return what gives the values of those columns that are no attributes of an object."""
+        processor = self.declared
+        getters = {
+            each.column: getattr(processor, each.name)
+            for each in declarations_of(processor).columns
+            if each.column in columns
+        }
+        return {**getters, **part_getters(processor, columns)}
+
     def _renders(self, columns: Sequence[str], safe: bool) -> list[Render]:
         """Return what makes the cells of the columns; in a prepared exporter it is kept."""
         known = {} if self._compiled is None else self._compiled
@@ -193,11 +233,18 @@ class KindExporter(ExporterBase, grok.GlobalUtility):
         if new:
             schema = self.iface
             plans = plan_fields(schema, [name for name in new if name in schema], grok.getSite())
+            computed = exported_columns(self.declared)
             for name in new:
-                known[name, safe] = compile_cell(
-                    plans.get(name), safe, is_filled=name in self.filled
+                known[name, safe] = (
+                    compile_computed(safe)
+                    if name in computed
+                    else compile_cell(plans.get(name), safe, is_filled=name in self.filled)
                 )
         return [known[name, safe] for name in columns]
+
+
+def _attribute(name: str, obj: Any) -> Any:
+    return getattr(obj, name, None)
 
 
 class ContainerExporter(KindExporter):

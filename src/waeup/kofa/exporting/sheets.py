@@ -17,8 +17,8 @@ from functools import partial
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
 
-from waeup.kofa.errors import Refused, TooLarge
-from waeup.kofa.exporting.sinks import Column, Sink
+from waeup.kofa.errors import TooLarge
+from waeup.kofa.exporting.sinks import Column, LongCell, Sink, UnfitCell
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.i18n import Number
 
@@ -253,7 +253,7 @@ class SheetSink(Sink):
         if reason:
             name = self._columns[column].name
             place = f"row {row:,}, column {name!r}" if row else f"the name of column {column + 1}"
-            error = TooLarge if reason.startswith(_LONG) else Refused
+            error = LongCell if reason.startswith(_LONG) else UnfitCell
             raise error(f"A workbook cannot hold {place}: {reason}. {_ADVICE}")
 
 

@@ -10,7 +10,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
-__all__ = ["Column", "Sink"]
+from waeup.kofa.errors import Refused, TooLarge
+
+__all__ = ["Column", "LongCell", "Sink", "UnfitCell"]
+
+
+class UnfitCell(Refused):
+    """A file cannot hold a cell; the message says of which column, and why."""
+
+
+class LongCell(UnfitCell, TooLarge):
+    """The text of a cell is too long for a file."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +40,8 @@ class Column:
 class Sink:
     """Takes rows one by one; to be used in a ``with`` statement.
 
-    ``write(cells)`` takes a row, as many texts as there are columns, in the grammar of cells.
+    ``write(cells)`` takes a row, as many texts as there are columns, in the grammar of cells.  It
+    raises `UnfitCell` for a row that the file would not give back; nothing of that is written.
     When the block ends with an error, nothing more is written, and what was written is no
     complete table.
     """

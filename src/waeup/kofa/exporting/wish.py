@@ -1,8 +1,8 @@
-"""What a person wants exported, and how: plain data that doors hand down and a run keeps."""
+"""What a person wants exported, and how, and what was: plain data for doors and runs."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 
 @dataclass(frozen=True)
@@ -37,3 +37,11 @@ class Wish:
         if values.get("keys") is not None:
             values["keys"] = tuple(values["keys"])
         return cls(**values)
+
+
+class Outcome(NamedTuple):
+    """What an export has written: rows, and the keys that no object has."""
+
+    rows: int
+    unknown: tuple[str, ...] = ()
+    seconds: float = 0.0
