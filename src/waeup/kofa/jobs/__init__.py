@@ -2,18 +2,21 @@
 
 `record` is what the database knows of a run.  A worker claims it (`job`), does what its kind
 asks for (`imports`, `checks`, `undos`, `exports`, `moves`; `worker` puts it down), and brings its
-files to their places (`distributing`).  `doorbells` wake workers, `recovery` looks after crashes.
+files to their places (`distributing`).  `doorbells` and `queueing` wake workers, `lanes` says what
+comes next, `duties` is what is to be done now and then, `recovery` looks after crashes.
 
 Transactions of runs begin and end here; nothing below begins or commits one.
 """
 
 from waeup.kofa.jobs.connection import Participation
-from waeup.kofa.jobs.doorbells import EmbeddedEngine, new_holder, work_off
-from waeup.kofa.jobs.interfaces import IJobEngine, IRunEndedEvent
+from waeup.kofa.jobs.doorbells import EmbeddedEngine, work_off
+from waeup.kofa.jobs.interfaces import IJobEngine, IRunEndedEvent, IRunOverEvent
+from waeup.kofa.jobs.queueing import ProcrastinateEngine
 from waeup.kofa.jobs.record import CHECK, EXPORT, IMPORT, MOVE, UNDO, Order, Run
 from waeup.kofa.jobs.recovery import Finding, recover
 from waeup.kofa.jobs.registry import Runs
 from waeup.kofa.jobs.worker import work_on
+from waeup.kofa.presence import new_holder
 
 __all__ = [
     "CHECK",
@@ -25,8 +28,10 @@ __all__ = [
     "Finding",
     "IJobEngine",
     "IRunEndedEvent",
+    "IRunOverEvent",
     "Order",
     "Participation",
+    "ProcrastinateEngine",
     "Run",
     "Runs",
     "new_holder",

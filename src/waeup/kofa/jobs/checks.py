@@ -15,6 +15,7 @@ from typing import Any
 import transaction
 from zope.component import getUtility
 
+from waeup.kofa import meters
 from waeup.kofa.errors import MappingError
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.importing import canonical
@@ -22,11 +23,12 @@ from waeup.kofa.importing.checking import CheckWriter, FailingRows
 from waeup.kofa.importing.engine import BATCH_ROWS, Manner, RowEngine
 from waeup.kofa.importing.hooks import overridden
 from waeup.kofa.importing.reading import limits
-from waeup.kofa.importing.report import FAILED, Report, Tally
+from waeup.kofa.importing.report import FAILED, OUTCOMES, Report, Tally
 from waeup.kofa.interfaces import IBatchProcessor
 from waeup.kofa.jobs.distributing import finish
 from waeup.kofa.jobs.job import Job
 from waeup.kofa.jobs.pace import Pace
+from waeup.kofa.jobs.record import CHECK
 from waeup.kofa.jobs.reporter import Reporter, empty_folder
 from waeup.kofa.journal import dropped_lines
 from waeup.kofa.removals import rehearsal
@@ -61,6 +63,8 @@ def do_check(job: Job) -> None:
         finish(job.datacenter, job.run)
 
     job.committed(end)
+    counts = {outcome: getattr(report, outcome) for outcome in OUTCOMES}
+    meters.rows(CHECK, job.order.processor, counts)
 
 
 def _check(job: Job, source: str, folder: str, writer: CheckWriter) -> Report:
@@ -74,7 +78,7 @@ def _check(job: Job, source: str, folder: str, writer: CheckWriter) -> Report:
     reading = table.reading(options)
     job.begin()
     job.require_rights(processor.permission)
-    with dropped_lines(), rehearsal():
+    with job.held(), dropped_lines(), rehearsal():
         if overridden(processor, "doImport"):
             # How it treats single rows nobody knows; but what becomes of all of them.
             report: Report = processor.importTable(
@@ -103,9 +107,12 @@ def _check(job: Job, source: str, folder: str, writer: CheckWriter) -> Report:
                 corrections=job.run.corrected_rows(),
             ),
         )
-        writer.keep_failing(engine.columns)
-        with closing(FailingRows(engine, folder)) as failing:
-            return _go_through(job, engine, writer, failing)
+        with closing(Reporter(job)) as reporter:
+            refused = engine.broken_rules(reporter.look)
+            writer.keep_failing(engine.columns)
+            with closing(FailingRows(engine, folder)) as failing:
+                report = _go_through(job, engine, writer, failing, reporter)
+        return replace(report, refused=refused)
 
 
 def _discard(report: Report) -> None:
@@ -114,23 +121,19 @@ def _discard(report: Report) -> None:
             os.unlink(path)
 
 
-def _go_through(job: Job, engine: RowEngine, writer: CheckWriter, failing: FailingRows) -> Report:
+def _go_through(
+    job: Job, engine: RowEngine, writer: CheckWriter, failing: FailingRows, reporter: Reporter
+) -> Report:
     order, tally, under_new = job.order, Tally(), 0
-    began, pace, reporter = time.monotonic(), Pace(), Reporter(job)
-    try:
-        with engine.open() as rows:
-            while taken := rows.take(BATCH_ROWS):
-                results = engine.apply(taken)
-                writer.write(results)
-                for result in results:
-                    tally.add(result.outcome, result.reason, is_corrected=result.is_corrected)
-                    failing.write(result)
-                    under_new += result.is_under_new
-                reporter.tell(
-                    tally.total, tally.counts[FAILED], rows.fraction, pace.rate(tally.total)
-                )
-    finally:
-        reporter.close()
+    began, pace = time.monotonic(), Pace()
+    with engine.open() as rows:
+        while taken := rows.take(BATCH_ROWS):
+            results = engine.apply(taken)
+            writer.write(results)
+            tally.add_all(results)
+            failing.write(results)
+            under_new += sum(result.is_under_new for result in results)
+            reporter.tell(tally.total, tally.counts[FAILED], rows.fraction, pace.rate(tally.total))
     duplicates = writer.finish()
     tally.seconds = time.monotonic() - began
     return tally.report(

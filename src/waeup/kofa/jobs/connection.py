@@ -39,6 +39,14 @@ def open_portal(db: Any, site_path: str, user: str | None = None) -> Iterator[An
             endInteraction()
 
 
+def sight_of(obj: Any) -> Any:
+    """Return the storage as the connection of a stored object sees it, in its transaction.
+
+    That of the database itself need not see more than there was when the database was opened.
+    """
+    return obj._p_jar._storage
+
+
 @contextmanager
 def connected(db: Any, site_path: str) -> Iterator[Any]:
     """Give the object at `site_path` on a new connection; what is not committed is dropped."""
@@ -46,5 +54,8 @@ def connected(db: Any, site_path: str) -> Iterator[Any]:
     try:
         yield traverse(connection.root()["Application"], site_path)
     finally:
-        transaction.abort()
-        connection.close()
+        try:
+            transaction.abort()
+        finally:
+            # Also when the database is away.
+            connection.close()

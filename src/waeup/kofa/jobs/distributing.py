@@ -12,20 +12,21 @@ from dataclasses import replace
 from typing import Any
 
 import transaction
-from ZODB.utils import load_current
 from zope.component import getUtility
 from zope.event import notify
 
-from waeup.kofa import spool
+from waeup.kofa import claims, spool
 from waeup.kofa.errors import Fault, ItemBusy
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.importing import distribution as results
 from waeup.kofa.importing import segments
 from waeup.kofa.importing.report import Report
 from waeup.kofa.interfaces import IBatchProcessor
+from waeup.kofa.jobs.connection import sight_of
 from waeup.kofa.jobs.events import RunEndedEvent
 from waeup.kofa.jobs.job import IMPORT_PERMISSION, PREFIX, Job, PutDown, close
 from waeup.kofa.jobs.record import DISTRIBUTING, FINISHED, Run, utc_now
+from waeup.kofa.jobs.sitecode import Hold
 from waeup.kofa.journal import deferred_lines
 from waeup.kofa.ledger import FileEntry, Ledger
 from waeup.kofa.spool.disk import digest_of, faults
@@ -59,9 +60,7 @@ def end_rows(job: Job, report: Report) -> None:
     """Keep the report of a run that brings files to their places now."""
     run = job.run
     run.report = report.as_dict()
-    run.undo_bytes = sum(
-        len(load_current(job.db.storage, batch._p_oid)[0]) for batch in run.undo.values()
-    )
+    run.undo_bytes = sum(len(sight_of(batch).load(batch._p_oid)[0]) for batch in run.undo.values())
     run.checkpoint.is_complete = True
     run.move(DISTRIBUTING)
     # A storage that was moved meanwhile is a conflict: the files would go to the old one.
@@ -106,8 +105,10 @@ def complete(datacenter: Any, intent: results.Distribution) -> None:
 
     def committed(work: Callable[[], None]) -> None:
         transaction.begin()
-        work()
-        transaction.commit()
+        with Hold() as hold:
+            work()
+            claims.fence(datacenter._p_jar)
+            hold.commit()
 
     put_into_places(datacenter, intent, committed)
 
@@ -135,7 +136,7 @@ def finish(datacenter: Any, run: Run) -> None:
     """Let a run be finished, in the transaction that the caller commits."""
     run.move(FINISHED)
     run.progress.fraction = 1.0
-    close(datacenter.runs, run)
+    close(datacenter, run)
     run.checkpoint.touch()
     run.lease.release()
     notify(RunEndedEvent(run))

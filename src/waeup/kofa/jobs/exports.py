@@ -13,6 +13,7 @@ from datetime import timedelta
 import transaction
 from zope.component import queryUtility
 
+from waeup.kofa import meters
 from waeup.kofa.errors import NoSuchItem
 from waeup.kofa.exporting import Export, Outcome
 from waeup.kofa.i18n import MessageFactory as _
@@ -29,6 +30,8 @@ from waeup.kofa.spool.disk import disk, faults
 SCOPE = "(exports)"
 #: Hours for which the result of an export is kept, unless the configuration says otherwise.
 KEPT_HOURS = 24.0
+#: What becomes of a row, for who counts them.
+EXPORTED = "exported"
 
 
 def do_export(job: Job) -> None:
@@ -53,6 +56,8 @@ def do_export(job: Job) -> None:
         finish(job.datacenter, run)
 
     job.committed(end)
+    counts = {EXPORTED: outcome.rows, FAILED: len(outcome.unknown)}
+    meters.rows(EXPORT, job.order.processor, counts)
 
 
 def _own_folder(work: str, token: int) -> str:
@@ -78,7 +83,8 @@ def _export(job: Job, folder: str) -> Outcome:
         export.require_room(tell)
         fd = disk.create(os.path.join(folder, job.order.file))
         with open(fd, "wb") as stream:
-            outcome = export.write(stream, tell, folder)
+            with job.held():
+                outcome = export.write(stream, tell, folder)
             stream.flush()
             disk.sync(stream.fileno())
     finally:

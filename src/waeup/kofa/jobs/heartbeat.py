@@ -15,6 +15,7 @@ from zope.traversing.api import traverse
 
 from waeup.kofa.jobs import job as leases
 from waeup.kofa.jobs.job import Claim
+from waeup.kofa.jobs.outages import tell
 
 log = logging.getLogger(__name__)
 
@@ -43,9 +44,9 @@ def _beat(db: Any, site_path: str, claim: Claim, done: threading.Event) -> None:
         except TransientError:
             # Somebody takes the run, or it ends, at this moment: the next beat will see.
             continue
-        except Exception:
+        except Exception as exc:
             # The worker learns it by itself, when it commits.
-            log.exception("The lease of the run %s could not be renewed.", claim.id)
+            tell(log, exc, "The lease of the run %s could not be renewed.", claim.id)
 
 
 def _renew(db: Any, site_path: str, claim: Claim) -> bool:
@@ -58,7 +59,7 @@ def _renew(db: Any, site_path: str, claim: Claim) -> bool:
         run = site["datacenter"].runs.find(claim.id)
         if run is None or not run.is_active or run.checkpoint.token != claim.token:
             return False
-        run.lease.renew(claim.holder, leases.LEASE)
+        run.lease.renew(claim.holder)
         manager.commit()
         return True
     finally:

@@ -13,7 +13,7 @@ changed it in between, and what a row has given it is not known any more.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import cached_property
@@ -21,10 +21,14 @@ from typing import Any, NamedTuple
 
 from persistent.timestamp import TimeStamp
 from ZODB.POSException import POSError
+from zope.component import queryUtility
 
 from waeup.kofa.importing.effects import Effect, serial_of
 from waeup.kofa.importing.history import RESTORED, RETURNED, Mark, is_cut, marks_of
+from waeup.kofa.importing.parts import fields_of_part, part_of
 from waeup.kofa.importing.report import CREATED, REMOVED
+from waeup.kofa.interfaces import IBatchProcessor
+from waeup.kofa.jobs.connection import sight_of
 from waeup.kofa.jobs.record import IMPORT, Run, UndoBatch
 from waeup.kofa.jobs.registry import Facts, Runs
 
@@ -125,7 +129,7 @@ class Past:
         # Objects of before, and those that are no database objects, have no marks.
         at = next((n for n, each in enumerate(self.events) if each.mark == event.mark), None)
         if effect.operation == CREATED:
-            given = event.run.order.mapping.fields if event.run is not None else ()
+            given = () if event.run is None else self._given(event.run, effect)
             former = {name: None for name in given if hasattr(self.obj, name)}
         elif effect.operation == REMOVED:
             former = {}
@@ -168,7 +172,7 @@ class Past:
     def _event(self, mark: Mark) -> Event:
         run, facts = self.runs.find(mark.run), self.runs.facts(mark.run)
         batch = None if run is None or run.order.kind != IMPORT else batch_of(run, mark.row)
-        effect = None if batch is None else batch.effect_of(mark.row)
+        effect = None if batch is None else batch.effect_of(mark.row, self.obj)
         return Event(mark, run, facts, batch if effect is not None else None, effect)
 
     def _is_with_former(self, number: int) -> bool:
@@ -260,7 +264,7 @@ class Past:
         Databases tell it until they are packed, and some do not at all.
         """
         try:
-            found = self.obj._p_jar.db().history(self.obj._p_oid, size=MOST_VERSIONS)
+            found = sight_of(self.obj).history(self.obj._p_oid, size=MOST_VERSIONS)
         except (KeyError, NotImplementedError, POSError):
             return ""
         names = (each["user_name"] for each in found if each["tid"] == serial)
@@ -268,6 +272,15 @@ class Past:
         text = name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)
         # In front is where the user is known.
         return text.rpartition(" ")[2]
+
+    def _given(self, run: Run, effect: Effect) -> Sequence[str]:
+        """Return the attributes of the object that columns of an import fill."""
+        columns = run.order.mapping.fields
+        if not effect.is_part:
+            return columns
+        processor = queryUtility(IBatchProcessor, name=run.order.processor)
+        part = part_of(processor, self.obj)
+        return () if part is None else fields_of_part(part, columns)
 
     def _default(self, name: str) -> Any:
         """Return what an attribute is of which the object has none of its own."""

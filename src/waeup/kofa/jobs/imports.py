@@ -7,6 +7,9 @@
          `--------------------------- next batch ---------------------------------'
     no more rows: join the segments, record where the files go, commit; put them there
 
+Before the first batch the rules over the whole file are asked, if its kind has any; meanwhile
+progress is written, and a cancel heard, through a connection of its own.
+
 The result files never run ahead of the database: what is behind a length that was committed
 is not read.  The database never runs ahead of them: the rows are forced out before.
 """
@@ -14,20 +17,22 @@ is not read.  The database never runs ahead of them: the rows are forced out bef
 import os
 import shutil
 import time
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack, closing, nullcontext
 from functools import partial
 from typing import Any
 
 import transaction
 from zope.component import getUtility
+from zope.event import notify
 
-from waeup.kofa import spool
+from waeup.kofa import meters, spool
 from waeup.kofa.errors import Fault, ItemBusy, MappingError
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.importing import canonical, segments
 from waeup.kofa.importing.checking import CheckReader
 from waeup.kofa.importing.effects import Effect
 from waeup.kofa.importing.engine import Manner, RowEngine, SourceRows
+from waeup.kofa.importing.events import is_heard
 from waeup.kofa.importing.history import marker
 from waeup.kofa.importing.hooks import overridden
 from waeup.kofa.importing.reading import limits
@@ -36,9 +41,11 @@ from waeup.kofa.importing.results import ResultFiles
 from waeup.kofa.importing.undoing import touched
 from waeup.kofa.interfaces import IBatchProcessor
 from waeup.kofa.jobs.distributing import carry_out, record, turn
+from waeup.kofa.jobs.events import BatchDoneEvent
 from waeup.kofa.jobs.job import Job, checks_of, folder_of, remove_folders
 from waeup.kofa.jobs.pace import Pace
-from waeup.kofa.jobs.record import UndoBatch
+from waeup.kofa.jobs.record import IMPORT, UndoBatch
+from waeup.kofa.jobs.reporter import Reporter
 from waeup.kofa.journal import deferred_lines
 from waeup.kofa.spool.disk import digest_of, faults, sync_file
 from waeup.kofa.tabular.options import ReadOptions
@@ -156,8 +163,12 @@ class _ImportedRows:
                     restart=job.restart,
                     corrections=job.run.corrected_rows(),
                     mark=marker(job.run.id),
+                    run=job.run.id,
                 ),
             )
+            if not checkpoint.batches and engine.has_file_rules:
+                with job.held(), closing(Reporter(job)) as reporter:
+                    engine.require_whole(reporter.look)
             files = engine.result_files(*segments.segment_paths(self.work.path, job.claim.token))
             try:
                 self.work.sync()
@@ -178,14 +189,15 @@ class _ImportedRows:
         pace = Pace(job.run.checkpoint.cursor)
         while rows := source.take(pace.rows):
             job.require_rights(self.processor.permission)
-            began, before = time.monotonic(), job.run.checkpoint.seconds
+            began, before = time.monotonic(), job.run.checkpoint.tally
             lengths = segments.lengths_of(job.run.checkpoint.segments, job.claim.token)
             job.committed(
                 partial(self._batch, engine, source, files, rows, began, pace),
                 partial(files.rewind, *(lengths or (0, 0)), has_raw=files.has_raw),
             )
-            applied = job.run.checkpoint.seconds - before
-            pace.took(len(rows), applied, time.monotonic() - began)
+            now = job.run.checkpoint.tally
+            meters.rows(IMPORT, job.order.processor, now.counts, before.counts)
+            pace.took(len(rows), now.seconds - before.seconds, time.monotonic() - began)
 
     def _batch(
         self,
@@ -200,14 +212,19 @@ class _ImportedRows:
         job, run = self.job, self.job.run
         checkpoint = run.checkpoint
         tally = checkpoint.tally
+        before = tally.counts.copy()
         effects: list[tuple[int, Effect]] = []
         with deferred_lines(transaction.manager):
             results = engine.apply(rows)
             files.write_all(results)
+            tally.add_all(results)
             for result in results:
-                tally.add(result.outcome, result.reason, is_corrected=result.is_corrected)
                 if result.effect is not None:
                     effects.append((result.number, result.effect))
+                if result.part_effects:
+                    effects += [(result.number, effect) for effect in result.part_effects]
+            if is_heard(BatchDoneEvent):
+                notify(BatchDoneEvent(run, tally.counts - before, results))
         tally.seconds += time.monotonic() - began
         checkpoint.keep(tally)
         checkpoint.segments = segments.extended(
@@ -262,6 +279,7 @@ class _ImportedRows:
             self._keep_whole(report)
 
         job.committed(whole)
+        meters.rows(IMPORT, job.order.processor, job.run.checkpoint.counts)
 
     def _keep_whole(self, report: Report) -> None:
         """Make segments of the files that a processor has written."""

@@ -8,24 +8,32 @@
 
 Whoever was paused and woken too late finds another token: `LeaseLost`.  Should it be in the
 middle of a commit, the checkpoint conflicts.
+
+A lease is over when its holder is surely dead, or when it was not renewed for `LEASE` seconds,
+by the clock of whoever looks.  A database that is away is no fault of a run: it is put down when
+the database is back (`put_down_rest`).
 """
 
 import logging
 import os
-import random
+import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import transaction
 from transaction.interfaces import TransientError
 from zope.security.management import getSecurityPolicy, queryInteraction
 
+from waeup.kofa import meters
 from waeup.kofa.errors import Fault, NotAllowed
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.i18n import english
 from waeup.kofa.importing.effects import serial_of
 from waeup.kofa.jobs.connection import Participation, connected
+from waeup.kofa.jobs.events import tell_over
+from waeup.kofa.jobs.outages import is_away, tell
 from waeup.kofa.jobs.record import (
     CANCELLED,
     CHECK,
@@ -40,10 +48,15 @@ from waeup.kofa.jobs.record import (
     Run,
 )
 from waeup.kofa.jobs.registry import Runs
+from waeup.kofa.jobs.sitecode import Hold
+from waeup.kofa.presence import Watch, is_surely_dead
 from waeup.kofa.spool import WorkFolder
 from waeup.kofa.spool.work import WORK
+from waeup.kofa.transactional import give_way
 
 log = logging.getLogger(__name__)
+
+IsDead = Callable[[str], bool]
 
 #: Seconds that a worker may be silent before others take its run.
 LEASE = 60.0
@@ -51,7 +64,7 @@ LEASE = 60.0
 ATTEMPTS = 5
 #: Seconds before the first repetition; each further one waits longer.
 PAUSE = 0.05
-#: How often a run is taken up again without any progress.
+#: How often a run is taken up again whose workers have died at one place.
 TRIES = 5
 #: How the ids of the work folders of runs begin.
 PREFIX = "run-"
@@ -60,6 +73,12 @@ IMPORT_PERMISSION, EXPORT_PERMISSION = "waeup.importData", "waeup.exportData"
 #: That which a move of the storage needs.
 MOVE_PERMISSION = "waeup.managePortal"
 _GENERAL = {EXPORT: EXPORT_PERMISSION, MOVE: MOVE_PERMISSION}
+
+#: What this process has seen of leases.
+_seen = Watch()
+#: What could not be put down, with state and fault, while the database was away.
+_rest: list[tuple["Claim", str | None, str]] = []
+_rest_lock = threading.Lock()
 
 
 class LeaseLost(Exception):
@@ -134,6 +153,7 @@ class Job:
         self.order = self.run.order
         self.storage: str = self.datacenter.storage
         self.is_stopping = is_stopping
+        self._hold: Hold
 
     @property
     def title(self) -> str:
@@ -165,10 +185,20 @@ class Job:
                 )
             )
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep the transaction from being ended by what is called; `restart` still works.
+
+        Raises `CodeFault` when that was tried.
+        """
+        with Hold() as self._hold:
+            yield
+
     def restart(self) -> None:
-        """Take back what was done in this transaction, and begin another one."""
-        transaction.abort()
-        self.begin()
+        """Take back what was done in this transaction, which is held, and begin another one."""
+        with self._hold.paused():
+            transaction.abort()
+            self.begin()
 
     def work_folder(self) -> WorkFolder:
         """Return the work folder of the run, which is made unless it is there.
@@ -183,9 +213,11 @@ class Job:
         """Do `work` in a transaction; repeat it when others were in the way.
 
         `take_back` undoes what an attempt did outside the database.  Raises `Fault` when they
-        always are, and what `begin` and `work` raise.
+        always are, `PutDown` when the database is away, `CodeFault` when `work` has tried to end
+        the transaction, and what `begin` and `work` raise.
         """
         former: bytes | None = None
+        last: BaseException | None = None
         for attempt in range(1, ATTEMPTS + 1):
             self.begin()
             serial = serial_of(self.run.checkpoint)
@@ -198,15 +230,20 @@ class Job:
                     take_back()
             former = serial
             try:
-                work()
-                self.run.checkpoint.touch()
-                transaction.get().note(self.title)
-                transaction.commit()
+                with self.held():
+                    work()
+                    self.run.checkpoint.touch()
+                    transaction.get().note(self.title)
+                    self._hold.commit()
                 return
             except TransientError as exc:
+                last = exc
                 transaction.abort()
+                meters.conflict(meters.IN_RUN)
                 log.info("%s: attempt %d: %s", self.title, attempt, exc)
-            time.sleep(random.uniform(0.5, 1) * PAUSE * 2**attempt)  # noqa: S311  (no secret)
+            give_way(attempt, PAUSE)
+        if is_away(last):
+            raise PutDown(self.title) from last
         raise Fault(
             _(
                 "Others kept changing the same data during the ${title}, and ${attempts} "
@@ -241,9 +278,22 @@ class Job:
                 )
 
 
-def claim(
-    db: Any, site_path: str, id: str, holder: str, is_dead: Callable[[str], bool]
-) -> Claim | None:
+def is_free(run: Run, is_dead: IsDead) -> bool:
+    """Tell whether nobody has a run, or who had it is dead, by `is_dead` or by all signs."""
+    lease = run.lease
+    if not lease.holder:
+        return True
+    if is_dead(lease.holder) or is_surely_dead(lease.holder):
+        return True
+    return _seen.is_dead(run.id, (lease.holder, lease.beats), LEASE)
+
+
+def forget_others(ids: Iterable[str]) -> None:
+    """Remember nothing of the leases of other runs than these, which may be held."""
+    _seen.keep(ids)
+
+
+def claim(db: Any, site_path: str, id: str, holder: str, is_dead: IsDead) -> Claim | None:
     """Take a run, if it can be worked on and nobody has it; `is_dead` tells of a holder."""
     with connected(db, site_path) as site:
         transaction.begin()
@@ -252,71 +302,104 @@ def claim(
         if run is None or not run.is_active:
             return None
         checkpoint = run.checkpoint
-        if run.lease.is_held(time.time()) and not is_dead(run.lease.holder):
+        if not is_free(run, is_dead):
             return None
         if run.state == QUEUED:
             if runs.waits_for(run) is not None:
                 return None
             run.move(DISTRIBUTING if checkpoint.is_complete else RUNNING)
-        checkpoint.tries += 1
-        is_hopeless = checkpoint.tries > TRIES
-        if is_hopeless:
-            checkpoint.tries = 0
-            run.move(STOPPED)
-            run.fault = english(
-                _(
-                    "The process ended ${tries} times at this place. Look at the machine's "
-                    "memory and at the log of the portal; then let the run go on.",
-                    mapping={"tries": TRIES},
-                )
-            )
-            close(runs, run)
-        else:
-            runs.enter_scope(run)
-            checkpoint.claim()
-            run.lease.renew(holder, LEASE)
+        progress = run.progress
+        is_hopeless = checkpoint.count_try(progress.bytes or progress.rows) > TRIES
         try:
+            if is_hopeless:
+                checkpoint.tries = 0
+                run.move(STOPPED)
+                run.fault = english(
+                    _(
+                        "The process ended ${tries} times at this place. Look at the machine's "
+                        "memory and at the log of the portal; then let the run go on.",
+                        mapping={"tries": TRIES},
+                    )
+                )
+                close(site["datacenter"], run)
+            else:
+                runs.enter_scope(run)
+                checkpoint.claim()
+                run.lease.renew(holder)
             transaction.get().note(f"claim of {run.title}")
             transaction.commit()
         except TransientError:
             return None
+        _seen.forget(id)
         return None if is_hopeless else Claim(id, checkpoint.token, run.user, holder)
 
 
 def settle(db: Any, site_path: str, held: Claim, state: str | None, fault: str = "") -> None:
     """Put a run down: in a new state, with what went wrong; without `state` for others.
 
-    Has a connection of its own.  Does nothing when somebody else has the run meanwhile.
+    Has a connection of its own.  Does nothing when somebody else has the run meanwhile.  Raises
+    nothing: what fails is done by `put_down_rest`.
     """
+    try:
+        if _settled(db, site_path, held, state, fault):
+            return
+        log.error("The run %s could not be put down; that is tried again.", held.id)
+    except Exception as exc:
+        transaction.abort()
+        tell(log, exc, "The run %s could not be put down; that is tried again.", held.id)
+    with _rest_lock:
+        _rest.append((held, state, fault))
+
+
+def put_down_rest(db: Any, site_path: str, holder: str) -> bool:
+    """Put down what `holder` could not put down before; tell whether there was anything.
+
+    Raises what the database raises when it is still away.
+    """
+    with _rest_lock:
+        mine = [each for each in _rest if each[0].holder == holder]
+    for each in mine:
+        if _settled(db, site_path, *each):
+            with _rest_lock:
+                _rest.remove(each)
+    return bool(mine)
+
+
+def _settled(db: Any, site_path: str, held: Claim, state: str | None, fault: str) -> bool:
+    """Put a run down; tell whether others were not in the way all the time."""
     for attempt in range(ATTEMPTS):
         with connected(db, site_path) as site:
             transaction.begin()
             runs: Runs = site["datacenter"].runs
-            run = runs.get(held.id)
-            if run.checkpoint.token != held.token:
-                return
-            run.checkpoint.touch()
-            # Who puts a run down in order has not fallen with it.
-            run.checkpoint.tries = 0
-            run.lease.release()
-            if state is not None and run.state != state:
-                run.move(state)
-                run.fault = fault
-                close(runs, run)
+            run = runs.find(held.id)
+            if run is None or run.checkpoint.token != held.token:
+                return True
             try:
+                run.checkpoint.touch()
+                # Who puts a run down in order has not fallen with it.
+                run.checkpoint.tries = 0
+                run.lease.release()
+                if state is not None and run.state != state:
+                    run.move(state)
+                    run.fault = fault
+                    close(site["datacenter"], run)
                 transaction.commit()
                 if state == CANCELLED and run.checkpoint.batches == 0:
                     remove_folders(site["datacenter"].storage, [PREFIX + run.id])
-                return
+                return True
             except TransientError:
                 transaction.abort()
         time.sleep(PAUSE * 2**attempt)
-    log.error("The run %s could not be put down; it goes on when its lease ends.", held.id)
+    return False
 
 
-def close(runs: Runs, run: Run) -> None:
-    """Let others come after a run that is over."""
+def close(datacenter: Any, run: Run) -> None:
+    """Let others come after a run that is over, and tell whom it concerns that it is."""
+    runs: Runs = datacenter.runs
     runs.deactivate(run)
+    tell_over(datacenter, run)
+    seconds = (run.ended - run.started).total_seconds() if run.ended and run.started else 0.0
+    transaction.get().addAfterCommitHook(_count_end, (run.order.kind, run.state, seconds))
     if run.order.kind != UNDO or run.state != CANCELLED:
         return
     undone = runs.find(run.order.undoes or "")
@@ -332,3 +415,8 @@ def close(runs: Runs, run: Run) -> None:
         undone.taken_back += run.checkpoint.batches
         if undone.holds_file:
             undone.give_up(english(_("It was taken back in part.")))
+
+
+def _count_end(is_committed: bool, kind: str, state: str, seconds: float) -> None:
+    if is_committed:
+        meters.run_ended(kind, state, seconds)

@@ -16,12 +16,15 @@ from typing import Any
 import transaction
 from transaction.interfaces import TransientError
 from zope.component import queryUtility
+from zope.event import notify
 
-from waeup.kofa import removals, spool
+from waeup.kofa import claims, removals, spool
 from waeup.kofa.errors import ItemBusy, NoSuchItem, StorageFault, TableError
-from waeup.kofa.interfaces import IDataCenterConfig
+from waeup.kofa.interfaces import FilePurgedEvent, IDataCenterConfig
+from waeup.kofa.jobs.sitecode import Hold, code_at_fault
 from waeup.kofa.ledger import Ledger
 from waeup.kofa.spool.disk import digest_of, disk, put
+from waeup.kofa.spool.locks import require_held
 from waeup.kofa.spool.names import MAX_BYTES, split_extension
 from waeup.kofa.tabular import TableWriter, open_table
 
@@ -196,7 +199,12 @@ def purge_old(datacenter: Any) -> Iterator[str]:
                 # First, for an entry whose file is gone would say that it is to come there.
                 transaction.begin()
                 datacenter.ledger.strike(relative)
+                if not _is_let_go(datacenter, relative):
+                    transaction.abort()
+                    continue
+                claims.fence(datacenter._p_jar)
                 transaction.commit()
+                require_held()
                 spool.remove_file(item.path)
         except (ItemBusy, NoSuchItem, TransientError):
             transaction.abort()
@@ -206,6 +214,20 @@ def purge_old(datacenter: Any) -> Iterator[str]:
             log.exception("%s was kept for %s days, and cannot be removed.", relative, days)
             continue
         yield f"{relative} was kept for {days} days, and is gone for good."
+
+
+def _is_let_go(datacenter: Any, name: str) -> bool:
+    """Notify that a file goes that is too old; tell whether no subscriber has refused that."""
+    try:
+        with Hold():
+            notify(FilePurgedEvent(datacenter, name))
+    except (TransientError, KeyboardInterrupt):
+        raise
+    except BaseException as exc:
+        code = code_at_fault(exc)
+        log.exception("%s stays, for a subscriber has failed or refused it: %s.", name, code)
+        return False
+    return True
 
 
 def old_files(
@@ -300,6 +322,8 @@ def _drop_rows(storage: str, path: str, before: datetime) -> int:
                 else:
                     writer.write(row.values)
             writer.sync()
+        # Rows may have been appended by others since, if they have taken this for dead.
+        require_held()
         disk.replace(beside, path)
         disk.sync_folder(os.path.dirname(path))
     return gone

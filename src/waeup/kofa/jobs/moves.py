@@ -28,7 +28,7 @@ from waeup.kofa.jobs.registry import is_held_by
 from waeup.kofa.jobs.reporter import Reporter
 from waeup.kofa.logger import deferred_lines
 from waeup.kofa.spool.disk import faults
-from waeup.kofa.spool.locks import lock
+from waeup.kofa.spool.locks import exclusion
 
 #: All moves come one after the other.
 SCOPE = "(moves)"
@@ -170,10 +170,12 @@ def _wait(job: Job, until: float) -> None:
         job.begin()
         others, held = _others(job)
         pending = spool.scan(job.storage, suffixes=spool.EXTENSIONS)
-        if not others and not _are_busy(item.path for item in pending):
+        uploads = spool.partial_uploads(job.storage)
+        if not others and not uploads and not _are_busy(item.path for item in pending):
             job.datacenter.require_quiet(held)
             return
         if time.monotonic() > until:
+            job.datacenter.require_quiet(held | {run.id for run in others})
             what = others[0].words if others else _("work on a pending file")
             raise ItemBusy(
                 _(
@@ -188,15 +190,7 @@ def _wait(job: Job, until: float) -> None:
 
 def _are_busy(paths: Iterable[str]) -> bool:
     """Tell whether somebody works on one of these files, or is just deleting it."""
-    for path in paths:
-        try:
-            fd = lock(path)
-        except FileNotFoundError:
-            continue
-        if fd is None:
-            return True
-        os.close(fd)
-    return False
+    return exclusion().are_taken(paths)
 
 
 def _switch(job: Job, move: spool.StorageMove, place: spool.PlaceBelow) -> None:

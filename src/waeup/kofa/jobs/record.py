@@ -15,7 +15,6 @@ The module path is a database format.
 """
 
 import secrets
-import time
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as Dict
@@ -131,7 +130,8 @@ class Checkpoint(Persistent):
     `token` is raised by each claim.  `cursor` counts the rows of the table that are done,
     `batches` the transactions that did them.  `segments` are tuples of token, length of the
     finished and of the pending rows in bytes, in the order of the rows.  `is_complete` says that
-    there are no more rows.  `tries` counts the claims since rows were done.
+    there are no more rows.  `tries` counts the claims since rows were done, or, of a run that
+    keeps no rows before its end, since it got clearly further than `furthest`.
     """
 
     token = 0
@@ -141,6 +141,7 @@ class Checkpoint(Persistent):
     has_raw = False
     is_complete = False
     tries = 0
+    furthest = 0
     corrected = 0
 
     def __init__(self) -> None:
@@ -168,32 +169,54 @@ class Checkpoint(Persistent):
         self.token += 1
         return self.token
 
+    def count_try(self, place: int) -> int:
+        """Count a claim of a run whose last worker came to `place`; return how many there were.
+
+        What kills its process does so at one place, more or less; who is killed by chance gets
+        further now and then.
+        """
+        if place > self.furthest + self.furthest // 10:
+            self.furthest, self.tries = place, 0
+        self.tries += 1
+        return self.tries
+
     def touch(self) -> None:
         """Be part of the transaction: whoever does something for a run writes this."""
         self._p_changed = True
 
 
 class Lease(Persistent):
-    """Who works on a run, and until when nobody else takes it.
+    """Who works on a run.
 
-    `holder` names the worker, `expires` are seconds since the epoch.  It is kept by a heart
-    beat, beside the batches: one may take longer than a lease.
+    `holder` names the worker; empty: nobody.  `beats` is raised by a heart beat, beside the
+    batches, since one may take long: a lease that stays the same for `job.LEASE` seconds, by the
+    clock of whoever looks, is that of a dead worker.  Clocks of two machines are not compared.
     """
 
     holder = ""
-    expires = 0.0
+    beats = 0
 
-    def is_held(self, now: float) -> bool:
-        """Tell whether a worker has the run at the time `now`."""
-        return bool(self.holder) and now < self.expires
-
-    def renew(self, holder: str, seconds: float) -> None:
-        """Keep the run for another while."""
-        self.holder, self.expires = holder, time.time() + seconds
+    def renew(self, holder: str) -> None:
+        """Have the run, or show that one still has it."""
+        self.holder, self.beats = holder, self.beats + 1
 
     def release(self) -> None:
         """Let everybody take the run."""
-        self.holder, self.expires = "", 0.0
+        self.holder = ""
+
+
+class Duty(Persistent):
+    """Which of several processes looks after what is to be done now and then.
+
+    `holder` and `beats` are as those of a `Lease`.  `done` are the times (UTC) at which tasks were
+    done last, by name; it is replaced, never changed.
+    """
+
+    holder = ""
+    beats = 0
+
+    def __init__(self) -> None:
+        self.done: dict[str, datetime] = {}
 
 
 class Progress(Persistent):
@@ -201,25 +224,41 @@ class Progress(Persistent):
 
     `rows` were worked on and `failed` of them failed; `fraction` of the work is done (0 to 1),
     `rate` are rows a second.  `date` is the time of the last change.  Of a move, `rows` are
-    files, and `bytes` of `all_bytes` are copied.
+    files, and `bytes` of `all_bytes` are copied.  While the rules over a whole file are asked,
+    before its first row, the run `is_looking`, and `fraction` of the file was looked at.
     """
 
     rows = 0
     failed = 0
+    is_looking = False
     fraction = 0.0
     rate = 0.0
     date: datetime | None = None
     bytes = 0
     all_bytes = 0
 
-    def tell(self, rows: int, failed: int, fraction: float, rate: float) -> None:
-        """Tell how far the run is now."""
+    def tell(
+        self,
+        rows: int,
+        failed: int,
+        fraction: float,
+        rate: float,
+        size: tuple[int, int] = (0, 0),
+    ) -> None:
+        """Tell how far the run is now; `size` says how many bytes of how many are copied."""
         self.rows, self.failed, self.fraction, self.rate = rows, failed, fraction, rate
+        self.bytes, self.all_bytes = size
+        self.is_looking = False
         self.date = utc_now()
+
+    def look(self, fraction: float) -> None:
+        """Tell how much of a file was looked at as a whole; no row is worked on yet."""
+        self.tell(0, 0, fraction, 0.0)
+        self.is_looking = True
 
 
 #: Where these are among the values of an effect.
-_PARENT, _SERIAL = Effect._fields.index("parent"), Effect._fields.index("serial")
+_OBJ, _PARENT, _SERIAL = map(Effect._fields.index, ("obj", "parent", "serial"))
 
 
 class UndoBatch(Persistent):
@@ -274,12 +313,19 @@ class UndoBatch(Persistent):
         """The number of the last row that did something; 0 where none did."""
         return self._effects[-1][0] if self._effects else 0
 
-    def effect_of(self, row: int) -> Effect | None:
-        """Return what the row of a number did, or None."""
+    def effect_of(self, row: int, obj: Any = None) -> Effect | None:
+        """Return what the row of a number did to an object, or None.
+
+        A row may have done something to several; without `obj` the first of them is meant.
+        """
         at = bisect_left(self._effects, row, key=itemgetter(0))
-        if at == len(self._effects) or self._effects[at][0] != row:
-            return None
-        return self._whole(self._effects[at][1])
+        found = []
+        while at < len(self._effects) and self._effects[at][0] == row:
+            found.append(self._effects[at][1])
+            at += 1
+        if len(found) > 1 and obj is not None:
+            found = [values for values in found if values[_OBJ] is obj]
+        return self._whole(found[0]) if found else None
 
     def _whole(self, values: tuple[Any, ...]) -> Effect:
         effect = Effect(*values)
@@ -330,9 +376,11 @@ class Run(Persistent):
     `corrections` are those of the rows of an import or a check, in an object of its own that
     nobody changes.  So are the keys of an export; `listed` is their number.  `left` are
     names that a move has not copied; runs that are ordered after `closing` wait for its end.
+    One that `is_small` is done before larger ones (`waeup.kofa.jobs.lanes`).
     """
 
     state = QUEUED
+    is_small = False
     started: datetime | None = None
     ended: datetime | None = None
     fault = ""
@@ -346,6 +394,8 @@ class Run(Persistent):
     listed: int | None = None
     left: tuple[str, ...] = ()
     closing: datetime | None = None
+    #: Whether it was told that a worker has begun with it.
+    has_begun = False
     _keys: Keys | None = None
     #: When it ended, as `EndedRuns` has it; None while it has no place there.
     counted: float | None = None

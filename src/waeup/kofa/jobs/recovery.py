@@ -2,18 +2,25 @@
 
 At start-up, before work begins, and by ``kofactl recover``.  What is safe to repair is
 repaired; the rest is told, with what can be done.  A second call changes nothing.
+
+Where several processes share the database others live and work meanwhile.  One process at a time
+recovers; what somebody has claimed is left to him, and each transaction is repeated when others
+were in the way.
 """
 
 import logging
 import os
-from collections.abc import Collection, Iterator
+import time
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime, timedelta, timezone
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 
 import transaction
+from transaction.interfaces import TransientError
 from zope.component import queryUtility
 
-from waeup.kofa import removals, spool
+from waeup.kofa import claims, removals, spool
 from waeup.kofa.configuration import ensure_configuration
 from waeup.kofa.importing import canonical
 from waeup.kofa.importing import distribution as results
@@ -28,9 +35,18 @@ from waeup.kofa.jobs.record import CHECK, EXPORT, IMPORT, STOPPED, UNDO, Run, ut
 from waeup.kofa.jobs.registry import Runs
 from waeup.kofa.ledger import FileEntry, Ledger
 from waeup.kofa.spool.disk import digest_of
+from waeup.kofa.transactional import give_way
 
 log = logging.getLogger(__name__)
 
+_T = TypeVar("_T")
+
+#: Seconds for which the end of a recovery by another process is waited for.
+PATIENCE = 30.0
+#: Seconds in which an upload of another process is committed, or taken back.
+UPLOAD_SECONDS = 3.0
+#: How often a transaction is repeated when others were in the way, and seconds before that.
+ATTEMPTS, PAUSE = 5, 0.02
 #: Days for which an import can be taken back, unless the configuration says otherwise.
 UNDO_DAYS = 30
 #: Days for which the rows of a check are kept; the file may go earlier.
@@ -43,7 +59,7 @@ class Finding(NamedTuple):
     """What a reconciliation has found: a code, in words what it is, and whether it was repaired.
 
     Codes: ``completed``, ``stale``, ``expired``, ``orphan``, ``missing``, ``changed``,
-    ``foreign``, ``unresolved``.
+    ``foreign``, ``unresolved``, ``busy``.
     """
 
     code: str
@@ -56,21 +72,45 @@ def recover(db: Any, site_path: str, *, verify: bool = False) -> list[Finding]:
 
     Runs in a thread of its own, so that the transaction of the caller stays apart.  With
     `verify` the content of all files is compared with what the database knows, not only the
-    size.
+    size.  Does nothing but upgrade the portal when another process recovers it for long.
     """
 
     def work() -> list[Finding]:
         with open_portal(db, site_path) as site:
-            _upgrade(site)
-            return [
-                *_complete(site["datacenter"]),
-                *_forget(site["datacenter"]),
-                *_tidy_up(site["datacenter"]),
-                *_compare(site["datacenter"], verify),
-            ]
+            _repeated(lambda: _upgrade(site))
+            datacenter = site["datacenter"]
+            until = time.monotonic() + PATIENCE
+            while True:
+                with claims.turn("recover") as is_ours:
+                    if is_ours:
+                        return [
+                            *_complete(datacenter),
+                            *_repeated(lambda: list(_forget(datacenter))),
+                            *_tidy_up(datacenter),
+                            *_repeated(lambda: list(_compare(datacenter, verify))),
+                        ]
+                if time.monotonic() > until:
+                    return [Finding("busy", "Another process is doing this already.", False)]
+                time.sleep(claims.PAUSE)
 
     found: list[Finding] = in_own_thread(work)
     return found
+
+
+def _repeated(work: Callable[[], _T]) -> _T:
+    """Do `work`, which begins and commits; repeat it when others were in the way.
+
+    Raises the last conflict when they always are.
+    """
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return work()
+        except TransientError:
+            transaction.abort()
+            if attempt == ATTEMPTS:
+                raise
+        give_way(attempt, PAUSE)
+    raise AssertionError("not reached")
 
 
 def _upgrade(site: Any) -> None:
@@ -94,8 +134,8 @@ def _upgrade(site: Any) -> None:
 
 def forget(db: Any, site_path: str) -> list[Finding]:
     """Forget undo records, checks and runs that are too old, in this thread."""
-    with open_portal(db, site_path) as site:
-        return list(_forget(site["datacenter"]))
+    with open_portal(db, site_path) as site, claims.turn("recover") as is_ours:
+        return _repeated(lambda: list(_forget(site["datacenter"]))) if is_ours else []
 
 
 def _complete(datacenter: Any) -> Iterator[Finding]:
@@ -107,7 +147,7 @@ def _complete(datacenter: Any) -> Iterator[Finding]:
         transaction.begin()
         for intent in list(datacenter.ledger.intended()):
             try:
-                complete(datacenter, intent)
+                _repeated(partial(complete, datacenter, intent))
                 yield Finding("completed", f"Completed: {intent.title}.", True)
             except Exception as exc:
                 transaction.abort()
@@ -174,6 +214,26 @@ def _forget(datacenter: Any) -> Iterator[Finding]:
     if is_there(datacenter.storage):
         for text in (*purge_old(datacenter), *drop_old_rows(datacenter)):
             yield Finding("expired", text, True)
+        yield from _drop_uploads(datacenter)
+
+
+def _drop_uploads(datacenter: Any) -> Iterator[Finding]:
+    """Remove uploads that get no further, and what a kill has left of those that are stored."""
+    now = utc_now()
+    transaction.begin()
+
+    def is_stored(upload: spool.PartialUpload) -> bool:
+        return datacenter.received(upload.owner, upload.id) is not None
+
+    def is_over(upload: spool.PartialUpload) -> bool:
+        return upload.expires <= now or is_stored(upload)
+
+    for upload in spool.drop_partials(datacenter.storage, is_over):
+        if is_stored(upload):
+            yield Finding("completed", f"Completed: the upload of {upload.filename}.", True)
+        else:
+            text = f"The upload of {upload.filename} by {upload.owner} got no further, and went."
+            yield Finding("expired", text, True)
 
 
 def _kept_for(run: Run) -> timedelta:
@@ -213,6 +273,7 @@ def _tidy_up(datacenter: Any) -> Iterator[Finding]:
     kept = {intent.id for intent in datacenter.ledger.intended()}
     kept |= canonical.needed(storage)
     kept |= set(removals.waiting(storage))
+    kept |= spool.partial_folders(storage)
     kept |= {PREFIX + run.id for run in datacenter.runs if _needs_folder(datacenter, run)}
     kept |= {PREFIX + id for id in _checks_in_use(datacenter)}
     for id in spool.WorkFolder.stale(storage, keep=kept, among=there):
@@ -249,6 +310,8 @@ def _compare(datacenter: Any, verify: bool) -> Iterator[Finding]:
         try:
             size = os.path.getsize(path)
         except FileNotFoundError:
+            if _is_on_its_way(storage, entry):
+                continue
             holder = datacenter.runs.holder_of(entry.name)
             if holder is not None:
                 text = (
@@ -258,6 +321,7 @@ def _compare(datacenter: Any, verify: bool) -> Iterator[Finding]:
                 yield Finding("missing", text, False)
                 continue
             ledger.strike(entry.name)
+            ledger.forget_received(entry)
             yield Finding("missing", f"{entry.name} is gone; it was struck off.", True)
             continue
         if size != entry.size or (verify and digest_of(path) != entry.digest):
@@ -270,6 +334,13 @@ def _compare(datacenter: Any, verify: bool) -> Iterator[Finding]:
                 "the disk. Bring the former content back, or delete the file and upload it again."
             )
             yield Finding("changed", text, False)
+    if claims.is_shared() and _unknown(ledger, storage, moving):
+        # What is just being uploaded is entered with the next commit of somebody else.
+        until = time.monotonic() + UPLOAD_SECONDS
+        while time.monotonic() < until and _unknown(ledger, storage, moving):
+            transaction.commit()
+            time.sleep(claims.PAUSE)
+            transaction.begin()
     yield from _adopt(ledger, storage, moving)
     transaction.commit()
     yield from _foreign(storage)
@@ -281,14 +352,36 @@ def _compare(datacenter: Any, verify: bool) -> Iterator[Finding]:
             yield Finding("unresolved", text, False)
 
 
+def _is_on_its_way(storage: str, entry: FileEntry) -> bool:
+    """Tell whether a missing file is just brought to its place from where it was before.
+
+    It is put there before it leaves the other place.
+    """
+    former = os.path.join(storage, entry.origin)
+    return bool(entry.origin) and (
+        os.path.isfile(former) or os.path.isfile(os.path.join(storage, entry.name))
+    )
+
+
+def _unknown(ledger: Ledger, storage: str, moving: Collection[str | None]) -> list[spool.Item]:
+    """Return the pending files that the database does not know."""
+    return [
+        item
+        for item in spool.scan(storage, suffixes=spool.EXTENSIONS)
+        if ledger.entry(item.name) is None and item.name not in moving
+    ]
+
+
 def _adopt(ledger: Ledger, storage: str, moving: Collection[str | None]) -> Iterator[Finding]:
     """Enter the pending files that the database does not know: they can be imported."""
-    for item in spool.scan(storage, suffixes=spool.EXTENSIONS):
-        if ledger.entry(item.name) is None and item.name not in moving:
-            date = datetime.fromtimestamp(item.mtime, timezone.utc)
+    for item in _unknown(ledger, storage, moving):
+        date = datetime.fromtimestamp(item.mtime, timezone.utc)
+        try:
             digest = digest_of(item.path)
-            ledger.enter(FileEntry(item.name, "", item.name, item.size, digest, date))
-            yield Finding("orphan", f"{item.name} was put there by other means.", True)
+        except FileNotFoundError:
+            continue  # somebody has just taken it away
+        ledger.enter(FileEntry(item.name, "", item.name, item.size, digest, date))
+        yield Finding("orphan", f"{item.name} was put there by other means.", True)
 
 
 def _foreign(storage: str) -> Iterator[Finding]:

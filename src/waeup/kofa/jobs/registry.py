@@ -10,11 +10,23 @@ from typing import NamedTuple
 from BTrees.Length import Length
 from BTrees.OOBTree import OOBTree
 from persistent import Persistent
+from zope.event import notify
 
 from waeup.kofa.errors import NoSuchItem, WrongState
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.jobs.ended import EndedRun, EndedRuns
-from waeup.kofa.jobs.record import CHECK, DISTRIBUTING, IMPORT, MOVE, QUEUED, RUNNING, UNDO, Run
+from waeup.kofa.jobs.events import RunOrderedEvent
+from waeup.kofa.jobs.record import (
+    CHECK,
+    DISTRIBUTING,
+    IMPORT,
+    MOVE,
+    QUEUED,
+    RUNNING,
+    UNDO,
+    Duty,
+    Run,
+)
 
 # A BTree that is empty before or after a change cannot be merged with the change of
 # somebody else: one key that is no id stays in it.
@@ -73,6 +85,7 @@ class Runs(Persistent):
     _unsettled: OOBTree | None = None
     #: Id -> `Facts`, as a plain tuple, of runs that were forgotten.
     _facts: OOBTree | None = None
+    _duty: Duty | None = None
 
     def __init__(self) -> None:
         self._runs = OOBTree({_KEEPER: None})
@@ -122,6 +135,7 @@ class Runs(Persistent):
         self._newest[_place(run)] = run
         self._enter_content(run)
         self.activate(run)
+        notify(RunOrderedEvent(run))
         return run
 
     def activate(self, run: Run) -> None:
@@ -274,6 +288,13 @@ class Runs(Persistent):
         """The object that changes when a run begins or ends, for `readCurrent`."""
         return self._changes
 
+    @property
+    def duty(self) -> Duty:
+        """Who looks after what is to be done now and then; made by who asks first."""
+        if self._duty is None:
+            self._duty = Duty()
+        return self._duty
+
     # -- who may begin -----------------------------------------------------------
 
     def waits_for(self, run: Run) -> Run | None:
@@ -292,6 +313,27 @@ class Runs(Persistent):
             if other.state == QUEUED and other.scope == run.scope and other.order.kind != CHECK:
                 return other
         return None
+
+    def ready(self) -> list[Run]:
+        """Return the active runs that wait for no other one, in the order of their orders.
+
+        Somebody may have them already.
+        """
+        active = self.active()
+        moves = [run for run in active if run.order.kind == MOVE]
+        found, scopes = [], set()
+        for run in active:
+            if run.state == QUEUED:
+                is_first = run.scope not in scopes
+                if run.order.kind != CHECK:
+                    scopes.add(run.scope)
+                    holder = self._scope_holder(run.scope)
+                    if not is_first or holder not in (None, run):
+                        continue
+                if any(move is not run and is_held_by(move, run) for move in moves):
+                    continue
+            found.append(run)
+        return found
 
     def enter_scope(self, run: Run) -> None:
         """Let `run` be the one of its scope; two at the same time are a conflict."""

@@ -2,12 +2,14 @@
 
 import os
 import time
+from collections.abc import Callable
 
 import transaction
 from transaction.interfaces import TransientError
 from zope.traversing.api import traverse
 
 from waeup.kofa.jobs.job import Cancelled, Claim, Job, LeaseLost, PutDown
+from waeup.kofa.jobs.record import Progress
 
 #: Seconds between two words about the progress.
 INTERVAL = 0.5
@@ -32,8 +34,15 @@ class Reporter:
 
         `size` says how many bytes of how many are copied.
         """
-        if time.monotonic() - self._last < INTERVAL:
-            return
+        if time.monotonic() - self._last >= INTERVAL:
+            self._write(lambda progress: progress.tell(rows, failed, fraction, rate, size))
+
+    def look(self, fraction: float) -> None:
+        """Tell, now and then, how much of a file was looked at as a whole; raises as `tell`."""
+        if time.monotonic() - self._last >= INTERVAL:
+            self._write(lambda progress: progress.look(fraction))
+
+    def _write(self, change: Callable[[Progress], object]) -> None:
         self._manager.begin()
         try:
             run = self._run
@@ -43,8 +52,7 @@ class Reporter:
                 raise Cancelled(run.id)
             if self._is_stopping():
                 raise PutDown(run.id)
-            run.progress.tell(rows, failed, fraction, rate)
-            run.progress.bytes, run.progress.all_bytes = size
+            change(run.progress)
             self._manager.commit()
         except TransientError:
             # Somebody cancels at this moment: that is heard the next time.

@@ -18,6 +18,7 @@ from waeup.kofa.interfaces import IBatchProcessor
 from waeup.kofa.jobs.apart import in_own_thread
 from waeup.kofa.jobs.connection import open_portal
 from waeup.kofa.jobs.record import Order
+from waeup.kofa.jobs.sitecode import Hold
 from waeup.kofa.journal import dropped_lines
 from waeup.kofa.removals import rehearsal
 from waeup.kofa.tabular import Row, TableWriter
@@ -33,15 +34,16 @@ def try_row(
     """Return what an import or a check would make of a row; None for one that is blank.
 
     `header` are the names of the columns of the file, which is not read.  Raises
-    `FatalCSVError` and `MappingError` when the order cannot be carried out any more.
+    `FatalCSVError` and `MappingError` when the order cannot be carried out any more, and
+    `CodeFault` when a hook has tried to end the transaction.
     """
 
     def work() -> RowResult | None:
         with open_portal(db, site_path, user) as site, TemporaryDirectory(prefix="kofa-") as home:
             transaction.begin()
             try:
-                with dropped_lines(), rehearsal():
-                    return _try(site, home, order, header, row)
+                with Hold() as hold, dropped_lines(), rehearsal():
+                    return _try(site, home, order, header, row, hold)
             finally:
                 transaction.abort()
 
@@ -50,8 +52,12 @@ def try_row(
 
 
 def _try(
-    site: Any, home: str, order: Order, header: tuple[str, ...], row: Row
+    site: Any, home: str, order: Order, header: tuple[str, ...], row: Row, hold: Hold
 ) -> RowResult | None:
+    def restart() -> None:
+        with hold.paused():
+            transaction.abort()
+
     path = os.path.join(home, "header.csv")
     TableWriter(path, header).leave()
     engine = RowEngine(
@@ -62,9 +68,7 @@ def _try(
         site,
         options=_OWN,
         read_from=path,
-        manner=Manner(
-            skip_unchanged=order.skip_unchanged, detailed=True, restart=transaction.abort
-        ),
+        manner=Manner(skip_unchanged=order.skip_unchanged, detailed=True, restart=restart),
     )
     with engine.open():
         results = engine.apply([row])

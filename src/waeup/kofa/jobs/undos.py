@@ -8,19 +8,24 @@ of the undo's own are known, since each batch has left a record in its transacti
 
 import os
 import time
+from collections.abc import Sequence
 from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import transaction
 from zope.component import getUtility
+from zope.event import notify
 
-from waeup.kofa import spool
+from waeup.kofa import meters, spool
 from waeup.kofa.errors import Refused
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.importing import distribution as results
 from waeup.kofa.importing import segments
 from waeup.kofa.importing.checking import CheckWriter
 from waeup.kofa.importing.effects import Effect
+from waeup.kofa.importing.events import is_heard
 from waeup.kofa.importing.history import RESTORED, RETURNED, marker
 from waeup.kofa.importing.hooks import row_error
 from waeup.kofa.importing.report import CREATED, FAILED, UPDATED, RowResult, Tally
@@ -34,13 +39,14 @@ from waeup.kofa.jobs.distributing import (
     needs_of_results,
     turn,
 )
+from waeup.kofa.jobs.events import BatchDoneEvent
 from waeup.kofa.jobs.job import PREFIX, Job, remove_folders
 from waeup.kofa.jobs.pace import Pace
-from waeup.kofa.jobs.record import UNDO, UNDONE, Run, UndoBatch, utc_now
+from waeup.kofa.jobs.record import CHECK, UNDO, UNDONE, Run, UndoBatch, utc_now
 from waeup.kofa.jobs.reporter import Reporter, empty_folder
 from waeup.kofa.journal import deferred_lines, dropped_lines
 from waeup.kofa.removals import note_return, rehearsal
-from waeup.kofa.spool.disk import digest_of, disk, faults
+from waeup.kofa.spool.disk import digest_of, ensure_folder, faults
 
 #: The columns of the result file.
 COLUMNS = ("row", "object", "outcome", "reason")
@@ -85,12 +91,11 @@ def check_undo(job: Job) -> None:
     writer, reporter, pace = CheckWriter(empty_folder(job)), Reporter(job), Pace()
     try:
         numbers = undo.numbers()
-        with dropped_lines(), rehearsal():
+        with job.held(), dropped_lines(), rehearsal():
             for done, number in enumerate(numbers, start=1):
                 results = undo.take_back_batch(number)
                 writer.write(results)
-                for result in results:
-                    tally.add(result.outcome, result.reason)
+                tally.add_all(results)
                 reporter.tell(
                     tally.total,
                     tally.counts[FAILED],
@@ -111,6 +116,7 @@ def check_undo(job: Job) -> None:
         finish(job.datacenter, job.run)
 
     job.committed(end)
+    meters.rows(CHECK, job.order.processor, tally.counts)
 
 
 class _Undo:
@@ -141,10 +147,12 @@ class _Undo:
             for number in self.numbers():
                 job.require_rights(self.processor.permission)
                 lengths = segments.lengths_of(job.run.checkpoint.segments, job.claim.token)
+                before = job.run.checkpoint.counts
                 job.committed(
                     partial(self._batch, number, files, pace, total),
                     partial(files.rewind, *(lengths or (0, 0))),
                 )
+                meters.rows(UNDO, job.order.processor, job.run.checkpoint.counts, before)
                 done = job.run.undo[job.run.checkpoint.batches]
                 self.serials.learn(_serial_of(done), done)
             files.sync()
@@ -153,33 +161,42 @@ class _Undo:
 
     def take_back_batch(self, number: int) -> list[RowResult]:
         """Take back the rows of a batch, the last one first; return what became of them."""
-        effects = list(reversed(self.undone.undo[number].effects))
+        effects = reversed(self.undone.undo[number].effects)
+        rows = [
+            (row, [effect for _row, effect in group])
+            for row, group in groupby(effects, key=itemgetter(0))
+        ]
         savepoint = transaction.savepoint(optimistic=True)
         self.serials.mark()
         try:
-            return [self._row(row, effect) for row, effect in effects]
+            return [self._row(row, effects) for row, effects in rows]
         except _Failed:
             savepoint.rollback()
             self.serials.rollback()
         found = []
-        for row, effect in effects:
+        for row, effects in rows:
             savepoint = transaction.savepoint(optimistic=True)
+            self.serials.mark()
             try:
-                found.append(self._row(row, effect))
+                found.append(self._row(row, effects))
             except _Failed as failed:
                 savepoint.rollback()
-                found.append(_result(row, effect, FAILED, str(failed)))
+                self.serials.rollback()
+                found.append(_result(row, effects[-1], FAILED, str(failed)))
         return found
 
     def _batch(self, number: int, files: ResultFiles, pace: Pace, total: int) -> None:
         job, run = self.job, self.job.run
         checkpoint, tally = run.checkpoint, run.checkpoint.tally
-        began = time.monotonic()
+        began, before = time.monotonic(), tally.counts.copy()
         self.serials.begin()
         with deferred_lines(transaction.manager):
-            for result in self.take_back_batch(number):
-                tally.add(result.outcome, result.reason)
+            results = self.take_back_batch(number)
+            tally.add_all(results)
+            for result in results:
                 files.write(result._replace(reason=None))
+            if is_heard(BatchDoneEvent):
+                notify(BatchDoneEvent(run, tally.counts - before, results))
         tally.seconds += time.monotonic() - began
         checkpoint.keep(tally)
         checkpoint.segments = segments.extended(
@@ -199,19 +216,28 @@ class _Undo:
         run, connection = self.job.run, self.job.site._p_jar
         run.undo[run.checkpoint.batches] = UndoBatch([], self.serials.restored(connection))
 
-    def _row(self, row: int, effect: Effect) -> RowResult:
+    def _row(self, row: int, effects: Sequence[Effect]) -> RowResult:
+        """Take back all that a row did, the last of it first, or nothing of it.
+
+        The result is about what the row did first, to the object of the kind.
+        """
+        outcome = ""
         try:
-            outcome = undo_effect(self.processor, effect, self.job.site, self.serials)
-            if outcome == CREATED:
-                note_return(effect.obj)
-            if outcome in _MARKS:
-                self.mark(effect.obj, _MARKS[outcome], row)
+            for effect in effects:
+                outcome = undo_effect(self.processor, effect, self.job.site, self.serials)
+                if outcome == CREATED:
+                    note_return(effect.obj)
+                if outcome in _MARKS:
+                    self.mark(effect.obj, _MARKS[outcome], row)
         except UndoConflict as conflict:
-            return _result(row, effect, FAILED, str(conflict))
+            if outcome:
+                # Something of the row was taken back already.
+                raise _Failed(str(conflict)) from conflict
+            return _result(row, effects[-1], FAILED, str(conflict))
         except Exception as exc:
             # A subscriber of a site: what it says concerns this row; a fault is raised again.
             raise _Failed(row_error(exc)) from exc
-        return _result(row, effect, outcome)
+        return _result(row, effects[-1], outcome)
 
     def _undos(self) -> dict[bytes, Restored]:
         """Return the transactions of all undos since the import began, this one among them."""
@@ -289,9 +315,7 @@ def _record(job: Job, undone: Run) -> None:
 
 
 def _free_place(job: Job) -> str:
-    folder = os.path.join(job.storage, "finished")
-    if not os.path.isdir(folder):
-        disk.mkdir(folder)
+    ensure_folder(os.path.join(job.storage, "finished"))
     order = job.order
     stem = results.result_names(order.file, order.mode, ()).stem
     for name in spool.numbered(f"{stem}.{order.mode}"):
