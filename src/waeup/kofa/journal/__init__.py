@@ -21,10 +21,17 @@ from waeup.kofa.journal.lines import (
     append_lines,
     escape_message,
     format_line,
+    shared_lines,
 )
 from waeup.kofa.journal.looking import LEVELS, TIME_FORMAT, FoundLine, Look, Wanted
 from waeup.kofa.journal.names import PACKED, check_log_name, log_names, log_of, logfile_series
-from waeup.kofa.journal.references import find_entry, marked, new_reference, read_reference
+from waeup.kofa.journal.references import (
+    find_entry,
+    marked,
+    new_reference,
+    read_reference,
+    reference_of,
+)
 from waeup.kofa.journal.search import query
 
 __all__ = [
@@ -53,5 +60,7 @@ __all__ = [
     "new_reference",
     "query",
     "read_reference",
+    "reference_of",
+    "shared_lines",
     "write_line",
 ]

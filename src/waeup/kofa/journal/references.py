@@ -2,9 +2,11 @@
 
 A reference is read aloud and typed: eight characters in two groups, without those that are
 mistaken for each other.  Entries begin with a time; what follows up to the next time, such as a
-traceback, belongs to them.
+traceback, belongs to them.  In a log for programs an entry is a line of JSON, the time first; it
+is given as people read it.
 """
 
+import json
 import os
 import re
 import secrets
@@ -19,7 +21,8 @@ SHOWN = 20_000
 _CHARACTERS = "23456789abcdefghjkmnpqrstuvwxyz"
 _GROUP = 4
 _REFERENCE = re.compile(rf"[{_CHARACTERS}]{{{_GROUP}}}-?[{_CHARACTERS}]{{{_GROUP}}}")
-_BEGIN = re.compile(rb"(?m)^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
+_MARK = re.compile(rf"\[({_REFERENCE.pattern})\]")
+_BEGIN = re.compile(rb'(?m)^(?:\{"time": ")?\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d')
 
 
 def new_reference() -> str:
@@ -42,6 +45,12 @@ def marked(reference: str) -> str:
     return f"[{reference}]"
 
 
+def reference_of(message: str) -> str:
+    """Return the reference that the message of an entry begins with, or ''."""
+    found = _MARK.match(message)
+    return found[1] if found else ""
+
+
 def find_entry(paths: Iterable[str], reference: str) -> str | None:
     """Return the entry of a reference, from the first of the log files `paths` that has it.
 
@@ -51,9 +60,20 @@ def find_entry(paths: Iterable[str], reference: str) -> str | None:
     mark = marked(reference).encode()
     for path in paths:
         for entry in _entries_with(mark, _end_of(path)):
-            text = entry.decode("utf-8", "replace").strip()
+            text = _readable(entry.decode("utf-8", "replace").strip())
             return text if len(text) <= SHOWN else f"{text[:SHOWN]}\n[...]"
     return None
+
+
+def _readable(entry: str) -> str:
+    """Return an entry as people read it: a line of JSON in its parts, others as they are."""
+    try:
+        said = json.loads(entry)
+        head = [said[name] for name in ("time", "level", "logger", "message")]
+    except (ValueError, KeyError, TypeError):
+        return entry
+    about = [f"{name}: {said[name]}" for name in ("run", "user") if said.get(name)]
+    return "\n".join((" ".join(map(str, head)), *about, str(said.get("exception", "")))).strip()
 
 
 def _end_of(path: str) -> bytes:

@@ -8,10 +8,9 @@ from typing import Any
 
 from zope.component import getUtilitiesFor
 from zope.schema import getFields
-from zope.schema.interfaces import IPassword
 
 from waeup.kofa import spool
-from waeup.kofa.conversion import propose
+from waeup.kofa.conversion import is_secret, propose
 from waeup.kofa.errors import TableError, TooLarge
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.importing.canonical import PlainTable, is_text, plain_table, unpacked
@@ -130,7 +129,7 @@ def _all_secrets() -> Iterator[str]:
 def _secret_fields(processor: Any) -> list[str]:
     """Return the names of the passwords of a kind of objects."""
     fields = getFields(processor.iface) if processor.iface is not None else {}
-    return [name for name, field in fields.items() if IPassword.providedBy(field)]
+    return [name for name, field in fields.items() if is_secret(field)]
 
 
 def _needs_of(header: tuple[str, ...]) -> set[str]:

@@ -1,5 +1,6 @@
 """Operations on exports: what there is, orders, results; and an export at once into a stream."""
 
+import logging
 import os
 from dataclasses import replace
 from functools import partial
@@ -8,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
 
 from zope import schema
+from zope.event import notify
 
 from waeup.kofa.conversion import allowed_values
 from waeup.kofa.errors import NoSuchItem, TooLarge, WrongState
@@ -17,8 +19,10 @@ from waeup.kofa.exporting.filters import Day, filters_in_order
 from waeup.kofa.exporting.keys import keys_of_table
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.i18n import Number
+from waeup.kofa.interfaces import ExportBegunEvent, ExportDoneEvent
 from waeup.kofa.jobs.exports import SCOPE, result_of
 from waeup.kofa.jobs.job import EXPORT_PERMISSION, PREFIX, remove_folders
+from waeup.kofa.jobs.lanes import is_small_export
 from waeup.kofa.jobs.record import EXPORT, Order, Run
 from waeup.kofa.operations.acting import SECRETS
 from waeup.kofa.operations.runs import RunOperations
@@ -26,6 +30,8 @@ from waeup.kofa.operations.values import ExporterInfo, FilterInfo, RunInfo
 from waeup.kofa.spool import EXTENSIONS
 from waeup.kofa.spool.disk import CHUNK
 from waeup.kofa.transactional import on_commit
+
+log = logging.getLogger(__name__)
 
 #: Values of a filter that are listed.
 MOST_OFFERED = 1_000
@@ -73,13 +79,22 @@ class ExportOperations(RunOperations):
     # -- at once ------------------------------------------------------------------------
 
     def export(self, wish: Wish, stream: BinaryIO, tell: Tell | None = None) -> Outcome:
-        """Export into `stream`, in this transaction; see `Export.write`."""
+        """Export into `stream`, in this transaction; see `Export.write`.
+
+        Raises what subscribers of `IExportBegunEvent` raise; then nothing was written.
+        """
         self._require_export(wish)
         export = Export(wish, self.site)
         export.require_room()
+        user = self.principal.id
+        notify(ExportBegunEvent(self.datacenter, wish, user))
         outcome = export.write(stream, tell)
         # Not with the transaction: there may be none to commit, and the table has left already.
         self.datacenter.logger.info("exported: %s, %s rows", _words(wish), outcome.rows)
+        try:
+            notify(ExportDoneEvent(self.datacenter, wish, user, outcome))
+        except Exception:
+            log.exception("A subscriber of the export %s has failed.", _words(wish))
         return outcome
 
     # -- in the background ----------------------------------------------------------------
@@ -115,6 +130,7 @@ class ExportOperations(RunOperations):
         run = Run(order, SCOPE, needs)
         if wish.keys is not None:
             run.list_keys(wish.keys)
+        run.is_small = is_small_export(run)
         self._runs.add(run)
         self._ring(run)
         self._log("exported: %s, job_id=%s", _words(wish), run.id)
@@ -134,6 +150,8 @@ class ExportOperations(RunOperations):
         Raises `NoSuchItem` when there is none, or not any more.
         """
         run = self._export_run(id)
+        if (run.order.wish or {}).get("secrets"):
+            self._require_secrets()
         stream = open(result_of(self.datacenter.storage, run), "rb")  # noqa: SIM115
         name = f"{self._acronym}_{run.order.processor}_{run.id}{_ending(run)}"
         self._log("downloaded: %s, job_id=%s", name, run.id)
@@ -170,7 +188,7 @@ class ExportOperations(RunOperations):
     def _require_export(self, wish: Wish) -> None:
         self._exporter(wish.exporter)
         if wish.secrets:
-            self._require(SECRETS)
+            self._require_secrets()
 
     def _export_run(self, id: str) -> Run:
         run = self._run(id)
@@ -185,7 +203,7 @@ class ExportOperations(RunOperations):
 
     def _describe_exporter(self, name: str, exporter: Any) -> ExporterInfo:
         secrets = tuple(name for name in names_of(exporter) if name in exporter.secret_fields)
-        may_secrets = bool(secrets) and self.may(SECRETS)
+        may_secrets = bool(secrets) and self._may_change(SECRETS)
         return ExporterInfo(
             name=name,
             title=exporter.title,

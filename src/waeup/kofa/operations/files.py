@@ -11,8 +11,9 @@ from functools import partial
 from typing import BinaryIO
 
 from zope.component import queryUtility
+from zope.event import notify
 
-from waeup.kofa import notices, removals, spool
+from waeup.kofa import claims, notices, removals, spool
 from waeup.kofa.datacenter import PENDING_SUFFIXES
 from waeup.kofa.errors import InvalidName, NoSuchItem, Refused, TableError, TooLarge, WrongState
 from waeup.kofa.i18n import MessageFactory as _
@@ -20,7 +21,14 @@ from waeup.kofa.importing.canonical import PlainTable, made, plain_table, sweep
 from waeup.kofa.importing.corrections import secret_columns
 from waeup.kofa.importing.preview import Preview, first_lines, look_at, read_names
 from waeup.kofa.importing.reading import AS_FOUND, limits
-from waeup.kofa.interfaces import IBatchProcessor, IDataCenterConfig
+from waeup.kofa.interfaces import (
+    FileArrivedEvent,
+    FileDeletedEvent,
+    FilePurgedEvent,
+    FileRestoredEvent,
+    IBatchProcessor,
+    IDataCenterConfig,
+)
 from waeup.kofa.jobs import keeping
 from waeup.kofa.jobs.job import checks_of, remove_folders
 from waeup.kofa.jobs.record import FINISHED, Run
@@ -50,6 +58,13 @@ PURGED_AT_ONCE = 200
 SAMPLED = 4 * 1024 * 1024
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{16,64}")
+
+
+def largest_upload() -> int:
+    """Return the highest number of bytes of an upload in the portal that is set."""
+    config = queryUtility(IDataCenterConfig, default={})
+    limit: int = config.get("upload_limit", UPLOAD_LIMIT)
+    return limit
 
 
 class _Checked:
@@ -125,8 +140,8 @@ class FileOperations(Acting):
             return upload
         former = ledger.entry(relative)
         self._hold_storage()
-        with ExitStack() as claims:
-            claims.enter_context(spool.claimed(path))
+        with ExitStack() as stack:
+            stack.enter_context(spool.claimed(path))
             intake = spool.Intake(
                 self.datacenter.storage,
                 keeping.former_name(name),
@@ -135,7 +150,7 @@ class FileOperations(Acting):
             )
             with open(path, "rb") as stream:
                 upload = intake.run(stream)
-            held = claims.pop_all()
+            held = stack.pop_all()
         on_abort(held.close)
         on_abort(intake.undo)
         on_commit(intake.finish)
@@ -159,6 +174,7 @@ class FileOperations(Acting):
 
         on_commit(remove)
         self._log("restored: %s as %s", relative, upload.name)
+        notify(FileRestoredEvent(self.datacenter, entry))
         return upload
 
     def purge(self, names: Iterable[str], folder: str) -> list[str]:
@@ -198,11 +214,13 @@ class FileOperations(Acting):
                     )
                 )
         self._hold_storage()
-        with ExitStack() as claims:
-            for name, path in paths.items():
-                claims.enter_context(spool.claimed(path))
-                self.datacenter.ledger.strike(os.path.join(folder, name))
-            held = claims.pop_all()
+        with ExitStack() as stack:
+            stack.enter_context(spool.claimed(*paths.values()))
+            for name in paths:
+                relative = os.path.join(folder, name)
+                self.datacenter.ledger.strike(relative)
+                notify(FilePurgedEvent(self.datacenter, relative, self.principal.id))
+            held = stack.pop_all()
         on_abort(held.close)
 
         def remove() -> None:
@@ -220,8 +238,7 @@ class FileOperations(Acting):
 
     def upload_limit(self) -> int:
         """Return the highest number of bytes of an upload."""
-        config = queryUtility(IDataCenterConfig, default={})
-        return config.get("upload_limit", UPLOAD_LIMIT)
+        return largest_upload()
 
     def upload(
         self, filename: str, stream: BinaryIO, *, replace: bool = False, token: str = ""
@@ -260,10 +277,8 @@ class FileOperations(Acting):
         )
         checks: list[str] = []
         if replace:
-            self._require_free([intake.name])
+            self._require_replaceable(intake.name)
             checks = checks_of(self.datacenter, intake.name)
-            if os.path.lexists(os.path.join(self.datacenter.storage, intake.name)):
-                self._existing(intake.name)
         try:
             upload = replaced(intake.run(stream), notice=checked.notice)
         except BaseException:
@@ -289,6 +304,7 @@ class FileOperations(Acting):
         ledger.restrict(upload.name, needs_of(storage, upload.path))
         self._log("uploaded: %s", upload.name)
         self._tell_upload(upload)
+        notify(FileArrivedEvent(self.datacenter, entry))
         return upload
 
     def _tell_upload(self, upload: spool.Upload) -> None:
@@ -339,12 +355,14 @@ class FileOperations(Acting):
         self._require_free(paths)
         self._hold_storage()
         bins: dict[str, str] = {}
-        with ExitStack() as claims:
+        with ExitStack() as stack:
+            stack.enter_context(spool.claimed(*paths.values()))
             for name, path in paths.items():
-                claims.enter_context(spool.claimed(path))
                 bins[name] = self._enter_deletion(name, path)
                 self.datacenter.runs.free_file(name)
-            held = claims.pop_all()
+                deleted = self.datacenter.ledger.entry(bins[name])
+                notify(FileDeletedEvent(self.datacenter, deleted))
+            held = stack.pop_all()
         on_abort(held.close)
 
         checks = [id for name in paths for id in checks_of(self.datacenter, name)]
@@ -447,12 +465,16 @@ class FileOperations(Acting):
         return first_lines(self._source(self._existing(name), options), options, secret_columns)
 
     def _hold_storage(self) -> None:
-        """Let this transaction be a conflict when the storage moves meanwhile."""
+        """Let this transaction be a conflict when the storage moves meanwhile.
+
+        Likewise when others take this process for dead, and what it has claimed.
+        """
         jar = self.datacenter._p_jar
         if jar is not None:
             # Without its state it would not be watched.
             self.datacenter._p_activate()
             jar.readCurrent(self.datacenter)
+            claims.fence(jar)
 
     def _received(self, token: str) -> FileEntry | None:
         """Return what was stored under a token of the person, or None."""
@@ -464,7 +486,7 @@ class FileOperations(Acting):
                     mapping={"token": repr(token[:80])},
                 )
             )
-        entry: FileEntry | None = self.datacenter.ledger.received(self.principal.id, token)
+        entry: FileEntry | None = self.datacenter.received(self.principal.id, token)
         return entry
 
     def _told_again(self, known: FileEntry, filename: str, stream: BinaryIO) -> spool.Upload:
@@ -481,12 +503,16 @@ class FileOperations(Acting):
                     mapping={"name": known.name, "filename": filename},
                 )
             )
+        return self._what_became_of(known)
+
+    def _what_became_of(self, known: FileEntry) -> spool.Upload:
+        """Say what was stored for a token."""
         path, notice = os.path.join(self.datacenter.storage, known.name), ""
         # It may have been imported meanwhile, and another file may have its name.
         if self.datacenter.ledger.entry(known.name) == known:
             with suppress(Refused, FileNotFoundError):
                 notice = check_table(self.datacenter.storage, path, container_digest(path))
-        return spool.Upload(known.name, path, size, known.digest, filename, notice)
+        return spool.Upload(known.name, path, known.size, known.digest, known.original, notice)
 
     def _is_nobodys(self, name: str) -> bool:
         """Tell whether a pending file was found by a recovery, and belongs to no run."""
@@ -558,7 +584,16 @@ class FileOperations(Acting):
             # Like an export: who has removed an object need not know its password.
             needs.add(SECRETS)
         for permission in sorted(needs):
-            self._require(permission)
+            if permission == SECRETS:
+                self._require_secrets()
+            else:
+                self._require(permission)
+
+    def _require_replaceable(self, name: str) -> None:
+        """Raise `Refused` unless a pending file, if it is there, may be replaced by the person."""
+        self._require_free([name])
+        if os.path.lexists(os.path.join(self.datacenter.storage, name)):
+            self._existing(name)
 
     def _require_free(self, names: Iterable[str]) -> None:
         """Raise `WrongState` when one of these files belongs to a run."""
@@ -588,7 +623,12 @@ class FileOperations(Acting):
         return self.imported_before(entry.digest)
 
     def _lines_of(self, path: str, entry: FileEntry | None) -> int | None:
-        if path.endswith(TEXT_EXTENSIONS) or not path.endswith(spool.EXTENSIONS):
+        """Return the lines of a file; None where not known, also since it has just gone."""
+        if not path.endswith(TEXT_EXTENSIONS) and path.endswith(spool.EXTENSIONS):
+            table = None if entry is None else made(self.datacenter.storage, entry.digest)
+            if table is None:
+                return None
+            path = table.path
+        with suppress(FileNotFoundError):
             return spool.count_lines(path)
-        table = None if entry is None else made(self.datacenter.storage, entry.digest)
-        return None if table is None else spool.count_lines(table.path)
+        return None

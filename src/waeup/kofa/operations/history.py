@@ -14,6 +14,7 @@ from waeup.kofa.exporting.kind import KindExporter
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.importing.effects import HIDDEN, Effect, located, shown
 from waeup.kofa.importing.hooks import row_error
+from waeup.kofa.importing.parts import part_of, secrets_of_part
 from waeup.kofa.importing.plan import secret_names
 from waeup.kofa.importing.report import CREATED
 from waeup.kofa.interfaces import IBatchProcessor
@@ -113,9 +114,9 @@ class HistoryOperations(ExportOperations):
         """
         found = self._import_run(run)
         if before is not None:
-            effects = list(islice(past.effects_before(found, before), limit))[::-1]
+            effects = _of_whole_rows(past.effects_before(found, before), limit)[::-1]
         else:
-            effects = list(islice(past.effects_from(found, start), limit))
+            effects = _of_whole_rows(past.effects_from(found, start), limit)
         behind = start if before is None else before
         first = effects[0][0] if effects else behind
         last = effects[-1][0] + 1 if effects else behind
@@ -281,13 +282,30 @@ class HistoryOperations(ExportOperations):
         if not may_see:
             return (), "hidden"
         processor = getUtility(IBatchProcessor, name=run.order.processor)
-        secrets, name = secret_names(processor.iface), _beside(run, processor, found.obj)
+        is_part = event.effect is not None and event.effect.is_part
+        part = part_of(processor, found.obj) if is_part else None
+        secrets = secret_names(processor.iface)
+        if part is not None:
+            secrets = secrets_of_part(part, secrets)
+        name = _beside(run, processor, found.obj)
         told = tuple(_told(each, secrets, name) for each in became)
         if event.mark.operation != CREATED:
             return told, ""
         # Of a new object, a value that is not known says nothing.
         known = tuple(change for change in told if change.is_known)
         return known, "" if known == told else "partly"
+
+
+def _of_whole_rows(effects: Iterator[tuple[int, Effect]], limit: int) -> list[tuple[int, Effect]]:
+    """Return effects of rows, `limit` and those that the last of their rows has besides."""
+    found = list(islice(effects, limit))
+    if not found:
+        return []
+    for row, effect in effects:
+        if row != found[-1][0]:
+            break
+        found.append((row, effect))
+    return found
 
 
 def _exporter_of(processor: str) -> Any:

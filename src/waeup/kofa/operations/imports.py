@@ -1,23 +1,25 @@
 """Operations on kinds of objects: from a pending file to an import that can be ordered."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from functools import partial
 from typing import Any
 
 from zope.component import getUtilitiesFor, queryUtility
+from zope.event import notify
 from zope.schema import getFields
-from zope.schema.interfaces import IPassword
 
 from waeup.kofa.conversion import Mapping, Values, explain, propose
 from waeup.kofa.conversion.mapping import sorted_values
 from waeup.kofa.errors import MappingError, NoSuchItem, NotAllowed
 from waeup.kofa.exporting.templates import template
 from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.importing.declaring import exported_columns
+from waeup.kofa.importing.events import is_heard
 from waeup.kofa.importing.plan import check_replacements, secret_names
 from waeup.kofa.importing.reading import AS_FOUND
-from waeup.kofa.interfaces import IBatchProcessor
+from waeup.kofa.interfaces import IGNORE_COLUMN, IBatchProcessor, MappingMadeEvent
 from waeup.kofa.ledger import Draft
 from waeup.kofa.operations.acting import MANAGE
 from waeup.kofa.operations.files import FileOperations
@@ -26,6 +28,8 @@ from waeup.kofa.spool.disk import digest_of
 from waeup.kofa.tabular.options import ReadOptions
 
 IMPORT = "waeup.importData"
+#: What a draft knows of a mapping.
+_MAPPED = ("columns", "constants", "values")
 #: Allowed values of a field that are listed.
 MOST_CHOICES = 200
 
@@ -70,9 +74,9 @@ class ImportOperations(FileOperations):
         self, name: str, processor: str, mode: str, options: ReadOptions = AS_FOUND
     ) -> Mapping:
         """Propose a field for each column of a pending file."""
-        header = self._header(name, options)
-        fields = self._processor(processor).getHeaders(mode)
-        return Mapping(tuple(propose(header, fields)))
+        found = self._processor(processor)
+        header = without_exported(self._header(name, options), found)
+        return Mapping(tuple(propose(header, found.getHeaders(mode))))
 
     def make_mapping(
         self,
@@ -95,11 +99,13 @@ class ImportOperations(FileOperations):
         left out when no field fits.
         """
         header = self._header(name, options)
+        found = self._processor(processor)
+        exported = exported_columns(found).intersection(header) - set(assign or {})
         return Mapping.of(
             header,
-            self._processor(processor).getHeaders(mode),
+            found.getHeaders(mode),
             assign=assign or {},
-            ignore=set(ignore),
+            ignore={*ignore, *exported},
             constants=constants or {},
             values=values,
             ignore_rest=ignore_rest,
@@ -185,6 +191,17 @@ class ImportOperations(FileOperations):
                 raise TypeError(f"a draft has no attribute {name!r} that can be changed")
             setattr(draft, name, sorted_values(value) if name == "values" else value)
         self._refuse_secrets(draft.processor, draft.constants, draft.values)
+        mapping = None if changes.keys().isdisjoint(_MAPPED) else _mapping_of(draft)
+        if mapping is not None:
+            self._tell_mapping(
+                "draft",
+                draft.id,
+                draft.filename,
+                draft.processor or "",
+                draft.mode or "",
+                ReadOptions(**draft.reading),
+                mapping,
+            )
         return draft
 
     def prepared(self) -> dict[str, str]:
@@ -199,6 +216,28 @@ class ImportOperations(FileOperations):
         self.datacenter.ledger.drop_draft(id)
 
     # -- helpers ------------------------------------------------------------------------
+
+    def _tell_mapping(
+        self,
+        kept: str,
+        name: str,
+        file: str,
+        processor: str,
+        mode: str,
+        options: ReadOptions,
+        mapping: Mapping,
+    ) -> None:
+        """Notify that a mapping of the columns of a file is kept; see `IMappingMadeEvent`.
+
+        Where nobody wants to know the file is not read.
+        """
+        if is_heard(MappingMadeEvent):
+            header = tuple(self._header(file, options))
+            notify(
+                MappingMadeEvent(
+                    self.datacenter, kept, name, file, processor, mode, header, mapping
+                )
+            )
 
     def _processor(self, name: str) -> Any:
         processor = queryUtility(IBatchProcessor, name=name)
@@ -255,9 +294,27 @@ class ImportOperations(FileOperations):
                 )
 
 
+def _mapping_of(draft: Draft) -> Mapping | None:
+    """Return the mapping of a draft; None for one that is none yet."""
+    if draft.columns is None:
+        return None
+    try:
+        return Mapping(draft.columns, draft.constants, draft.values)
+    except MappingError:
+        # A person is at it: a field is filled twice for now.
+        return None
+
+
+def without_exported(header: Sequence[str], processor: Any) -> list[str]:
+    """Return names of columns, with a marker for those that only exports of the kind have."""
+    exported = exported_columns(processor)
+    return [IGNORE_COLUMN if name in exported else name for name in header]
+
+
 def _describe(name: str, processor: Any) -> ProcessorInfo:
     fields = getFields(processor.iface)
     required = set(processor.req["create"])
+    secrets = secret_names(processor.iface)
     return ProcessorInfo(
         name=name,
         title=processor.name,
@@ -268,7 +325,7 @@ def _describe(name: str, processor: Any) -> ProcessorInfo:
                 type=type(fields[field]).__name__ if field in fields else "TextLine",
                 title=fields[field].title if field in fields else "",
                 required=field in required,
-                secret=IPassword.providedBy(fields.get(field)),
+                secret=field in secrets,
             )
             for field in processor.available_fields
         ),

@@ -12,13 +12,15 @@ from typing import Any
 
 from zope.component import getUtilitiesFor
 from zope.schema import Bool, Choice, getFields
-from zope.schema.interfaces import ICollection, IPassword
+from zope.schema.interfaces import ICollection
 
-from waeup.kofa.conversion import explain
+from waeup.kofa.conversion import explain, is_secret
 from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.importing.declaring import declarations_of
 from waeup.kofa.interfaces import IBatchProcessor
 from waeup.kofa.operations.acting import MANAGE, Acting
 from waeup.kofa.permissions import get_role_titles_for
+from waeup.kofa.scopes import MANAGE_USERS
 
 _IMPORT = "waeup.importData"
 
@@ -31,6 +33,7 @@ class KindColumn:
     its field.  `required` are the modes that need it, `is_key` says that it tells which object is
     meant.  `source` is the name of the source of its values (`SourceInfo`), '' where any text of
     its type goes; `choices` are these values.  `example` is a cell that an import accepts.
+    One that `is_computed` gets a value from the other cells of its row where it is empty.
     """
 
     name: str
@@ -44,6 +47,7 @@ class KindColumn:
     choices: tuple[tuple[str, str], ...]
     example: str
     description: str
+    is_computed: bool = False
 
 
 @dataclass(frozen=True)
@@ -112,13 +116,19 @@ class KindOperations(Acting):
             columns=tuple(self._kind_columns(name, processor, sources)),
             permission=processor.permission,
             roles=tuple(roles_for(processor.permission)),
-            may=self.may(_IMPORT) and self.may(processor.permission),
+            may=self._may_import(processor.permission),
         )
+
+    def _may_import(self, permission: str) -> bool:
+        is_possible = self._may_change(_IMPORT) and self._may_change(permission)
+        # What gives people their rights needs a token with all rights.
+        return is_possible and not (permission == MANAGE_USERS and self._not_covered())
 
     def _kind_columns(
         self, kind: str, processor: Any, sources: "_Sources"
     ) -> Iterator[KindColumn]:
         fields = getFields(processor.iface)
+        computed = {each.field for each in declarations_of(processor).computed}
         for name in processor.available_fields:
             field = fields.get(name)
             words = None if field is None else explain(field, self.site)
@@ -129,11 +139,12 @@ class KindOperations(Acting):
                 type="TextLine" if field is None else type(field).__name__,
                 required=tuple(mode for mode in processor.modes if name in processor.req[mode]),
                 is_key=name in processor.location_fields,
-                is_secret=field is not None and IPassword.providedBy(field),
+                is_secret=field is not None and is_secret(field),
                 source=sources.name_for(kind, name),
                 choices=() if words is None else words.allowed,
                 example="" if words is None else words.example,
                 description="" if words is None else words.description,
+                is_computed=name in computed,
             )
 
     def _all_sources(self) -> "_Sources":

@@ -19,7 +19,7 @@ from waeup.kofa.errors import NoSuchItem, Refused
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.jobs.connection import open_portal
 from waeup.kofa.logger import RUN_MARK
-from waeup.kofa.operations.acting import MANAGE
+from waeup.kofa.operations.acting import MANAGE, TOKEN_MARK
 from waeup.kofa.operations.files import OPEN_FOLDERS
 from waeup.kofa.operations.runs import RunOperations
 from waeup.kofa.operations.values import LogInfo, LogPage, Mention
@@ -30,7 +30,7 @@ MOST_NAMES = 500
 SECOND, MINUTE, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(days=1)
 
 #: At the end of a line, where no cell of a table can stand, its run.
-_RUN = re.compile(rf"(?:{RUN_MARK}|[:,] job_id=)(?P<id>[0-9a-f]{{16}})$")
+_RUN = re.compile(rf"(?:{RUN_MARK}|[:,] job_id=)(?P<id>[0-9a-f]{{16}})(?:{TOKEN_MARK}[0-9a-f]+)?$")
 #: What stands between the parts of a line, one of which may be the name of a file.
 _BETWEEN = re.compile(r": | - |, | of |/|$")
 
@@ -143,6 +143,7 @@ class LogOperations(RunOperations):
         """
         self._require(MANAGE)
         database, path, user = self.site._p_jar.db(), getPath(self.site), self.principal.id
+        grant = self.grant
 
         def find(lines: Sequence[str]) -> list[tuple[Mention, ...]]:
             nothing: list[tuple[Mention, ...]] = [() for _line in lines]
@@ -151,7 +152,7 @@ class LogOperations(RunOperations):
             try:
                 with open_portal(database, path, user) as site:
                     principal = getUtility(IAuthentication).getPrincipal(user)
-                    return type(self)(site, principal).mentions(lines)
+                    return type(self)(site, principal, grant).mentions(lines)
             except PrincipalLookupError:
                 return nothing  # the account was removed in this moment
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 
 from zope import schema
+from zope.event import notify
 from zope.schema import getFields
 
 from waeup.kofa.conversion import (
@@ -29,9 +30,10 @@ from waeup.kofa.importing.hooks import REMOVE, UPDATE, row_error
 from waeup.kofa.importing.plan import secret_names
 from waeup.kofa.importing.preview import HIDDEN, Preview
 from waeup.kofa.importing.reading import AS_FOUND
+from waeup.kofa.interfaces import MappingMadeEvent
 from waeup.kofa.jobs.record import Order
 from waeup.kofa.operations.acting import MANAGE
-from waeup.kofa.operations.imports import MOST_CHOICES, ImportOperations
+from waeup.kofa.operations.imports import MOST_CHOICES, ImportOperations, without_exported
 from waeup.kofa.operations.values import ChoiceColumn, ForeignText, ProposedColumn
 from waeup.kofa.tabular.options import ReadOptions
 
@@ -60,7 +62,8 @@ class MappingOperations(ImportOperations):
             for name in found.getHeaders(mode)
         }
         memory = self.datacenter.ledger.mappings.memory(processor)
-        guesses = guess_columns(preview.header, titles, memory.columns)
+        header = without_exported(preview.header, found)
+        guesses = guess_columns(header, titles, memory.columns)
         secret = secret_names(found.iface)
         return tuple(
             ProposedColumn(
@@ -173,6 +176,12 @@ class MappingOperations(ImportOperations):
             datetime.now(timezone.utc),
         )
         self.datacenter.ledger.mappings_to_change().save(saved, replace=replace)
+        header = tuple(column for column, _field in kept)
+        notify(
+            MappingMadeEvent(
+                self.datacenter, "name", saved.name, "", processor, "", header, mapping
+            )
+        )
         self._log("saved: mapping %s of %s", saved.name, processor)
         return saved
 
@@ -227,9 +236,11 @@ def _choice_column(
     remembered: dict[str, str],
 ) -> ChoiceColumn:
     choices: tuple[tuple[str, str], ...] = ()
+    looked_up = None
     if isinstance(plan.converter, ChoiceConverter):
         choices = tuple(plan.converter.choices().items())
-        names = [name for token, title in choices for name in ((token, token), (title, token))]
+        names = _names(choices)
+        looked_up = plan.converter if plan.converter.is_looked_up else None
     elif isinstance(plan.field, schema.Bool):
         choices = (("1", "yes"), ("0", "no"))
         names = list(_YES_OR_NO)
@@ -242,7 +253,9 @@ def _choice_column(
         guess = (
             Guess(token, CONFIDENCE[REMEMBERED], REMEMBERED)
             if token is not None and _is_allowed(plan, token)
-            else guesser.guess(text)
+            else (
+                guesser if looked_up is None else TokenGuesser(_names(looked_up.suggestions(text)))
+            ).guess(text)
         )
         texts.append(ForeignText(text, count, decided.get(text), *guess))
     return ChoiceColumn(
@@ -254,6 +267,11 @@ def _choice_column(
         found.is_whole,
         at in found.more,
     )
+
+
+def _names(choices: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return what a person may have meant by allowed values: tokens and titles, and the tokens."""
+    return [pair for token, title in choices for pair in ((token, token), (title, token))]
 
 
 def _is_allowed(plan: FieldPlan, token: str) -> bool:

@@ -293,9 +293,13 @@ class MendingOperations(RunOperations):
         When the file is to be read otherwise, the corrections of its rows are forgotten; when a
         column becomes one of passwords, or is none any more, those of its cells.  Raises
         `MappingError` for a password among the constants, and for texts that stand for
-        passwords: they would be kept as they are.
+        passwords: they would be kept as they are.  `check` and `run` are those of a check and of
+        an import of the file, as it is looked at: `Refused` is raised for others, and
+        `NoSuchItem` or `NotAllowed` for one that the person cannot see.
         """
         draft = self.draft(id)
+        for name in ("check", "run"):
+            self._require_own_run(draft, name, changes.get(name))
         reading, secrets = draft.reading, _secrets_of(draft, draft.corrections.header)
         draft = super().save_draft(id, **changes)
         changed = secrets ^ _secrets_of(draft, draft.corrections.header)
@@ -306,6 +310,27 @@ class MendingOperations(RunOperations):
         return draft
 
     # -- helpers ------------------------------------------------------------------------
+
+    def _require_own_run(self, draft: Draft, name: str, id: str | None) -> None:
+        """Raise `Refused` when the ``check``, or ``run``, of a draft would be of another file."""
+        if id is None or id == getattr(draft, name):
+            return
+        order, kind = self._run(id).order, CHECK if name == "check" else IMPORT
+        is_it = order.kind == kind and order.undoes is None
+        if is_it and (order.file, order.digest) == (draft.filename, draft.digest):
+            return
+        text = (
+            _(
+                "The run ${id} is no check of ${filename} as the draft knows it. Name one that "
+                "was ordered for this content."
+            )
+            if kind == CHECK
+            else _(
+                "The run ${id} is no import of ${filename} as the draft knows it. Name one that "
+                "was ordered for this content."
+            )
+        )
+        raise Refused(_(text, mapping={"id": id, "filename": draft.filename}))
 
     def _finished_check(self, id: str) -> Run:
         """Return the check of an import; raises `WrongState` when it is none, or not finished."""

@@ -24,8 +24,12 @@ from waeup.kofa.operations.acting import Acting
 from waeup.kofa.operations.passwords import weakness
 from waeup.kofa.operations.values import RoleInfo, UserInfo
 from waeup.kofa.permissions import ADMINISTRATOR, get_waeup_roles, permissions_of, roles_beyond
+from waeup.kofa.scopes import READ
+from waeup.kofa.tokens import revoke_all
 
 USERS = "waeup.manageUsers"
+#: Scopes of tokens by one of which a program may see what concerns the own account.
+OWN_SCOPES = (READ, "users")
 #: What an administrator changes of an account by `change_user`.
 FIELDS = ("title", "public_name", "email", "phone", "description", "language")
 #: What people change of their own account.
@@ -120,16 +124,20 @@ class PeopleOperations(Acting):
         return changed
 
     def set_password(self, name: str, password: str, *, lasting: bool = False) -> None:
-        """Give a user a new password; sessions of the account end.
+        """Give a user a new password; sessions of the account end, and its tokens are revoked.
 
-        The person is asked for another one at the next log-in, unless it is `lasting`, or the own.
+        The tokens of the own account stay as they are.  The person is asked for another password
+        at the next log-in, unless it is `lasting`, or the own.
         """
+        self._require_no_token()
         self._require(USERS)
         account = self._changeable(name)
         self._require_strength(account, password)
         account.setPassword(password)
         account.has_foreign_password = not lasting and name != self.principal.id
         self._tell("Password set: %s", name)
+        if name != self.principal.id:
+            self._revoke_all(name)
 
     def set_roles(self, name: str, roles: Iterable[str]) -> None:
         """Give a user these roles and no others."""
@@ -164,6 +172,7 @@ class PeopleOperations(Acting):
 
     def end_sessions(self, name: str) -> None:
         """End all sessions of an account: who uses it has to log in again."""
+        self._require_no_token()
         self._require(USERS)
         self._changeable(name).ended_sessions += 1
         self._tell("Sessions ended: %s", name)
@@ -184,10 +193,12 @@ class PeopleOperations(Acting):
 
     def own_account(self) -> UserInfo:
         """Return the account of the person; raises `NoSuchItem` for who has none here."""
+        self._require_scope(*OWN_SCOPES)
         return self._user_info(self._own())
 
     def own_roles(self) -> list[RoleInfo]:
         """List the portal-wide roles of the own account, with what they allow."""
+        self._require_scope(*OWN_SCOPES)
         account = self._own()
         return [
             self._role_info(role, [account.name])
@@ -203,6 +214,10 @@ class PeopleOperations(Acting):
         Raises `Outdated` as `change_user` does, `InvalidSettings`, and `NotAllowed` for what only
         an administrator changes.
         """
+        self._require_scope("users")
+        if "email" in values:
+            # Mail tells what the account may see.
+            self._require_all_rights(reading=True)
         account = self._own()
         if not set(values) <= set(OWN_FIELDS):
             raise NotAllowed(
@@ -211,11 +226,15 @@ class PeopleOperations(Acting):
         _require_version(account, version)
         return self._change_account(account, values, OWN_FIELDS)
 
-    def set_own_password(self, present: str, password: str) -> None:
+    def set_own_password(
+        self, present: str, password: str, *, revoke_tokens: bool = False
+    ) -> None:
         """Give the own account a new password, by the present one; all its sessions end.
 
-        Raises `NotAllowed` for a wrong present password.  Doors limit how often one can try.
+        With `revoke_tokens` its tokens are of no use any more, too.  Raises `NotAllowed` for a
+        wrong present password.  Doors limit how often one can try.
         """
+        self._require_no_token()
         account = self._own()
         if not account.checkPassword(present):
             raise NotAllowed(_("The present password is wrong. Nothing was changed."))
@@ -225,9 +244,12 @@ class PeopleOperations(Acting):
         account.setPassword(password)
         account.has_foreign_password = False
         self._tell("Own password set: %s", account.name)
+        if revoke_tokens:
+            self._revoke_all(account.name)
 
     def end_own_sessions(self) -> None:
         """End all sessions of the own account."""
+        self._require_no_token()
         account = self._own()
         account.ended_sessions += 1
         self._tell("Own sessions ended: %s", account.name)
@@ -236,6 +258,11 @@ class PeopleOperations(Acting):
 
     def _tell(self, message: str, *args: Any) -> None:
         self._log(message, *args, component=self.site["users"])
+
+    def _revoke_all(self, user: str) -> None:
+        """Revoke all tokens of an account."""
+        for token in revoke_all(self.site["users"], user, self.principal.id):
+            self._tell("Token revoked: %s of %s", token.id, user)
 
     def _user_info(self, account: Any) -> UserInfo:
         return UserInfo(
@@ -251,7 +278,7 @@ class PeopleOperations(Acting):
             account.password is not None,
             account.has_foreign_password,
             tuple(account.log_ins),
-            self.may(USERS) and not roles_beyond(self.may, account.roles),
+            self._may_change(USERS) and not roles_beyond(self._may_change, account.roles),
             _version(account),
         )
 
@@ -261,7 +288,7 @@ class PeopleOperations(Acting):
             str(role.title),
             tuple(permissions_of(role.id)),
             tuple(holders),
-            not roles_beyond(self.may, [role.id]),
+            not roles_beyond(self._may_change, [role.id]),
         )
 
     def _account(self, name: str) -> Any:
@@ -286,6 +313,7 @@ class PeopleOperations(Acting):
 
     def _changeable(self, name: str, version: str | None = None) -> Any:
         account = self._account(name)
+        self._require_token_for(account.roles)
         beyond = roles_beyond(self.may, account.roles)
         if beyond:
             raise NotAllowed(
@@ -297,6 +325,23 @@ class PeopleOperations(Acting):
             )
         _require_version(account, version)
         return account
+
+    def _require_token_for(self, roles: Iterable[str]) -> None:
+        """Raise `NotAllowed` for a token that lacks rights of `roles` which the person has."""
+        if self.grant is None:
+            return
+        lacking = [role for role in roles_beyond(self.may, roles) if self._has_rights_of(role)]
+        if lacking:
+            raise NotAllowed(
+                _(
+                    "The token ${id} lacks rights of the role ${roles}. Make one that has the "
+                    "scopes for them, too.",
+                    mapping={"id": self.grant.id, "roles": ", ".join(lacking)},
+                )
+            )
+
+    def _has_rights_of(self, role: str) -> bool:
+        return not roles_beyond(self._has, [role])
 
     def _change_account(
         self, account: Any, values: Mapping[str, Any], allowed: Iterable[str]
@@ -347,6 +392,7 @@ class PeopleOperations(Acting):
                     mapping={"repr": ", ".join(map(repr, unknown)), "known": ", ".join(known)},
                 )
             )
+        self._require_token_for(wanted)
         beyond = roles_beyond(self.may, wanted)
         if beyond:
             raise NotAllowed(

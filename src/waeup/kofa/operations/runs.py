@@ -3,30 +3,40 @@
 An order is committed by the door, as any change; a worker then does it in the background.
 """
 
-import math
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import cache, partial
+from functools import partial
 from itertools import islice
 from typing import Any
 
 from zope.component import getUtility, queryUtility
+from zope.event import notify
 from zope.traversing.api import getPath
 
 from waeup.kofa import jobs, spool
 from waeup.kofa.conversion import Mapping
-from waeup.kofa.errors import ConfirmationNeeded, MappingError, NoSuchItem, WrongState
+from waeup.kofa.errors import (
+    ConfirmationNeeded,
+    FileRefused,
+    MappingError,
+    NoSuchItem,
+    NotAllowed,
+    WrongState,
+)
 from waeup.kofa.exporting import Wish
 from waeup.kofa.i18n import MessageFactory as _
-from waeup.kofa.i18n import Number, english
+from waeup.kofa.i18n import Number, english, without_folders
 from waeup.kofa.importing.checking import CheckedRow, CheckReader
+from waeup.kofa.importing.confirming import FEW, Numbers, confirmation_for, has_own_check
 from waeup.kofa.importing.corrections import Corrections
 from waeup.kofa.importing.hooks import CREATE, REMOVE, overridden
+from waeup.kofa.importing.plan import secret_names
 from waeup.kofa.importing.reading import AS_FOUND
 from waeup.kofa.interfaces import IBatchProcessor, IDataCenterConfig
+from waeup.kofa.jobs.events import RunResumedEvent
 from waeup.kofa.jobs.exports import has_result, kept_time, result_of
 from waeup.kofa.jobs.job import (
     EXPORT_PERMISSION,
@@ -36,6 +46,7 @@ from waeup.kofa.jobs.job import (
     folder_of,
     remove_folders,
 )
+from waeup.kofa.jobs.lanes import is_small_file, is_small_undo
 from waeup.kofa.jobs.record import (
     CANCELLED,
     CHECK,
@@ -44,6 +55,7 @@ from waeup.kofa.jobs.record import (
     IMPORT,
     MOVE,
     QUEUED,
+    RUNNING,
     STOPPED,
     UNDO,
     Order,
@@ -51,22 +63,18 @@ from waeup.kofa.jobs.record import (
 )
 from waeup.kofa.jobs.recovery import UNDO_DAYS, Finding
 from waeup.kofa.jobs.registry import Runs
+from waeup.kofa.jobs.sight import ALL_EXPORTS, sight_of_person
 from waeup.kofa.operations.acting import MANAGE
 from waeup.kofa.operations.contents import needs_of
 from waeup.kofa.operations.imports import IMPORT as MAY_IMPORT
 from waeup.kofa.operations.mappings import MappingOperations
 from waeup.kofa.operations.values import RunInfo
+from waeup.kofa.scopes import MANAGE_PORTAL, MANAGE_USERS
 from waeup.kofa.spool import count_lines
 from waeup.kofa.spool.disk import digest_of
 from waeup.kofa.tabular.options import ReadOptions
 from waeup.kofa.transactional import on_commit
 
-#: Share of all objects of a kind that a run may remove, or change, without being asked.
-REMOVE_SHARE, CHANGE_SHARE = 0.1, 0.5
-#: So many objects need no confirmation, however few there are.
-FEW = 10
-#: Who has this permission sees the exports of all.
-ALL_EXPORTS = "waeup.managePortal"
 ALL_KINDS = (IMPORT, CHECK, UNDO, EXPORT, MOVE)
 
 
@@ -110,7 +118,10 @@ class RunOperations(MappingOperations):
             corrections="" if corrections is None else corrections.digest(),
         )
         checked = None if check is None else self._fitting_check(order, check)
+        if checked is not None and checked.totals().refused:
+            raise FileRefused.of(name, checked.totals().refused)
         self._require_confirmation(order, checked, yes_remove, yes_change)
+        self._tell_mapping_of(order, mapping)
         info = self._start(order, self._needs(name), corrections)
         self._remember(order, self._header(name, options))
         return info
@@ -139,6 +150,7 @@ class RunOperations(MappingOperations):
             takes_file=False,
             corrections="" if corrections is None else corrections.digest(),
         )
+        self._tell_mapping_of(order, mapping)
         return self._start(order, self._needs(name), corrections)
 
     def start_undo(self, id: str, *, check: bool = False) -> RunInfo:
@@ -176,7 +188,7 @@ class RunOperations(MappingOperations):
             )
         if run.state in (QUEUED, STOPPED):
             run.move(CANCELLED)
-            close(self._runs, run)
+            close(self.datacenter, run)
             if not run.holds_file and run.checkpoint.batches == 0:
                 on_commit(partial(remove_folders, self.datacenter.storage, [PREFIX + run.id]))
             if run.order.target is not None:
@@ -221,7 +233,7 @@ class RunOperations(MappingOperations):
             if intent.id == PREFIX + run.id:
                 self.datacenter.ledger.done(intent)
         run.give_up(english(_("Somebody has given it up.")))
-        close(self._runs, run)
+        close(self.datacenter, run)
         undone = self._runs.find(run.order.undoes or "")
         over = [run, undone] if undone is not None and undone.is_given_up else [run]
         folders = [PREFIX + each.id for each in over]
@@ -246,9 +258,12 @@ class RunOperations(MappingOperations):
                     mapping={"title": run.words, "state": _(run.state)},
                 )
             )
+        if run.order.kind not in (EXPORT, MOVE):
+            self._require_token_for_run(run.order)
         run.move(QUEUED)
         run.user = self.principal.id
         self._runs.activate(run)
+        notify(RunResumedEvent(run))
         self._ring(run)
         self._log_run("resumed: %s of %s", run)
         return self._info(run)
@@ -353,11 +368,13 @@ class RunOperations(MappingOperations):
 
     def _run(self, id: str) -> Run:
         """Return a run whose rows the person may see."""
-        self._require(MANAGE)
+        if not self.may(EXPORT_PERMISSION):
+            self._require(MANAGE)
         run = self._runs.get(id)
         if run.order.kind == EXPORT:
             self._require_own_export(run)
             return run
+        self._require(MANAGE)
         if run.order.kind == MOVE:
             self._require(MOVE_PERMISSION)
             return run
@@ -394,20 +411,7 @@ class RunOperations(MappingOperations):
 
     def _may_see_each(self) -> Callable[[Run], bool]:
         """Return what tells of runs whether the person may see them; each right is asked once."""
-        may = cache(self.may)
-
-        def may_see(run: Run) -> bool:
-            is_own = run.order.user == self.principal.id
-            if run.order.kind == EXPORT:
-                general = () if is_own else (ALL_EXPORTS,)
-                return all(map(may, {EXPORT_PERMISSION, *run.needs, *general}))
-            if run.order.kind == MOVE:
-                return may(MOVE_PERMISSION)
-            processor = queryUtility(IBatchProcessor, name=run.order.processor)
-            needs = () if is_own else run.needs
-            return processor is not None and all(map(may, {processor.permission, *needs}))
-
-        return may_see
+        return sight_of_person(self.principal.id, self.may)
 
     def _order(
         self,
@@ -443,6 +447,18 @@ class RunOperations(MappingOperations):
             tuple(mapping.constants),
             options.as_dict(),
             values=mapping.values,
+        )
+
+    def _tell_mapping_of(self, order: Order, mapping: Mapping) -> None:
+        """Notify that an order has been given a mapping, where anybody wants to know."""
+        self._tell_mapping(
+            "order",
+            order.kind,
+            order.file,
+            order.processor,
+            order.mode,
+            ReadOptions(**order.reading),
+            mapping,
         )
 
     def _needs(self, name: str) -> set[str]:
@@ -490,18 +506,45 @@ class RunOperations(MappingOperations):
         self, order: Order, needs: Iterable[str], corrections: Corrections | None = None
     ) -> RunInfo:
         self._require(MAY_IMPORT)
+        self._require_token_for_run(order)
         scope = getUtility(IBatchProcessor, name=order.processor).scope
         run = Run(order, scope, needs)
         run.corrections = corrections
+        if order.undoes is None:
+            run.is_small = is_small_file(os.path.join(self.datacenter.storage, order.file))
+        else:
+            run.is_small = is_small_undo(self._runs.get(order.undoes))
         self._runs.add(run)
         self._ring(run)
         return self._info(run)
 
+    def _require_token_for_run(self, order: Order) -> None:
+        """Raise `NotAllowed` for a token whose program would do by a run what is not for it.
+
+        No passwords are changed, and accounts, which get their rights by files as well, are for
+        a token that covers all that the person may do: the run knows nothing of the token.
+        """
+        if self.grant is None:
+            return
+        processor = getUtility(IBatchProcessor, name=order.processor)
+        filled = {*order.columns, *(field for field, _text in order.constants)}
+        found = sorted(secret_names(processor.iface) & filled)
+        if found and order.mode != CREATE:
+            raise NotAllowed(
+                _(
+                    "No password is changed with a token. Leave out ${fields}, or log in to the "
+                    "portal for this.",
+                    mapping={"fields": ", ".join(found)},
+                )
+            )
+        if processor.permission == MANAGE_USERS:
+            self._require_all_rights()
+
     def _ring(self, run: Run) -> None:
-        """Wake a worker of this process, if there is one, once the order is committed."""
+        """Wake a worker, if there is somebody who can, once the order is committed."""
         engine = queryUtility(jobs.IJobEngine)
         if engine is not None:
-            on_commit(partial(engine.ring, run.id))
+            on_commit(partial(engine.ring, run.id, run.is_small))
 
     def _fitting_check(self, order: Order, id: str) -> Run:
         """Return the check of the same import; raises `MappingError` when it is of another."""
@@ -527,35 +570,36 @@ class RunOperations(MappingOperations):
         self, order: Order, checked: Run | None, yes_remove: int, yes_change: int
     ) -> None:
         """Raise `ConfirmationNeeded` for a large share of objects that nobody has confirmed."""
-        if order.mode == CREATE:
+        processor = getUtility(IBatchProcessor, name=order.processor)
+        if order.mode == CREATE and not has_own_check(processor):
             return
-        removed, changed = self._numbers(order, checked)
-        if max(removed, changed) <= FEW:
-            return
-        total = getUtility(IBatchProcessor, name=order.processor).countEntries(self.site)
-        config = queryUtility(IDataCenterConfig, default={})
-        too_many = []
-        for number, confirmed, share in (
-            (removed, yes_remove, config.get("remove_share", REMOVE_SHARE)),
-            (changed, yes_change, config.get("change_share", CHANGE_SHARE)),
-        ):
-            # Where nobody can say how many there are, any number is a large one.
-            allowed = 0 if total is None else math.floor(share * total)
-            too_many.append(number if number > max(FEW, allowed, confirmed) else 0)
-        if any(too_many):
-            raise ConfirmationNeeded(
-                _question(order, too_many, total, checked is not None), *too_many
-            )
+        numbers = self._numbers(order, checked)
+        if max(numbers.changed, numbers.removed) > FEW or has_own_check(processor):
+            numbers = numbers._replace(total=processor.countEntries(self.site))
+        needed = confirmation_for(
+            processor,
+            numbers,
+            queryUtility(IDataCenterConfig, default={}),
+            self.site,
+            yes_remove,
+            yes_change,
+        )
+        if needed is not None:
+            too_many = [needed.removed, needed.changed]
+            words = needed.words or _question(order, too_many, numbers.total, numbers.exact)
+            raise ConfirmationNeeded(words, *too_many)
 
-    def _numbers(self, order: Order, checked: Run | None) -> tuple[int, int]:
-        """Return how many objects an import removes and changes: by a check, or at most."""
+    def _numbers(self, order: Order, checked: Run | None) -> Numbers:
+        """Return how many objects an import is about: by a check, or at most."""
         if checked is not None:
             report = checked.totals()
-            return report.removed, report.updated
+            return Numbers(report.created, report.updated, report.removed, exact=True)
         options = ReadOptions(**order.reading)
         source = self._source(self._existing(order.file), options)
         rows = max(count_lines(source.path) - 1, 0)
-        return (rows, 0) if order.mode == REMOVE else (0, rows)
+        if order.mode == CREATE:
+            return Numbers(created=rows)
+        return Numbers(removed=rows) if order.mode == REMOVE else Numbers(changed=rows)
 
     def _why_not_undone(self, run: Run) -> str:
         what = _("The ${title}", mapping={"title": run.words})
@@ -576,6 +620,12 @@ class RunOperations(MappingOperations):
             "are not kept any more.",
             mapping={"what": what},
         )
+
+    def _fault_of(self, run: Run) -> str:
+        """Return why a run stopped; folders of the server are told to who looks after it alone."""
+        if not run.fault or self.may(MANAGE_PORTAL):
+            return run.fault
+        return without_folders(run.fault)
 
     def _info(self, run: Run) -> RunInfo:
         order, progress = run.order, run.progress
@@ -602,7 +652,7 @@ class RunOperations(MappingOperations):
             rate=progress.rate,
             remaining=_remaining(run),
             waits_for="" if waits_for is None else waits_for.words,
-            fault=run.fault,
+            fault=self._fault_of(run),
             report=run.totals(),
             undo_bytes=run.undo_bytes,
             undo_until=until,
@@ -616,6 +666,7 @@ class RunOperations(MappingOperations):
             bytes=progress.bytes,
             all_bytes=progress.all_bytes,
             left=run.left,
+            is_looking=progress.is_looking and run.state == RUNNING,
         )
 
     def _result_of_export(self, run: Run) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from zope.schema.interfaces import ValidationError
 
 from waeup.kofa import letters, notices
 from waeup.kofa.configuration import (
+    MAX_TOKEN_DAYS,
     MEGABYTE,
     SECTIONS,
     configuration_of,
@@ -131,7 +132,7 @@ class SettingsOperations(FileOperations):
             for run in datacenter.runs:
                 if run.is_active or run.holds_file or run.state == STOPPED:
                     run.give_up(english(_("The storage was lost, and another one was set.")))
-                    close(datacenter.runs, run)
+                    close(datacenter, run)
                     self._log_run("given up: %s of %s", run)
         datacenter.setStoragePath(path)
 
@@ -168,6 +169,7 @@ class SettingsOperations(FileOperations):
                     mapping={"user": present.user or "?"},
                 )
             )
+        values = _with_floats(section, values)
         _check(section, present, values)
         config, former = ensure_configuration(self.site), present.values()
         changed = [name for name, value in values.items() if value != former[name]]
@@ -181,11 +183,16 @@ class SettingsOperations(FileOperations):
         return changed
 
     def forgotten_next(self, values: Mapping[str, Any] | None = None) -> list[Forgotten]:
-        """Say what the retention would delete next: as it is, or with other `values` set here."""
+        """Say what the retention would delete next: as it is, or with other `values` set here.
+
+        Raises `InvalidSettings` for values that cannot be set.
+        """
         present = self.settings("retention")
+        values = _with_floats("retention", values or {})
+        _check("retention", present, values)
         in_force = {setting.name: setting.in_force for setting in present.settings}
         usual = {s.name: s.in_force for s in self._without("retention").settings}
-        for name, value in (values or {}).items():
+        for name, value in values.items():
             in_force[name] = usual[name] if value is None else value
         counted = {**self._count_files(in_force), **self._count_runs(in_force)}
         return [Forgotten(name, number) for name, number in counted.items() if number]
@@ -370,8 +377,21 @@ def _from_start(name: str, process: Any) -> tuple[Any, Any, Any]:
         share = process.get(name.replace("percent", "share"))
         usual = REMOVE_PERCENT if name == "remove_percent" else CHANGE_PERCENT
         return None if share is None else share * 100, usual, None
+    if name == "token_days":
+        return None, MAX_TOKEN_DAYS, MAX_TOKEN_DAYS
     usual_days = {"undo_days": UNDO_DAYS, "run_days": RUN_DAYS, "export_hours": KEPT_HOURS}
     return process.get(name), usual_days.get(name), None
+
+
+def _with_floats(section: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values for settings; programs write a whole number without a point."""
+    iface = _schema(section)
+    return {
+        name: float(value)
+        if isinstance(iface.get(name), schema.Float) and type(value) is int
+        else value
+        for name, value in values.items()
+    }
 
 
 def _check(section: str, present: Section, values: Mapping[str, Any]) -> None:

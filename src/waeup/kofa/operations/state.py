@@ -21,6 +21,7 @@ from zope.sendmail.interfaces import IMailDelivery
 from zope.session.interfaces import ISessionDataContainer
 
 from waeup.kofa.datacenter import FOLDERS
+from waeup.kofa.importing.confirming import CHANGE_SHARE, REMOVE_SHARE
 from waeup.kofa.importing.reading import limits
 from waeup.kofa.interfaces import IDataCenterConfig
 from waeup.kofa.jobs.exports import KEPT_HOURS
@@ -28,7 +29,7 @@ from waeup.kofa.jobs.interfaces import IJobEngine
 from waeup.kofa.jobs.record import QUEUED, STOPPED
 from waeup.kofa.jobs.recovery import UNDO_DAYS
 from waeup.kofa.operations.files import UPLOAD_LIMIT
-from waeup.kofa.operations.runs import CHANGE_SHARE, REMOVE_SHARE
+from waeup.kofa.presence import living
 from waeup.kofa.spool import WORK
 from waeup.kofa.spool.sizes import FolderSize, measure
 
@@ -44,6 +45,8 @@ NAMED = 20
 COUNTED_MESSAGES = 10_000
 #: Bytes of the note of a backup that are read.
 NOTE = 500
+#: Kinds of databases, by the classes of their storages; others are called by their class.
+KINDS = {"ClientStorage": "ZEO", "RelStorage": "PostgreSQL"}
 
 
 @dataclass(frozen=True)
@@ -79,12 +82,24 @@ class Workers:
 
 
 @dataclass(frozen=True)
+class Process:
+    """One of several processes that share the portal: where it runs, and `what` it is."""
+
+    host: str
+    pid: int
+    what: str
+    since: datetime
+
+
+@dataclass(frozen=True)
 class SystemState:
     """How a portal is at the moment; sizes are bytes, ``None`` stands for what is not known.
 
-    `versions` are pairs of a package and its version.  `limits` are pairs of a name of
-    `IDataCenterConfig` and a number.  `stopped` names runs that have stopped, `oldest` is the time
-    at which the first of those that wait was ordered.
+    `versions` are pairs of a package and its version.  `database_path` is the file of the
+    database, or tells where its server is; `objects` are those that it counts, which PostgreSQL
+    does now and then, and about.  `limits` are pairs of a name of `IDataCenterConfig` and a
+    number.  `stopped` names runs that have stopped, `oldest` is the time at which the first of
+    those that wait was ordered.
     """
 
     versions: tuple[tuple[str, str], ...]
@@ -102,6 +117,7 @@ class SystemState:
     stopped: tuple[str, ...]
     more_stopped: int
     workers: Workers | None
+    processes: tuple[Process, ...]
     sessions: int | None
     messages: int | None
     limits: tuple[tuple[str, float], ...]
@@ -117,7 +133,7 @@ def state_of(site: Any, fresh: bool = False) -> SystemState:
     datacenter = site["datacenter"]
     config = queryUtility(IDataCenterConfig, default={})
     database = site._p_jar.db()
-    path = database.storage.getName()
+    path, kind = database.getName(), type(database.storage).__name__
     active = datacenter.runs.active()
     waiting = [run for run in active if run.state == QUEUED]
     # Runs that have stopped are few, and are among the newest.
@@ -127,11 +143,13 @@ def state_of(site: Any, fresh: bool = False) -> SystemState:
     sessions = queryUtility(ISessionDataContainer, context=site)
     return SystemState(
         versions=(("Python", platform.python_version()), *_versions()),
-        database_kind=type(database.storage).__name__,
+        database_kind=KINDS.get(kind, kind),
         database_path=path,
         database_size=_number(database.getSize),
-        database_free=_free(os.path.dirname(path)),
-        objects=_number(database.objectCount),
+        # The disk of a server is not ours to see.
+        database_free=_free(os.path.dirname(path)) if os.path.isabs(path) else None,
+        # A database without any object has not been counted yet.
+        objects=_number(database.objectCount) or None,
         storage=datacenter.storage,
         storage_free=_free(datacenter.storage),
         counted=_counted(datacenter, fresh),
@@ -141,6 +159,9 @@ def state_of(site: Any, fresh: bool = False) -> SystemState:
         stopped=tuple(stopped[:NAMED]),
         more_stopped=len(stopped[NAMED:]),
         workers=_workers(),
+        processes=tuple(
+            Process(each.host, each.pid, each.what, each.since) for each in living(site)
+        ),
         sessions=None if sessions is None else len(sessions),
         messages=_messages(),
         limits=tuple(_limits(config)),
@@ -165,7 +186,7 @@ def _number(count: Any) -> int | None:
 def _free(path: str) -> int | None:
     """Return the free bytes where a folder is."""
     try:
-        return shutil.disk_usage(path or os.curdir).free
+        return shutil.disk_usage(path).free
     except OSError:
         return None
 

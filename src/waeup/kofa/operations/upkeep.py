@@ -1,6 +1,7 @@
 """Operations of who keeps the portal running: maintenance mode, entries of its logs, its state."""
 
 import os
+import re
 from contextlib import suppress
 
 from zope.component import queryUtility
@@ -12,6 +13,9 @@ from waeup.kofa.interfaces import IDataCenterConfig
 from waeup.kofa.maintenance import LONGEST_TEXT, MANAGE_PORTAL, Maintenance
 from waeup.kofa.operations.acting import Acting
 from waeup.kofa.operations.state import SystemState, state_of
+
+#: The logs of programs: of processes beside each other, and those that were rotated.
+_LOG = re.compile(r"(?:portal|worker|kofactl)(?:-[0-9]+)?\.log(?:\.[0-9]+)?")
 
 
 class UpkeepOperations(Acting):
@@ -93,13 +97,9 @@ class UpkeepOperations(Acting):
 
 
 def _logs(folder: str) -> list[str]:
-    """Return the paths of the logs of the portal and of kofactl, the newest first."""
+    """Return the paths of the logs of all programs of the portal, the newest first."""
     names: list[str] = []
     with suppress(OSError):
-        names = [
-            name
-            for name in os.listdir(folder)
-            if name.partition(".log")[0] in ("portal", "kofactl") and ".log" in name
-        ]
+        names = [name for name in os.listdir(folder) if _LOG.fullmatch(name)]
     # portal.log, portal.log.1, ...: a higher number is older.
     return [os.path.join(folder, name) for name in sorted(names)]

@@ -7,7 +7,7 @@ portal has sent, without what the portal is made of.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -280,6 +280,41 @@ class UserInfo:
 
 
 @dataclass(frozen=True)
+class TokenInfo:
+    """A token as it is shown to who has it, and to administrators; it holds nothing secret.
+
+    `scopes` are names of `waeup.kofa.scopes.SCOPES`.  `state` is ``valid``, ``expired`` or
+    ``revoked``; a valid one is refused all the same while its account is suspended.  `used` is
+    the last use to the minute (None: never), `address` where that came from.  Times are in UTC.
+    """
+
+    id: str
+    user: str
+    title: str
+    scopes: tuple[str, ...]
+    made: datetime
+    expires: datetime
+    state: str
+    used: datetime | None = None
+    address: str = ""
+    revoked: datetime | None = None
+    revoked_by: str = ""
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether it has neither been revoked nor expired."""
+        return self.state == "valid"
+
+
+@dataclass(frozen=True)
+class NewToken:
+    """A token that was just made, with its `text`, which is the secret and cannot be had again."""
+
+    info: TokenInfo
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True)
 class RoleInfo:
     """A role of the portal.
 
@@ -305,7 +340,9 @@ class RunInfo:
     seconds.  `waits_for` names the run that must end before, `fault` says why it stopped.
     `report` holds the totals, so far or in the end.  `undo_bytes` is the size of the undo
     records, which are kept until `undo_until`.  `actions` are those that are possible:
-    ``cancel``, ``resume``, ``undo``.  Times are in UTC.
+    ``cancel``, ``resume``, ``undo``.  Times are in UTC.  While a run `is_looking`, the rules of
+    its kind over the whole file are asked: no row is worked on yet, and `fraction` is how much of
+    the file was looked at.
 
     Of an export, `processor` is the exporter and `wish` what is wanted, without keys, of which
     there are `listed` (None: all objects are wanted); its result has `size` bytes, and is kept
@@ -349,6 +386,7 @@ class RunInfo:
     bytes: int = 0
     all_bytes: int = 0
     left: tuple[str, ...] = ()
+    is_looking: bool = False
 
     @property
     def is_active(self) -> bool:

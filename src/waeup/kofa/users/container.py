@@ -9,6 +9,7 @@ from waeup.kofa.errors import InvalidName, NameTaken, Refused
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.logger import Logger
 from waeup.kofa.permissions import ADMINISTRATOR
+from waeup.kofa.tokens import Tokens  # noqa: F401  (in a type comment)
 from waeup.kofa.users.interfaces import IUserAccount, IUsersContainer, is_user_name
 
 
@@ -18,6 +19,8 @@ class UsersContainer(grok.Container, Logger):
 
     #: How often an administrator went; who changes it gets a conflict with everybody who does.
     lost_administrators = 0
+    #: The tokens of all accounts; made with the first one.
+    tokens = None  # type: Tokens | None
 
     def __setitem__(self, name: str, account: Any) -> None:
         if not IUserAccount.providedBy(account):

@@ -79,7 +79,8 @@ class IUserAccount(IKofaObject):
     def setPassword(text):
         """Keep the hash of the password `text`.
 
-        Raises `Refused` for a text that cannot be a password.
+        Tokens of the account stay: who sets the password of somebody else revokes them
+        (`waeup.kofa.tokens.revoke_all`).  Raises `Refused` for a text that cannot be a password.
         """
 
     def checkPassword(text):
