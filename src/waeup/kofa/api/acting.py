@@ -1,6 +1,7 @@
 """The portal for one person: who may act, and whether there is a storage to act on.
 
-The command line and the socket let a person in by the same rules.
+The command line and the socket let a person in by the same rules; the HTTP API lets in who has a
+token of an account.
 """
 
 import os
@@ -12,10 +13,11 @@ from zope.authentication.interfaces import IAuthentication, PrincipalLookupError
 from zope.component import getUtility
 from zope.security.management import endInteraction, newInteraction
 
-from waeup.kofa.errors import InvalidStoragePath, NoSuchItem, NotAllowed
+from waeup.kofa.errors import InvalidStoragePath, NoSuchItem, NotAllowed, UnderMaintenance
 from waeup.kofa.jobs import Participation
-from waeup.kofa.maintenance import require_open_command
+from waeup.kofa.maintenance import maintenance_of, may_manage, require_open_command
 from waeup.kofa.operations import Operations
+from waeup.kofa.tokens import Grant
 
 
 @contextmanager
@@ -39,6 +41,30 @@ def acting(site: Any, user: str) -> Iterator[Operations]:
     newInteraction(Participation(principal))
     try:
         yield Operations(site, principal)
+    finally:
+        endInteraction()
+
+
+@contextmanager
+def acting_by(site: Any, grant: Grant) -> Iterator[Operations]:
+    """Give the operations of `site` that a token allows, in an interaction of its own.
+
+    Raises `NotAllowed` when its account has gone in this moment, and `UnderMaintenance` while the
+    portal is closed for it.
+    """
+    try:
+        principal = getUtility(IAuthentication, context=site).getPrincipal(grant.user)
+    except PrincipalLookupError:
+        raise NotAllowed(f"The account {grant.user!r}, whose token this is, has gone.")
+    closed = maintenance_of(site)
+    if closed is not None and not may_manage(site, principal):
+        said = f" {closed.text}" if closed.text else ""
+        raise UnderMaintenance(
+            f"The portal is closed for a while, and nothing was changed: try again later.{said}"
+        )
+    newInteraction(Participation(principal))
+    try:
+        yield Operations(site, principal, grant)
     finally:
         endInteraction()
 

@@ -8,7 +8,6 @@ done.  Nobody gets in but the user that the portal runs as, and root.
 
 import logging
 import os
-import random
 import socket
 import struct
 import threading
@@ -29,6 +28,7 @@ from waeup.kofa.api.acting import acting, require_storage
 from waeup.kofa.errors import Fault, ItemBusy, KofaError, NotAllowed, NotUnderstood
 from waeup.kofa.jobs.connection import connected
 from waeup.kofa.operations import Operations
+from waeup.kofa.transactional import give_way
 
 if TYPE_CHECKING:
     from ZODB.DB import DB
@@ -190,7 +190,7 @@ class LocalServer:
                     break
                 for file, start in zip(files, starts, strict=True):
                     file.seek(start)
-                time.sleep(random.uniform(0.5, 1) * PAUSE * 2**attempt)  # noqa: S311  (no secret)
+                give_way(attempt, PAUSE)
         raise ItemBusy(
             "Others kept changing the same data, and nothing was stored. Repeat the command."
         )

@@ -20,7 +20,24 @@ def answers(path: Path, patience: float | None = None) -> bool:
     return True
 
 
-class Remote:
+class Elsewhere:
+    """Operations that another process carries out, each call in a transaction of its own.
+
+    `is_here` tells whether that is a process of this machine.
+    """
+
+    is_here = True
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return partial(self._call, name)
+
+    def _call(self, operation: str, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError
+
+
+class Remote(Elsewhere):
     """Has the methods of `waeup.kofa.operations.Operations`; a portal that runs carries them out.
 
     It answers at the socket `path`, acts as `user`, and has committed each call that returns.
@@ -41,11 +58,6 @@ class Remote:
         self._path = path
         self._patience = patience
         self._asker = {"user": user, "storage_required": storage_required}
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return partial(self._call, name)
 
     def _call(self, operation: str, *args: Any, **kwargs: Any) -> Any:
         files: list[BinaryIO] = []

@@ -46,8 +46,10 @@ VALUES = {
     "operations.figures": ("FigureSum", "Figures", "Period"),
     "operations.kinds": ("KindColumn", "KindInfo", "SourceInfo"),
     "operations.moving": ("FormerStorage", "StoragePlace"),
+    "operations.packing": ("Packed",),
     "operations.settings": ("Forgotten", "LetterTexts", "Section", "Setting"),
-    "operations.state": ("Backup", "Counted", "SystemState", "Workers"),
+    "operations.state": ("Backup", "Counted", "Process", "SystemState", "Workers"),
+    "operations.uploads": ("UploadState",),
     "operations.values": (
         "CellInfo",
         "ChoiceColumn",
@@ -65,6 +67,7 @@ VALUES = {
         "LikeCell",
         "LogInfo",
         "LogPage",
+        "NewToken",
         "ObjectHistory",
         "ProcessorInfo",
         "ProposedColumn",
@@ -72,6 +75,7 @@ VALUES = {
         "RowVerdict",
         "RunInfo",
         "StoredFile",
+        "TokenInfo",
         "UserInfo",
         "ValueChange",
     ),
@@ -79,6 +83,7 @@ VALUES = {
     "spool.sizes": ("FolderSize",),
     "tabular.options": ("ReadOptions",),
     "tabular.survey": ("Example", "Finding"),
+    "webhooks.record": ("DeliveryInfo", "WebhookInfo", "WebhookSecret"),
 }
 #: Errors that are raised again as what they are, by module; another one arrives as the next of its
 #: bases.
