@@ -15,6 +15,8 @@ from pathlib import Path
 import click
 
 from waeup.kofa.cli import (
+    backups,
+    configuring,
     exports,
     figures,
     files,
@@ -27,9 +29,14 @@ from waeup.kofa.cli import (
     preview,
     run,
     runs,
+    scaffold,
     storage,
+    tokens,
     upkeep,
+    uploads,
     users,
+    webhooks,
+    worker,
 )
 from waeup.kofa.cli.following import Cancelled, Unfinished
 from waeup.kofa.cli.screen import complain
@@ -71,12 +78,16 @@ def kofactl() -> None:
 
 
 for command in (
+    configuring.init,
+    configuring.check_config,
     run.run,
+    worker.worker,
     files.put,
     files.ls,
     files.rm,
     files.restore,
     files.purge,
+    uploads.uploads,
     preview.preview,
     imports.check,
     imports.import_,
@@ -91,14 +102,20 @@ for command in (
     logs.logs,
     kinds.processors,
     kinds.template,
+    scaffold.scaffold,
     figures.figures,
     mappings.mappings,
     storage.storage,
     portalsettings.settings,
     upkeep.maintenance,
     upkeep.system,
-    upkeep.backup,
+    backups.backup,
+    backups.restore_backup,
+    backups.migrate,
+    backups.pack,
     users.users,
+    tokens.tokens,
+    webhooks.webhooks,
 ):
     kofactl.add_command(command)
 
@@ -143,14 +160,19 @@ def _run(arguments: list[str], settings: Settings) -> int:
         complain(str(end))
         return INTERRUPTED
     except (click.Abort, KeyboardInterrupt):
-        complain("Interrupted. What was not finished was taken back.")
+        complain(
+            "Interrupted. What the portal had begun goes on there; look with `kofactl runs` and "
+            "`kofactl ls` at what was done."
+            if settings.is_elsewhere
+            else "Interrupted. What was not finished was taken back."
+        )
         return INTERRUPTED
     except BrokenPipeError:
         raise
     except Fault as error:
         if isinstance(error, Unfinished):
             tell_left(settings, error.run)
-        complain(f"Fault: {error} {_kept_traceback(settings.var, error.reference)}")
+        complain(f"Fault: {error} {_where_to_look(settings, error)}".rstrip())
         return FAULT
     except Refused as error:
         complain(f"Error: {error}")
@@ -159,13 +181,24 @@ def _run(arguments: list[str], settings: Settings) -> int:
         reason = str(error).partition("\n")[0] or "no further words"
         complain(
             f"Fault: {type(error).__name__}: {reason}. What was not finished was taken back. "
-            f"{_kept_traceback(settings.var)}"
+            f"{_kept_traceback(None if settings.is_elsewhere else settings.folder)}"
         )
         return FAULT
     return code if isinstance(code, int) else DONE
 
 
-def _kept_traceback(var: Path, reference: str = "") -> str:
+def _where_to_look(settings: Settings, error: Fault) -> str:
+    """Say where more is to be found about the current error."""
+    if not settings.is_elsewhere:
+        return _kept_traceback(settings.folder, error.reference)
+    if not error.reference:
+        return ""
+    return (
+        f"`kofactl system --reference {error.reference}` shows what the portal's log says of it."
+    )
+
+
+def _kept_traceback(var: Path | None, reference: str = "") -> str:
     """Append the traceback of the current error to the instance's log, and say where it is.
 
     Where there is no such folder, a temporary file takes it.  `reference` is that of an entry of
@@ -179,6 +212,8 @@ def _kept_traceback(var: Path, reference: str = "") -> str:
         f"{traceback.format_exc()}\n"
     )
     try:
+        if var is None:
+            raise FileNotFoundError
         path = var.absolute() / "log" / "kofactl.log"
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     except OSError:

@@ -15,7 +15,14 @@ from waeup.kofa.cli.files import put_file
 from waeup.kofa.cli.following import Cancelled
 from waeup.kofa.cli.preview import Command, reading_options
 from waeup.kofa.cli.telling import ways
-from waeup.kofa.errors import FatalCSVError, MappingError, NoSuchItem, Refused, WrongState
+from waeup.kofa.errors import (
+    FatalCSVError,
+    MappingError,
+    NoSuchItem,
+    NotAllowed,
+    Refused,
+    WrongState,
+)
 
 if TYPE_CHECKING:
     from waeup.kofa.conversion import FittedMapping, Mapping, Values
@@ -213,7 +220,7 @@ def prepared(operations: "Operations", file: str, demand: Demand) -> Iterator[Pr
     When the block is refused or interrupted, and no run has the file, what was put is taken back.
     """
     given = _once("--set", demand.constants)
-    _refuse_secrets(demand.processor, given)
+    _refuse_secrets(operations, demand.processor, given)
     name, is_new = _stored_name(operations, file)
     try:
         yield Prepared(name, demand, _mapping(operations, name, file, demand, given))
@@ -321,25 +328,22 @@ def _once(option: str, pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
     return dict(pairs)
 
 
-def _refuse_secrets(processor: str, constants: dict[str, str]) -> None:
+def _refuse_secrets(operations: "Operations", processor: str, constants: dict[str, str]) -> None:
     """Raise `Refused` for a password among the constants: all users of a machine see it there.
 
-    A processor that does not exist is refused by the operation.
+    A processor that does not exist, or may not be used, is refused later.
     """
-    from zope.component import queryUtility
-    from zope.schema import getFields
-    from zope.schema.interfaces import IPassword
-
-    from waeup.kofa.interfaces import IBatchProcessor
-
-    found = queryUtility(IBatchProcessor, name=processor)
-    fields = getFields(found.iface) if found is not None and found.iface is not None else {}
-    for name in constants:
-        if IPassword.providedBy(fields.get(name)):
-            raise Refused(
-                f"--set {name}=... shows the {name} to everybody on this machine. Choose another "
-                "one now, and put it into the file, or use `kofactl users password`."
-            )
+    if not constants:
+        return
+    try:
+        fields = operations.processor(processor).fields
+    except (NoSuchItem, NotAllowed):
+        return
+    for name in constants.keys() & {field.name for field in fields if field.secret}:
+        raise Refused(
+            f"--set {name}=... shows the {name} to everybody on this machine. Choose another "
+            "one now, and put it into the file, or use `kofactl users password`."
+        )
 
 
 def _stored_name(operations: "Operations", file: str) -> tuple[str, bool]:

@@ -235,7 +235,12 @@ def _beside(target: Path) -> Iterator[Path]:
 
 def _export(operations: "Operations", wish: "Wish", stream: BinaryIO) -> "Outcome":
     with bar(wish.exporter) as show:
-        return operations.export(wish, stream, lambda rows, share: show(share, f"{rows:,} rows"))
+        return operations.export(wish, stream, lambda rows, share: show(share, _made(rows)))
+
+
+def _made(rows: int) -> str:
+    """Say how many rows there are, as far as that is known."""
+    return f"{rows:,} rows" if rows else ""
 
 
 def _tell(settings: Settings, info: "ExporterInfo", place: str | None, outcome: "Outcome") -> int:

@@ -11,6 +11,7 @@ import click
 from waeup.kofa.cli.finding import open_own
 from waeup.kofa.cli.screen import has_room, say, say_json, show_table
 from waeup.kofa.cli.settings import Settings, common_options, pass_settings
+from waeup.kofa.errors import Refused
 
 if TYPE_CHECKING:
     from waeup.kofa.operations import FormerImport, Operations, StoredFile
@@ -122,6 +123,8 @@ def ls(settings: Settings, folder: str, lines: bool) -> None:
     """
     from waeup.kofa.cli.session import session
 
+    if lines and settings.is_elsewhere:
+        raise Refused("--lines reads the files, which are not here. Leave it out with --url.")
     # Lines are counted where the files are read.
     with session(settings, asks=not lines) as operations:
         found = operations.pending_files() if folder == "pending" else operations.files_in(folder)

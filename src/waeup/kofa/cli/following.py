@@ -1,6 +1,7 @@
 """Follows a run to its end: orders it, shows how far it is, and lets Ctrl-C cancel it.
 
-Where a portal runs, its workers do the work; otherwise a thread of this process does.
+Where a portal has the database for itself, its workers do the work; otherwise a thread of this
+process does, unless a worker of another process was quicker.
 """
 
 import signal
@@ -9,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from waeup.kofa.cli.screen import complain, progress_bar
 from waeup.kofa.cli.telling import ways
@@ -17,10 +18,13 @@ from waeup.kofa.errors import Fault, ItemBusy, PortalGone, Refused, WrongState
 from waeup.kofa.i18n import english
 
 if TYPE_CHECKING:
+    from waeup.kofa.api.client import Client
     from waeup.kofa.operations import Operations, RunInfo
 
 #: Seconds between the first two looks at a run, and between later ones.
 FIRST_INTERVAL, INTERVAL = 0.02, 0.3
+#: How often an order is repeated that others were in the way of, and seconds between.
+ATTEMPTS, PAUSE = 5, 0.05
 
 
 class Cancelled(KeyboardInterrupt):
@@ -68,15 +72,18 @@ def follow(operations: "Operations", start: Callable[[], "RunInfo"]) -> "RunInfo
     Ctrl-C, or SIGTERM, cancels it; a second one ends the process.  Raises `Unfinished` when the
     portal, or the thread that works on it, has ended before.
     """
-    import transaction
-
     with _heeded() as is_asked:
-        run = start()
-        transaction.commit()
+        run = ordered(start)
         try:
             with _worker(operations, run.id) as is_alive:
                 return _watch(operations, run, is_asked, is_alive)
-        except PortalGone:
+        except PortalGone as error:
+            if is_elsewhere(operations):
+                raise Unfinished(
+                    run,
+                    f"{error} The {run.title} goes on there: `kofactl runs {run.id}` tells how "
+                    "far it is.",
+                )
             raise Unfinished(
                 run,
                 f"The portal has ended. The {run.title} goes on when it starts again; "
@@ -92,10 +99,8 @@ def _watch(
     is_alive: Callable[[], bool],
 ) -> "RunInfo":
     """Look at a run again and again until it is over; show how far it is."""
-    import transaction
-
-    told, is_cancelling, pause = "", False, FIRST_INTERVAL
-    with progress_bar(run.file) as show:
+    told, is_cancelling = "", False
+    with _looks(operations, run) as look, progress_bar(run.file) as show:
         while run.is_active:
             if is_asked() and not is_cancelling:
                 is_cancelling = _cancel(operations, run)
@@ -103,11 +108,8 @@ def _watch(
                 told = run.waits_for
                 complain(f"It waits for the {english(told)}, which was ordered before.")
             show(run)
-            time.sleep(pause)
-            pause = min(1.5 * pause, INTERVAL)
             was_alive = is_alive()
-            transaction.begin()
-            run = operations.run(run.id)
+            run = look()
             if run.is_active and not was_alive:
                 raise Unfinished(
                     run,
@@ -116,6 +118,48 @@ def _watch(
                     "its end.",
                 )
     return run
+
+
+def ordered(start: Callable[[], "RunInfo"]) -> "RunInfo":
+    """Order a run by `start` and commit; begin anew when others were in the way."""
+    import transaction
+    from transaction.interfaces import TransientError
+
+    from waeup.kofa.transactional import give_way
+
+    attempt = 0
+    while True:
+        try:
+            run = start()
+            transaction.commit()
+            return run
+        except TransientError:
+            transaction.abort()
+            attempt += 1
+            if attempt == ATTEMPTS:
+                raise
+        give_way(attempt, PAUSE)
+
+
+@contextmanager
+def _looks(operations: "Operations", run: "RunInfo") -> Iterator[Callable[[], "RunInfo"]]:
+    """Give the function that tells how a run is, after a while in which it may have gone on."""
+    if is_elsewhere(operations):
+        with cast("Client", operations).followed(run) as followed:
+            yield lambda: followed.news(INTERVAL)
+        return
+    import transaction
+
+    pause = FIRST_INTERVAL
+
+    def look() -> "RunInfo":
+        nonlocal pause
+        time.sleep(pause)
+        pause = min(1.5 * pause, INTERVAL)
+        transaction.begin()
+        return operations.run(run.id)
+
+    yield look
 
 
 def _cancel(operations: "Operations", run: "RunInfo") -> bool:
@@ -137,28 +181,38 @@ def _cancel(operations: "Operations", run: "RunInfo") -> bool:
     return True
 
 
+def is_elsewhere(operations: "Operations") -> bool:
+    """Tell whether a portal of another machine carries out the operations."""
+    from waeup.kofa.api.remote import Elsewhere
+
+    return isinstance(operations, Elsewhere) and not operations.is_here
+
+
 @contextmanager
 def _worker(operations: "Operations", id: str) -> Iterator[Callable[[], bool]]:
     """Work on a run in a thread, unless a portal does; gives the function that tells if it lives.
 
-    At the end of the block the thread ends with its batch.
+    Where others share the database a worker of theirs may be quicker; its work is waited for.  At
+    the end of the block the thread ends with its batch.
     """
-    from waeup.kofa.api.remote import Remote
+    from waeup.kofa.api.remote import Elsewhere
 
-    if isinstance(operations, Remote):
+    if isinstance(operations, Elsewhere):
         yield lambda: True
         return
     from zope.traversing.api import getPath
 
+    from waeup.kofa import claims
     from waeup.kofa.jobs import new_holder, work_off
 
     database, path = operations.site._p_jar.db(), getPath(operations.site)
+    is_shared = claims.is_shared()
     stopping = threading.Event()
     errors: list[BaseException] = []
 
     def work() -> None:
         try:
-            work_off(database, path, id, new_holder(), stopping.is_set)
+            work_off(database, path, id, new_holder(), stopping.is_set, is_shared=is_shared)
         except BaseException as error:
             errors.append(error)
 

@@ -5,15 +5,23 @@ or lead to the site's utilities, XML-RPC, WebDAV, basic authentication.  They en
 anything of the request is parsed.  What passes is a page or a static file by GET or HEAD, a
 form by POST, or the file of a person who has logged in by PUT to the upload page.  Every answer,
 of the portal and of the gate, leaves with the same safe headers.
+
+The addresses of the HTTP API have an application of their own, which has its own rules.
 """
 
+import logging
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
+from waeup.kofa.api.http import HOST, is_own
 from waeup.kofa.browser.faults import REFERENCE_HEADER, log_fault
 from waeup.kofa.browser.page import FORM_LIMIT, SECURITY_HEADERS
+from waeup.kofa.browser.publication import RETRY
+from waeup.kofa.jobs.outages import first_line, is_away
+
+log = logging.getLogger("SiteError")
 
 Environment = dict[str, Any]
 Headers = list[tuple[str, str]]
@@ -35,7 +43,6 @@ _ABSOLUTE_URL = ("absolute_url", "@@absolute_url")
 _AUTHORIZATION = ("HTTP_AUTHORIZATION", "HTTP_CGI_AUTHORIZATION")
 _RESOURCE = re.compile(r"\+\+resource\+\+[A-Za-z0-9_.-]+")
 _LANGUAGES = re.compile(r"[A-Za-z0-9*,;=. -]{0,500}")
-_HOST = re.compile(r"[A-Za-z0-9._-]*(?::[0-9]{0,5})?|\[[0-9A-Fa-f:.]*\](?::[0-9]{0,5})?")
 
 
 class Refusal(NamedTuple):
@@ -59,6 +66,16 @@ TOO_LARGE = Refusal(
     "people who have logged in: log in again, and repeat the upload. A list of keys for an export "
     "that is longer is for the command `kofactl export --keys`.",
 )
+CROWDED = Refusal(
+    "503 Service Unavailable",
+    "Too many large files are coming at this moment. Send yours again in a minute.",
+    (("Retry-After", str(RETRY)),),
+)
+TOO_SLOW = Refusal(
+    "408 Request Timeout",
+    "The file came too slowly, and others waited for its place. Send it again.",
+    (("Retry-After", str(RETRY)),),
+)
 UNSUPPORTED_TYPE = Refusal(
     "415 Unsupported Media Type",
     f"Send a form: {' or '.join(_FORMS)}.",
@@ -67,6 +84,11 @@ UNSUPPORTED_TYPE = Refusal(
 UNSUPPORTED_FILE = Refusal(
     "415 Unsupported Media Type",
     f"Send the file itself: {_FILE}.",
+)
+AWAY = Refusal(
+    "503 Service Unavailable",
+    "The portal cannot reach its database at the moment. Try again in a moment.",
+    (("Retry-After", str(RETRY)),),
 )
 NOT_LOGGED_IN = Refusal(
     "403 Forbidden",
@@ -89,13 +111,18 @@ class Gate:
 
     `is_logged_in` tells of an environment whether its cookies are those of a person who has
     logged in.  It is asked only for requests that are larger than `SMALL_REQUEST`, or by PUT.
+    `api` answers what is for the HTTP API; without it, there is none.
     """
 
     def __init__(
-        self, application: Application, is_logged_in: Callable[[Environment], bool]
+        self,
+        application: Application,
+        is_logged_in: Callable[[Environment], bool],
+        api: Application | None = None,
     ) -> None:
         self._application = application
         self._is_logged_in = is_logged_in
+        self._api = api
 
     def __call__(self, environment: Environment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request (PEP 3333)."""
@@ -106,11 +133,17 @@ class Gate:
             return start_response(status, secured(headers), exc_info)
 
         try:
-            refusal = self._refusal(environment)
-            if refusal is not None:
-                return _answer(refusal, environment, start)
-            body = self._application(_cleaned(environment), start)
+            if self._api is not None and is_own(environment.get("PATH_INFO", "")):
+                body = self._api(environment, start)
+            else:
+                refusal = self._refusal(environment)
+                if refusal is not None:
+                    return _answer(refusal, environment, start)
+                body = self._application(_cleaned(environment), start)
         except Exception as error:
+            if is_away(error):
+                log.warning("The database is away: %s", first_line(error))
+                return _answer(AWAY, environment, start, sys.exc_info())
             # The publisher shows pages for errors of the portal; this one was its own.
             reference = log_fault(
                 error, environment["REQUEST_METHOD"], environment.get("PATH_INFO", "")
@@ -127,7 +160,7 @@ class Gate:
             path = environment.get("PATH_INFO", "").encode("latin-1").decode("utf-8")
         except UnicodeError:
             return BAD_REQUEST
-        if not _HOST.fullmatch(environment.get("HTTP_HOST", "")):
+        if not HOST.fullmatch(environment.get("HTTP_HOST", "")):
             return BAD_REQUEST
         if not _is_way(path.split("/")):
             return NOT_FOUND

@@ -3,6 +3,7 @@
 ::
 
     var/                        mode 0700
+      kofa.conf                 the configuration; without it all is as shown here
       filestorage/Data.fs       the embedded database, written by one process at a time
       datacenter/               the storage of the data center
       log/                      what the portal and kofactl tell their operator
@@ -18,29 +19,33 @@ next ``kofactl run``.
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from waeup.kofa.deployment import conf
+from waeup.kofa.deployment.databases import FileDatabase
 from waeup.kofa.errors import DatabaseHeld, NoSuchItem, Refused
 
 if TYPE_CHECKING:
     from ZODB.DB import DB
 
-#: Connections that a pool may hold before ZODB warns; more than all threads of a portal.
-POOL_SIZE = 40
-#: Objects that a connection keeps in memory: imports come back to the same ones.
-CACHE_SIZE = 30_000
-
 
 class Instance:
-    """The instance directory at a path, whether it exists or not."""
+    """The instance directory at a path, whether it exists or not.
 
-    def __init__(self, var: Path) -> None:
-        self.var = var.absolute()
+    `config` is the file of its configuration, if another one than its own; the directory need
+    not be given then.  Raises `NoSuchItem` or `Refused` when the configuration cannot be had.
+    """
+
+    def __init__(self, var: Path | None, config: Path | None = None) -> None:
+        self.configuration = conf.load(var, config)
+        self.var = self.configuration.var
         self.database_path = self.var / "filestorage" / "Data.fs"
-        self.storage = self.var / "datacenter"
+        if isinstance(self.configuration.database, FileDatabase):
+            self.database_path = self.configuration.database.path
+        self.storage = self.configuration.storage
         self.log = self.var / "log"
         self.figures = self.var / "figures.json"
         self.mail = self.var / "mail"
@@ -48,9 +53,14 @@ class Instance:
         self.backup_stamp = self.var / "last-backup"
 
     @property
+    def is_shared(self) -> bool:
+        """Whether several processes can have the database at the same time."""
+        return self.configuration.database.is_shared
+
+    @property
     def exists(self) -> bool:
-        """Whether a database was made here."""
-        return self.database_path.is_file()
+        """Whether a database was made here; of one that is elsewhere it is believed."""
+        return self.configuration.database.exists()
 
     def require(self) -> None:
         """Raise `NoSuchItem` when there is no instance."""
@@ -69,16 +79,19 @@ class Instance:
         when it belongs to something else, or cannot be made.
         """
         try:
-            if self.exists:
+            if self.exists and self.var.is_dir():
                 self.var.chmod(0o700)
                 self.log.mkdir(exist_ok=True)
                 return
             self._refuse_foreign_content()
             self.var.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.var.chmod(0o700)
-            for folder in (self.database_path.parent, self.storage, self.log):
-                folder.mkdir(exist_ok=True)
-            _sync_folders(self.var.parent, self.var, self.database_path.parent)
+            self.log.mkdir(exist_ok=True)
+            if not self.is_shared:
+                self.storage.mkdir(parents=True, exist_ok=True)
+                self.database_path.parent.mkdir(parents=True, exist_ok=True)
+                _sync_folders(self.database_path.parent)
+            _sync_folders(self.var.parent, self.var)
         except OSError as error:
             raise Refused(
                 f"The instance directory {self.var} cannot be made: {error.strerror} "
@@ -90,7 +103,7 @@ class Instance:
         if not self.var.is_dir():
             return
         ours = {"filestorage", "datacenter", "log", self.figures.name, "mail", self.socket.name}
-        ours.add(self.backup_stamp.name)
+        ours |= {self.backup_stamp.name, conf.NAME}
         foreign = sorted(
             name for name in os.listdir(self.var) if name not in ours and not name.startswith(".")
         )
@@ -101,29 +114,24 @@ class Instance:
             )
 
     @contextmanager
-    def database(self, *, write: bool) -> Iterator["DB"]:
-        """Open the embedded database for the time of a block.
+    def database(self, *, write: bool, make: bool = True) -> Iterator["DB"]:
+        """Open the database for the time of a block.
 
-        Reading works beside a process that writes: it shows what was committed when the database
-        was opened, and touches no file.  Writing needs the database alone.  With `write` a
-        database that is missing is made.
+        Reading a file works beside a process that writes: it shows what was committed when it
+        was opened, and touches no file.  Writing needs a file alone.  With `write` a database
+        that is missing is made, unless `make` forbids it.
 
-        Raises `DatabaseHeld` when another process writes.
+        Raises `DatabaseHeld` when another process writes, `NoSuchItem` when there is nothing, and
+        `Refused` when a server does not answer.
         """
-        from zc.lockfile import LockError
-        from ZODB.DB import DB
-
-        from waeup.kofa.cli.storing import FileStorage
-
-        try:
-            storage = FileStorage(self.database_path, read_only=not write)
-        except LockError:
-            raise DatabaseHeld(self._held_message())
-        database = DB(storage, pool_size=POOL_SIZE, cache_size=CACHE_SIZE)
-        try:
+        with ExitStack() as stack:
+            try:
+                database = stack.enter_context(
+                    self.configuration.database.open(write=write, make=make)
+                )
+            except DatabaseHeld:
+                raise DatabaseHeld(self._held_message())
             yield database
-        finally:
-            database.close()
 
     def is_attended(self) -> bool:
         """Tell whether another process works here: a portal that runs, or a command."""

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import click
 
-#: Port of a mail server that takes messages from programs of its own host.
-SMTP_PORT = 25
+from waeup.kofa.deployment import conf
 
 
-class Server(click.ParamType):
+class MailServer(click.ParamType):
     """``HOST`` or ``HOST:PORT`` of a mail server, as a pair."""
 
     name = "HOST[:PORT]"
@@ -23,10 +22,10 @@ class Server(click.ParamType):
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, int]:
         """See `click.ParamType`."""
-        host, _colon, port = str(value).partition(":")
-        if not host or (port and not port.isdecimal()):
+        try:
+            return conf.mail_server(str(value))
+        except ValueError:
             self.fail(f"{value!r} is not of the form {self.name}.", param, ctx)
-        return host, int(port or SMTP_PORT)
 
 
 def queue_messages(path: Path) -> None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
-from waeup.kofa.cli.instance import Instance
 from waeup.kofa.cli.screen import say, say_json, show_table
 from waeup.kofa.cli.settings import Settings, common_options, pass_settings
 from waeup.kofa.errors import MappingError, NoSuchItem, Refused, TableError
@@ -126,7 +125,7 @@ def _look(settings: Settings, file: str, rows: int, options: "ReadOptions") -> "
     from waeup.kofa.importing.preview import look_at
     from waeup.kofa.importing.reading import limits
 
-    if os.path.basename(file) == file and Instance(settings.var).exists:
+    if os.path.basename(file) == file and (settings.is_elsewhere or settings.instance().exists):
         from waeup.kofa.cli.session import session
 
         with session(settings) as operations:

@@ -1,17 +1,31 @@
 """``kofactl run``: the portal itself."""
 
-import logging
+from dataclasses import replace
 from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from waeup.kofa.cli.mail import Server
+from waeup.kofa.cli.mail import MailServer
 from waeup.kofa.cli.screen import say
-from waeup.kofa.cli.settings import Settings, pass_settings, var_option
+from waeup.kofa.cli.settings import Settings, pass_settings, server_options
+from waeup.kofa.deployment.conf import Configuration, Server
+from waeup.kofa.deployment.figures import Figures
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from waeup.kofa.cli.instance import Instance
 
 MEGABYTE = 1024 * 1024
+#: Options of other names or units than the figures that they set, and by what they are multiplied.
+_FIGURES = {
+    "max_upload": ("upload_limit", MEGABYTE),
+    "max_rows": ("rows", 1),
+    "max_columns": ("columns", 1),
+    "max_unpacked": ("unpacked", MEGABYTE),
+    "max_memory": ("memory", MEGABYTE),
+    "remove_share": ("remove_share", 0.01),
+    "change_share": ("change_share", 0.01),
+}
 
 
 def _address(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
@@ -23,95 +37,73 @@ def _address(context: click.Context, parameter: click.Parameter, value: str | No
 
 
 @click.command(short_help="Serve the portal until Ctrl-C.")
-@var_option
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to answer on.")
+@server_options
+@click.option("--host", help="Address to answer on (usual: 127.0.0.1).")
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
-    default=8080,
-    show_default=True,
-    help="Port to answer on; 0 for any free one.",
+    help="Port to answer on; 0 for any free one (usual: 8080).",
 )
 @click.option(
     "--threads",
     type=click.IntRange(1, 16),
-    default=4,
-    show_default=True,
-    help="Requests that are answered at the same time.",
+    help="Requests that are answered at the same time (usual: 4).",
 )
 @click.option(
     "--max-upload",
     type=click.IntRange(min=1),
     metavar="MB",
-    default=200,
-    show_default=True,
-    help="Largest request, and thus largest uploaded file, in megabytes.",
+    help="Largest request, and thus largest uploaded file, in megabytes (usual: 200).",
 )
 @click.option(
     "--max-rows",
     type=click.IntRange(min=1),
-    default=5_000_000,
-    show_default=True,
-    help="Rows that a table may have.",
+    help="Rows that a table may have (usual: 5,000,000).",
 )
 @click.option(
     "--max-columns",
     type=click.IntRange(min=1),
-    default=1000,
-    show_default=True,
-    help="Columns that a table may have.",
+    help="Columns that a table may have (usual: 1,000).",
 )
 @click.option(
     "--max-unpacked",
     type=click.IntRange(min=1),
     metavar="MB",
-    default=2048,
-    show_default=True,
-    help="What may come out of a workbook or a packed file, in megabytes.",
+    help="What may come out of a workbook or a packed file, in megabytes (usual: 2048).",
 )
 @click.option(
     "--max-memory",
     type=click.IntRange(min=256),
     metavar="MB",
-    default=2048,
-    show_default=True,
-    help="Memory for reading a workbook, in megabytes.",
+    help="Memory for reading a workbook, in megabytes (usual: 2048).",
 )
 @click.option(
     "--undo-days",
     type=click.IntRange(min=0),
     metavar="N",
-    default=30,
-    show_default=True,
-    help="Days for which an import can be taken back.",
+    help="Days for which an import can be taken back (usual: 30).",
 )
 @click.option(
     "--export-hours",
     type=click.FloatRange(min=0),
     metavar="N",
-    default=24,
-    show_default=True,
-    help="Hours for which the result of an export is kept.",
+    help="Hours for which the result of an export is kept (usual: 24).",
 )
 @click.option(
     "--remove-share",
     type=click.FloatRange(0, 100),
     metavar="PERCENT",
-    default=10,
-    show_default=True,
-    help="Share of all objects of a kind that may be removed without a question.",
+    help="Share of all objects of a kind that may be removed without a question (usual: 10).",
 )
 @click.option(
     "--change-share",
     type=click.FloatRange(0, 100),
     metavar="PERCENT",
-    default=50,
-    show_default=True,
-    help="Share of all objects of a kind that may be changed without a question.",
+    help="Share of all objects of a kind that may be changed without a question (usual: 50).",
 )
 @click.option(
     "--smtp",
-    type=Server(),
+    type=MailServer(),
     help="Mail server by which import managers are told of the end of imports.",
 )
 @click.option(
@@ -133,26 +125,7 @@ def _address(context: click.Context, parameter: click.Parameter, value: str | No
 )
 @click.option("--setup-only", is_flag=True, help="Make what is missing, and do not serve.")
 @pass_settings
-def run(
-    settings: Settings,
-    host: str,
-    port: int,
-    threads: int,
-    max_upload: int,
-    max_rows: int,
-    max_columns: int,
-    max_unpacked: int,
-    max_memory: int,
-    undo_days: int,
-    export_hours: float,
-    remove_share: float,
-    change_share: float,
-    smtp: tuple[str, int] | None,
-    mail_from: str | None,
-    storage_roots: tuple[str, ...],
-    trusted_proxy: str | None,
-    setup_only: bool,
-) -> None:
+def run(settings: Settings, setup_only: bool, **options: Any) -> None:
     """Serve the portal until Ctrl-C.
 
     The first start makes the instance directory (--var), the portal, and the administrator
@@ -163,6 +136,8 @@ def run(
     When the portal is stopped, imports that are under way end with the rows of the moment, and go
     on with the next start; so they do after a second Ctrl-C, which ends the portal at once.
 
+    Options stand above what the configuration says (--config), and that above what is usual.
+
     \b
     kofactl run
     kofactl run --var /srv/kofa --port 8081 --trusted-proxy 127.0.0.1
@@ -170,69 +145,74 @@ def run(
     """
     from contextlib import ExitStack
 
-    from waeup.kofa.cli import serve
-    from waeup.kofa.cli.instance import Instance
+    from waeup.kofa.cli import processes, serve
     from waeup.kofa.cli.mail import sending
-    from waeup.kofa.cli.session import (
-        ADMINISTRATOR,
-        SITE_NAME,
-        Figures,
-        configure,
-        load_configuration,
-        make_site,
-    )
-    from waeup.kofa.jobs import recover
-    from waeup.kofa.tabular import Limits
+    from waeup.kofa.cli.session import ADMINISTRATOR, make_site
+    from waeup.kofa.deployment import monitoring
+    from waeup.kofa.deployment.health import Health, checks_of
 
-    if (smtp is None) != (mail_from is None):
-        raise click.UsageError("Messages need both, a server (--smtp) and a sender (--mail-from).")
-    instance = Instance(settings.var)
+    instance = settings.instance()
+    chosen = _chosen(instance.configuration, options)
     with ExitStack() as stack:
-        instance.make()
-        stack.enter_context(serve.keep_log(instance.log / "portal.log"))
-        load_configuration()
-        limits = Limits(
-            rows=max_rows,
-            columns=max_columns,
-            unpacked=max_unpacked * MEGABYTE,
-            memory=max_memory * MEGABYTE,
-        )
-        figures = Figures(
-            upload_limit=max_upload * MEGABYTE,
-            limits=limits,
-            undo_days=undo_days,
-            remove_share=remove_share / 100,
-            change_share=change_share / 100,
-            mail_from=mail_from,
-            export_hours=export_hours,
-            storage_roots=storage_roots,
-        )
-        configure(instance, figures)
-        database = stack.enter_context(instance.database(write=True))
-        figures.keep(instance.figures)
+        database = stack.enter_context(processes.opened(instance, chosen, "portal", "web"))
         # Before the portal is made: a start that is refused here shows no password.
+        host, port = chosen.server.host, chosen.server.port
         listener = None if setup_only else stack.enter_context(serve.listen(host, port))
-        serve.bootstrap(database)
         password = make_site(database, instance)
         if password is not None:
-            say(f"A new portal was made in {instance.var}.")
+            say(f"A new portal was made in {_place(instance)}.")
             say(f"Log in as {ADMINISTRATOR} with the password {password}")
             say("The password is shown only now; `kofactl users password` sets another one.")
-        for finding in recover(database, f"/{SITE_NAME}"):
-            # What was mended is for the log.
-            (log.info if finding.repaired else say)(finding.text)
+        processes.recover_at_start(database)
         if listener is None:
-            say(f"The portal in {instance.var} is ready.")
+            say(f"The portal in {_place(instance)} is ready.")
             return
-        stack.enter_context(sending(instance.mail, smtp))
+        stack.enter_context(sending(instance.mail, chosen.mail))
         url = serve.url_of(listener)
+        health = Health(checks_of(database, processes.SITE_PATH))
+        if chosen.monitoring is not None:
+            stack.enter_context(
+                monitoring.serve(
+                    chosen.monitoring,
+                    database,
+                    processes.SITE_PATH,
+                    health,
+                    str(instance.backup_stamp),
+                )
+            )
         serve.serve(
             database,
             listener,
-            instance.socket,
-            threads=threads,
-            max_upload=max_upload * MEGABYTE,
-            trusted_proxy=trusted_proxy,
+            None if instance.is_shared else instance.socket,
+            chosen,
+            health=health,
             ready=lambda: say(f"The portal answers on {url} (stop it with Ctrl-C)."),
         )
         say("The portal was stopped.")
+
+
+def _place(instance: "Instance") -> str:
+    """Return for people where the objects of a portal are."""
+    return instance.configuration.database.title if instance.is_shared else str(instance.var)
+
+
+def _chosen(configuration: Configuration, options: dict[str, Any]) -> Configuration:
+    """Return a configuration with what options of the command line say instead.
+
+    Raises `click.UsageError` when that does not go together.
+    """
+    said = {name: value for name, value in options.items() if value not in (None, ())}
+    server = {name: said[name] for name in Server._fields if name in said}
+    figures = {name: said[name] for name in Figures._fields if name in said}
+    for option, (name, factor) in _FIGURES.items():
+        if option in said:
+            figures[name] = said[option] * factor
+    chosen = replace(
+        configuration,
+        server=configuration.server._replace(**server),
+        figures=configuration.figures._replace(**figures),
+        mail=said.get("smtp", configuration.mail),
+    )
+    if (chosen.mail is None) != (chosen.figures.mail_from is None):
+        raise click.UsageError("Messages need both, a server (--smtp) and a sender (--mail-from).")
+    return chosen

@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from waeup.kofa.cli.following import complete, finished, follow
+from waeup.kofa.cli.following import complete, finished, follow, ordered
 from waeup.kofa.cli.history import tell_rows
-from waeup.kofa.cli.instance import Instance
 from waeup.kofa.cli.screen import say, say_json
 from waeup.kofa.cli.settings import Settings, common_options, pass_settings
 from waeup.kofa.cli.telling import plain_run, show_runs, tell_end, tell_run, ways
@@ -58,7 +57,7 @@ def runs(settings: Settings, id: str | None, limit: int, rows: bool, start: int)
         return
     with session(settings, asks=True) as operations:
         found = operations.runs(limit) if id is None else [operations.run(id)]
-    is_attended = Instance(settings.var).is_attended()
+    is_attended = settings.is_attended()
     if settings.json:
         plain = [plain_run(run) for run in found]
         say_json(plain if id is None else plain[0])
@@ -91,7 +90,7 @@ def cancel(settings: Settings, id: str, give_up: bool) -> int:
 
     if give_up:
         with session(settings, write=True) as operations:
-            run = operations.give_up(id)
+            run = ordered(lambda: operations.give_up(id))
         if settings.json:
             say_json(plain_run(run))
         else:

@@ -123,6 +123,8 @@ def progress_bar(label: str) -> Iterator[Callable[["RunInfo"], None]]:
             text = "waiting"
         elif run.is_cancelling:
             text += ", ending"
+        elif run.is_looking:
+            text = "looking at the file as a whole"
         elif run.rate:
             text += f", {run.rate:,.0f}/s"
             if run.remaining is not None:

@@ -1,35 +1,45 @@
 """Serves a portal: the publisher behind its gate, under waitress, until a signal."""
 
 import copy
-import logging
-import signal
 import socket
+import time
+import weakref
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from io import BytesIO
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from weakref import WeakSet
 
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
 from waitress.server import create_server
 from waitress.task import ErrorTask
-from waitress.utilities import RequestEntityTooLarge
-from waitress.wasyncore import ExitNow, close_all
+from waitress.utilities import Error, RequestEntityTooLarge
+from waitress.wasyncore import ExitNow, close_all, loop
 
+from waeup.kofa.api.http import Api, is_own, may_be_large, refused_by_server
 from waeup.kofa.cli import gate
 from waeup.kofa.cli.gate import Application, Environment, StartResponse
+from waeup.kofa.cli.processes import stopped_by_signals, working
 from waeup.kofa.cli.screen import say
 from waeup.kofa.cli.session import SITE_NAME
+from waeup.kofa.cli.watched import Watched
+from waeup.kofa.deployment.conf import Configuration
+from waeup.kofa.deployment.health import Health
+from waeup.kofa.deployment.supervision import supervised
 from waeup.kofa.errors import Refused
 
 if TYPE_CHECKING:
     from ZODB.DB import DB
 
-#: The server's log begins a new file at this size in bytes, and keeps so many old ones.
-LOG_SIZE, LOG_BACKUPS = 10 * 1024 * 1024, 5
+#: Large bodies that come at the same time, for each thread: a body has come whole, and is on the
+#: disk, before it can be asked who sends it.
+LARGE_FOR_EACH_THREAD = 2
+#: Bytes of a large body that must come in so many seconds while others wait for its place.
+LEAST, PERIOD = 64 * 1024, 30.0
 #: Headers that a trusted proxy tells the client's address and the portal's with.
 PROXY_HEADERS = {"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"}
 
@@ -57,53 +67,11 @@ def url_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
-def bootstrap(database: "DB") -> None:
-    """Tell the components that the database is open; they make a missing root folder.
+def application(database: "DB", api: Application | None = None) -> Application:
+    """Return the portal as a WSGI application; the root's own address leads to the portal.
 
-    With it comes a reporter that would log a traceback for each address where nothing is; from
-    here on only the pages of `waeup.kofa.browser.errors` decide what is logged.
+    `api` answers what is for the HTTP API (default: one for this portal).
     """
-    import transaction
-    from zope.app.publication.zopepublication import ZopePublication
-    from zope.error.interfaces import IErrorReportingUtility
-    from zope.event import notify
-    from zope.processlifetime import DatabaseOpened
-
-    notify(DatabaseOpened(database))
-    transaction.begin()
-    connection = database.open()
-    try:
-        site_manager = connection.root()[ZopePublication.root_name].getSiteManager()
-        reporter = site_manager.queryUtility(IErrorReportingUtility)
-        if reporter is not None and reporter.copy_to_zlog:
-            reporter.setProperties(keep_entries=1, copy_to_zlog=False)
-            transaction.commit()
-    finally:
-        transaction.abort()
-        connection.close()
-
-
-@contextmanager
-def keep_log(path: Path) -> Iterator[None]:
-    """Write what libraries tell, from INFO on, to a log file of bounded size."""
-    handler = RotatingFileHandler(
-        path, maxBytes=LOG_SIZE, backupCount=LOG_BACKUPS, encoding="utf-8", delay=True
-    )
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    root = logging.getLogger()
-    former = root.level
-    root.setLevel(logging.INFO)
-    root.addHandler(handler)
-    try:
-        yield
-    finally:
-        root.removeHandler(handler)
-        root.setLevel(former)
-        handler.close()
-
-
-def application(database: "DB") -> Application:
-    """Return the portal as a WSGI application; the root's own address leads to the portal."""
     from zope.app.wsgi import WSGIPublisherApplication
 
     publisher = WSGIPublisherApplication(database)
@@ -115,7 +83,8 @@ def application(database: "DB") -> Application:
             return []
         return publisher(environment, start_response)
 
-    return gate.Gate(answer, _log_in_check(database))
+    api = Api(database, f"/{SITE_NAME}") if api is None else api
+    return gate.Gate(answer, _log_in_check(database), api)
 
 
 def _log_in_check(database: "DB") -> Callable[[Environment], bool]:
@@ -147,21 +116,80 @@ def _log_in_check(database: "DB") -> Callable[[Environment], bool]:
 
 
 class _Parser(HTTPRequestParser):
-    """Refuses what is too large when its headers have come; the gate then asks who sends it."""
+    """Refuses what is too large when its headers have come; the gate then asks who sends it.
+
+    Large bodies have a place each as long as they come.  One that comes too slowly gives it to
+    the next one that wants it; its `connection`, a weak reference, is told.
+    """
 
     adj: Any
-    is_form = False
+    is_form = is_for_api = is_crowded = False
+    command = path = ""
+    _large: ClassVar["WeakSet[_Parser]"] = WeakSet()
+    #: Since when the next `LEAST` bytes are waited for, and how many had come by then.
+    _since, _before = 0.0, 0
+
+    def __init__(self, adj: Any, connection: Callable[[], "_Channel | None"]) -> None:
+        super().__init__(adj)
+        self._connection = connection
+
+    def received(self, data: bytes) -> int:
+        """See `HTTPRequestParser`; how fast a large body comes is noted."""
+        consumed: int = super().received(data)
+        if self.body_bytes_received - self._before >= LEAST:
+            self._since, self._before = time.monotonic(), self.body_bytes_received
+        return consumed
 
     def parse_header(self, header_plus: bytes) -> None:
         """See `HTTPRequestParser`; the limit depends on the address."""
-        super().parse_header(header_plus)
+        try:
+            super().parse_header(header_plus)
+        finally:
+            # Damaged headers are told of in the words of the API, too.
+            self.is_for_api = is_own(self.path or "")
         content_type = self.headers.get("CONTENT_TYPE", "")
-        if not gate.is_upload(self.command, self.path, content_type):
+        is_upload = gate.is_upload(self.command, self.path, content_type)
+        if self.is_for_api:
+            # Whether the token is a valid one is asked before the body is looked at.
+            token = self.headers.get("AUTHORIZATION", "")
+            is_upload = may_be_large(self.command, self.path, token)
+        self.is_form = not is_upload
+        if is_upload and (self.chunked or self.content_length > gate.SMALL_REQUEST):
+            self.is_crowded = not self._is_room()
+            if not self.is_crowded:
+                self._large.add(self)
+                self._since = time.monotonic()
+        if self.is_form or self.is_crowded:
             small = copy.copy(self.adj)
             # waitress refuses what reaches its limit, the gate what exceeds it.
             small.max_request_body_size = min(gate.SMALL_REQUEST + 1, small.max_request_body_size)
             self.adj = small
-            self.is_form = True
+
+    def _is_room(self) -> bool:
+        """Tell whether there is a place for another large body, if need be that of a slow one."""
+        if len(self._large) < LARGE_FOR_EACH_THREAD * self.adj.threads:
+            return True
+        coming = [parser for parser in self._large if not parser.completed]
+        slowest = min(coming, key=lambda parser: parser._since, default=None)
+        if slowest is None or time.monotonic() - slowest._since < PERIOD:
+            return False
+        self._large.discard(slowest)
+        connection = slowest._connection()
+        if connection is not None:
+            connection.cut_off(slowest)
+        return True
+
+
+class _Crowded(Error):
+    """There is no room for a large body now."""
+
+    code, reason = 503, "Service Unavailable"
+
+
+class _TooSlow(Error):
+    """A large body came too slowly, and another one has its place now."""
+
+    code, reason = 408, "Request Timeout"
 
 
 class _ErrorTask(ErrorTask):
@@ -169,8 +197,16 @@ class _ErrorTask(ErrorTask):
 
     def execute(self) -> None:
         """See `ErrorTask`; who has sent too large a form is told what can be done."""
-        error = self.request.error
-        if isinstance(error, RequestEntityTooLarge) and self.request.is_form:
+        request, error = self.request, self.request.error
+        if isinstance(error, RequestEntityTooLarge) and request.is_crowded:
+            error = request.error = _Crowded(gate.CROWDED.text)
+            self.response_headers.extend(gate.CROWDED.headers)
+        elif isinstance(error, _TooSlow):
+            self.response_headers.extend(gate.TOO_SLOW.headers)
+        if request.is_for_api:
+            told = refused_by_server(error.code, error.body, request.command, request.path)
+            error.to_response = lambda ident: told
+        elif isinstance(error, RequestEntityTooLarge) and request.is_form:
             error.body = gate.TOO_LARGE.text
         self.response_headers.extend(gate.secured([]))
         super().execute()
@@ -179,32 +215,49 @@ class _ErrorTask(ErrorTask):
 class _Channel(HTTPChannel):
     """A connection."""
 
-    parser_class = _Parser
+    request: Any
     error_task_class = _ErrorTask
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # Not in a circle: with the connection the parser goes, and then its place is free.
+        self.parser_class = partial(_Parser, connection=weakref.ref(self))
+        super().__init__(*args, **kwargs)
+
+    def cut_off(self, request: _Parser) -> None:
+        """Wait no more for the body of a request; answer it, and close the connection."""
+        with self.requests_lock:
+            if self.request is not request:
+                return
+            request.error = _TooSlow(gate.TOO_SLOW.text)
+            request.completed = True
+            self.request = None
+            self.requests.append(request)
+            if len(self.requests) == 1:
+                self.server.add_task(self)
 
 
 def serve(
     database: "DB",
     listener: socket.socket,
-    commands: Path,
+    commands: Path | None,
+    chosen: Configuration,
     *,
-    threads: int,
-    max_upload: int,
     ready: Callable[[], None],
-    trusted_proxy: str | None = None,
+    health: Health,
 ) -> None:
     """Answer requests on `listener` until SIGINT or SIGTERM.
 
-    At the socket `commands` it is ``kofactl`` that is answered.
-    `max_upload` is the largest upload in bytes.  Waitress refuses a request of twice the size
-    before it reads it; in between the upload page says what is too large.  `ready` is called
-    when requests are answered.  `trusted_proxy` is the address of the proxy whose word about
-    client, host and https counts; nobody else's does.
+    At the socket `commands` it is ``kofactl`` that is answered; where the database is shared
+    nobody needs it.  `chosen` says the rest: of an upload, waitress refuses a request of twice
+    the size before it reads it; in between the upload page says what is too large.  `health` is
+    what balancers are told of.  `ready` is called when requests are answered.
 
-    At the end runs finish their batch and go on with the next start; what else is under way has
-    five seconds, and the database takes back what it has not committed by then.  A second signal
-    ends the process at once.
+    At the end runs finish their batch, and go on with the next start.  Meanwhile pages are still
+    answered, and balancers told to go elsewhere.  What is under way then has five seconds, and
+    the database takes back what it has not committed by then.  A second signal ends the process
+    at once.
     """
+    trusted_proxy = chosen.server.trusted_proxy
     trust: dict[str, Any] = {}
     if trusted_proxy is not None:
         trust = {
@@ -213,38 +266,61 @@ def serve(
             "trusted_proxy_headers": PROXY_HEADERS,
         }
     connections: dict[int, Any] = {}
+    # Streams must not take all threads.
+    api = Api(database, f"/{SITE_NAME}", streams=chosen.server.threads // 2)
+    portal = application(database, api)
     server = create_server(
-        application(database),
+        Watched(portal, health, requests_logged=chosen.logging.requests),
         map=connections,
         sockets=[listener],
-        threads=threads,
-        max_request_body_size=2 * max_upload,
+        threads=chosen.server.threads,
+        max_request_body_size=2 * chosen.figures.upload_limit,
         ident=None,
         clear_untrusted_proxy_headers=True,
         **trust,
     )
     server.channel_class = _Channel
+    threads = chosen.workers.threads if chosen.workers.in_web else 0
     with (
-        _work_done(database) as end_work,
+        supervised() as supervisor,
+        working(database, chosen, threads) as end_work,
         _commands_taken(database, commands) as take_no_commands,
-        _stopped_by_signals(),
+        stopped_by_signals(_end_loop),
     ):
+
+        def end() -> None:
+            take_no_commands()
+            end_work()
+
         try:
             ready()
+            supervisor.ready()
             server.run()
         except ExitNow:
             pass
         finally:
+            health.stop()
+            api.stop()
+            supervisor.stopping()
+            _answer_during(end, server, connections)
             # The threads end with their requests; what waits for a thread gets none.
             server.task_dispatcher.set_thread_count(0)
-            take_no_commands()
-            end_work()
             server.task_dispatcher.shutdown()
             close_all(connections)
 
 
+def _answer_during(work: Callable[[], None], server: Any, connections: dict[int, Any]) -> None:
+    """Let the server answer until `work` is done, which gets a thread of its own."""
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(work)
+        future.add_done_callback(lambda _: server.pull_trigger())
+        while not future.done():
+            loop(timeout=1, map=connections, count=1)
+        future.result()
+
+
 @contextmanager
-def _commands_taken(database: "DB", path: Path) -> Iterator[Callable[[], None]]:
+def _commands_taken(database: "DB", path: Path | None) -> Iterator[Callable[[], None]]:
     """Carry out what ``kofactl`` asks for at the socket `path`; gives the function that ends it.
 
     What is under way at the end of the block has a few seconds.  Where no socket can be made the
@@ -252,6 +328,9 @@ def _commands_taken(database: "DB", path: Path) -> Iterator[Callable[[], None]]:
     """
     from waeup.kofa.api.local import LocalServer
 
+    if path is None:
+        yield lambda: None
+        return
     try:
         server = LocalServer(database, f"/{SITE_NAME}", path)
     except OSError as error:
@@ -265,57 +344,6 @@ def _commands_taken(database: "DB", path: Path) -> Iterator[Callable[[], None]]:
         yield server.close
 
 
-@contextmanager
-def _work_done(database: "DB") -> Iterator[Callable[[], None]]:
-    """Work on runs in the background; gives the function that ends it with the next batch.
-
-    It is said which runs go on now, and which ones with the next start.
-    """
-    from zope.component import getGlobalSiteManager, provideUtility
-
-    from waeup.kofa.jobs import EmbeddedEngine, IJobEngine
-
-    def stop() -> None:
-        engine.stop()
-        for title in _active(database):
-            say(f"The {title} goes on with the next start.")
-
-    engine = EmbeddedEngine(database, f"/{SITE_NAME}")
-    provideUtility(engine, IJobEngine)
-    for title in _active(database):
-        say(f"The {title} goes on.")
-    try:
-        with engine:
-            yield stop
-    finally:
-        getGlobalSiteManager().unregisterUtility(engine, IJobEngine)
-
-
-def _active(database: "DB") -> list[str]:
-    """Return in words what the runs do that are not over."""
-    from waeup.kofa.jobs.connection import connected
-
-    with connected(database, f"/{SITE_NAME}") as site:
-        return [run.title for run in site["datacenter"].runs.active()]
-
-
-@contextmanager
-def _stopped_by_signals() -> Iterator[None]:
-    """Let SIGINT or SIGTERM raise ExitNow in the main thread, and a second one kill.
-
-    waitress' loop lets ExitNow pass.  To be killed does no harm: nothing is lost that was
-    committed, and what was not is taken back.
-    """
-    signals = (signal.SIGINT, signal.SIGTERM)
-
-    def stop(number: int, frame: FrameType | None) -> NoReturn:
-        for each in signals:
-            signal.signal(each, signal.SIG_DFL)
-        raise ExitNow
-
-    former = {number: signal.signal(number, stop) for number in signals}
-    try:
-        yield
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
+def _end_loop() -> NoReturn:
+    """End waitress' loop, which lets this exception pass."""
+    raise ExitNow

@@ -5,26 +5,24 @@ the database, and carries out what the command asks for.
 """
 
 import gc
-import json
 import logging
-import os
+import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from waeup.kofa.cli.instance import Instance
 from waeup.kofa.cli.settings import Settings
-from waeup.kofa.errors import DatabaseHeld, Fault, NoSuchItem, Refused, TooLarge
+from waeup.kofa.deployment.figures import Figures
+from waeup.kofa.errors import DatabaseHeld, Fault, InvalidStoragePath, NoSuchItem, TooLarge
 
 if TYPE_CHECKING:
     from ZODB.DB import DB
 
     from waeup.kofa.api.remote import Remote
     from waeup.kofa.operations import Operations
-    from waeup.kofa.tabular import Limits
 
 #: Name of the portal in the root folder, and thus first part of its paths.
 SITE_NAME = "kofa"
@@ -34,6 +32,9 @@ ADMINISTRATOR = "admin"
 PATIENCE = 2
 #: Seconds in which a portal answers what can be read without it, too.
 READING_PATIENCE = 10
+
+#: What ZCML knows of the components that were loaded.
+_loaded: list[Any] = []
 
 
 def load_configuration() -> None:
@@ -49,9 +50,20 @@ def load_configuration() -> None:
     import waeup.kofa
 
     if zope.component.queryUtility(IPermission, "waeup.manageDataCenter") is None:
-        xmlconfig.file("configure.zcml", waeup.kofa)
+        _loaded.append(xmlconfig.file("configure.zcml", waeup.kofa))
         zope.component.hooks.setHooks()
         collect_less()
+
+
+def load_site(packages: Iterable[str]) -> None:
+    """Register the components of the portal, and then those of packages, once in a process.
+
+    Raises `Refused` for a package that cannot be loaded.
+    """
+    from waeup.kofa.deployment.packages import load_packages
+
+    load_configuration()
+    load_packages(packages, _loaded[-1] if _loaded else None)
 
 
 def collect_less() -> None:
@@ -64,76 +76,82 @@ def collect_less() -> None:
     gc.set_threshold(10_000, 20, 20)
 
 
-class Figures(NamedTuple):
-    """What the operator allows, as the start of the portal says it.
-
-    `upload_limit` counts bytes of an upload, `limits` are those of a table.  The others are those
-    of `IDataCenterConfig`.
-    """
-
-    upload_limit: int
-    limits: "Limits"
-    undo_days: int
-    remove_share: float
-    change_share: float
-    mail_from: str | None = None
-    export_hours: float = 24.0
-    storage_roots: tuple[str, ...] = ()
-
-    def keep(self, path: Path) -> None:
-        """Write them to a file, for the commands that work without a portal."""
-        new = path.with_name(f"{path.name}.new")
-        with new.open("w", encoding="ascii") as stream:
-            json.dump({**self._asdict(), "limits": self.limits._asdict()}, stream, indent=2)
-            stream.flush()
-            os.fsync(stream.fileno())
-        new.replace(path)
-
-
 def configure(instance: Instance, figures: Figures | None = None) -> None:
-    """Say where a new data center keeps its files, and what is allowed.
+    """Say where a new data center keeps its files, and what is allowed; load packages of the site.
 
-    Without `figures` those of the last start count, if there was one.  Raises `Refused` when what
-    that has written cannot be read.
+    Behind `load_configuration`.  Without `figures` those of the last start count, if there was one
+    of a portal with a database of its own, otherwise those of the configuration.  Raises `Refused`
+    when what such a start has written cannot be read, and for a package that cannot be loaded.
     """
     from zope.component import provideUtility
 
     from waeup.kofa.cli.mail import queue_messages
     from waeup.kofa.interfaces import IDataCenterConfig
 
+    load_site(instance.configuration.packages)
+    if figures is None:
+        figures = None if instance.is_shared else Figures.kept(instance.figures)
+    figures = figures or instance.configuration.figures
     config = {
         "path": str(instance.storage),
         "log_folder": str(instance.log),
         "backup_stamp": str(instance.backup_stamp),
+        **figures.config(),
     }
-    try:
-        more = _kept(instance.figures) if figures is None else figures._asdict()
-    except FileNotFoundError:
-        more = {}
-    provideUtility({**config, **more}, IDataCenterConfig)
-    if more.get("mail_from"):
+    provideUtility(config, IDataCenterConfig)
+    if figures.mail_from:
         queue_messages(instance.mail)
-
-
-def _kept(path: Path) -> dict[str, Any]:
-    """Return the figures that a start of the portal has written."""
-    from waeup.kofa.tabular import Limits
-
-    try:
-        kept = json.loads(path.read_text())
-        return Figures(**{**kept, "limits": Limits(**kept["limits"])})._asdict()
-    except (ValueError, TypeError, LookupError) as error:
-        raise Refused(
-            f"{path} cannot be understood: {error}. Remove it; the next `kofactl run` makes it."
-        )
 
 
 def make_site(database: "DB", instance: Instance) -> str | None:
     """Make the portal and its administrator in one transaction, unless there is a portal.
 
-    Returns the administrator's password, which is kept nowhere else; None when nothing was made.
-    Raises `InvalidStoragePath` when there is a portal and its storage has gone.
+    Several processes may do it at the same time: one of them makes it.  Returns the
+    administrator's password, which is kept nowhere else; None when nothing was made.  Raises
+    `InvalidStoragePath` when there is a portal and its storage has gone, or when the place of the
+    files of a new one is not there.
     """
+    import transaction
+    from transaction.interfaces import TransientError
+
+    while True:
+        try:
+            _bootstrap(database)
+            return _make_site(database, instance)
+        except TransientError:
+            # Whoever was quicker has made what is missing.
+            transaction.abort()
+            time.sleep(random.uniform(0.05, 0.2))  # noqa: S311  (no secret)
+
+
+def _bootstrap(database: "DB") -> None:
+    """Tell the components that the database is open; they make a missing root folder.
+
+    With it comes a reporter that would log a traceback for each address where nothing is; from
+    here on only the pages of `waeup.kofa.browser.errors` decide what is logged.
+    """
+    import transaction
+    from zope.app.publication.zopepublication import ZopePublication
+    from zope.error.interfaces import IErrorReportingUtility
+    from zope.event import notify
+    from zope.processlifetime import DatabaseOpened
+
+    notify(DatabaseOpened(database))
+    transaction.begin()
+    connection = database.open()
+    try:
+        site_manager = connection.root()[ZopePublication.root_name].getSiteManager()
+        reporter = site_manager.queryUtility(IErrorReportingUtility)
+        if reporter is not None and reporter.copy_to_zlog:
+            reporter.setProperties(keep_entries=1, copy_to_zlog=False)
+            transaction.commit()
+    finally:
+        transaction.abort()
+        connection.close()
+
+
+def _make_site(database: "DB", instance: Instance) -> str | None:
+    """Make the portal; see `make_site`."""
     import transaction
     from grokcore.site.util import create_application
     from zope.component.hooks import site as site_set
@@ -147,6 +165,8 @@ def make_site(database: "DB", instance: Instance) -> str | None:
         if SITE_NAME in root:
             require_storage(root[SITE_NAME])
             return None
+        if instance.is_shared:
+            _make_storage(instance)
         password = new_password()
         portal = create_application(University, root, SITE_NAME)
         with site_set(portal):
@@ -158,6 +178,23 @@ def make_site(database: "DB", instance: Instance) -> str | None:
         transaction.get().note("kofactl run: new portal")
         transaction.commit()
     return password
+
+
+def _make_storage(instance: Instance) -> None:
+    """Make the folder of the files of a new portal, in one that is there."""
+    try:
+        instance.storage.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise InvalidStoragePath(
+            f"The folder of the files {instance.storage} cannot be made: {error.strerror}. Mount "
+            "what it is on, or name another path in <files>."
+        )
+
+
+def is_portal_there(database: "DB") -> bool:
+    """Tell whether somebody has made the portal in a database."""
+    with _root_folder(database) as root:
+        return SITE_NAME in root
 
 
 @contextmanager
@@ -180,12 +217,21 @@ def session(
     what takes a process of its own half a second to load, but what the block shows must be in the
     answers, and there are no components.  Where it does not answer, the database is read.
 
+    A portal elsewhere (``--url``) is always asked, as its token allows, and has committed each
+    call that returns; there are no components.
+
     Raises `NoSuchItem` for a missing instance, portal or account, `NotAllowed` for a suspended
     account, `InvalidStoragePath` when the storage has gone, and `DatabaseHeld`.
     """
+    if settings.is_elsewhere:
+        from waeup.kofa.cli.elsewhere import connected
+
+        with connected(settings) as client:
+            yield cast("Operations", client)
+        return
     from waeup.kofa.api.remote import Remote
 
-    instance = Instance(settings.var)
+    instance = settings.instance()
     instance.require()
     with ExitStack() as stack:
         stack.enter_context(log_to(instance, "kofactl.log"))
@@ -250,7 +296,12 @@ def _acting(
 
     load_configuration()
     configure(instance)
-    with _root_folder(database) as root:
+    with ExitStack() as stack:
+        if write and instance.is_shared:
+            from waeup.kofa import claims
+
+            stack.enter_context(claims.install(database, f"/{SITE_NAME}", "command"))
+        root = stack.enter_context(_root_folder(database))
         if SITE_NAME not in root:
             raise NoSuchItem(
                 f"The portal in {instance.var} was not completed. "
@@ -269,11 +320,14 @@ def _acting(
 def _open(instance: Instance, write: bool, asks: bool, stack: ExitStack) -> "DB | None":
     """Return the database, None when a portal is to be asked that runs and takes commands.
 
+    One that is shared is always opened.
     One that is to be changed, and is held by a portal that is just being started or by another
     command, is waited for a little.  Raises `DatabaseHeld`.
     """
     from waeup.kofa.api.remote import answers
 
+    if instance.is_shared:
+        return stack.enter_context(instance.database(write=write, make=False))
     until = time.monotonic() + PATIENCE
     patience = None if write else READING_PATIENCE
     while not (asks and answers(instance.socket, patience)):

@@ -8,6 +8,7 @@ from waeup.kofa.cli.following import complete
 from waeup.kofa.cli.instance import Instance
 from waeup.kofa.cli.screen import say, say_json
 from waeup.kofa.cli.settings import Settings, common_options, pass_settings
+from waeup.kofa.deployment.databases import FileDatabase
 from waeup.kofa.errors import InvalidStoragePath, Refused
 
 
@@ -24,6 +25,8 @@ def storage(settings: Settings, path: str | None, move: bool, overwrite: bool) -
     Ctrl-C takes all back. Entries that PATH holds already are left alone and named, unless they
     shall be overwritten.
 
+    With --url it has to be below one of the folders that the operator of the portal has allowed.
+
     \b
     kofactl storage
     kofactl storage /srv/kofa/datacenter --move
@@ -34,23 +37,23 @@ def storage(settings: Settings, path: str | None, move: bool, overwrite: bool) -
         raise Refused("Name the folder that files shall be moved to: kofactl storage PATH --move.")
     if overwrite and not move:
         raise Refused("Nothing is copied without --move, thus nothing can be overwritten.")
-    if path is not None:
-        _check_place(path, Instance(settings.var))
+    is_here = not settings.is_elsewhere
+    if path is not None and is_here:
+        _check_place(path, settings.instance())
     pending, moved = 0, None
     with session(settings, write=path is not None, storage_required=move) as operations:
         former = operations.storage_path()
         if path is not None:
-            is_other = not _is_same(path, former)
+            is_other = not _is_same(path, former) if is_here else path != former
             # A portal that runs has a working directory of its own.
-            place = os.path.abspath(path)
+            place = os.path.abspath(path) if is_here else path
+            start = operations.start_move_anywhere if is_here else operations.start_move
             if move and is_other:
-                moved = complete(
-                    operations,
-                    lambda: operations.start_move_anywhere(place, overwrite=overwrite),
-                )
+                moved = complete(operations, lambda: start(place, overwrite=overwrite))
             else:
                 pending = len(operations.pending_files()) if is_other else 0
-                operations.set_storage_path(place)
+                use = operations.set_storage_path if is_here else operations.use_storage
+                use(place)
         where = operations.storage_path()
     left = () if moved is None else moved.left
     if settings.json:
@@ -74,13 +77,15 @@ def _check_place(path: str, instance: Instance) -> None:
     if not path:
         raise InvalidStoragePath("No path was given. Name an existing folder.")
     place, var = os.path.realpath(path), os.path.realpath(instance.var)
-    database = os.path.realpath(instance.database_path.parent)
+    database = instance.configuration.database
     if _is_within(var, place):
         raise InvalidStoragePath(
             f"{path} contains the instance directory {instance.var}. Name a folder for files "
             f"alone, such as {instance.storage}."
         )
-    if _is_within(place, database):
+    if isinstance(database, FileDatabase) and _is_within(
+        place, os.path.realpath(database.path.parent)
+    ):
         raise InvalidStoragePath(
             f"{path} belongs to the database. Name a folder for files alone, such as "
             f"{instance.storage}."

@@ -40,7 +40,9 @@ def state_of(run: "RunInfo", *, is_attended: bool = True) -> str:
     if run.waits_for:
         return f"waits for {english(run.waits_for)}"
     if run.state == "running":
-        word = "ending" if run.is_cancelling else "running"
+        word = "looking at the file" if run.is_looking else "running"
+        if run.is_cancelling:
+            word = "ending"
         return f"{word if is_attended else 'interrupted'}, {run.fraction:.0%}"
     if run.state == "distributing" and not is_attended:
         return "interrupted"
@@ -74,6 +76,8 @@ def tell_end(settings: Settings, run: "RunInfo") -> int:
             say(f"Existed already, or is no file (not copied): {name}")
     elif run.kind == "check":
         say(f"{run.file}: {report.total:,} rows: {summary(run)}. Nothing was changed.")
+        for reason in report.refused:
+            say(f"An import would refuse the file: {reason}")
         _tell_corrected(report)
         _tell_reasons(report)
         if run.undoes is not None:

@@ -1,15 +1,17 @@
-"""``kofactl maintenance``, ``system`` and ``backup``: for who keeps the portal running."""
+"""``kofactl maintenance`` and ``system``: for who keeps the portal running."""
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from waeup.kofa.cli.instance import Instance
 from waeup.kofa.cli.screen import say, say_json, show_table
 from waeup.kofa.cli.settings import Settings, common_options, pass_settings
 from waeup.kofa.errors import Refused
+
+if TYPE_CHECKING:
+    from waeup.kofa.operations.state import Process, SystemState
 
 
 @click.command(short_help="Close the portal for others, and open it.")
@@ -60,12 +62,10 @@ def system(settings: Settings, fresh: bool, reference: str | None) -> None:
     kofactl system
     kofactl system --reference k7m2-9xqd
     """
-    from waeup.kofa.api.remote import answers
     from waeup.kofa.cli.session import session
 
     # Only a portal that runs knows its workers.
-    is_running = answers(Instance(settings.var).socket)
-    with session(settings, write=is_running, storage_required=False) as operations:
+    with session(settings, write=settings.is_running(), storage_required=False) as operations:
         if reference is not None:
             entry = operations.log_entry(reference)
             say_json({"entry": entry}) if settings.json else say(entry)
@@ -97,7 +97,8 @@ def system(settings: Settings, fresh: bool, reference: str | None) -> None:
         ("runs that wait", _number(state.waiting)),
         ("first of them since", _time(state.oldest)),
         ("runs that have stopped", ", ".join(state.stopped) or "none"),
-        ("workers", f"{workers.alive} of {workers.wanted}" if workers else "no portal runs"),
+        ("workers", _workers(state)),
+        *((f"process of {each.what}", _process(each)) for each in state.processes),
         ("portal started", _time(workers.started if workers else None)),
         ("sessions", _number(state.sessions)),
         ("messages to be sent", _number(state.messages)),
@@ -107,27 +108,15 @@ def system(settings: Settings, fresh: bool, reference: str | None) -> None:
     show_table(("What", "How"), [(name, str(text)) for name, text in rows])
 
 
-@click.command(short_help="Tell the portal that a backup was made.")
-@click.option("--note", default="", help="Where it is, or how it was made.")
-@common_options
-@pass_settings
-def backup(settings: Settings, note: str) -> None:
-    """Note that database and storage were just saved; the page on the system shows when.
+def _workers(state: "SystemState") -> str:
+    """Say who works on runs."""
+    if state.workers is not None:
+        return f"{state.workers.alive} of {state.workers.wanted}"
+    return "those of the processes below" if state.processes else "no portal runs"
 
-    The script that makes backups calls this at its end. It makes none by itself.
 
-    \b
-    kofactl backup --note "rsync to the archive"
-    """
-    instance = Instance(settings.var)
-    instance.require()
-    new = instance.backup_stamp.with_name(f"{instance.backup_stamp.name}.new")
-    new.write_text(f"{note}\n", encoding="utf-8")
-    new.replace(instance.backup_stamp)
-    if settings.json:
-        say_json({"path": str(instance.backup_stamp), "note": note})
-    else:
-        say("The portal knows now that a backup was made.")
+def _process(process: "Process") -> str:
+    return f"{process.host}, process {process.pid}, since {_time(process.since)}"
 
 
 def _number(number: int | None) -> str:
