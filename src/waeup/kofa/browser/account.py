@@ -19,6 +19,7 @@ from waeup.kofa.maintenance import MANAGE_PORTAL
 from waeup.kofa.operations import UserInfo
 from waeup.kofa.operations.passwords import MIN_LENGTH
 from waeup.kofa.operations.people import OWN_FIELDS
+from waeup.kofa.operations.webhooks import OWN_WEBHOOKS
 from waeup.kofa.users.interfaces import IUserAccount
 
 
@@ -49,6 +50,8 @@ class Account(SchemaFormPage):
         self.shown: list[FormField] = self.form_fields(IUserAccount, self.present, OWN_FIELDS)
         self.session_end: datetime | None = session_end(self.request)
         self.may_manage = self.may(PERMISSION)
+        self.may_tell = any(map(self.may, OWN_WEBHOOKS))
+        self.valid_tokens = sum(token.is_valid for token in self.operations.tokens())
 
     @cached_property
     def here(self) -> str:
@@ -134,6 +137,7 @@ class Password(FormPage):
         """Keep the way back."""
         self.name = self.operations.own_account().name
         self.camefrom = local_path(self.field("camefrom"))
+        self.valid_tokens = sum(token.is_valid for token in self.operations.tokens())
 
     def described_by(self, name: str, *more: str) -> str | None:
         """Return the ids of what explains a field to a screen reader."""
@@ -175,7 +179,8 @@ class Password(FormPage):
         if len(present) > MAX_LENGTH:
             present = ""
         try:
-            self.operations.set_own_password(present, password)
+            revoke = bool(self.field("revoke"))
+            self.operations.set_own_password(present, password, revoke_tokens=revoke)
         except NotAllowed as refusal:
             self.errors["present"] = refusal.message
             return False

@@ -62,6 +62,12 @@ TASKS = (
         PORTAL,
     ),
     Task(
+        "webhooks",
+        _("Webhooks"),
+        _("Which programs are told that runs have ended, and what became of the messages."),
+        PORTAL,
+    ),
+    Task(
         "manage",
         _("Storage"),
         _("Where the files of the data center are, and how they are moved."),

@@ -15,6 +15,7 @@ from waeup.kofa.errors import NoSuchItem, Refused
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.interfaces import DELETION_MARKER, IDataCenter
 from waeup.kofa.operations import ExporterInfo, FormerImport, RunInfo, StoredFile
+from waeup.kofa.transactional import refusable
 
 #: Bytes of a file whose lines are counted for a list.
 COUNTED = 256 * 1024
@@ -174,9 +175,15 @@ class DataCenterPage(Page):
         if draft.processor and draft.mode and draft.columns is not None:
             mapping = Mapping(draft.columns, draft.constants, draft.values)
             try:
-                check = operations.start_check(
-                    name, draft.processor, draft.mode, mapping, digest=draft.digest, draft=draft.id
-                )
+                with refusable():
+                    check = operations.start_check(
+                        name,
+                        draft.processor,
+                        draft.mode,
+                        mapping,
+                        digest=draft.digest,
+                        draft=draft.id,
+                    )
             except Refused:
                 # Nothing was ordered; the step that can help says why.
                 step = 3

@@ -18,10 +18,11 @@ from zope.proxy import removeAllProxies
 from zope.publisher.interfaces import IBadRequest, INotFound
 from zope.security.interfaces import IUnauthorized
 
+from waeup.kofa import meters
 from waeup.kofa.browser.faults import REFERENCE_HEADER, log_fault
 from waeup.kofa.browser.page import Page, TabLink, status_of
 from waeup.kofa.errors import Fault, NotAllowed, Refused, UnderMaintenance
-from waeup.kofa.i18n import Listing
+from waeup.kofa.i18n import Listing, without_folders
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.maintenance import MANAGE_PORTAL, maintenance_of
 from waeup.kofa.permissions import get_role_titles_for
@@ -109,8 +110,10 @@ class FaultPage(LoggedPage):
 
     @property
     def text(self) -> str:  # type: ignore[override]
-        """What the fault says."""
-        return self.words(self.context)
+        """What the fault says; the log has the folders of the machine, by the reference."""
+        error = removeAllProxies(self.context)
+        said = error.args[0] if len(error.args) == 1 else str(error)
+        return without_folders(said, self.words)
 
 
 class ConflictPage(ErrorPage):
@@ -126,6 +129,7 @@ class ConflictPage(ErrorPage):
     def update(self) -> None:
         """Tell programs when to repeat the request."""
         super().update()
+        meters.conflict(meters.IN_REQUEST)
         self.response.setHeader("Retry-After", "1")
         log.warning(
             "Gave up after conflicts: %s %s by %s",

@@ -119,6 +119,8 @@ class Processors(KindsPage):
 
     def required_text(self, kind: KindInfo, column: KindColumn) -> str:
         """Say for what a column is required."""
+        if not column.required and column.is_computed:
+            return self.words(_("no: it is computed where it is empty"))
         if not column.required:
             return self.words(_("no"))
         if column.required == kind.modes:

@@ -34,6 +34,7 @@ from waeup.kofa.errors import (
     Refused,
     TooLarge,
     UnderMaintenance,
+    WrongOffset,
 )
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.interfaces import IUniversity
@@ -64,6 +65,7 @@ REFUSAL_STATUS: tuple[tuple[type[Refused], int], ...] = (
     (NoSuchItem, 404),
     (NameTaken, 409),
     (ItemBusy, 409),
+    (WrongOffset, 409),
     (UnderMaintenance, 503),
     (ConfirmationNeeded, 409),
     (TooLarge, 413),

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 import grok
 from zope.browserpage import ViewPageTemplateFile
 
+from waeup.kofa.browser.access import TokenList
 from waeup.kofa.browser.administration import AdministrationPage
 from waeup.kofa.browser.forms import FormField, SchemaFormPage
 from waeup.kofa.browser.page import Crumb
@@ -18,7 +19,7 @@ from waeup.kofa.browser.paging import Part, paged
 from waeup.kofa.browser.peoplewords import PERMISSIONS, role_texts, role_title
 from waeup.kofa.errors import InvalidSettings, Outdated, Refused
 from waeup.kofa.i18n import MessageFactory as _
-from waeup.kofa.operations import RoleInfo, UserInfo
+from waeup.kofa.operations import RoleInfo, TokenInfo, UserInfo
 from waeup.kofa.operations.passwords import new_password
 from waeup.kofa.operations.people import FIELDS
 from waeup.kofa.users.interfaces import IUserAccount, IUsersContainer
@@ -194,7 +195,7 @@ class AddUser(PeoplePage, SchemaFormPage):
             self.added = (name, made)
 
 
-class User(PeoplePage, SchemaFormPage):
+class User(PeoplePage, SchemaFormPage, TokenList):
     """An account (``name=``), and what can be done with it."""
 
     grok.name("user")
@@ -209,6 +210,7 @@ class User(PeoplePage, SchemaFormPage):
         "endsessions": "end_sessions",
         "ask": "ask",
         "remove": "remove",
+        **TokenList.token_buttons,
     }
     section = _("Users")
     #: The password that was made; shown once.
@@ -236,6 +238,21 @@ class User(PeoplePage, SchemaFormPage):
         return self.user_link(self.name)
 
     @property
+    def listed(self) -> list[TokenInfo]:
+        """See `TokenList`."""
+        return self.operations.tokens_of(self.name)
+
+    @property
+    def valid_tokens(self) -> int:
+        """How many tokens of the account programs can use."""
+        return sum(token.is_valid for token in self.listed)
+
+    @property
+    def hidden_fields(self) -> dict[str, str]:
+        """See `TokenList`."""
+        return {"name": self.name}
+
+    @property
     def is_own(self) -> bool:
         """Whether it is the account of the person who asks."""
         return self.name == self.request.principal.id
@@ -248,6 +265,7 @@ class User(PeoplePage, SchemaFormPage):
     def prepare(self) -> None:
         """Gather what is shown."""
         self.present = self.user
+        self.may_revoke = self.present.may_change
         self.shown: list[FormField] = self.form_fields(IUserAccount, self.present, FIELDS)
         chosen = self.fields("roles") if self.was_sent else self.present.roles
         self.boxes = self.role_boxes(chosen)
@@ -295,7 +313,12 @@ class User(PeoplePage, SchemaFormPage):
         if not password:
             raise Refused(_("Type a password twice, or let one be made."))
         self._set(password)
-        self.flash(_("The password was set. All sessions of the account have ended."))
+        self.flash(
+            _(
+                "The password was set. All sessions of the account have ended, and its tokens are "
+                "revoked."
+            )
+        )
         self.redirect(self.here)
 
     def generate(self) -> None:

@@ -13,6 +13,8 @@ from zope.app.publication.interfaces import IBrowserRequestFactory
 from zope.publisher.browser import BrowserRequest
 from zope.publisher.interfaces import BadRequest
 
+from waeup.kofa import meters
+
 
 class Request(BrowserRequest):
     """A browser's request."""
@@ -21,7 +23,11 @@ class Request(BrowserRequest):
     __slots__ = ("__provides__", "_is_handed_on", "_is_repeated")
 
     def retry(self) -> "Request":
-        """Return a request for another attempt; it reads what this one has kept of the body."""
+        """Return a request for another attempt, after a conflict.
+
+        It reads what this one has kept of the body.
+        """
+        meters.conflict(meters.IN_REQUEST)
         again: Request = super().retry()
         self._is_handed_on = again._is_repeated = True
         return again

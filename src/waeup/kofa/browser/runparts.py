@@ -144,6 +144,11 @@ def live_texts(run: RunInfo) -> dict[str, Any]:
         texts["said"] = _(
             "All files are copied. The portal changes over when nothing else is under way."
         )
+    elif run.is_looking:
+        step = percent(run) // 10 * 10
+        texts["said"] = _(
+            "The file is looked at as a whole, ${percent} % done.", mapping={"percent": step}
+        )
     elif run.is_active and not run.fraction:
         texts["said"] = _("Running.")
     elif run.is_active:

@@ -1,12 +1,14 @@
 """Bringing files: by a form, from the clipboard, and by the script of the page, one by one.
 
 The script sends each file as the body of a PUT, with its name in the address, and asks again when
-no answer comes; a token for each file tells the portal that it is the same one.  Everything else
-works without the script, too.
+no answer comes; a token for each file tells the portal that it is the same one.  A large file goes
+piece by piece, each by a PUT of its own, and goes on where it was, also after the page was left
+(`waeup.kofa.operations.uploads`).  Everything else works without the script, too.
 """
 
 import io
 import json
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, BinaryIO, NamedTuple, cast
@@ -17,11 +19,30 @@ import transaction
 from waeup.kofa.browser import tokens
 from waeup.kofa.browser.datacenter import DataCenterPage
 from waeup.kofa.browser.page import FormPage, status_of
-from waeup.kofa.errors import NameTaken, Refused, TooLarge
+from waeup.kofa.errors import (
+    ItemBusy,
+    NameTaken,
+    NoSuchItem,
+    Refused,
+    TooLarge,
+    WrongOffset,
+    WrongState,
+)
 from waeup.kofa.i18n import Listing, Number
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.spool import EXTENSIONS, Upload
 from waeup.kofa.spool.names import TEXT_EXTENSIONS
+from waeup.kofa.transactional import refusable
+
+#: What the script does about a refusal, the first class that fits.
+_CODES = (
+    (NameTaken, "taken"),
+    (WrongOffset, "offset"),
+    (NoSuchItem, "gone"),
+    (WrongState, ""),
+    (ItemBusy, "busy"),
+)
+_NUMBER = re.compile(r"[0-9]{1,15}", re.ASCII)
 
 
 class Sent(NamedTuple):
@@ -41,6 +62,8 @@ class UploadPage(DataCenterPage, FormPage):
     label = _("Upload portal data")
     buttons = {"SUBMIT": "upload", "PASTE": "paste", "CANCEL": "leave"}
     accepted = ",".join(EXTENSIONS)
+    #: Bytes of a piece; a file that has more than two of them comes in pieces.
+    piece = 8 * 1024 * 1024
 
     def answer(self) -> Any:
         """Return the page, or what became of a file for the script that has sent it."""
@@ -93,9 +116,10 @@ class UploadPage(DataCenterPage, FormPage):
     def _take(self, file: Sent) -> str | None:
         """Store one file and return its name; or say why not and return None."""
         try:
-            stored = self.operations.upload(
-                file.name, file.stream, replace=self.field("replace") == "yes"
-            )
+            with refusable():
+                stored = self.operations.upload(
+                    file.name, file.stream, replace=self.field("replace") == "yes"
+                )
         except Refused as refusal:
             self.response.setStatus(status_of(refusal))
             self.say(Listing((file.name, refusal), ": "), "danger")
@@ -120,37 +144,71 @@ class UploadPage(DataCenterPage, FormPage):
             error = _("This page is out of date, so nothing was stored. Load it again.")
             return json.dumps({"error": self.words(error), "code": "form_token"})
         try:
-            stored = self._receive()
+            if self.field("upload") or self.field("size"):
+                return json.dumps(self._take_piece())
+            return json.dumps(self._told(self._receive()))
         except Refused as refusal:
             # A refusal promises that nothing was changed; this keeps the promise.
             transaction.abort()
             self.response.setStatus(status_of(refusal))
-            code = "taken" if isinstance(refusal, NameTaken) else ""
+            code = next((code for kind, code in _CODES if isinstance(refusal, kind)), "")
             return json.dumps({"error": self.words(refusal), "code": code})
-        return json.dumps(self._told(stored))
 
     def _receive(self) -> Upload:
         """Store the body of the request."""
         name, token = self.field("name"), self.field("token")
         if not token:
             raise Refused(_("A file that is sent by PUT needs a token: ?name=...&token=..."))
-        length, limit = (
-            self.request.getHeader("Content-Length", ""),
-            self.operations.upload_limit(),
-        )
-        if length and int(length) > limit:
+        length, limit = self._length, self.operations.upload_limit()
+        if length is not None and length > limit:
             # The operation would read as far as the limit.
             raise TooLarge(
                 _(
                     "${name} has ${length} bytes, and the limit of this data center is "
                     "${limit}. Split the file, or have the limit raised.",
-                    mapping={"name": name, "length": Number(int(length)), "limit": Number(limit)},
+                    mapping={"name": name, "length": Number(length), "limit": Number(limit)},
                 )
             )
-        body = _Body(self.request.bodyStream, int(length) if length else None)
         replace = self.field("replace") == "yes"
-        stream = cast(BinaryIO, body)
-        return self.operations.upload(name, stream, replace=replace, token=token)
+        return self.operations.upload(name, self._body(), replace=replace, token=token)
+
+    def _take_piece(self) -> dict[str, Any]:
+        """Begin an upload in pieces, go on with it, give it up, or tell how far it is.
+
+        One that is complete is stored.
+        """
+        operations, id = self.operations, self.field("upload")
+        if not id:
+            replace = self.field("replace") == "yes"
+            state = operations.begin_upload(
+                self.field("name"), self._number("size"), replace=replace
+            )
+        elif self.field("drop") == "yes":
+            operations.drop_upload(id)
+            return {"upload": "", "offset": 0}
+        elif self.field("offset"):
+            state = operations.continue_upload(id, self._number("offset"), self._body())
+        else:
+            state = operations.upload_state(id)
+        if state.is_complete:
+            return self._told(operations.finish_upload(state.id))
+        return {"upload": state.id, "offset": state.offset}
+
+    @property
+    def _length(self) -> int | None:
+        """How many bytes the body has, as far as that was announced."""
+        text = self.request.getHeader("Content-Length", "")
+        return int(text) if text else None
+
+    def _body(self) -> BinaryIO:
+        return cast(BinaryIO, _Body(self.request.bodyStream, self._length))
+
+    def _number(self, name: str) -> int:
+        """Return a field that is a number of bytes; raises `Refused`."""
+        text = self.field(name)
+        if not _NUMBER.fullmatch(text):
+            raise Refused(_("${text} is no number of bytes.", mapping={"text": repr(text[:80])}))
+        return int(text)
 
     def _told(self, stored: Upload) -> dict[str, Any]:
         former = self.operations.imported_before(stored.digest)

@@ -111,6 +111,8 @@ def is_preview(run: RunInfo) -> bool:
 def holding_text(run: RunInfo) -> Any:
     """Say of a file what the run does that it belongs to."""
     text = _HOLDING[run.state][run.kind == "undo"]
+    if run.is_looking:
+        text = _("Is being looked at as a whole, ${percent} %")
     return _(text, mapping={"percent": percent(run)})
 
 

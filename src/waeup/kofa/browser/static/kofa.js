@@ -200,6 +200,16 @@ document.querySelectorAll("[data-modes-of]").forEach((fieldset) => {
   offerModes(choice);
 });
 
+// Copies what is shown only once; where the browser does not allow that, there is no button.
+document.querySelectorAll("[data-copy]").forEach((button) => {
+  if (!navigator.clipboard) return;
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
+    button.textContent = button.dataset.done;
+  });
+});
+
 // A page that comes back from the browser's cache is not busy any more.
 window.addEventListener("pageshow", (event) => {
   if (event.persisted) window.location.reload();

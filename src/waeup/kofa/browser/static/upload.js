@@ -1,4 +1,5 @@
-// Brings files in one by one: tells how far each is, and tries again when the line breaks.
+// Brings files in one by one: tells how far each is, and tries again when the line breaks. A large
+// file goes piece by piece, and goes on where it was, also when it is chosen again later.
 // Without this script the forms of the page do the same, all files at once.
 "use strict";
 
@@ -10,6 +11,8 @@
   const words = document.getElementById("upload-words").content;
   const blankRow = document.getElementById("upload-row").content.firstElementChild;
   const limit = Number(form.dataset.limit);
+  // Bytes of a piece; what has more than two of them goes in pieces.
+  const PIECE = Number(form.dataset.piece);
   // Seconds before each further attempt.
   const PAUSES = [1, 2, 4, 8, 15, 30, 60, 60];
   // Milliseconds without a byte that went out, after which the line is broken.
@@ -53,6 +56,24 @@
     return true;
   }
 
+  // Which upload of a large file is under way, kept until it has ended; not everybody keeps anything.
+  function remembered(key) {
+    try {
+      return localStorage.getItem(key) || "";
+    } catch {
+      return "";
+    }
+  }
+
+  function remember(key, id) {
+    try {
+      if (id) localStorage.setItem(key, id);
+      else localStorage.removeItem(key);
+    } catch {
+      // Then the file begins anew when it is chosen again.
+    }
+  }
+
   function answerOf(request) {
     try {
       const answer = JSON.parse(request.responseText);
@@ -72,6 +93,11 @@
       this.replaces = document.getElementById("replace").checked;
       this.hasNewToken = false;
       this.isSent = false;
+      this.isLarge = file.size > 2 * PIECE;
+      // The upload in pieces, and the byte at which it goes on; null: the portal is asked.
+      this.id = this.isLarge ? remembered(this.key) : "";
+      this.offset = null;
+      this.reached = 0;
       this.row = blankRow.cloneNode(true);
       this.part("name").textContent = file.name;
       this.part("size").textContent = sizeText(file.size);
@@ -90,6 +116,11 @@
 
     part(name) {
       return this.row.querySelector(`[data-part=${name}]`);
+    }
+
+    get key() {
+      const { name, size, lastModified } = this.file;
+      return ["kofa-upload", form.action, this.replaces, size, lastModified, name].join(" ");
     }
 
     get isOver() {
@@ -120,13 +151,15 @@
 
     send() {
       const request = (this.request = new XMLHttpRequest());
-      const query = new URLSearchParams({ name: this.file.name, token: this.token });
-      if (this.replaces) query.set("replace", "yes");
+      const [query, body] = this.next();
+      const [start, share] = this.isLarge ? [(this.offset || 0) / this.file.size, body.size / this.file.size] : [0, 1];
+      const isLast = !this.isLarge || (body.size > 0 && this.offset + body.size === this.file.size);
       request.open("PUT", `${form.action}?${query}`);
       request.setRequestHeader("Content-Type", "application/octet-stream");
       request.setRequestHeader("X-Form-Token", token);
-      request.upload.addEventListener("progress", (event) => this.showSent(event.loaded / event.total));
+      request.upload.addEventListener("progress", (event) => this.showSent(start + (share && (share * event.loaded) / event.total)));
       request.upload.addEventListener("load", () => {
+        if (!isLast) return;
         clearTimeout(this.stalled);
         this.isSent = true;
         this.part("bar").removeAttribute("value");
@@ -135,9 +168,41 @@
       request.addEventListener("load", () => this.hear(request));
       request.addEventListener("error", () => this.lose("gone"));
       this.isSent = false;
-      this.show("sending", word("sending", { percent: 0 }));
-      this.showSent(0);
-      request.send(this.file);
+      if (this.state !== "sending") this.show("sending", word("sending", { percent: 0 }));
+      this.showSent(start);
+      request.send(body);
+    }
+
+    // What is to be sent next: the query of its address, and its bytes.
+    next() {
+      const nothing = new Blob([]);
+      const query = new URLSearchParams();
+      if (this.id) {
+        query.set("upload", this.id);
+        if (this.offset === null) return [query, nothing];
+        query.set("offset", this.offset);
+        return [query, this.file.slice(this.offset, this.offset + PIECE)];
+      }
+      query.set("name", this.file.name);
+      if (this.replaces) query.set("replace", "yes");
+      if (this.isLarge) query.set("size", this.file.size);
+      else query.set("token", this.token);
+      return [query, this.isLarge ? nothing : this.file];
+    }
+
+    // Goes on with a large file at a byte, or anew without an upload.
+    goOn(id, offset) {
+      this.id = id;
+      this.offset = offset;
+      remember(this.key, id);
+      this.send();
+    }
+
+    // Of a large file that has ended, or is given up, nothing stays.
+    forget() {
+      if (this.isLarge) remember(this.key, "");
+      this.id = "";
+      this.offset = null;
     }
 
     showSent(fraction) {
@@ -153,8 +218,18 @@
     async hear(request) {
       clearTimeout(this.stalled);
       const answer = answerOf(request);
-      if (request.status >= 500) return this.lose("failed");
+      // It was too slow, and others waited: as if the line had broken.
+      if (request.status >= 500 || request.status === 408) return this.lose("failed");
       if (answer && answer.name) return this.showStored(answer);
+      if (answer && answer.upload) {
+        if (answer.offset > this.reached) this.tries = 0;
+        this.reached = Math.max(this.reached, answer.offset);
+        return this.goOn(answer.upload, answer.offset);
+      }
+      if (answer && this.id && ["gone", "offset", "busy"].includes(answer.code)) {
+        if (answer.code === "busy") return this.lose("gone");
+        return this.goOn(answer.code === "gone" ? "" : this.id, null);
+      }
       if (answer && answer.code === "form_token" && !this.hasNewToken) {
         this.hasNewToken = true;
         const isRenewed = await renewToken();
@@ -168,6 +243,7 @@
       if (isOut) return this.end("broken", word("logged-out"), ["again"]);
       if (answer && answer.error) {
         const buttons = answer.code === "taken" ? ["replace"] : [];
+        this.forget();
         return this.end("refused", word("refused", { reason: answer.error }), buttons);
       }
       if ([405, 501].includes(request.status)) {
@@ -181,6 +257,7 @@
     }
 
     showStored(answer) {
+      this.forget();
       const former = this.part("former");
       this.part("notice").textContent = answer.notice;
       this.part("notice").hidden = !answer.notice;
@@ -206,6 +283,7 @@
     // The answer did not come, or says that the portal has failed: it is asked again, after a while.
     lose(reason) {
       clearTimeout(this.stalled);
+      this.offset = null;
       if (this.tries === PAUSES.length) {
         return this.end("broken", word(reason, { tries: this.tries + 1 }), ["again"]);
       }
@@ -240,7 +318,18 @@
       clearTimeout(this.stalled);
       clearInterval(this.clock);
       if (this.state === "sending") this.request.abort();
+      this.drop();
       this.end("refused", word(this.isSent ? "cancelled-late" : "cancelled"), ["again"]);
+    }
+
+    // Lets the portal give up what has come of a large file; it would by itself after a day.
+    drop() {
+      if (!this.id) return;
+      const query = new URLSearchParams({ upload: this.id, drop: "yes" });
+      const headers = { "Content-Type": "application/octet-stream", "X-Form-Token": token };
+      const how = { method: "PUT", headers, body: new Blob([]), keepalive: true };
+      fetch(`${form.action}?${query}`, how).catch(() => {});
+      this.forget();
     }
   }
 
