@@ -1,137 +1,18 @@
-"""Layers for tests, and the collector of narratives.
-
-A *narrative* is a text file whose examples are run, because it says ``.. :doctest:``. If it also
-says ``.. :layer: dotted.name``, they run in that layer::
-
-    A heading
-    *********
-
-    .. :doctest:
-    .. :layer: waeup.kofa.testing.KofaUnitTestLayer
-
-The markers are those of z3c.testsetup, which does not run on Python 3.11. ::
-
-    python -m waeup.kofa.testing PATH...
-
-runs narratives that stand anywhere, in their layer, written for Python 2's `open`.
-"""
+"""The collector of narratives, and what runs those that stand elsewhere."""
 
 import doctest
 import io
-import os
 import re
 import sys
 import unittest
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from importlib import import_module
+from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
-import transaction
-from grok.testing import grok
-from zope.component import provideAdapter, provideHandler, provideUtility
-from zope.component.event import objectEventNotify
-from zope.container.contained import ContainerSublocations, dispatchToSublocations
-from zope.container.interfaces import IReadContainer
 from zope.dottedname.resolve import resolve
-from zope.lifecycleevent.interfaces import IObjectMovedEvent
-from zope.location.interfaces import ISublocations
-from zope.security.testing import addCheckerPublic
-from zope.testing.cleanup import cleanUp
-
-from waeup.kofa.interfaces import IDataCenterConfig
-
-__all__ = ["KofaUnitTestLayer", "NarrativeError", "forgiving_open", "main", "narratives"]
 
 OPTION_FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.REPORT_NDIFF
-
-# -- layers ----------------------------------------------------------------------------------
-
-
-@contextmanager
-def fresh_directories(config: dict[str, str]) -> Iterator[None]:
-    """Work in a new directory, with another new one as `config`'s data center directory.
-
-    Both are made below ``/tmp``, whatever ``TMPDIR`` says: narratives show that name. Both are
-    gone at the end, when the former directories are in force again.
-    """
-    former_path, former_directory = config.get("path"), os.getcwd()
-    with (
-        TemporaryDirectory(prefix="tmp", dir="/tmp") as work,
-        TemporaryDirectory(prefix="tmp", dir="/tmp") as storage,
-    ):
-        os.chdir(work)
-        config["path"] = storage
-        try:
-            yield
-        finally:
-            os.chdir(former_directory)
-            if former_path is None:
-                del config["path"]
-            else:
-                config["path"] = former_path
-
-
-class KofaUnitTestLayer:
-    """The package's components, without a database.
-
-    Each test has a working directory and a data center directory of its own. The layer has both
-    as well, for runners that know `setUp` and `tearDown` only.
-    """
-
-    _config: ClassVar[dict[str, str]]
-    _layer_undo: ClassVar[ExitStack]
-    _test_undo: ClassVar[ExitStack]
-
-    @classmethod
-    def setUp(cls) -> None:
-        """Register the components of the package and an `IDataCenterConfig`."""
-        with ExitStack() as undo:
-            undo.callback(cleanUp)
-            cleanUp()
-            addCheckerPublic()
-            # What happens to objects, and to what they contain, reaches its subscribers.
-            provideHandler(objectEventNotify)
-            provideHandler(dispatchToSublocations, (None, IObjectMovedEvent))
-            provideAdapter(ContainerSublocations, (IReadContainer,), ISublocations)
-            grok("waeup.kofa")
-            cls._config = {}
-            provideUtility(cls._config, IDataCenterConfig)
-            undo.enter_context(fresh_directories(cls._config))
-            cls._layer_undo = undo.pop_all()
-
-    @classmethod
-    def tearDown(cls) -> None:
-        """Remove the directories and every registration."""
-        cls._layer_undo.close()
-
-    @classmethod
-    def testSetUp(cls) -> None:
-        """Give the test empty directories."""
-        with ExitStack() as undo:
-            undo.callback(transaction.abort)
-            undo.enter_context(fresh_directories(cls._config))
-            cls._test_undo = undo.pop_all()
-
-    @classmethod
-    def testTearDown(cls) -> None:
-        """Remove the directories of the test and abort what it left in the transaction."""
-        cls._test_undo.close()
-
-
-# -- the layer with a database ---------------------------------------------------------------
-
-
-def __getattr__(name: str) -> Any:
-    """Give, on demand, `FunctionalLayer` and `FunctionalTestCase`: they need the extra `test`."""
-    if name in ("FunctionalLayer", "FunctionalTestCase"):
-        return getattr(import_module("waeup.kofa.tests.functional"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-# -- narratives ------------------------------------------------------------------------------
 
 _DOCTEST_MARKER = re.compile(r"^\s*(?:\.\.\s+)?:doctest:", re.IGNORECASE | re.MULTILINE)
 _LAYER_MARKER = re.compile(r"^\s*(?:\.\.\s+)?:layer:\s*(\S+)", re.IGNORECASE | re.MULTILINE)
@@ -218,11 +99,21 @@ def _narrative(path: Path, markers: Markers) -> unittest.TestSuite:
             "Add one, or remove the marker."
         )
     suite = doctest.DocFileSuite(
-        str(path), module_relative=False, optionflags=OPTION_FLAGS, encoding="utf-8"
+        str(path),
+        module_relative=False,
+        globs=_names_of(markers.layer),
+        optionflags=OPTION_FLAGS,
+        encoding="utf-8",
     )
     if markers.layer is not None:
         suite.layer = markers.layer  # type: ignore[attr-defined]  # zope.testrunner reads it
     return suite
+
+
+def _names_of(layer: Any) -> dict[str, Any]:
+    """Return the names that narratives in a layer need not import, as in Kofa 1.9."""
+    root = getattr(layer, "getRootFolder", None)
+    return {} if root is None else {"getRootFolder": root}
 
 
 # -- narratives from elsewhere ---------------------------------------------------------------
@@ -291,13 +182,9 @@ def _holds(path: Path) -> bool:
         failed, attempted = doctest.testfile(
             str(path),
             module_relative=False,
-            globs={"open": forgiving_open},
+            globs={"open": forgiving_open, **_names_of(layer)},
             optionflags=OPTION_FLAGS,
             encoding="utf-8",
         )
     print(f"{path}: {attempted} examples, {failed} of them failed")
     return attempted > 0 and not failed
-
-
-if __name__ == "__main__":
-    sys.exit(main())
