@@ -28,6 +28,7 @@ from zope.schema.vocabulary import SimpleVocabulary
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.interfaces import IDataCenterConfig
 from waeup.kofa.tabular import Limits
+from waeup.kofa.tokens import MAX_DAYS as MAX_TOKEN_DAYS
 
 MEGABYTE = 1024 * 1024
 #: Days of a setting at most: a hundred years.
@@ -105,6 +106,13 @@ class ILimitSettings(Interface):
         ),
         min=0.0,
         max=100.0,
+        required=False,
+    )
+    token_days = schema.Int(
+        title=_("Days for which a token of a program is valid at most"),
+        description=_("Of those that are made from now on."),
+        min=1,
+        max=MAX_TOKEN_DAYS,
         required=False,
     )
 
@@ -213,6 +221,7 @@ class Configuration(grok.Model):
     columns = None  # type: int | None
     remove_percent = None  # type: float | None
     change_percent = None  # type: float | None
+    token_days = None  # type: int | None
     finished_days = None  # type: int | None
     unfinished_days = None  # type: int | None
     deleted_days = None  # type: int | None

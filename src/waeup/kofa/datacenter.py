@@ -20,9 +20,10 @@ from zope.component import getUtility
 from zope.event import notify
 from zope.interface import implementer
 
-from waeup.kofa import journal, removals, spool
+from waeup.kofa import claims, journal, removals, spool
 from waeup.kofa.errors import InvalidName, InvalidStoragePath, ItemBusy, WrongState
 from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.i18n import Number
 from waeup.kofa.importing import distribution
 from waeup.kofa.interfaces import (
     DataCenterStorageMovedEvent,
@@ -32,7 +33,7 @@ from waeup.kofa.interfaces import (
     ILogFile,
 )
 from waeup.kofa.jobs.registry import Runs, busy_text
-from waeup.kofa.ledger import Ledger
+from waeup.kofa.ledger import FileEntry, Ledger
 from waeup.kofa.logger import Logger
 from waeup.kofa.transactional import Action, on_abort, on_commit
 
@@ -56,6 +57,10 @@ class DataCenter(grok.Container, Logger):
     #: Storages of before from which all was moved: tuples of path, names of the entries that were
     #: copied, and time in UTC as text.  The type is a comment, see `UserAccount.password`.
     former = ()  # type: tuple[tuple[str, tuple[str, ...], str], ...]
+    #: What other programs are told (`waeup.kofa.webhooks.record`); made by who asks for it first.
+    webhooks = None  # type: object
+    #: Answers for programs that ask again (`waeup.kofa.replies`); made by who keeps the first one.
+    replies = None  # type: object
 
     def __init__(self) -> None:
         super().__init__()
@@ -159,6 +164,23 @@ class DataCenter(grok.Container, Logger):
         """List the names of a log and its backups, the oldest first (Kofa 1.9)."""
         return journal.logfile_series(self.folder("logs"), basename)
 
+    def received(self, owner: str, token: str) -> FileEntry | None:
+        """Return the entry that a file of `owner` got which was sent under `token`, or None.
+
+        It may have been imported or deleted since.  One whose commit said that it failed, and was
+        stored all the same, was taken back: it was not received.
+        """
+        entry = self.ledger.received(owner, token)
+        if (
+            entry is not None
+            and self.ledger.entry(entry.name) == entry
+            and self.runs.holder_of(entry.name) is None
+            and not os.path.lexists(os.path.join(self.storage, entry.name))
+            and os.path.isdir(self.storage)
+        ):
+            return None
+        return entry
+
     # -- storage path -------------------------------------------------------------
 
     def setStoragePath(self, path: str, move: bool = False, overwrite: bool = False) -> list[str]:
@@ -190,6 +212,21 @@ class DataCenter(grok.Container, Logger):
                         },
                     )
                 )
+        for upload in spool.partial_uploads(self.storage):
+            raise ItemBusy(
+                _(
+                    "An upload of ${filename} by ${owner} is under way in ${storage}: ${offset} "
+                    "of ${size} bytes have come. Wait for its end, or drop it, before you move "
+                    "the storage; `kofactl uploads` lists what is under way.",
+                    mapping={
+                        "filename": upload.filename,
+                        "owner": upload.owner,
+                        "storage": self.storage,
+                        "offset": Number(upload.offset),
+                        "size": Number(upload.size),
+                    },
+                )
+            )
         if removals.waiting(self.storage):
             raise ItemBusy(
                 _(
@@ -226,6 +263,7 @@ class DataCenter(grok.Container, Logger):
             # state it would not be watched.
             guard._p_activate()
             guard._p_jar.readCurrent(guard)
+            claims.fence(guard._p_jar)
         self.storage = path
         notify(DataCenterStorageMovedEvent(self))
 

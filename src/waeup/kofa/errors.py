@@ -9,6 +9,7 @@ Where a builtin has the same meaning, the class inherits from it too, so that
 ``except ValueError`` of older code keeps working.
 """
 
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.i18n import english
 
 
@@ -87,6 +88,18 @@ class Outdated(ItemBusy):
     """Somebody has changed meanwhile what a change was made for; look at it, and repeat yours."""
 
 
+class WrongOffset(Refused, ValueError):
+    """A part of an upload is not the next one; go on at the byte `offset`."""
+
+    def __init__(self, message: str, offset: int = 0) -> None:
+        super().__init__(message)
+        self.offset = offset
+
+
+class WrongChecksum(Refused, ValueError):
+    """What has come is not what was sent: it was damaged on its way; send it again."""
+
+
 class InvalidStoragePath(Refused, ValueError):
     """The path cannot serve as data center storage; name an existing, writable folder."""
 
@@ -117,6 +130,26 @@ class FatalCSVError(Refused):
 
     The name is that of Kofa 1.9, whose processors raise it too.
     """
+
+
+class FileRefused(FatalCSVError):
+    """A file breaks rules for files of its kind, each row of it may be good; correct the file.
+
+    `reasons` say what is wrong, and name rows.
+    """
+
+    def __init__(self, message: str, reasons: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.reasons = reasons
+
+    @classmethod
+    def of(cls, name: str, reasons: tuple[str, ...]) -> "FileRefused":
+        """Return the error for the file `name`."""
+        text = _(
+            "${name} cannot be imported: ${reasons} Nothing was stored. Correct the file.",
+            mapping={"name": name, "reasons": " ".join(reasons)},
+        )
+        return cls(text, reasons)
 
 
 class MappingError(FatalCSVError, ValueError):
@@ -157,6 +190,13 @@ class Fault(KofaError):
 
 class StorageFault(Fault, OSError):
     """A file operation failed although the input was good; look at disk and rights."""
+
+
+class CodeFault(Fault):
+    """Code of a site that the portal calls failed, or did what it must not do; tell its developer.
+
+    Nothing is stored of what was under way.
+    """
 
 
 class PortalGone(Fault):

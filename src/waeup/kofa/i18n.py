@@ -20,6 +20,7 @@ MessageFactory = _ZopeMessageFactory(DOMAIN)
 #: The languages that all texts are translated into, each under its own name.
 LANGUAGES = {"en": "English", "de": "Deutsch", "fr": "Français"}
 
+_PATH = re.compile(r"(?<![\w./])/(?!/)(?:[^\s/'\"]+/)*([^\s/'\"]*\w[^\s/'\"]*)/?")
 _NAME = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -86,3 +87,30 @@ def english(text: Any) -> str:
     if text.msgid_plural is not None and text.number != 1:
         chosen = text.default_plural or text.msgid_plural
     return fill(str(chosen), text.mapping, english)
+
+
+def without_folders(text: Any, say: Callable[[Any], str] = english) -> str:
+    """Return what a text says, as `say` writes it, without the folders of paths of this machine.
+
+    For people whom it is no business where the portal keeps its files.
+    """
+    return _PATH.sub(r"\1", say(_shortened(text)))
+
+
+def _shortened(text: Any) -> Any:
+    """Return a text in which no whole path stands for a name: one may have blanks."""
+    if not isinstance(text, Message):
+        return text
+    mapping = {
+        name: _last_name(value) if _is_path(value) else _shortened(value)
+        for name, value in (text.mapping or {}).items()
+    }
+    return Message(text, mapping=mapping)
+
+
+def _is_path(value: Any) -> bool:
+    return isinstance(value, str) and not isinstance(value, Message) and value.startswith("/")
+
+
+def _last_name(path: str) -> str:
+    return path.rstrip("/").rpartition("/")[2] or path

@@ -21,6 +21,7 @@ itself is in the ``interfaces`` module of that room.
 from zope import schema
 from zope.interface import Attribute, Interface, implementer
 from zope.interface.interfaces import IObjectEvent, ObjectEvent
+from zope.schema.interfaces import ISource
 
 from waeup.kofa.errors import DuplicationError, FatalCSVError
 
@@ -34,18 +35,41 @@ __all__ = [
     "REMOVED_COLUMN",
     "DataCenterStorageMovedEvent",
     "DuplicationError",
+    "ExportBegunEvent",
+    "ExportDoneEvent",
     "FatalCSVError",
+    "FileArrivedEvent",
+    "FileDeletedEvent",
+    "FilePurgedEvent",
+    "FileRestoredEvent",
+    "IBatchDoneEvent",
     "IBatchProcessor",
     "ICSVExporter",
     "IDataCenter",
     "IDataCenterConfig",
     "IDataCenterFile",
     "IDataCenterStorageMovedEvent",
+    "IExportBegunEvent",
+    "IExportDoneEvent",
     "IFieldConverter",
+    "IFileArrivedEvent",
+    "IFileDeletedEvent",
+    "IFilePurgedEvent",
+    "IFileRestoredEvent",
     "IKofaObject",
     "ILogFile",
     "ILogger",
+    "ILoggerCollector",
+    "IMappingMadeEvent",
+    "IObjectConverter",
+    "IRowDoneEvent",
+    "IRunBegunEvent",
+    "IRunEndedEvent",
+    "IRunOrderedEvent",
+    "IRunOverEvent",
+    "IRunResumedEvent",
     "IUniversity",
+    "MappingMadeEvent",
 ]
 
 #: Cell text that sets a field to its missing value (Kofa 1.9).
@@ -117,6 +141,16 @@ class IDataCenterConfig(Interface):
         title="Folders below which the storage may be moved by a page",
         description="Without them only the operator moves it.",
         value_type=schema.TextLine(),
+        required=False,
+    )
+    api_requests = schema.Int(
+        title="Requests a minute that a token may send to a process",
+        description="600 without it; 0 for any number.",
+        required=False,
+    )
+    api_wrong_tokens = schema.Int(
+        title="Requests a minute with wrong tokens that an address may send to a process",
+        description="30 without it; 0 for any number.",
         required=False,
     )
     time_zone = schema.TextLine(
@@ -254,6 +288,267 @@ class DataCenterStorageMovedEvent(ObjectEvent):
     """See `IDataCenterStorageMovedEvent`."""
 
 
+# -- what happens to files and runs ------------------------------------------
+#
+# In the order of the flow.  Each event is notified in the transaction that does what it tells:
+# all that a subscriber changes in the database is committed with it, or not at all.  A transaction
+# that others were in the way of is repeated, and its events with it; a check notifies those of its
+# rows in a transaction that is aborted.  So what a subscriber does outside the database must join
+# the transaction (see `IBatchProcessor`).  It never begins, commits or aborts one: a run stops
+# before that, and names who has tried it.  The site is set.  Where nobody subscribes to them,
+# events of rows, batches and begins are not made.
+
+
+class IFileArrivedEvent(Interface):
+    """A file was taken in, and waits for an import; nobody has looked into it yet.
+
+    A subscriber may order a check or an import.  An exception of a subscriber refuses the file:
+    nothing stays of it.
+    """
+
+    datacenter = Attribute("The data center.")
+    file = Attribute("The `waeup.kofa.ledger.FileEntry`: name, owner, size, digest.")
+
+
+class _FileEvent:
+    """Something that happens to a file that the ledger knows."""
+
+    def __init__(self, datacenter, file):  # type: ignore[no-untyped-def]
+        self.datacenter = datacenter
+        self.file = file
+
+
+@implementer(IFileArrivedEvent)
+class FileArrivedEvent(_FileEvent):
+    """See `IFileArrivedEvent`."""
+
+
+class IFileDeletedEvent(Interface):
+    """Somebody has deleted a pending file, which is kept in the folder ``deleted``.
+
+    It is moved when the transaction has been committed.  An exception of a subscriber refuses it,
+    for all files that are deleted together.
+    """
+
+    datacenter = Attribute("The data center.")
+    file = Attribute("The `waeup.kofa.ledger.FileEntry`: ``origin`` was its name, ``name`` is it.")
+
+
+@implementer(IFileDeletedEvent)
+class FileDeletedEvent(_FileEvent):
+    """See `IFileDeletedEvent`."""
+
+
+class IFileRestoredEvent(Interface):
+    """A deleted file is a pending file again.
+
+    A file that was not deleted, but finished, comes back as a copy of itself: that arrives.  An
+    exception of a subscriber refuses it.
+    """
+
+    datacenter = Attribute("The data center.")
+    file = Attribute("The `waeup.kofa.ledger.FileEntry`: ``name`` is its name, ``origin`` was it.")
+
+
+@implementer(IFileRestoredEvent)
+class FileRestoredEvent(_FileEvent):
+    """See `IFileRestoredEvent`."""
+
+
+class IFilePurgedEvent(Interface):
+    """A file of ``finished``, ``unfinished``, ``deleted`` or ``graduated`` goes for good.
+
+    It goes when the transaction has been committed; one that has changed until then stays, and one
+    that stays because the process was killed in between is told again when it goes.  An exception
+    of a subscriber keeps it: where somebody has ordered that, with all files that were to go with
+    it; where it was only too old, until the next look at what is, and the exception is logged.
+    """
+
+    datacenter = Attribute("The data center.")
+    name = Attribute("Path of the file below the storage.")
+    user = Attribute("Id of the principal who has ordered it; '' for a file that is too old.")
+
+
+@implementer(IFilePurgedEvent)
+class FilePurgedEvent:
+    """See `IFilePurgedEvent`."""
+
+    def __init__(self, datacenter, name, user=""):  # type: ignore[no-untyped-def]
+        self.datacenter = datacenter
+        self.name = name
+        self.user = user
+
+
+class IMappingMadeEvent(Interface):
+    """Somebody has said which columns of a table fill which fields.
+
+    That is told when it is kept: with a draft, under a name, or in an order, before
+    `IRunOrderedEvent`.  What is prepared on pages is thus told twice, first of its draft, once
+    no field is filled twice.  An order that takes up a former one, as an undo does, makes no
+    mapping.  An exception of a subscriber refuses it, and nothing is kept; a
+    `waeup.kofa.errors.Refused` is shown to the person.
+    """
+
+    datacenter = Attribute("The data center.")
+    kept = Attribute("Where it is kept: ``draft``, ``name`` or ``order``.")
+    name = Attribute(
+        "Id of the draft, the name, or the kind of the order (``import``, ``check``)."
+    )
+    file = Attribute("Name of the pending file; '' for a mapping that is kept under a name.")
+    processor = Attribute("Name of the `IBatchProcessor`.")
+    mode = Attribute("What is to be done with the rows; '' where that is not said yet.")
+    header = Attribute("Tuple of the names of the columns.")
+    mapping = Attribute("The `waeup.kofa.conversion.Mapping`: the fields of these columns.")
+
+
+@implementer(IMappingMadeEvent)
+class MappingMadeEvent:
+    """See `IMappingMadeEvent`."""
+
+    def __init__(self, datacenter, kept, name, file, processor, mode, header, mapping):  # type: ignore[no-untyped-def]
+        self.datacenter = datacenter
+        self.kept = kept
+        self.name = name
+        self.file = file
+        self.processor = processor
+        self.mode = mode
+        self.header = header
+        self.mapping = mapping
+
+
+class IRunOrderedEvent(Interface):
+    """Somebody has ordered a run: an import, a check, an undo, an export, or a move.
+
+    What was ordered is in ``run.order``: its kind, the file, the mapping.  An exception of a
+    subscriber refuses the order; a `waeup.kofa.errors.Refused` is shown to the person.
+    """
+
+    run = Attribute("The `waeup.kofa.jobs.record.Run`.")
+
+
+class IRunBegunEvent(Interface):
+    """A worker begins with a run; told once, in a transaction of its own, before any row.
+
+    One that goes on after a stop does not begin again.  A `waeup.kofa.errors.Refused` of a
+    subscriber cancels the run, nothing was done, and the person reads its message; any other
+    exception stops it, so that it can be resumed.
+    """
+
+    run = Attribute("The `waeup.kofa.jobs.record.Run`.")
+
+
+class IRunResumedEvent(Interface):
+    """Somebody lets a run go on that was stopped or cancelled.
+
+    ``run.user`` is who.  An exception of a subscriber refuses it; a `waeup.kofa.errors.Refused`
+    is shown to the person.
+    """
+
+    run = Attribute("The `waeup.kofa.jobs.record.Run`, which is queued again.")
+
+
+class IRowDoneEvent(Interface):
+    """A row of an import or a check has created, changed or removed an object.
+
+    Comes behind the events of the object itself (``zope.lifecycleevent``), which tell what
+    happens to objects, whoever does it; this one tells of rows.  An exception of a subscriber
+    fails the row: all it has changed is taken back, and the message is its reason.
+    """
+
+    object = Attribute("The object.")
+    outcome = Attribute("``created``, ``updated`` or ``removed``.")
+    row = Attribute("The row as hooks get it.")
+    number = Attribute("The number of the source row, counted from 1.")
+    processor = Attribute("The `IBatchProcessor`.")
+    run = Attribute("The id of the import; '' for a check, and for `IBatchProcessor.doImport`.")
+
+
+class IBatchDoneEvent(Interface):
+    """Rows of an import, or of an undo, are done; their transaction is committed next.
+
+    A subscriber sees all that they have changed, and may do once for many rows what would take
+    long for each.  An exception stops the run before the commit: nothing of the batch stays, and
+    the run can be resumed at its first row.
+    """
+
+    run = Attribute("The `waeup.kofa.jobs.record.Run`.")
+    counts = Attribute("Dict: outcome -> number of rows of this batch.")
+    failed = Attribute("Dict: number of a source row of this batch that failed -> its reason.")
+
+
+class IRunEndedEvent(Interface):
+    """A run is finished; notified in the transaction that says so.
+
+    Its files are in their places: ``run.report`` names them.  An exception of a subscriber stops
+    the run at its last step, to be resumed.
+    """
+
+    run = Attribute("The `waeup.kofa.jobs.record.Run`.")
+
+
+class IRunOverEvent(Interface):
+    """A run is finished, stopped or cancelled; notified in the transaction that says so.
+
+    ``run.state`` says which.  One that goes on afterwards ends again.  Nobody need act.  That a
+    subscriber fails keeps no run from its end: what it has changed is taken back, its exception
+    is logged.
+    """
+
+    datacenter = Attribute("The data center of the run.")
+    run = Attribute("The `waeup.kofa.jobs.record.Run`, in its new state.")
+
+
+class IExportBegunEvent(Interface):
+    """An export is written at once, without a run: by ``kofactl export``, or by the API.
+
+    Nothing is written yet.  An exception of a subscriber refuses the export; a
+    `waeup.kofa.errors.Refused` is shown to the person.  Other than with all the events above
+    nothing is to be stored here, nor with `IExportDoneEvent`: what a subscriber changes, and what
+    joins the transaction, is kept by the API, and dropped by the command, which only reads.  Log
+    lines are written at once.
+    """
+
+    datacenter = Attribute("The data center.")
+    wish = Attribute("The `waeup.kofa.exporting.Wish`: exporter, filters, keys, format.")
+    user = Attribute("Id of the principal who exports.")
+
+
+class _ExportEvent:
+    """Something that happens to an export without a run."""
+
+    def __init__(self, datacenter, wish, user):  # type: ignore[no-untyped-def]
+        self.datacenter = datacenter
+        self.wish = wish
+        self.user = user
+
+
+@implementer(IExportBegunEvent)
+class ExportBegunEvent(_ExportEvent):
+    """See `IExportBegunEvent`."""
+
+
+class IExportDoneEvent(Interface):
+    """An export that is written at once is written; it may have left already.
+
+    Comes in the same transaction as `IExportBegunEvent`, to which it belongs.  That a subscriber
+    fails changes nothing any more: its exception is logged.
+    """
+
+    datacenter = Attribute("The data center.")
+    wish = Attribute("The `waeup.kofa.exporting.Wish`.")
+    user = Attribute("Id of the principal who exports.")
+    outcome = Attribute("The `waeup.kofa.exporting.Outcome`: rows, unknown keys, seconds.")
+
+
+@implementer(IExportDoneEvent)
+class ExportDoneEvent(_ExportEvent):
+    """See `IExportDoneEvent`."""
+
+    def __init__(self, datacenter, wish, user, outcome):  # type: ignore[no-untyped-def]
+        super().__init__(datacenter, wish, user)
+        self.outcome = outcome
+
+
 # -- kinds of objects ------------------------------------------------------
 
 
@@ -274,10 +569,43 @@ class IFieldConverter(Interface):
         """Return the text that `convert` turns into `value` again."""
 
 
+class IObjectConverter(Interface):
+    """Converts the texts of a whole object; a schema is adapted to it (Kofa 1.9)."""
+
+    def fromStringDict(data_dict, context, form_fields=None, mode="create"):
+        """Return ``(errors, invariant_messages, values)`` for a dict of texts.
+
+        `errors` are pairs of field and message; when anything is wrong, `values` is
+        empty.  Names that are no fields are passed over.  `context` is the object
+        that vocabularies are bound to, or the name of a factory: then the site is.
+        `form_fields` limits the fields to those of its elements, by ``__name__``.
+        """
+
+
+class ILookupSource(ISource):
+    """The values of a Choice, too many to be listed: asked for one text at a time.
+
+    A source that can list its values needs none of this.  All methods are asked while rows are
+    converted, and change nothing.
+    """
+
+    title = Attribute("What the values are, for people.")
+
+    def find(text):
+        """Return the value that a cell stands for; raises LookupError when there is none."""
+
+    def token(value):
+        """Return the text that `find` turns into `value` again."""
+
+    def suggest(text):
+        """Return pairs of token and title that `text` may have meant, the closest first; few."""
+
+
 class IBatchProcessor(Interface):
     """Imports the rows of a table as objects of one kind; a named global utility.
 
-    For each row of the table `emptyRow`, `applyMapping`, `checkConversion` and
+    At the beginning of each transaction `prepareSite` is called, when objects may be made.  For
+    each row of the table `emptyRow`, `applyMapping`, `checkConversion` and
     `stringFromErrs` are called; then the hooks in this order, always with the row as a
     dict of field names and converted values:
 
@@ -362,6 +690,13 @@ class IBatchProcessor(Interface):
     def countEntries(site):
         """Return how many objects of the kind there are, or None where that is not known."""
 
+    def checkNumbers(numbers, site):
+        """Return None, or a question that a person must answer with yes before an import begins.
+
+        `numbers` is a `waeup.kofa.importing.confirming.Numbers`.  Is asked when an import is
+        ordered, also one that only creates, unless the numbers were confirmed already.
+        """
+
     def getExtraState(obj):
         """Return what belongs to an object and is not among its attributes, as plain data.
 
@@ -377,6 +712,12 @@ class IBatchProcessor(Interface):
         They are former values of the object's attributes; when an object that was removed is to
         return, all that it had.  None instead of values: the object, which the import has made,
         is to be removed.
+        """
+
+    def prepareSite(site):
+        """Make what must be there before an object is made, such as the container, if it is not.
+
+        Called in each transaction of an import or a check in which objects may be made.
         """
 
     def parentsExist(row, site):
@@ -547,3 +888,20 @@ class ILogger(Interface):
 
     def logger_shutdown():
         """Remove and close all handlers."""
+
+
+class ILoggerCollector(Interface):
+    """Knows the components that log, by the names of their sites (Kofa 1.9); a utility.
+
+    Kofa 1.9 told them when the storage had moved.  Here a logger looks for the storage with each
+    line, so nobody needs to be registered, and nothing comes of it.
+    """
+
+    def getLoggers(site):
+        """Return the components that were registered for `site`."""
+
+    def registerLogger(site, logging_component):
+        """Remember a component, once; a site without a name has none."""
+
+    def unregisterLogger(site, logging_component):
+        """Forget a component; one that is not known is passed over."""

@@ -33,7 +33,7 @@ from zope.security.management import queryInteraction, system_user
 from waeup.kofa.interfaces import ILogger
 from waeup.kofa.journal import LINE_FORMAT, deferred_lines, lines_are_dropped, write_line
 
-__all__ = ["RUN_MARK", "Logger", "current_user", "deferred_lines", "in_run"]
+__all__ = ["RUN_MARK", "Logger", "current_run", "current_user", "deferred_lines", "in_run"]
 
 #: What stands before the id of its run at the end of a line.
 RUN_MARK = " - run="
@@ -67,6 +67,11 @@ def in_run(id: str) -> Iterator[None]:
         yield
     finally:
         _run_mark.reset(token)
+
+
+def current_run() -> str:
+    """Return the id of the run that is worked on in this thread of control, or ''."""
+    return _run_mark.get().removeprefix(RUN_MARK)
 
 
 def _logdir() -> str | None:

@@ -17,6 +17,7 @@ from typing import Any
 from zope.component import getUtility, queryUtility
 from zope.sendmail.interfaces import IMailDelivery
 
+from waeup.kofa.configuration import zone_of_portal
 from waeup.kofa.errors import InvalidSettings, NoSuchItem, Refused
 from waeup.kofa.i18n import LANGUAGES, Kept, Listing, Number
 from waeup.kofa.i18n import MessageFactory as _
@@ -24,6 +25,7 @@ from waeup.kofa.interfaces import IBatchProcessor, IDataCenterConfig
 from waeup.kofa.jobs.record import IMPORT, UNDO, Run
 from waeup.kofa.letters import (
     ENDED,
+    ENDING,
     TEST,
     UPLOADED,
     USUAL_LANGUAGE,
@@ -33,6 +35,7 @@ from waeup.kofa.letters import (
     write,
 )
 from waeup.kofa.permissions import get_role_titles_for, roles_with
+from waeup.kofa.tokens import ending
 
 log = logging.getLogger(__name__)
 
@@ -150,6 +153,31 @@ def send_test(site: Any, account: Any) -> str:
     address: str = account.email
     _send(site, TEST, {_language_of(account): [address]}, {"user": account.name})
     return address
+
+
+def tell_ending_tokens(site: Any, now: datetime) -> int:
+    """Tell people of their tokens that end soon, of each once; return of how many.
+
+    Nobody is told without mail, or without an address; that is made up for once there is one.
+    """
+    if queryUtility(IMailDelivery) is None or _sender() is None:
+        return 0
+    told = 0
+    for token in ending(site, now):
+        account = site["users"].get(token.user)
+        if account is None or account.suspended or not account.email:
+            continue
+        end = token.expires.astimezone(zone_of_portal())
+        words = {
+            "user": token.user,
+            "title": token.title,
+            "id": token.id,
+            "end": end.strftime("%Y-%m-%d %H:%M"),
+        }
+        _send(site, ENDING, {_language_of(account): [account.email]}, words)
+        token.told = True
+        told += 1
+    return told
 
 
 def queue() -> MailQueue:

@@ -4,10 +4,17 @@ import grok
 from zope.interface import Interface
 from zope.lifecycleevent.interfaces import IObjectRemovedEvent
 
-from waeup.kofa.interfaces import IDataCenter, IDataCenterStorageMovedEvent, IUniversity
-from waeup.kofa.jobs.interfaces import IRunEndedEvent
+from waeup.kofa.interfaces import (
+    IDataCenter,
+    IDataCenterStorageMovedEvent,
+    IFileArrivedEvent,
+    IRunEndedEvent,
+    IRunOverEvent,
+    IUniversity,
+)
 from waeup.kofa.notices import tell_end_of_run
 from waeup.kofa.removals import note_removal
+from waeup.kofa.webhooks import outbox
 
 
 @grok.subscribe(IDataCenter, IDataCenterStorageMovedEvent)
@@ -23,6 +30,18 @@ def tell_where_logs_go_on(datacenter, event):  # type: ignore[no-untyped-def]
 def tell_import_managers(event):  # type: ignore[no-untyped-def]
     """Send a message, where mail is set up."""
     tell_end_of_run(grok.getSite(), event.run)
+
+
+@grok.subscribe(IRunOverEvent)
+def tell_programs_of_runs(event):  # type: ignore[no-untyped-def]
+    """Queue messages for programs that want to know."""
+    outbox.tell_end_of_run(event.datacenter, event.run)
+
+
+@grok.subscribe(IFileArrivedEvent)
+def tell_programs_of_files(event):  # type: ignore[no-untyped-def]
+    """Queue messages for programs that want to know."""
+    outbox.tell_file(event.datacenter, event.file)
 
 
 @grok.subscribe(Interface, IObjectRemovedEvent)

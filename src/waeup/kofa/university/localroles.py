@@ -71,6 +71,8 @@ def replace_local_roles(obj: Any, roles: Roles) -> str:
 
     Other roles on the object, which no table can give, stay as they are.
     """
+    if not roles and IPrincipalRoleManager(obj, None) is None:
+        return ""
     manager = IPrincipalRoleManager(obj)
     former = _local_settings(manager)
     if former == {(user, role, Allow) for user, role in roles}:
