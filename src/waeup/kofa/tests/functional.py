@@ -1,16 +1,28 @@
 """The layer and the base class of tests that go through the portal's web door."""
 
+import doctest
 import unittest
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import transaction
+import zope.testbrowser.wsgi
 from grokcore.site.util import create_application
 from webtest.forms import Upload
+from ZODB.interfaces import IDatabase
+from zope.app.publication.zopepublication import ZopePublication
 from zope.app.wsgi.testlayer import BrowserLayer
-from zope.component import provideUtility
+from zope.component import getGlobalSiteManager, provideUtility
 from zope.component.hooks import setSite
+from zope.component.testlayer import ZCMLFileLayer
+from zope.configuration import xmlconfig
+from zope.event import notify
+from zope.interface import directlyProvides
+from zope.processlifetime import DatabaseOpened
+from zope.site.folder import Folder
+from zope.site.interfaces import IRootFolder
+from zope.site.site import LocalSiteManager
 from zope.testbrowser.wsgi import Browser
 
 import waeup.kofa
@@ -21,51 +33,144 @@ from waeup.kofa.jobs import new_holder, work_off
 from waeup.kofa.jobs.apart import in_own_thread
 from waeup.kofa.jobs.doorbells import active_ids
 from waeup.kofa.operations import Operations, RunInfo
-from waeup.kofa.testing import fresh_directories
+from waeup.kofa.testing.layers import fresh_directories, passing_registrations
+from waeup.kofa.testing.narratives import OPTION_FLAGS
+from waeup.kofa.tests.databases import Place, new_place
 from waeup.kofa.users.account import UserAccount
+
+#: Groks a package with all that Grok knows.
+_GROK = """
+<configure xmlns="http://namespaces.zope.org/grok">
+  <include xmlns="http://namespaces.zope.org/zope" package="grok" file="meta.zcml" />
+  <grok package="{package}" />
+</configure>
+"""
+
+
+class _Root(Folder):
+    """The root of a test's database.
+
+    A test in the manner of Kofa 1.9 puts a portal of its own into it: that takes the place of the
+    layer's.
+    """
+
+    def __setitem__(self, name: str, obj: Any) -> None:
+        if name in self and isinstance(obj, University):
+            # A portal that is nowhere knows no subscribers.
+            setSite()
+            del self[name]
+        super().__setitem__(name, obj)
+
+
+class _BrowserLayer(BrowserLayer):
+    """Serves a database of the kind that is asked for; see `waeup.kofa.tests.databases`."""
+
+    _place: Place
+
+    connection: Any = None
+    db: Any = None
+
+    def setUp(self) -> None:
+        """Load the configuration, and find a place for databases."""
+        # `ZODBLayer` would make a database of its own kind.
+        ZCMLFileLayer.setUp(self)
+        self._place = new_place()
+
+    def testSetUp(self) -> None:
+        """Make an empty database."""
+        ZCMLFileLayer.testSetUp(self)
+        self._place.clear()
+        self.db = self._place.open()
+        with self.db.transaction() as connection:
+            root = connection.root()[ZopePublication.root_name] = _Root()
+            directlyProvides(root, IRootFolder)
+            root.setSiteManager(LocalSiteManager(root))
+        provideUtility(self.db, IDatabase, self.db_name)
+        notify(DatabaseOpened(self.db))
+
+    def testTearDown(self) -> None:
+        """Close the database."""
+        if self.connection is not None:
+            transaction.abort()
+            self.connection.close()
+            self.connection = None
+        getGlobalSiteManager().unregisterUtility(self.db, IDatabase, self.db_name)
+        self.db.close()
+        self.db = None
+        ZCMLFileLayer.testTearDown(self)
+
+    def tearDown(self) -> None:
+        """Give the place back."""
+        self._place.close()
+        super().tearDown()
 
 
 class FunctionalLayer:
     """A portal called ``app`` with a database, served in the process.
 
     Each test finds it new, with a data center directory of its own. ``zope.mgr`` (basic
-    authentication ``mgr:mgrpw``) may do everything there.
+    authentication ``mgr:mgrpw``) may do everything there. ``KOFA_TEST_DATABASE`` says in which
+    database (`waeup.kofa.tests.databases`).
     """
+
+    #: Names of further packages that are grokked.
+    packages: ClassVar[tuple[str, ...]] = ()
 
     _config: dict[str, str]
     _layer: Any
-    _test_undo: ExitStack
+    # One for each layer that is set up: this one, and those that are made of it.
+    _layer_undos: ClassVar[list[ExitStack]] = []
+    _test_undos: ClassVar[list[ExitStack]] = []
 
     @classmethod
     def setUp(cls) -> None:
         """Load the package's configuration for functional tests."""
-        cls._config = {}
-        cls._layer = BrowserLayer(waeup.kofa, "ftesting.zcml", allowTearDown=True)
-        cls._layer.setUp()
-        provideUtility(cls._config, IDataCenterConfig)
+        with ExitStack() as undo:
+            if not cls._layer_undos:
+                cls._load(undo)
+            undo.enter_context(passing_registrations())
+            for package in cls.packages:
+                xmlconfig.string(_GROK.format(package=package))
+            cls._layer_undos.append(undo.pop_all())
+
+    @staticmethod
+    def _load(undo: ExitStack) -> None:
+        FunctionalLayer._config = {}
+        FunctionalLayer._layer = _BrowserLayer(waeup.kofa, "ftesting.zcml", allowTearDown=True)
+        FunctionalLayer._layer.setUp()
+        undo.callback(FunctionalLayer._layer.tearDown)
+        provideUtility(FunctionalLayer._config, IDataCenterConfig)
 
     @classmethod
     def tearDown(cls) -> None:
         """Remove every registration."""
-        cls._layer.tearDown()
+        cls._layer_undos.pop().close()
 
     @classmethod
     def testSetUp(cls) -> None:
         """Make the portal."""
         with ExitStack() as undo:
-            undo.enter_context(fresh_directories(cls._config))
-            cls._layer.testSetUp()
-            undo.callback(cls._layer.testTearDown)
-            create_application(University, cls.getRootFolder(), "app")
-            transaction.commit()
-            setSite(cls.getRootFolder()["app"])
-            undo.callback(setSite)
-            cls._test_undo = undo.pop_all()
+            if not cls._test_undos:
+                cls._make_portal(undo)
+            cls._test_undos.append(undo.pop_all())
+
+    @classmethod
+    def _make_portal(cls, undo: ExitStack) -> None:
+        undo.enter_context(fresh_directories(cls._config))
+        cls._layer.testSetUp()
+        undo.callback(cls._layer.testTearDown)
+        create_application(University, cls.getRootFolder(), "app")
+        transaction.commit()
+        setSite(cls.getRootFolder()["app"])
+        undo.callback(setSite)
+        # Where a `Browser` that is told of no application finds it.
+        zope.testbrowser.wsgi._APP_UNDER_TEST = cls._layer.make_wsgi_app()
+        undo.callback(setattr, zope.testbrowser.wsgi, "_APP_UNDER_TEST", None)
 
     @classmethod
     def testTearDown(cls) -> None:
         """Forget the database and the directories of the test."""
-        cls._test_undo.close()
+        cls._test_undos.pop().close()
 
     @classmethod
     def getRootFolder(cls) -> Any:
@@ -149,6 +254,17 @@ class FunctionalTestCase(unittest.TestCase):
     """A test in the portal of `FunctionalLayer`."""
 
     layer = FunctionalLayer
+
+    def getRootFolder(self) -> Any:
+        """Return the root of the test's database."""
+        return FunctionalLayer.getRootFolder()
+
+    def assertMatches(self, want: str, got: str) -> None:
+        """Fail unless `got` is what an example of a narrative wants, with ``...`` and the like."""
+        example = doctest.Example("", want)
+        checker = doctest.OutputChecker()
+        if not checker.check_output(example.want, got + "\n", OPTION_FLAGS):
+            self.fail(checker.output_difference(example, got + "\n", OPTION_FLAGS))
 
     @property
     def site(self) -> Any:

@@ -115,8 +115,7 @@ class BigTown(Town):
     def __init__(self) -> None:
         super().__init__()
         self.change(_add_students)
-        shutil.rmtree(self.home + ".template")
-        shutil.copytree(self.home, self.home + ".template")
+        self.keep()
 
 
 def _add_students(site: Any) -> None:
@@ -194,6 +193,7 @@ def at_random(kills: int, rows: int, chance: random.Random) -> int:
             failures += 1
             kept = town.home + f".failure{failures}"
             shutil.copytree(town.home, kept)
+            town.place.keep(os.path.join(kept, "Data.fs"))
             print(f"FAILURE {life.title}: {str(error)[:300]}; see {kept}", flush=True)
         print(
             f"{done:4} lives done, {killed.total():4} processes killed, {failures} failures, "

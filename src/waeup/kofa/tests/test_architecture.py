@@ -18,12 +18,14 @@ FLOORS = {
     "errors": 0,
     "i18n": 0,
     "locales": 0,
+    "meters": 0,
     "spool": 1,
     "tabular": 1,
     "conversion": 1,
     "journal": 1,
     "importing": 2,
     "exporting": 2,
+    "claims": 3,
     "configuration": 3,
     "datacenter": 3,
     "ledger": 3,
@@ -36,10 +38,16 @@ FLOORS = {
     "maintenance": 3,
     "mappings": 3,
     "notices": 3,
+    "presence": 3,
     "removals": 3,
+    "replies": 3,
+    "scopes": 3,
+    "tokens": 3,
     "transactional": 3,
+    "webhooks": 3,
     "zcml": 3,
     "api": 4,
+    "deployment": 4,
     "browser": 4,
     "cli": 4,
     "app": 5,
@@ -55,6 +63,8 @@ FLOORS = {
 WORLDLY = ("grok", "grokcore", "ZODB", "BTrees", "persistent", "zope.publisher", "transaction")
 #: The portal and its kinds may use each other and everything below; doors may open the portal.
 PORTAL = {"app", "authentication", "users", "university", "students"}
+#: Packages of the extras ``postgresql`` and ``zeo``.
+EXTRAS = {"relstorage", "psycopg", "psycopg2", "psycopg_pool", "procrastinate", "ZEO"}
 
 
 def modules():
@@ -67,9 +77,13 @@ def modules():
         yield room, path
 
 
-def imported(path):
-    """Generate the dotted names that a module imports, those of functions included."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+def imported(path, at_once=False):
+    """Generate the dotted names that a module imports.
+
+    Those of functions are included, unless only what is imported `at_once` is asked for.
+    """
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in tree.body if at_once else ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield alias.name
@@ -146,7 +160,7 @@ class Floors(unittest.TestCase):
         wrong = [
             f"{path.relative_to(PACKAGE)}: line {call.lineno}"
             for room, path in modules()
-            if room not in ("jobs", "api", "cli", "browser")
+            if room not in ("jobs", "api", "cli", "browser", "deployment")
             for call in calls(path)
             if isinstance(call.func, ast.Attribute)
             and call.func.attr in ("commit", "begin", "abort")
@@ -165,7 +179,7 @@ class Floors(unittest.TestCase):
         self.assertEqual(wrong, [])
 
     def test_what_is_imported_is_required(self):
-        """Whoever installs the package alone gets all that it imports."""
+        """Whoever installs the package alone gets all that it imports, but for the extras."""
         required = {
             re.split(r"[^\w.-]", line)[0].lower().replace("_", "-")
             for line in requires("waeup.kofa")
@@ -173,7 +187,7 @@ class Floors(unittest.TestCase):
         }
         shared = {"grokcore", "waeup", "zc", "zope"}
         foreign = {name.split(".")[0] for _, path in modules() for name in imported(path)}
-        foreign -= shared | set(sys.stdlib_module_names)
+        foreign -= shared | set(sys.stdlib_module_names) | EXTRAS
         self.assertIn("charset_normalizer", foreign)
         owners = packages_distributions()
         missing = {
@@ -186,6 +200,16 @@ class Floors(unittest.TestCase):
             )
         }
         self.assertEqual(missing, set())
+
+    def test_extras_are_imported_inside_functions(self):
+        """The package imports, and is grokked, without them."""
+        wrong = [
+            f"{path.relative_to(PACKAGE)}: {name}"
+            for _, path in modules()
+            for name in imported(path, at_once=True)
+            if name.split(".")[0] in EXTRAS
+        ]
+        self.assertEqual(wrong, [])
 
     def test_there_is_no_init_in_the_namespace(self):
         self.assertFalse(os.path.exists(PACKAGE.parent / "__init__.py"))

@@ -86,7 +86,7 @@ class TextsTest(unittest.TestCase):
                 self.assertNotIn("${", written.subject + written.text)
 
     def test_what_there_is_not(self):
-        with self.assertRaisesRegex(NoSuchItem, "ended, uploaded, test"):
+        with self.assertRaisesRegex(NoSuchItem, "ended, uploaded, ending, test"):
             letter_named("x")
         with self.assertRaisesRegex(NoSuchItem, "en, de, fr"):
             require_language("x")

@@ -27,6 +27,8 @@ from waeup.kofa.errors import (
     TooLarge,
     WrongState,
 )
+from waeup.kofa.exporting import Wish
+from waeup.kofa.i18n import english
 from waeup.kofa.interfaces import IDataCenterConfig
 from waeup.kofa.jobs import distributing, work_off
 from waeup.kofa.jobs.apart import in_own_thread
@@ -61,6 +63,13 @@ FOLDERS = ["deleted", "finished", "logs", "unfinished"]
 
 class Uploads(OperationsTestCase):
     """Files come in."""
+
+    def test_a_file_that_goes_while_the_list_is_shown_has_no_number_of_lines(self):
+        self.upload()
+        (stored,) = self.operations.pending_files()
+        os.remove(os.path.join(self.operations.storage_path(), stored.name))
+        self.assertIsNone(stored.lines)
+        self.assertEqual(stored.datasets, "")
 
     def test_an_upload_is_a_pending_file_with_an_owner(self):
         upload = self.upload()
@@ -234,6 +243,42 @@ class Imports(OperationsTestCase):
         self.assertEqual(mapping.constants, (("officer_2", "Eve"),))
         with self.assertRaisesRegex(MappingError, "junk"):
             self.operations.make_mapping(*args)
+
+    def test_a_draft_has_runs_of_its_file_alone(self):
+        self.upload("other.csv", b"code,title\nA,B\n")
+        mapping = Mapping(("code", "title", None))
+        ask = self.operations
+        order = ("facultyprocessor", "create")
+        check = ask.start_check("data_boss.csv", *order, mapping).id
+        other = ask.start_check("other_boss.csv", *order, Mapping(("code", "title"))).id
+        draft = ask.new_draft("data_boss.csv").id
+        run = ask.start_import("data_boss.csv", *order, mapping).id
+        export = ask.start_export(Wish("faculties")).id
+        self.assertEqual(ask.save_draft(draft, check=check, run=run).check, check)
+        for wrong, words in (
+            ({"check": other}, f"The run {other} is no check of data_boss.csv"),
+            ({"check": run}, f"The run {run} is no check of data_boss.csv"),
+            ({"check": export}, f"The run {export} is no check of data_boss.csv"),
+            ({"run": check}, f"The run {check} is no import of data_boss.csv"),
+        ):
+            with self.subTest(wrong), self.assertRaises(Refused) as caught:
+                ask.save_draft(draft, mode="update", **wrong)
+            self.assertIn(words, english(caught.exception.args[0]))
+        with self.assertRaises(NoSuchItem):
+            ask.save_draft(draft, check="0" * 16)
+        found = ask.draft(draft)
+        self.assertEqual((found.check, found.run, found.mode), (check, run, None))
+        # Who lost a right keeps what is there, and can take it back.
+        self.assertIsNone(ask.save_draft(draft, check=None, run=run).check)
+
+    def test_a_draft_has_no_runs_that_the_person_cannot_see(self):
+        users = Mapping(("name", "title"))
+        self.upload("users.csv", b"name,title\neve,Eve\n")
+        check = self.operations.start_check("users_boss.csv", "userprocessor", "create", users).id
+        ida = self.of("ida", "waeup.ImportManager")
+        draft = ida.new_draft("users_boss.csv").id
+        with self.assertRaises(NotAllowed):
+            ida.save_draft(draft, check=check)
 
     def test_drafts_belong_to_who_began_them(self):
         draft = self.operations.new_draft("data_boss.csv")

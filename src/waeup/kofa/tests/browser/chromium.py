@@ -2,15 +2,15 @@
 
 import os
 import shutil
-import threading
 import unittest
 from collections.abc import Iterator
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from waitress.server import create_server
 from zope.app.wsgi import WSGIPublisherApplication
+
+from waeup.kofa.tests.serving import answering
 
 #: Set to 1 where a missing browser is a failure, as in continuous integration.
 REQUIRE_BROWSER = "KOFA_REQUIRE_BROWSER"
@@ -30,15 +30,8 @@ FLAGS = (
 @contextmanager
 def served(db: Any) -> Iterator[str]:
     """Serve the portals of the database `db` by waitress; gives the address of the server."""
-    server = create_server(WSGIPublisherApplication(db), host="127.0.0.1", port=0, threads=2)
-    thread = threading.Thread(target=server.run, name="waitress")
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.effective_port}"
-    finally:
-        server.close()
-        thread.join(timeout=10)
-        server.task_dispatcher.shutdown()
+    with answering(WSGIPublisherApplication(db)) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 @contextmanager

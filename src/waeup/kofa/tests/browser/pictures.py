@@ -11,9 +11,11 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
+from hashlib import sha256
 from io import BytesIO
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
@@ -21,8 +23,10 @@ import transaction
 from PIL import Image, ImageChops
 from selenium.webdriver.support.select import Select
 
+from waeup.kofa import tokens
 from waeup.kofa.browser import home
 from waeup.kofa.jobs import record
+from waeup.kofa.operations import webhooks
 from waeup.kofa.tests.browser.exhibition import DATE, PROCESSOR, acting_as, furnish
 from waeup.kofa.tests.browser.test_chromium import ChromiumTestCase
 from waeup.kofa.tests.functional import FunctionalLayer
@@ -36,6 +40,16 @@ FILES = (
     "course_results_level_200",
     "course_results_level_300",
     "hostel_allocation",
+)
+#: What programs are for, what they may do, and for how many days.
+TOKENS = (
+    ("registry nightly push", ("read", "import"), 366),
+    ("library", ("export",), 366),
+)
+#: What programs are told, and where.
+WEBHOOKS = (
+    ("Registry", "https://registry.example.org/kofa", ("run.finished", "file.arrived")),
+    ("Library", "https://library.example.org/told", ("export.ready",)),
 )
 
 
@@ -68,6 +82,7 @@ class Pictures(ChromiumTestCase):
         there = furnish("ann", FILES)
         with acting_as("ann") as operations:
             operations.cancel(there.queued)
+            let_programs_in(operations)
             transaction.commit()
         self.window.get(f"{self.address}/app/login")
         self.find("#login").send_keys("ann")
@@ -103,6 +118,26 @@ class Pictures(ChromiumTestCase):
         FunctionalLayer.work_off_runs()
         self.window.get(address)
         self.take("mend", at=460)
+        self.window.get(f"{self.address}/app/access")
+        self.take("access")
+        self.window.get(f"{self.address}/app/webhooks")
+        self.take("webhooks", (1200, 600))
+
+
+def let_programs_in(operations: Any) -> None:
+    """Let some programs have tokens, and be told, all at times that are always the same."""
+    numbers = count()
+
+    def known(size: int) -> str:
+        return sha256(str(next(numbers)).encode()).hexdigest()[: 2 * size]
+
+    with mock.patch.object(tokens, "secrets", SimpleNamespace(token_hex=known)):
+        for title, scopes, days in TOKENS:
+            tokens.make_token(operations.site, "ann", title, scopes, days, DATE)
+    later = (DATE + timedelta(minutes=number) for number in count())
+    with mock.patch.object(webhooks, "utc_now", lambda: next(later)):
+        for title, address, events in WEBHOOKS:
+            operations.new_webhook(address, title, events=events)
 
 
 def write(path: Path, content: bytes) -> None:
@@ -134,6 +169,7 @@ def same_times() -> Iterator[None]:
     with (
         mock.patch.dict(os.environ, TZ="UTC"),
         mock.patch.object(record, "utc_now", now),
+        mock.patch.object(tokens, "_time", lambda said: DATE if said is None else said),
         mock.patch.object(home, "LATELY", timedelta(days=36_500)),
     ):
         time.tzset()

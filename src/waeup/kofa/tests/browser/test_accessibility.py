@@ -9,11 +9,14 @@ import transaction
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.select import Select
 
+from waeup.kofa.deployment.delivering import Deliverer
+from waeup.kofa.jobs.apart import in_own_thread
 from waeup.kofa.operations import Operations
 from waeup.kofa.tests.browser.axe import TAGS, violations
 from waeup.kofa.tests.browser.exhibition import Exhibits, acting_as, furnish
 from waeup.kofa.tests.browser.test_chromium import ChromiumTestCase
 from waeup.kofa.tests.functional import FunctionalLayer
+from waeup.kofa.webhooks.sending import Answer
 
 ROLES = ("waeup.ImportManager", "waeup.ExportManager")
 
@@ -238,6 +241,66 @@ class AccessibilityTest(ChromiumTestCase):
         self.press_with(lambda: self.press("add"), "user added, wrong")
         self.find("#email").clear()
         self.press_with(lambda: self.press("add"), "user added")
+
+    def test_webhooks(self) -> None:
+        self.enter()
+        site = f"{self.address}/app"
+        self.window.get(f"{site}/webhooks")
+        self.look("webhooks, none")
+        self.window.get(f"{site}/addwebhook")
+        self.find("#address").send_keys("http://10.0.0.1/" + "a" * 200)
+        self.find("[id='events-file.arrived']").click()
+        self.press_with(lambda: self.press("add"), "webhook, refused")
+        self.find("#address").clear()
+        self.find("#address").send_keys("https://registry.example.org/" + "a" * 200)
+        self.press_with(lambda: self.press("add"), "webhook, added")
+        transaction.begin()
+        with acting_as("ann") as operations:
+            (webhook,) = operations.webhooks()
+            for _number in range(3):
+                operations.test_webhook(webhook.id)
+            transaction.commit()
+        answers = [Answer(200, "thanks"), Answer(503, "x" * 1024), Answer(410)]
+        deliverer = Deliverer(send=mock.Mock(side_effect=answers))
+        for _number in range(2):
+            in_own_thread(lambda: deliverer.look(FunctionalLayer.database(), "/app"))
+        self.window.get(f"{site}/webhooks")
+        self.look("webhooks, one")
+        self.window.get(f"{site}/webhook?id={webhook.id}")
+        self.look("webhook, turned off by itself")
+        self.press_with(lambda: self.press("turnon"), "webhook, on")
+        self.press_with(lambda: self.press("renew"), "webhook, new secret")
+        self.press("ask")
+        self.look("webhook, question")
+
+    def test_tokens(self) -> None:
+        FunctionalLayer.add_user("boss", "waeup.PortalManager")
+        self.enter()
+        site = f"{self.address}/app"
+        self.window.get(f"{site}/access")
+        self.look("access, none")
+        self.window.execute_script("document.querySelector('#title').required = false")
+        self.press_with(lambda: self.press("make"), "access, refused")
+        self.find("#title").send_keys("registry nightly push " * 3)
+        self.find("#scope-read").click()
+        self.find("#scope-import").click()
+        self.press_with(lambda: self.press("make"), "access, made")
+        self.window.get(f"{site}/access")
+        self.look("access, one")
+        self.window.get(f"{site}/password")
+        self.look("own password, with tokens")
+        self.window.get(f"{site}/access")
+        self.press("askrevoke")
+        self.look("access, question")
+        self.press("revoke")
+        self.look("access, revoked")
+        self.window.delete_all_cookies()
+        self.window.get(f"{site}/login")
+        self.find("#login").send_keys("boss")
+        self.find("#password").send_keys("pw of boss")
+        self.press("SUBMIT")
+        self.window.get(f"{site}/user?name=ann")
+        self.look("user, tokens")
 
     def test_the_steps_of_an_import(self) -> None:
         there = furnish("ann", names=())

@@ -2,10 +2,12 @@
 
 import re
 
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
 
 from waeup.kofa.tests.browser.test_chromium import ChromiumTestCase
 from waeup.kofa.tests.functional import FunctionalLayer
+from waeup.kofa.tokens import SHAPE
 
 
 class PeopleInChromiumTest(ChromiumTestCase):
@@ -52,4 +54,24 @@ class PeopleInChromiumTest(ChromiumTestCase):
         Select(self.find("#language")).select_by_value("fr")
         self.press("save")
         self.assertEqual(self.find("html").get_attribute("lang"), "fr")
+        self.assertEqual(self.complaints(), [])
+
+    def test_a_token_is_copied(self) -> None:
+        self.come_in("boss", "pw of boss")
+        self.window.get(f"{self.address}/app/access")
+        self.find("#title").send_keys("registry nightly push")
+        self.find("#scope-read").click()
+        self.press("make")
+        made = SHAPE.search(self.text)
+        assert made is not None, self.text
+        self.window.execute_cdp_cmd(
+            "Browser.grantPermissions",
+            {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]},
+        )
+        self.find("[data-copy]").click()
+        self.wait_for("Copied")
+        # Where it is copied to is a field like any other.
+        field = self.find("#title")
+        field.send_keys(Keys.CONTROL, "v")
+        self.assertEqual(field.get_attribute("value"), made[0][:80])
         self.assertEqual(self.complaints(), [])

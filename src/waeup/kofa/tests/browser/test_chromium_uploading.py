@@ -1,6 +1,7 @@
 """Files that the script of the upload page brings in: dropped, chosen, pasted, and tried again."""
 
 import logging
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -19,6 +20,8 @@ from waeup.kofa.tests.functional import FunctionalLayer
 
 #: How the portal answers.
 ANSWER = WSGIPublisherApplication.__call__
+#: What the page does with a piece.
+TAKE_PIECE = UploadPage._take_piece
 CELLS = "code\ttitle\nSCI\tSciences\nART\tArts"
 
 DROP = """
@@ -205,6 +208,13 @@ class BrokenLineTest(UploadTestCase):
         self.assertEqual(lost, ["/app/datacenter/upload"])
         self.assertEqual(self.names(), {"list_officer.csv"})
 
+    def test_a_file_that_came_too_slowly_is_sent_again(self) -> None:
+        with mock.patch.object(WSGIPublisherApplication, "__call__", too_slow(3)):
+            self.drop(("list.csv", TABLE))
+            # Chromium itself asks again once, on a connection that it had before.
+            self.wait_for("The portal does not answer. It is tried again in")
+            self.wait_for("Stored as list_officer.csv.")
+
     def test_where_no_put_passes_the_form_does_it(self) -> None:
         with mock.patch.object(WSGIPublisherApplication, "__call__", no_put):
             self.drop(("list.csv", TABLE))
@@ -279,6 +289,99 @@ class BrokenLineTest(UploadTestCase):
         WebDriverWait(self.window, timeout=30, poll_frequency=0.05).until(lambda window: is_so())
 
 
+class PiecesTest(UploadTestCase):
+    """A large file goes piece by piece."""
+
+    LARGE = TABLE + "F,Faculty\n" * 30
+
+    def setUp(self) -> None:
+        super().setUp()
+        patched = mock.patch.object(UploadPage, "piece", 100)
+        patched.start()
+        self.addCleanup(patched.stop)
+        self.window.refresh()
+        logging.getLogger("SiteError").setLevel(logging.CRITICAL)
+        self.addCleanup(logging.getLogger("SiteError").setLevel, logging.NOTSET)
+
+    def content(self) -> str:
+        """Return the one file that is stored."""
+        (name,) = self.names()
+        return (self.storage / name).read_text(encoding="utf-8")
+
+    def test_a_large_file_goes_in_pieces_and_a_small_one_does_not(self) -> None:
+        with pieces_counted() as counted:
+            self.drop(("small.csv", TABLE), ("large.csv", self.LARGE))
+            self.wait_for("Stored as small_officer.csv.")
+            self.wait_for("Stored as large_officer.csv.")
+        self.assertEqual(len(counted), 1 + -(-len(self.LARGE) // 100))
+        stored = (self.storage / "large_officer.csv").read_text(encoding="utf-8")
+        self.assertEqual(stored, self.LARGE)
+        self.assertEqual(self.window.execute_script("return localStorage.length"), 0)
+        self.assertEqual(self.complaints(), [])
+
+    def test_answers_that_are_lost(self) -> None:
+        for number in (0, 2, 4):
+            with self.subTest(number), answer_lost(number) as lost:
+                self.drop((f"large{number}.csv", self.LARGE))
+                self.wait_for("It is tried again in")
+                self.wait_for(f"Stored as large{number}_officer.csv.")
+                self.assertEqual(len(lost), 1)
+        self.assertEqual(self.names(), {f"large{number}_officer.csv" for number in (0, 2, 4)})
+
+    def test_a_file_that_is_chosen_again_goes_on(self) -> None:
+        self.table.write_text(self.LARGE, encoding="utf-8")
+        with mock.patch.object(UploadPage, "_take_piece", autospec=True) as patched:
+            patched.side_effect = Rising(TAKE_PIECE, 3)
+            self.find("#uploadfile").send_keys(str(self.table))
+            self.wait_for("It is tried again in")
+        self.assertEqual(self.window.execute_script("return localStorage.length"), 1)
+        self.window.refresh()
+        with pieces_counted() as counted:
+            self.find("#uploadfile").send_keys(str(self.table))
+            self.wait_for("Stored as faculties_officer.csv.")
+        # It is asked first; two pieces were there.
+        self.assertEqual(len(counted), 1 + -(-len(self.LARGE) // 100) - 2)
+        self.assertEqual(self.content(), self.LARGE)
+        self.assertEqual(self.window.execute_script("return localStorage.length"), 0)
+
+    def test_a_portal_that_has_forgotten_it_gets_it_anew(self) -> None:
+        self.table.write_text(self.LARGE, encoding="utf-8")
+        with mock.patch.object(UploadPage, "_take_piece", autospec=True) as patched:
+            patched.side_effect = Rising(TAKE_PIECE, 3)
+            self.find("#uploadfile").send_keys(str(self.table))
+            self.wait_for("It is tried again in")
+            shutil.rmtree(self.storage / ".work")
+            patched.side_effect = TAKE_PIECE
+            self.wait_for("Stored as faculties_officer.csv.")
+        self.assertEqual(self.content(), self.LARGE)
+
+    def test_what_is_cancelled_is_given_up(self) -> None:
+        with mock.patch.object(UploadPage, "_take_piece", autospec=True) as patched:
+            patched.side_effect = Rising(TAKE_PIECE, 3)
+            self.drop(("large.csv", self.LARGE))
+            self.wait_for("It is tried again in")
+            patched.side_effect = TAKE_PIECE
+            self.part("cancel").click()
+            WebDriverWait(self.window, timeout=30, poll_frequency=0.05).until(
+                lambda window: not (self.storage / ".work").exists()
+            )
+        self.part("again").click()
+        self.wait_for("Stored as large_officer.csv.")
+        self.assertEqual(self.content(), self.LARGE)
+
+    def test_a_refusal_is_shown(self) -> None:
+        self.drop(("large.csv", "code,code\n" + "F,Faculty\n" * 30))
+        self.wait_for("Not stored: ")
+        self.assertIn("Double headers", self.row().text)
+        self.assertEqual(self.names(), set())
+        self.store("list.create.pending.csv")
+        self.drop(("list.create.pending.csv", self.LARGE))
+        self.wait_for("There is a pending file list.create.pending.csv already")
+        self.part("replace", 1).click()
+        self.wait_for("Stored as list.create.pending.csv.")
+        self.assertEqual(self.content(), self.LARGE)
+
+
 class PasteTest(UploadTestCase):
     """A table from the clipboard."""
 
@@ -333,6 +436,34 @@ class Falling:
         return self._function(*args)
 
 
+class Rising:
+    """Does what `function` does for a number of calls, and then fails."""
+
+    def __init__(self, function: Any, successes: int) -> None:
+        self._function = function
+        self._left = successes
+
+    def __call__(self, *args: Any) -> Any:
+        """Do it, or fail."""
+        self._left -= 1
+        if self._left < 0:
+            raise ZeroDivisionError
+        return self._function(*args)
+
+
+@contextmanager
+def pieces_counted() -> Iterator[list[Any]]:
+    """Give a list that grows with each request of an upload in pieces."""
+    counted: list[Any] = []
+
+    def count(page: Any) -> Any:
+        counted.append(page)
+        return TAKE_PIECE(page)
+
+    with mock.patch.object(UploadPage, "_take_piece", count):
+        yield counted
+
+
 def no_put(application: Any, environment: Any, start_response: Any) -> Any:
     """Answer as a proxy does that knows forms only."""
     if environment["REQUEST_METHOD"] == "PUT":
@@ -341,13 +472,28 @@ def no_put(application: Any, environment: Any, start_response: Any) -> Any:
     return ANSWER(application, environment, start_response)
 
 
+def too_slow(number: int) -> Any:
+    """Return what answers the first PUTs as the server does that has cut them off."""
+    cut = iter([True] * number)
+
+    def answer(application: Any, environment: Any, start_response: Any) -> Any:
+        if environment["REQUEST_METHOD"] != "PUT" or not next(cut, False):
+            return ANSWER(application, environment, start_response)
+        start_response("408 Request Timeout", [("Content-Length", "0")])
+        return []
+
+    return answer
+
+
 @contextmanager
-def answer_lost() -> Iterator[list[str]]:
-    """Let the answer to the first PUT get lost after its work was done; gives its address."""
+def answer_lost(number: int = 0) -> Iterator[list[str]]:
+    """Let the answer to a PUT get lost after its work was done; gives its address."""
     lost: list[str] = []
+    before = iter(range(number))
 
     def lose(application: Any, environment: Any, start_response: Any) -> Any:
-        if environment["REQUEST_METHOD"] != "PUT" or lost:
+        is_hit = environment["REQUEST_METHOD"] == "PUT" and next(before, None) is None
+        if not is_hit or lost:
             return ANSWER(application, environment, start_response)
         ANSWER(application, environment, lambda *args: None)
         lost.append(environment["PATH_INFO"])

@@ -7,7 +7,7 @@ import transaction
 from zope.component import createObject
 
 from waeup.kofa.browser.history import ENTRIES, ROWS
-from waeup.kofa.operations import runs
+from waeup.kofa.importing import confirming
 from waeup.kofa.tests.browser.test_importing import CENTER
 from waeup.kofa.tests.browser.test_runs import RunsTestCase
 from waeup.kofa.tests.functional import FunctionalLayer
@@ -139,7 +139,7 @@ class HistoryTest(RunsTestCase):
         number = 2 * ROWS + 5
         rows = "".join(f"SCI,Title {n}\n" for n in range(1, number))
         self.create("code,title\nSCI,Sciences\n")
-        with mock.patch.object(runs, "FEW", number):
+        with mock.patch.object(confirming, "FEW", number):
             self.imported("code,title\n" + rows, "b.csv", "upsert")
         self.ask(kind="faculties", key="SCI")
         self.assertIn("Page 1 of 5: 1 to 20 of 100", self.plain())

@@ -10,14 +10,18 @@ from typing import Any
 from unittest import mock
 from urllib.parse import urlencode
 
+import grok
 import transaction
 
 from waeup.kofa.browser import mending
 from waeup.kofa.browser.runparts import ROWS
+from waeup.kofa.errors import Refused
+from waeup.kofa.interfaces import IMappingMadeEvent, IRunOrderedEvent
 from waeup.kofa.operations import Operations
 from waeup.kofa.tests.browser.test_importing import CENTER
 from waeup.kofa.tests.browser.test_runs import RunsTestCase
 from waeup.kofa.tests.functional import FunctionalLayer
+from waeup.kofa.tests.jobs.test_declared import heard
 
 TABLE = (
     "code,title,title_prefix\n"
@@ -620,6 +624,18 @@ class PendingAgainTest(MendingTestCase):
         self.browser.getControl("Mend and import again").click()
         self.work_off()
         self.assertIn("Would fail 4", self.plain())
+
+    def test_a_subscriber_refuses_the_order(self) -> None:
+        def refuse(event: Any) -> None:
+            grok.getSite().seen = True
+            raise Refused("Not today.")
+
+        for event in (IMappingMadeEvent, IRunOrderedEvent):
+            self.browser.open(CENTER)
+            with heard(event, refuse):
+                self.browser.getControl(name="mend").click()
+            self.assertIn("/import3?draft=", self.browser.url)
+            self.assertEqual((len(self.runs()), hasattr(self.site, "seen")), (1, False))
 
     def test_who_may_not_import_is_led_as_far_as_may_be(self) -> None:
         name = "list.create.pending.csv"

@@ -334,6 +334,18 @@ class ProgressTest(RunsTestCase):
             },
         )
 
+    def test_a_look_at_the_whole_file_is_told(self) -> None:
+        run = self.running()
+        with transaction.manager:
+            self.runs()[0].progress.look(0.437)
+        self.browser.open(f"{CENTER}/runstatus?id={run}")
+        texts = json.loads(self.page)["texts"]
+        self.assertEqual(texts["said"], "The file is looked at as a whole, 40 % done.")
+        self.assertEqual((texts["percent"], texts["rows"]), ("43 %", "0"))
+        self.browser.open(f"{CENTER}/index")
+        self.assertIn("The file is looked at as a whole, 40 % done.", self.page)
+        self.assertIn("Is being looked at as a whole, 43 %", self.page)
+
     def test_a_refusal_of_the_status_is_json_too(self) -> None:
         self.browser.open(f"{CENTER}/runstatus?id=nothing")
         self.assertEqual(self.status, 404)

@@ -10,6 +10,7 @@ import transaction
 
 from waeup.kofa.browser.page import SECURITY_HEADERS
 from waeup.kofa.errors import StorageFault
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.operations import Operations
 from waeup.kofa.tests.functional import FunctionalLayer, FunctionalTestCase
 
@@ -163,6 +164,15 @@ class ErrorTest(SafetyTestCase):
             self.browser.open(CENTER)
         self.assertEqual(self.status(self.browser), 500)
         self.assertIn("The disk is full. Make room and try again.", self.browser.contents)
+
+    def test_folders_of_the_server_are_in_its_log_alone(self) -> None:
+        text = _("The work folder ${path} cannot be made.", mapping={"path": "/srv/a b/secret"})
+        fault = mock.patch.object(Operations, "pending_files", side_effect=StorageFault(text))
+        with self.assertLogs("SiteError") as logged, fault:
+            self.browser.open(CENTER)
+        self.assertIn("The work folder secret cannot be made.", self.browser.contents)
+        self.assertNotIn("/srv", self.browser.contents)
+        self.assertIn("/srv/a b/secret", logged.output[0])
 
     def test_basic_authentication_of_the_server_still_works(self) -> None:
         browser = FunctionalLayer.browser()

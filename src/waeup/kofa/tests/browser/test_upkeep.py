@@ -16,7 +16,8 @@ from zope.component.hooks import site as site_set
 from zope.event import notify
 from zope.lifecycleevent import ObjectModifiedEvent
 
-from waeup.kofa.cli.serve import keep_log
+from waeup.kofa import meters
+from waeup.kofa.deployment import logs
 from waeup.kofa.errors import StorageFault
 from waeup.kofa.interfaces import IDataCenterConfig
 from waeup.kofa.maintenance import close_portal, maintenance_of
@@ -37,7 +38,7 @@ class UpkeepTestCase(FunctionalTestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.log = Path(folder.name, "portal.log")
-        logging_on = keep_log(self.log)
+        logging_on = logs.kept(self.log.parent, "portal")
         logging_on.__enter__()
         self.addCleanup(logging_on.__exit__, None, None, None)
         config: Any = getUtility(IDataCenterConfig, context=None)
@@ -54,6 +55,11 @@ class UpkeepTestCase(FunctionalTestCase):
     def status(self, browser: Any = None) -> int:
         """Return the status of the last answer."""
         return int((browser or self.browser).headers["Status"][:3])
+
+    def conflicts(self) -> float:
+        """Return how many conflicts pages have had."""
+        name = "kofa_conflicts_total"
+        return meters.REGISTRY.get_sample_value(name, {"where": "request"}) or 0.0
 
     def go(self, address: str, browser: Any = None) -> str:
         """Open an address and return the page."""
@@ -142,8 +148,10 @@ class ReferenceTest(UpkeepTestCase):
         self.assertIn(json.loads(answer.text)["reference"], self.log.read_text("utf-8"))
 
     def test_changes_that_conflict_for_good_say_so(self) -> None:
+        before = self.conflicts()
         with self.failing(ConflictError()):
             page = self.go(CENTER)
+        self.assertEqual(self.conflicts() - before, 4, "the request, and three that repeat it")
         self.assertEqual(self.status(), 503)
         self.assertEqual(self.browser.headers["Retry-After"], "1")
         self.assertIn("Others changed the same at the same moment", page)

@@ -10,6 +10,7 @@ from typing import Any
 from unittest import mock
 from urllib.parse import urlencode
 
+import grok
 import transaction
 from zope.authentication.interfaces import IAuthentication
 from zope.component import getUtility
@@ -19,12 +20,16 @@ from waeup.kofa.browser.request import Request
 from waeup.kofa.browser.uploading import UploadPage
 from waeup.kofa.cli.gate import Gate
 from waeup.kofa.conversion import Mapping
+from waeup.kofa.errors import Refused
+from waeup.kofa.interfaces import IFileArrivedEvent
 from waeup.kofa.jobs import recover
 from waeup.kofa.ledger import TOKEN_AGE
 from waeup.kofa.locales.catalogs import domain
 from waeup.kofa.operations import Operations
+from waeup.kofa.spool import Partial
 from waeup.kofa.tests.browser.test_datacenter import INDEX, TABLE, PagesTestCase
 from waeup.kofa.tests.functional import FunctionalLayer, import_file, upload
+from waeup.kofa.tests.jobs.test_declared import heard
 from waeup.kofa.tests.locales.test_pages import Pseudo
 
 UPLOAD = f"{INDEX}/upload"
@@ -120,6 +125,25 @@ class PasteTest(PagesTestCase):
         self.paste(CELLS, "../x")
         self.assertEqual(self.status, 400)
         self.assertEqual(self.names(), set())
+
+
+class RefusedBySubscriberTest(PagesTestCase):
+    """The portal of a site takes some files only."""
+
+    def test_of_two_files_the_other_one_is_taken(self) -> None:
+        def choose(event: Any) -> None:
+            site = grok.getSite()
+            site.seen = (*getattr(site, "seen", ()), event.file.original)
+            if event.file.original.startswith("bad"):
+                raise Refused("No files of that name.")
+
+        with heard(IFileArrivedEvent, choose):
+            upload(self.browser, ("bad.csv", TABLE), ("good.csv", TABLE))
+        self.assertIn("bad.csv: No files of that name.", self.page)
+        self.assertEqual(self.names(), {"good_officer.csv"})
+        site = self.site
+        known = [entry.original for entry in site["datacenter"].ledger.entries()]
+        self.assertEqual((known, site.seen), (["good.csv"], ("good.csv",)))
 
 
 class PutTestCase(PagesTestCase):
@@ -343,11 +367,34 @@ class RepeatedTest(PutTestCase):
         self.assertEqual(self.names(), {"list_officer.csv", "list_officer-2.csv"})
 
     def test_a_file_that_was_imported_or_deleted_meanwhile_is_not_stored_again(self) -> None:
-        first = self.put(TABLE).json
+        def delete() -> None:
+            with site_set(self.site):
+                principal = getUtility(IAuthentication).getPrincipal("officer")
+                Operations(self.site, principal).delete(["other_officer.csv"])
+                transaction.commit()
+
+        FunctionalLayer.add_user("importer", "waeup.ImportManager")
+        for name, end in (
+            ("list", lambda: import_all(self.site, "list_officer.csv", "importer")),
+            ("other", delete),
+        ):
+            first = self.put(TABLE, f"{name}.csv", TOKEN + name).json
+            transaction.begin()
+            end()
+            again = self.put(TABLE, f"{name}.csv", TOKEN + name)
+            self.assertEqual((again.status_int, again.json["name"]), (200, first["name"]))
+            self.assertEqual(self.names(), set())
+
+    def test_a_file_that_was_taken_back_although_it_was_committed_is_stored(self) -> None:
+        """The database had said that it failed."""
+        self.put(TABLE)
         (self.storage / "list_officer.csv").unlink()
-        again = self.put(TABLE)
-        self.assertEqual((again.status_int, again.json["name"]), (200, first["name"]))
-        self.assertEqual(self.names(), set())
+        self.assertEqual(self.put(TABLE).json["name"], "list_officer.csv")
+        self.assertEqual(self.names(), {"list_officer.csv"})
+        (self.storage / "list_officer.csv").unlink()
+        self.recover()
+        self.assertEqual(self.put(TABLE).json["name"], "list_officer.csv")
+        self.assertEqual(self.names(), {"list_officer.csv"})
 
     def test_another_content_or_name_under_the_token_is_refused(self) -> None:
         self.put(TABLE)
@@ -454,6 +501,74 @@ class RepeatedTest(PutTestCase):
         self.put(TABLE)
         self.put(TABLE)
         self.assertEqual(self.names(), {"list_officer.csv"})
+
+
+class PiecesTest(PutTestCase):
+    """A large file comes piece by piece."""
+
+    def ask(self, content: bytes = b"", **fields: object) -> Any:
+        """Send a request of an upload in pieces; return the answer."""
+        headers = {"Content-Type": "application/octet-stream", "X-Zope-Handle-Errors": "True"}
+        headers["X-Form-Token"] = str(self.form_token)
+        address = f"{UPLOAD}?{urlencode(fields)}"
+        return self.browser.testapp.put(address, content, headers, expect_errors=True)
+
+    def begin(self, name: str = "list.csv", **more: str) -> str:
+        """Begin to send `TABLE`; return the id of the upload."""
+        answer = self.ask(b"", name=name, size=len(TABLE), **more)
+        self.assertEqual((answer.status_int, answer.json["offset"]), (200, 0), answer.text)
+        return str(answer.json["upload"])
+
+    def test_piece_by_piece(self) -> None:
+        id = self.begin()
+        self.assertEqual(self.ask(TABLE[:4], upload=id, offset=0).json["offset"], 4)
+        self.assertEqual(self.ask(upload=id).json, {"upload": id, "offset": 4})
+        told = self.ask(TABLE[4:], upload=id, offset=4).json
+        self.assertEqual((told["name"], told["size"]), ("list_officer.csv", len(TABLE)))
+        # The answer was lost.
+        self.assertEqual(self.ask(upload=id).json, told)
+        self.assertEqual((self.storage / "list_officer.csv").read_bytes(), TABLE)
+        self.assertFalse((self.storage / ".work").exists())
+
+    def test_what_is_wrong_has_a_code_for_the_script(self) -> None:
+        id = self.begin()
+        for fields, status, code in (
+            ({"upload": id, "offset": 3}, 409, "offset"),
+            ({"upload": "0" * 32}, 404, "gone"),
+            ({"upload": id, "offset": "x"}, 400, ""),
+            ({"name": "a.csv", "size": "x"}, 400, ""),
+            ({"name": "a.exe", "size": 5}, 400, ""),
+            ({"name": "a.csv", "size": 10**12}, 413, ""),
+        ):
+            answer = self.ask(b"", **fields)
+            self.assertEqual((answer.status_int, answer.json["code"]), (status, code), fields)
+        with Partial(str(self.storage), id):
+            answer = self.ask(b"x", upload=id, offset=0)
+            self.assertEqual((answer.status_int, answer.json["code"]), (409, "busy"))
+        (self.storage / "a.create.pending.csv").write_bytes(TABLE)
+        answer = self.ask(name="a.create.pending.csv", size=5)
+        self.assertEqual((answer.status_int, answer.json["code"]), (409, "taken"))
+        self.assertTrue(self.begin("a.create.pending.csv", replace="yes"))
+
+    def test_a_file_that_is_refused_is_gone(self) -> None:
+        id = self.ask(name="list.csv", size=3).json["upload"]
+        self.assert_refused(self.ask(b"\0\0\0", upload=id, offset=0), 400, "no readable header")
+        self.assertEqual(self.ask(upload=id).json["code"], "gone")
+
+    def test_it_is_given_up(self) -> None:
+        id = self.begin()
+        self.assertEqual(self.ask(upload=id, drop="yes").json, {"upload": "", "offset": 0})
+        self.assertEqual(self.ask(upload=id).json["code"], "gone")
+
+    def test_a_piece_that_ends_early_is_not_kept(self) -> None:
+        id = self.begin()
+        with mock.patch.object(UploadPage, "_length", 5):
+            self.assert_refused(self.ask(b"cod", upload=id, offset=0), 400, "Only a part")
+        self.assertEqual(self.ask(upload=id).json["offset"], 0)
+
+    def test_without_the_token_of_the_session_nothing_begins(self) -> None:
+        self.form_token = "x"
+        self.assert_refused(self.ask(name="list.csv", size=3), 403, "out of date")
 
 
 class FormerTest(PutTestCase):

@@ -13,6 +13,7 @@ from waeup.kofa.browser.page import SECURITY_HEADERS
 from waeup.kofa.jobs import Order, Run
 from waeup.kofa.tests.browser.views import PLACES, ROLES, VIEWS, FoundView, Row, found_views
 from waeup.kofa.tests.functional import FunctionalLayer, FunctionalTestCase
+from waeup.kofa.webhooks.record import EVENTS, Webhook, ensure_webhooks
 
 HOST = "http://localhost"
 LOGIN = f"{HOST}/app/login"
@@ -57,9 +58,11 @@ class ViewsTestCase(FunctionalTestCase):
 
     def fields(self, row: Row, user: str) -> dict[str, str]:
         """Return the fields that a view needs when `user` asks."""
-        there = {"draft": "", "run": self.run_id}
+        there = {"draft": "", "webhook": "", "run": self.run_id}
         if "{draft}" in row.fields.values():
             there["draft"] = self.draft(user)
+        if "{webhook}" in row.fields.values():
+            there["webhook"] = self.webhook(user)
         return {name: value.format(**there) for name, value in row.fields.items()}
 
     def draft(self, owner: str) -> str:
@@ -70,6 +73,14 @@ class ViewsTestCase(FunctionalTestCase):
         draft.columns = ("code", "title")
         transaction.commit()
         return draft.id
+
+    def webhook(self, owner: str) -> str:
+        """Return the id of a webhook."""
+        address, now = "https://receiver.example/", datetime.now(timezone.utc)
+        webhook = Webhook("Ours", address, EVENTS, (), (), owner, now)
+        ensure_webhooks(self.site["datacenter"]).add(webhook)
+        transaction.commit()
+        return webhook.id
 
     def browser_of(self, role: str) -> tuple[Any, str]:
         """Return the browser of somebody with a role, and the name of the account."""

@@ -90,8 +90,10 @@ VIEWS: dict[str, Row] = {
     "/app/datacenter/upload": Row("302 403 200 200 200 403 200"),
     # The root leads on to the portal, and that leads strangers to the log-in page.
     "/index": Row("200 200 200 200 200 200 200"),
+    "/app/access": Row("302 200 200 200 200 200 200"),
     "/app/account": Row("302 200 200 200 200 200 200"),
     "/app/adduser": Row("302 403 403 403 403 200 200"),
+    "/app/addwebhook": Row("302 403 403 200 200 403 200"),
     "/app/administration": Row("302 403 403 403 403 200 200"),
     "/app/index": Row("200 200 200 200 200 200 200"),
     "/app/login": Row("200 200 200 200 200 200 200"),
@@ -111,6 +113,8 @@ VIEWS: dict[str, Row] = {
     "/app/system": Row("302 403 403 403 403 403 200"),
     "/app/user": Row("302 403 403 403 403 200 200", {"name": "other"}),
     "/app/users/index": Row("302 403 403 403 403 200 200"),
+    "/app/webhook": Row("302 403 403 200 200 403 200", {"id": "{webhook}"}),
+    "/app/webhooks": Row("302 403 403 200 200 403 200"),
 }
 #: Where the objects are that views are for.
 PLACES = {

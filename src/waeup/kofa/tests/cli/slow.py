@@ -15,21 +15,23 @@ from waeup.kofa.cli.session import session
 from waeup.kofa.cli.settings import Settings
 from waeup.kofa.tests.cli.shell import PortalLayer, environment, kofactl
 
-#: ``kofactl`` with batches of 50 rows, each of which takes some time.
 SCRIPT = """
 import sys, time
 from waeup.kofa.cli import main
 from waeup.kofa.jobs import pace
 
 def slow(self, cursor, rate=pace.Pace.rate):
-    time.sleep(0.15)
+    time.sleep(PAUSE)
     return rate(self, cursor)
 
 pace.FIRST = pace.MOST = 50
 pace.Pace.rate = slow
 sys.exit(main())
 """
-SLOW = (sys.executable, "-W", "error", "-c", SCRIPT)
+#: ``kofactl`` with batches of 50 rows, each of which takes some time.
+SLOW = (sys.executable, "-W", "error", "-c", SCRIPT.replace("PAUSE", "0.15"))
+#: Likewise, and another process can be started and have its say before the work is done.
+SLOWER = (*SLOW[:-1], SCRIPT.replace("PAUSE", "0.8"))
 KIND = ("-p", "facultyprocessor", "-m", "create")
 CODES = [f"F{number:03}" for number in range(500)]
 

@@ -19,6 +19,7 @@ from waeup.kofa.cli import session
 from waeup.kofa.cli.instance import Instance
 from waeup.kofa.errors import NotUnderstood
 from waeup.kofa.tests.cli.client import Client
+from waeup.kofa.tests.cli.far import Far, new_token, served
 from waeup.kofa.tests.cli.shell import (
     KOFACTL,
     Answer,
@@ -41,6 +42,7 @@ def told(answer: Answer) -> tuple[int, str, str]:
         text = re.sub(r'"(seconds|rate)": [\d.]+', r'"\1": 0.0', text)
         text = re.sub(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d)?(\.\d+)?", "2000-01-01", text)
         text = re.sub(r"\b[0-9a-f]{16}\b", "0123456789abcdef", text)
+        text = re.sub(r"\b(kofa_)?[0-9a-f]{12}(_[0-9a-f]{64})?\b", r"\g<1>0123456789ab", text)
         return text.replace(os.getcwd(), "/test")
 
     return answer.code, same(answer.out), same(answer.err)
@@ -91,6 +93,12 @@ class CommandTests(BesideCase):
         yield kofactl("users", "resume", "bola")
         yield kofactl("users", "logout", "bola")
         yield kofactl("users", "show", "bola", "--json")
+        yield kofactl("tokens", "add", "x", "--scope", "import", "--user", "bola", "--json")
+        yield kofactl("tokens", "list", "--of", "bola")
+        yield kofactl("tokens", "add", "x", "--scope", "all")
+        yield kofactl("tokens", "revoke", "0123456789ab")
+        yield kofactl("uploads", "--json")
+        yield kofactl("uploads", "drop", "0" * 32)
         yield kofactl("users", "roles", "bola", "--none", "--user", "bola")
         yield kofactl("put", "f.csv", "--user", "nobody")
         yield kofactl("users", "remove", "bola")
@@ -160,6 +168,9 @@ class CommandTests(BesideCase):
             yield kofactl("users", "list", *form)
             yield kofactl("users", "show", "admin", *form)
             yield kofactl("users", "roles", *form)
+            yield kofactl("tokens", "list", *form)
+            yield kofactl("uploads", *form)
+            yield kofactl("tokens", "list", "--of", "admin", *form)
             yield kofactl("mappings", "facultyprocessor", *form)
             yield kofactl("mappings", "facultyprocessor", "mine", *form)
             yield kofactl("figures", *form)
@@ -179,13 +190,13 @@ class CommandTests(BesideCase):
         yield kofactl("ls")
         os.rename("away", "var/datacenter")
 
-    def test_commands_say_the_same_whether_a_portal_runs_or_not(self) -> None:
+    def test_commands_say_the_same_beside_a_portal_elsewhere_and_alone(self) -> None:
         self.compare(self.commands)
 
-    def test_commands_about_runs_say_the_same_whether_a_portal_runs_or_not(self) -> None:
+    def test_commands_about_runs_say_the_same_beside_a_portal_elsewhere_and_alone(self) -> None:
         self.compare(self.run_commands)
 
-    def test_commands_that_read_say_the_same_whether_a_portal_runs_or_not(self) -> None:
+    def test_commands_that_read_say_the_same_beside_a_portal_elsewhere_and_alone(self) -> None:
         self.compare(self.looks, codes={0, 2})
 
     def compare(
@@ -194,15 +205,27 @@ class CommandTests(BesideCase):
         with running() as portal:
             beside = [told(answer) for answer in commands()]
             self.assertEqual(portal.stop(signal.SIGTERM), (0, "The portal was stopped.\n"))
-        os.mkdir("alone")
-        os.chdir("alone")
-        self.setUp()
+        self.begin_anew("far")
+        with served() as portal:
+            far = Far(portal.url, new_token(), Path.cwd())
+            with mock.patch.dict(globals(), kofactl=far.mixed):
+                elsewhere = [answer and told(answer) for answer in commands()]
+            self.assertEqual(portal.stop(signal.SIGTERM)[0], 0)
+        self.begin_anew("../alone")
         kofactl("run", "--setup-only")
         alone = [told(answer) for answer in commands()]
         self.assertEqual({code for code, _, _ in alone}, {*codes})
-        for number, (one, other) in enumerate(zip(beside, alone, strict=True)):
+        for number, (one, two, other) in enumerate(zip(beside, elsewhere, alone, strict=True)):
             with self.subTest(number=number, other=other):
                 self.assertEqual(one, other)
+                if two is not None:
+                    self.assertEqual(two, other)
+
+    def begin_anew(self, folder: str) -> None:
+        """Go to a new folder in which there is no portal."""
+        os.mkdir(folder)
+        os.chdir(folder)
+        self.setUp()
 
     def test_what_a_command_did_is_seen_at_once(self) -> None:
         with running() as portal:

@@ -5,13 +5,19 @@ import io
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 from unittest import mock
 from zipfile import ZipFile
 
+import grok
+
 from waeup.kofa.cli import exports
+from waeup.kofa.errors import Refused
 from waeup.kofa.exporting import driver
+from waeup.kofa.interfaces import IExportBegunEvent, IExportDoneEvent
 from waeup.kofa.tests.cli.shell import KOFACTL, environment, kofactl, running
 from waeup.kofa.tests.cli.test_commands import PortalCase
+from waeup.kofa.tests.jobs.test_declared import fail_after, heard
 
 HEADER = '"code","title","title_prefix","officer_1","officer_2","local_roles"\r\n'
 ARTS = '"ART","Arts","faculty","","",""\r\n'
@@ -100,6 +106,25 @@ class FileTests(ExportCase):
         self.assert_refused("exporter 'mammoths'", "export", "mammoths")
         with mock.patch.object(driver.Export, "_write_rows", side_effect=ZeroDivisionError):
             self.assertEqual(kofactl("export", "faculties", "-o", "a.csv").code, 3)
+        self.assertEqual(self.left(), [])
+
+    def test_subscribers_may_refuse_it_and_leave_nothing_in_the_database(self) -> None:
+        told = []
+
+        def hear(event: Any) -> None:
+            site = grok.getSite()
+            told.append((event.wish.exporter, event.user, hasattr(site, "told")))
+            site.told = True
+
+        with heard(IExportBegunEvent, hear), heard(IExportDoneEvent, hear):
+            for _turn in range(2):
+                answer = kofactl("export", "faculties", "-o", "a.csv", "--replace")
+                self.assertEqual(answer.code, 0, answer)
+        one = [("faculties", "admin", False), ("faculties", "admin", True)]
+        self.assertEqual(told, one * 2)
+        os.unlink("a.csv")
+        with heard(IExportBegunEvent, fail_after(0, Refused)):
+            self.assert_refused("That is enough", "export", "faculties", "-o", "a.csv")
         self.assertEqual(self.left(), [])
 
     def test_rights(self) -> None:

@@ -265,6 +265,29 @@ class HeaderTests(GateTestCase):
         self.assertEqual((self.headers["X-Error-Reference"], self.body), ("k7m2-9xqd", b"a page"))
 
 
+class ApiTests(GateTestCase):
+    """What is for the HTTP API."""
+
+    def test_it_gets_its_requests_as_they_are(self) -> None:
+        api = Portal()
+        gate = Gate(self.portal, lambda environment: False, api)
+        asked = {
+            "REQUEST_METHOD": "PATCH",
+            "PATH_INFO": "/api/v1/users/++etc++site",
+            "HTTP_AUTHORIZATION": "Bearer x",
+        }
+        started: list[Any] = []
+        body = gate(asked, lambda *arguments: started.append(arguments))
+        self.assertEqual((b"".join(body), api.seen), (b"a page", asked))
+        self.assertIn(("X-Content-Type-Options", "nosniff"), started[0][1])
+        self.assertIsNone(self.portal.seen)
+        gate({**asked, "REQUEST_METHOD": "HEAD", "PATH_INFO": "/api/v10"}, lambda *arguments: None)
+        self.assertIsNotNone(self.portal.seen)
+
+    def test_without_one_its_addresses_are_those_of_the_portal(self) -> None:
+        self.assertEqual(self.ask("/api/v1/users", method="PATCH"), "405")
+
+
 class RunningTests(unittest.TestCase):
     """The gate and the publisher behind it, in a portal that runs."""
 

@@ -46,7 +46,9 @@ class HelpTests(unittest.TestCase):
 
     def test_common_options_are_everywhere(self) -> None:
         for words, command in commands(program):
-            expected = {"--var"} if words == "kofactl run" else {"--var", "--user", "--json"}
+            is_server = words in ("kofactl run", "kofactl worker")
+            more = {"--user", "--json", "--token-file", "--token", "--ca-file", "--insecure-http"}
+            expected = {"--var", "--config", "--url"} | (set() if is_server else more)
             with self.subTest(words):
                 self.assertLessEqual(expected, {o for p in command.params for o in p.opts})
 
@@ -69,7 +71,7 @@ class HelpTests(unittest.TestCase):
                 self.assertIn(f"``{words}``", page)
 
     def test_unknown_commands_and_options_are_refused(self) -> None:
-        for words in (["imprt"], ["ls", "--frob"], ["import", "x.csv"], ["ls", "deleted"]):
+        for words in (["imprt"], ["ls", "--frob"], ["import", "x.csv"], ["ls", "elsewhere"]):
             with self.subTest(words):
                 answer = kofactl(*words)
                 self.assertEqual((answer.code, answer.out), (2, ""))

@@ -16,8 +16,8 @@ from ZODB.DB import DB
 from ZODB.FileStorage import FileStorage
 from ZODB.POSException import ReadOnlyError
 
-from waeup.kofa.cli import storing
 from waeup.kofa.cli.instance import Instance
+from waeup.kofa.deployment import storing
 from waeup.kofa.errors import DatabaseHeld, NoSuchItem, Refused
 from waeup.kofa.tests.cli.shell import environment
 

@@ -8,11 +8,17 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
+from transaction.interfaces import TransientError
+
 from waeup.kofa.cli import session
+from waeup.kofa.interfaces import IBatchDoneEvent, IRunOverEvent
+from waeup.kofa.jobs.events import REPEATS
 from waeup.kofa.tests.cli.shell import KOFACTL, Portal, environment, kofactl, process, running
-from waeup.kofa.tests.cli.slow import KIND, SLOW, SlowCase
+from waeup.kofa.tests.cli.slow import KIND, SLOW, SLOWER, SlowCase
+from waeup.kofa.tests.jobs.test_declared import fail_after, heard
 
 STOPPED = "The import of many_admin.csv goes on with the next start.\nThe portal was stopped.\n"
 
@@ -35,11 +41,28 @@ class AloneTests(SlowCase):
         self.assert_imported_once(id)
         self.assertEqual(kofactl("resume", id).code, 2)
 
+    def test_a_subscriber_for_which_others_are_in_the_way_keeps_nobody_from_a_cancel(self) -> None:
+        told: list[Any] = []
+
+        def in_the_way(event: Any) -> None:
+            told.append(event)
+            raise TransientError("always")
+
+        for options in ((), ("--give-up",)):
+            told.clear()
+            with heard(IBatchDoneEvent, fail_after(0)):
+                self.assertEqual(kofactl("import", "./many.csv", *KIND).code, 3)
+            id = self.newest()["id"]
+            with heard(IRunOverEvent, in_the_way):
+                answer = kofactl("cancel", id, *options)
+            self.assertEqual((answer.code, self.newest()["state"]), (0, "cancelled"), answer.err)
+            self.assertEqual(len(told), REPEATS + 1)
+
     def test_a_killed_import_goes_on_when_the_portal_starts(self) -> None:
         id = self.killed_import()
         with running() as portal:
             self.assertIn("The import of many_admin.csv goes on.", portal.said)
-            self.assertEqual(process("resume", id).code, 0)
+            self.wait_for(lambda: self.newest()["state"] == "finished")
             self.assertEqual(portal.stop(signal.SIGTERM), (0, "The portal was stopped.\n"))
         self.assert_imported_once(id)
 
@@ -193,7 +216,7 @@ class BesideTests(SlowCase):
     @contextmanager
     def importing_beside(self) -> Iterator[tuple[Portal, "subprocess.Popen[str]"]]:
         """Give a slow portal and an import that it is in the middle of."""
-        with running(program=SLOW) as portal, self.importing() as command:
+        with running(program=SLOWER) as portal, self.importing() as command:
             yield portal, command
 
     def assert_gone(self, command: "subprocess.Popen[str]") -> str:
@@ -268,8 +291,7 @@ class BesideTests(SlowCase):
             command.communicate(timeout=60)
             self.assertRegex(kofactl("runs").out, r"running, \d+%")
             id = self.newest()["id"]
-            answer = process("resume", id)
-            self.assertEqual((answer.code, answer.err), (0, ""))
+            self.wait_for(lambda: self.newest()["state"] == "finished")
             self.assert_imported_once(id)
 
     def test_of_two_who_import_a_file_one_is_told_of_the_other(self) -> None:

@@ -22,8 +22,8 @@ from urllib.parse import urlsplit
 
 from zope.component import getUtility, provideUtility
 
-from waeup.kofa.cli import serve
 from waeup.kofa.cli.serve import url_of
+from waeup.kofa.deployment import logs
 from waeup.kofa.importing.reading import limits
 from waeup.kofa.interfaces import IDataCenterConfig
 from waeup.kofa.tabular import Limits
@@ -324,13 +324,13 @@ class LogTests(unittest.TestCase):
     def test_the_log_of_the_portal_does_not_grow_for_ever(self) -> None:
         with (
             TemporaryDirectory() as folder,
-            mock.patch.multiple(serve, LOG_SIZE=1000, LOG_BACKUPS=2),
+            mock.patch.multiple(logs, SIZE=1000, BACKUPS=2),
         ):
-            with serve.keep_log(Path(folder) / "portal.log"):
+            with logs.kept(Path(folder), "portal"):
                 for number in range(200):
                     logging.getLogger("kofa.test").info("line %s of many", number)
             names = ["portal.log", "portal.log.1", "portal.log.2"]
-            self.assertEqual(sorted(os.listdir(folder)), names)
+            self.assertEqual(sorted(os.listdir(folder)), [".portal.lock", *names])
             self.assertLessEqual(max((Path(folder) / name).stat().st_size for name in names), 1000)
 
 

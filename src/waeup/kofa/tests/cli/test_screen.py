@@ -76,6 +76,7 @@ class ProgressTests(unittest.TestCase):
         """Return what a terminal shows of a run."""
         usual: dict[str, Any] = {"kind": "import", "state": "running", "is_cancelling": False}
         usual |= {"rows": 1500, "failed": 2, "fraction": 0.25, "rate": 500.0, "remaining": 9.0}
+        usual["is_looking"] = False
         run = SimpleNamespace(**{**usual, **values})
         before = set(threading.enumerate())
 
@@ -103,6 +104,8 @@ class ProgressTests(unittest.TestCase):
         self.assertRegex(self.shown(is_cancelling=True), "1,500 rows, 2 failed, ending 0:00:00")
         self.assertRegex(self.shown(state="queued", rows=0), "waiting 0:00:00")
         self.assertRegex(self.shown(kind="move", rate=0.0), "25 % 1,500 files 0:00:00")
+        looking = self.shown(is_looking=True, rows=0, rate=0.0, remaining=None)
+        self.assertRegex(looking, "25 % looking at the file as a whole 0:00:00")
 
     def test_messages_stand_above_the_bar(self) -> None:
         self.assertRegex(self.shown(), r"A word\.\s*\n")

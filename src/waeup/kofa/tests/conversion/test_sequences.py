@@ -18,6 +18,15 @@ class ParseTests(unittest.TestCase):
         )
         self.assertEqual(parse_list(r"""['\n\'\\', '#', '[', "é"]"""), ["\n'\\", "#", "[", "é"])
 
+    def test_texts_as_kofa_1_9_exports_them(self):
+        self.assertEqual(
+            parse_list(r"""[u'a', {'k': u"it's", u'caf\xe9': [u'']}]"""),
+            ["a", {"k": "it's", "café": [""]}],
+        )
+        for text in ("[u]", "[ur'a']", "[uu'a']", "[u 'a']", "[u1]", "[u'a'u'b']"):
+            with self.subTest(text), self.assertRaises(ConversionError):
+                parse_list(text)
+
     def test_all_brackets(self):
         for text in ("['a']", "('a',)", "{'a'}", "[ 'a', ]"):
             self.assertEqual(parse_list(text), ["a"])

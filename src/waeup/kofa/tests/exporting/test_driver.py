@@ -166,7 +166,7 @@ class DriverTests(unittest.TestCase):
 
     def test_half_a_character(self):
         self.site[CONTAINER]["b"].code = "\ud800"
-        with self.assertRaisesRegex(Refused, r"at row 2, code '\\ud800', 'b'.*surrogates"):
+        with self.assertRaisesRegex(Refused, r"U\+D800. That is row 2, code '\\ud800', 'b'."):
             text_of(self.site)
 
     def test_the_object_is_named_where_a_site_writes_rows(self):

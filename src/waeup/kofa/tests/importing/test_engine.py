@@ -1,7 +1,9 @@
 """The row engine: hooks, reasons, and rows that leave nothing half done."""
 
+import collections
 import csv
 import io
+import itertools
 import os
 import shutil
 import tempfile
@@ -24,7 +26,7 @@ from waeup.kofa.errors import (
     StorageFault,
     TableError,
 )
-from waeup.kofa.importing import engine
+from waeup.kofa.importing import engine, rollback
 from waeup.kofa.importing import report as reports
 from waeup.kofa.importing.kind import ContainerProcessor
 from waeup.kofa.interfaces import IGNORE_MARKER, RAW_COLUMN
@@ -327,6 +329,32 @@ class CommonTests:
         )
         self.assertEqual(told[-1], engine.Progress(2, 0, 1.0))
 
+    def test_a_container_that_is_missing_is_made_however_often_rows_are_taken_back(self):
+        class Deep(CaveProcessor):
+            grok.baseclass()
+            container = "deep/caves"
+            container_factory = grok.Container
+
+            def updateEntry(self, obj, row, site, filename):
+                self.maybe_fail(row)
+                return super(CaveProcessor, self).updateEntry(obj, row, site, filename)
+
+        rows = [f"c{n},{'type' if n < 6 else 'me'}" for n in range(8)]
+        counts, *_ = self.do("code,owner", *rows, processor=Deep())
+        self.assertEqual((counts, list(self.site["deep"]["caves"])), ((8, 6), ["c6", "c7"]))
+        with self.assertRaises(StorageFault):
+            self.do("code,owner", "x,fault", processor=Deep())
+
+    def test_nothing_is_made_where_nothing_can_be_put(self):
+        class Deep(CaveProcessor):
+            grok.baseclass()
+            container = "deep"
+            container_factory = grok.Container
+
+        for mode in ("update", "remove"):
+            counts, *_ = self.do("code", "a", processor=Deep(), mode=mode)
+            self.assertEqual((counts, "deep" in self.site), ((1, 1), False))
+
 
 class WithoutDatabase(CommonTests, EngineTestCase):
     """Objects that no connection knows."""
@@ -422,6 +450,101 @@ class WithDatabase(CommonTests, EngineTestCase):
         self.assertEqual(len(finished), total - 3 + 1)
         transaction.commit()
         self.assertEqual(len(self.site["caves"]), total - 3)
+
+    def marks_of(self, *lines, processor=None):
+        """Import a table; return (total, failed) and the number of savepoints."""
+        mark = rollback.Savepoints.mark
+        with mock.patch.object(rollback.Savepoints, "mark", autospec=True, side_effect=mark) as m:
+            counts, *_ = self.do("code,owner", *lines, processor=processor or LateProcessor())
+        return counts, m.call_count
+
+    def test_savepoints_are_as_few_as_memory_allows(self):
+        def lines(letter):
+            return [f"{letter}{i},good" for i in range(10)]
+
+        with mock.patch.object(engine, "BATCH_ROWS", 2):
+            self.assertEqual(self.marks_of(*lines("a")), ((10, 0), 1))
+            with mock.patch.object(rollback, "MOST", 4):
+                self.assertEqual(self.marks_of(*lines("b")), ((10, 0), 3))
+            sizes = itertools.count(0, rollback.GROWTH + 1)
+            emptied = mock.patch.object(self.connection, "cacheMinimize")
+            with mock.patch.object(rollback, "_resident", lambda: next(sizes)), emptied as empty:
+                self.assertEqual(self.marks_of(*lines("c")), ((10, 0), 5))
+                self.assertEqual(empty.call_count, 4)
+            with mock.patch.object(rollback, "open", side_effect=OSError, create=True):
+                self.assertEqual(self.marks_of(*lines("d")), ((10, 0), 1))
+        transaction.commit()
+        self.assertEqual((len(self.site["caves"]), self.site["caves"].touched), (40, 40))
+
+    def test_rows_of_former_batches_stay_when_one_fails(self):
+        def lines(letter, *failing):
+            return [f"{letter}{i},{'bad' if i in failing else 'good'}" for i in range(20)]
+
+        caves = self.site["caves"]
+        with (
+            mock.patch.object(engine, "BATCH_ROWS", 2),
+            mock.patch.object(rollback, "LEAST", 4),
+            mock.patch.object(rollback, "MOST", 8),
+        ):
+            # At the beginning, behind the failed row and 4 others; then there are no more than 8.
+            self.assertEqual(self.marks_of(*lines("a", 7)), ((20, 1), 3))
+            self.assertEqual((len(caves), caves.touched), (19, 19))
+            self.assertEqual(self.marks_of(*lines("b", 0, 5, 6, 7, 19)), ((20, 5), 7))
+        self.assertEqual((len(caves), caves.touched), (34, 34))
+        transaction.commit()
+        self.assertEqual(len(caves), 34)
+
+    def test_many_failing_rows_get_no_more_savepoints_than_they_are(self):
+        lines = [f"c{i},{'bad' if i % 3 == 1 else 'good'}" for i in range(60)]
+        self.assertEqual(self.marks_of(*lines), ((60, 20), 21))
+        self.assertEqual(self.site["caves"].touched, 40)
+
+    def test_a_hook_that_does_otherwise_the_second_time(self):
+        del self.site["caves"]
+
+        class Moody(LateProcessor):
+            grok.baseclass()
+            seen = collections.Counter()
+
+            def addEntry(self, obj, row, site):
+                super().addEntry(obj, row, site)
+                self.seen[row["code"]] += 1
+                if self.seen[row["code"]] in moods.get(row["owner"], ()):
+                    raise ValueError("not now")
+
+        moods = {"once": {2}, "from then on": {2, 3, 4}}
+        lines = ["a,once", "b,from then on", "c,good", "d,bad", "e,good", "f,bad"]
+        # What is told of a row of the batch is what became of it; of former ones it was told.
+        for restart, rows, told, there in (
+            (None, 1000, "ace", "ace"),
+            (None, 3, "abce", "ace"),
+            (transaction.abort, 1000, "ace", "ace"),
+            (transaction.abort, 3, "abce", "abce"),
+        ):
+            with self.subTest(restart=restart, rows=rows):
+                Moody.seen.clear()
+                self.site["caves"] = caves = grok.Container()
+                transaction.commit()
+                found = self.outcomes(Moody(), rows, restart, lines)
+                done = "".join(code for code, outcome in found if outcome == "created")
+                self.assertEqual((done, "".join(sorted(caves))), (told, there))
+                del self.site["caves"]
+
+    def outcomes(self, processor, rows, restart, lines):
+        """Apply a table in batches of so many rows; return first cell and outcome of each row."""
+        path = self.table("code,owner", *lines)
+        mapping = engine.conversion.Mapping(("code", "owner"))
+        manner = engine.Manner(restart=restart)
+        rows_engine = engine.RowEngine(
+            processor, path, mapping, "create", self.site, manner=manner
+        )
+        found = []
+        with rows_engine.open() as source:
+            while taken := source.take(rows):
+                found += rows_engine.apply(taken)
+                if restart is not None:
+                    transaction.commit()
+        return [(result.cells["code"], result.outcome) for result in found]
 
     def test_what_a_check_has_changed_before_it_failed_is_taken_back(self):
         class Checking(CaveProcessor):

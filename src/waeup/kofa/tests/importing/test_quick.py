@@ -342,6 +342,7 @@ class WritingTests(unittest.TestCase):
     )
     @example([(["a", "+1\n+2"], True), (["a", "c"], True)])
     @example([(["a", "b"], True), (["a"], True)])
+    @example([(["\0", '"'], True)])
     def test_like_row_by_row(self, table):
         names = ["a", "b", "c"]
         fields = names[: max((len(cells) for cells, _ in table), default=1)]

@@ -7,7 +7,6 @@ compared with what an undisturbed life has left: objects, files, ledger and repo
 
 import io
 import os
-import shutil
 import unittest
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -24,12 +23,14 @@ from zope.securitypolicy.role import Role
 from waeup.kofa.conversion import Mapping
 from waeup.kofa.importing.effects import MARKS
 from waeup.kofa.importing.history import marks_of
+from waeup.kofa.importing.record import Record
 from waeup.kofa.importing.results import ResultFiles
 from waeup.kofa.interfaces import IBatchProcessor
 from waeup.kofa.jobs import pace, recover
 from waeup.kofa.jobs.record import CHECK, FINISHED, IMPORT, STOPPED, UNDO, UNDONE
 from waeup.kofa.tabular import open_table
 from waeup.kofa.tests.functional import FunctionalLayer
+from waeup.kofa.tests.jobs.bears import Family, FamilyProcessor, ICave, INest, Leaves, bears
 from waeup.kofa.tests.jobs.portal import SITE, USER, Portal
 from waeup.kofa.tests.spool.faultydisk import write
 from waeup.kofa.university.localroles import local_roles, replace_local_roles
@@ -37,11 +38,13 @@ from waeup.kofa.university.processors import FacultyProcessor
 
 #: Attributes in which a container keeps what is in it.
 _CONTENTS = ("_SampleContainer__data", "_BTreeContainer__len", "__annotations__")
+#: What an import may change.
+_CHANGED = ("faculties", "students", "users", "bears", "caves")
 
 
 def few_rows(number: int) -> Any:
-    """Let batches have so many rows."""
-    return mock.patch.multiple(pace, FIRST=number, MOST=number)
+    """Let batches have so many rows, however long they take."""
+    return mock.patch.multiple(pace, FIRST=number, MOST=number, SECONDS=1e6)
 
 
 class OneAtOnce(FacultyProcessor):
@@ -70,28 +73,22 @@ def one_at_once() -> Iterator[None]:
 class Town(Portal):
     """A portal with a few objects of each kind."""
 
-    def __init__(self, files: dict[str, str] | None = None) -> None:
-        super().__init__(files or {})
+    def __init__(self, files: dict[str, str] | None = None, kind: str | None = None) -> None:
+        super().__init__(files or {}, kind)
         self.change(populate)
-        shutil.rmtree(self.home + ".template")
-        shutil.copytree(self.home, self.home + ".template")
+        self.keep()
 
-    def database(self) -> dict[str, bytes]:
-        """Return the files of the database."""
-        found = {}
-        for name in os.listdir(self.home):
-            if name.startswith("Data.fs"):
-                with open(os.path.join(self.home, name), "rb") as stream:
-                    found[name] = stream.read()
-        return found
+    def keep_database(self) -> None:
+        """Keep the database as it is; it must not be open."""
+        self.place.keep(self._kept_database)
 
-    def set_database(self, files: dict[str, bytes]) -> None:
-        """Bring files of the database back."""
-        for name in self.database():
-            os.unlink(os.path.join(self.home, name))
-        for name, content in files.items():
-            with open(os.path.join(self.home, name), "wb") as stream:
-                stream.write(content)
+    def bring_database_back(self) -> None:
+        """Bring back the database that was kept; it must not be open."""
+        self.place.bring_back(self._kept_database)
+
+    @property
+    def _kept_database(self) -> str:
+        return os.path.join(self.home + ".template", "kept.fs")
 
     def put(self, name: str, *lines: str) -> str:
         """Put a file into the storage by other means; return its path."""
@@ -137,12 +134,23 @@ def populate(site: Any) -> None:
         account = createObject("waeup.UserAccount", name=name, title=name.title())
         account.roles = ["waeup.ImportManager"]
         site["users"].addUser(account)
+    site["bears"], site["caves"] = grok.Container(), grok.Container()
+    for code in ("OLD1", "OLD2", "OLD3", "OLD4"):
+        bear: Any = Family()
+        bear.code, bear.cubs = code, [Leaves()]
+        site["bears"][code] = bear
+        if code in ("OLD1", "OLD2"):
+            cave: Any = Record(ICave)
+            cave.depth = 1
+            site["caves"][code] = cave
+        if code in ("OLD1", "OLD3"):
+            bear["nest"] = Record(INest)
 
 
 def dump(site: Any) -> dict[str, Any]:
     """Return all that an import can change, as plain values."""
     found: dict[str, Any] = {}
-    for name in ("faculties", "students", "users"):
+    for name in _CHANGED:
         _dump(site[name], name, found)
     found["course places"] = dict(site["faculties"]._course_places)
     found["reg numbers"] = dict(site["students"]._by_reg_number)
@@ -161,7 +169,7 @@ def marks(site: Any) -> dict[str, list[tuple[str, int]]]:
         for name, child in obj.items() if hasattr(obj, "items") else ():
             look(child, f"{path}/{name}")
 
-    for name in ("faculties", "students", "users"):
+    for name in _CHANGED:
         look(site[name], name)
     return {path: rows for path, rows in found.items() if rows}
 
@@ -171,7 +179,8 @@ def _dump(obj: Any, path: str, found: dict[str, Any]) -> None:
     state = {
         name: value
         for name, value in vars(obj).items()
-        if name not in (*_CONTENTS, "__parent__") and not isinstance(value, Persistent)
+        if name not in (*_CONTENTS, "__parent__", "__provides__")
+        and not isinstance(value, Persistent)
     }
     # The number of the next student is used up, also by one who goes again.
     state.pop("_next_number", None)
@@ -247,7 +256,12 @@ class Lives:
 
     def live(self, imported: Callable[[Stage], object] | None = None) -> None:
         """Go on to the end from wherever things are."""
-        with few_rows(self.life.rows), one_at_once(), closing(self.portal.open()) as db:
+        with (
+            few_rows(self.life.rows),
+            one_at_once(),
+            bears(FamilyProcessor()),
+            closing(self.portal.open()) as db,
+        ):
             if self.find(db, IMPORT) is None:
                 self._put(db)
                 self._order(db)
@@ -366,13 +380,15 @@ class TownTestCase(unittest.TestCase):
     """Has a `Town` with an open database, and short words for what tests do."""
 
     layer = FunctionalLayer
+    #: The kind of the database; None for that of the tests.
+    kind: str | None = None
 
     def setUp(self):
         registry = getGlobalSiteManager()
         clerk = Role("waeup.local.Clerk", "Clerk")
         registry.registerUtility(clerk, IRole, clerk.id)
         self.addCleanup(registry.unregisterUtility, clerk, IRole, clerk.id)
-        self.town = Town()
+        self.town = Town(kind=self.kind)
         self.addCleanup(self.town.close)
         self.db = self.town.open()
         self.addCleanup(lambda: self.db.close())

@@ -1,4 +1,4 @@
-"""A portal in a database file of its own, made once and copied for each test."""
+"""A portal in a database of its own, made once and brought back for each test."""
 
 import os
 import re
@@ -11,7 +11,6 @@ from typing import Any
 import transaction
 import ZODB
 from grokcore.site.util import create_application
-from ZODB.FileStorage import FileStorage
 from zope.app.publication.zopepublication import ZopePublication
 from zope.authentication.interfaces import IAuthentication
 from zope.component import createObject, getGlobalSiteManager, getUtility
@@ -24,6 +23,7 @@ from waeup.kofa.interfaces import IDataCenterConfig
 from waeup.kofa.jobs import Participation, new_holder, work_off
 from waeup.kofa.jobs.apart import in_own_thread
 from waeup.kofa.operations import Operations
+from waeup.kofa.tests.databases import new_place
 from waeup.kofa.tests.spool.faultydisk import FAST, tree_of, write
 
 #: Two officers who may do everything.
@@ -35,14 +35,15 @@ _DATE = re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\+00:00")
 
 
 class Portal:
-    """A home folder with the database ``Data.fs`` and the data center ``storage``.
+    """A home folder with the data center ``storage``, and a database, in a file there or not.
 
     `set_up` brings it back to the beginning; `open` gives a `ZODB.DB` that the caller
-    closes.
+    closes.  `kind` is that of the database; see `waeup.kofa.tests.databases`.
     """
 
-    def __init__(self, files: dict[str, str]) -> None:
+    def __init__(self, files: dict[str, str], kind: str | None = None) -> None:
         self.home = tempfile.mkdtemp(dir=FAST)
+        self.place = new_place(kind, self.home)
         self.files = files
         self.storage = os.path.join(self.home, "storage")
         os.mkdir(self.storage)
@@ -58,16 +59,27 @@ class Portal:
         transaction.commit()
         connection.close()
         db.close()
-        shutil.copytree(self.home, self.home + ".template")
+        self.keep()
+
+    def keep(self) -> None:
+        """Let this be the beginning."""
+        template = self.home + ".template"
+        shutil.rmtree(template, ignore_errors=True)
+        os.mkdir(template)
+        shutil.copytree(self.storage, os.path.join(template, "storage"))
+        self.place.keep(os.path.join(template, "Data.fs"))
 
     def open(self) -> ZODB.DB:
         """Open the database."""
-        return ZODB.DB(FileStorage(os.path.join(self.home, "Data.fs")))
+        return self.place.open()
 
     def set_up(self) -> None:
         """Make everything as it was."""
         shutil.rmtree(self.home)
-        shutil.copytree(self.home + ".template", self.home)
+        os.mkdir(self.home)
+        template = self.home + ".template"
+        shutil.copytree(os.path.join(template, "storage"), self.storage)
+        self.place.bring_back(os.path.join(template, "Data.fs"))
         for name, text in self.files.items():
             write(os.path.join(self.storage, name), text)
 
@@ -118,6 +130,7 @@ class Portal:
 
     def close(self) -> None:
         """Remove it all."""
+        self.place.close()
         shutil.rmtree(self.home)
         shutil.rmtree(self.home + ".template")
 

@@ -15,10 +15,9 @@ from collections.abc import Iterable
 from contextlib import closing, suppress
 from typing import Any
 
-from ZODB.FileStorage import FileStorage
-
 from waeup.kofa.errors import Fault
 from waeup.kofa.tabular import TableWriter, open_table
+from waeup.kofa.tests.databases import storage_class
 from waeup.kofa.tests.functional import FunctionalLayer
 from waeup.kofa.tests.jobs.lives import Life, Lives, Stage, Town
 from waeup.kofa.tests.spool.faultydisk import (
@@ -110,6 +109,23 @@ def lives() -> list[Life]:
             },
         ),
         Life(
+            "parts",
+            "code,weight,cave_depth,cave_door,nest_warm,cub_warm\r\nB1,1,2,red,yes,no\r\n"
+            "OLD1,2,3,,no,yes\r\nB2,3,12,XXX,yes,\r\nOLD2,,4,blue,yes,yes\r\nB3,x,1,,,\r\n"
+            "OLD3,4,5,,,no\r\nB1,5,6,,no,yes\r\nOLD4,6,,red,,\r\nOLD1,7,8,,yes,no\r\n",
+            "bears",
+            "upsert",
+            ("code", "weight", "cave_depth", "cave_door", "nest_warm", "cub_warm"),
+        ),
+        Life(
+            "parts that go",
+            "code\r\nOLD1\r\nOLD2\r\nOLD9\r\nOLD3\r\nOLD4\r\n",
+            "bears",
+            "remove",
+            ("code",),
+            rows=2,
+        ),
+        Life(
             "all at once",
             FACULTIES,
             "oneatonce",
@@ -131,7 +147,8 @@ class _Durable(FaultyDisk):
 
     def __enter__(self):
         super().__enter__()
-        self._sync, self._commit = TableWriter.sync, getattr(FileStorage, self.commit)
+        self._class = storage_class()
+        self._sync, self._commit = TableWriter.sync, getattr(self._class, self.commit)
         sync, commit = self._sync, self._commit
 
         def sync_rows(writer):
@@ -143,12 +160,12 @@ class _Durable(FaultyDisk):
             return self._wrapped("commit", commit)(*args)
 
         TableWriter.sync = sync_rows
-        setattr(FileStorage, self.commit, commit_all)
+        setattr(self._class, self.commit, commit_all)
         return self
 
     def __exit__(self, *exc_info):
         TableWriter.sync = self._sync
-        setattr(FileStorage, self.commit, self._commit)
+        setattr(self._class, self.commit, self._commit)
         super().__exit__(*exc_info)
 
 
@@ -295,17 +312,17 @@ def cut_at(witness: Witness, number: int) -> Iterable[str]:
     try:
         with shim, suppress(Off):
             witness.lives.live()
-        database = witness.portal.database()
+        witness.portal.keep_database()
         if shim.off:
             for state in shim.states():
-                witness.portal.set_database(database)
+                witness.portal.bring_database_back()
                 yield state
     finally:
         shim.close()
 
 
 class Crashes(unittest.TestCase):
-    """Samples of all that can happen."""
+    """Samples of all that can happen; ``make soak`` tries each operation."""
 
     layer = FunctionalLayer
 
@@ -313,7 +330,7 @@ class Crashes(unittest.TestCase):
         self.portal = Town()
         self.addCleanup(self.portal.close)
 
-    def each(self, stop, *, first=1, others=13):
+    def each(self, stop, *, first=2, others=29):
         """Stop every `first`-th operation of the first life, every `others`-th of the others."""
         for place, life in enumerate(lives()):
             witness = Witness(self, self.portal, life)
@@ -327,6 +344,18 @@ class Crashes(unittest.TestCase):
     def test_kill(self):
         """The process is killed at an operation."""
         self.each(kill_at)
+
+    def test_kill_of_a_kind_with_parts(self):
+        """The process is killed, while rows make, change or remove several objects."""
+        for life in lives():
+            if life.processor != "bears":
+                continue
+            witness = Witness(self, self.portal, life)
+            self.assertTrue(witness.imported.report["failed"], life.title)
+            for number in range(4, witness.operations, 5):
+                with self.subTest(life.title, operation=number, name=witness.names[number]):
+                    self.assertTrue(kill_at(witness, number), "the operation was not reached")
+                    witness.go_on(f"{life.title}: {number} of {witness.operations}")
 
     def test_kill_of_a_recovery(self):
         """The process that recovers is killed, too."""
@@ -344,7 +373,7 @@ class Crashes(unittest.TestCase):
 
     def test_error(self):
         """An operation fails: whoever was at it says so, and it can go on at once."""
-        self.each(lambda witness, number: error_at(witness, number, Error), first=3)
+        self.each(lambda witness, number: error_at(witness, number, Error), first=7)
 
     def test_commit_of_unknown_outcome(self):
         """A commit says that it failed, but did not."""
@@ -358,15 +387,15 @@ class Crashes(unittest.TestCase):
 
     def test_disk_that_stays_broken(self):
         """From an operation on, all fail, also those that would tidy up."""
-        self.each(lambda witness, number: error_at(witness, number, Errors), first=5)
+        self.each(lambda witness, number: error_at(witness, number, Errors), first=11)
 
     def test_power_cut(self):
         """What was not forced out is lost, in part or as a whole."""
         for place, life in enumerate(lives()):
             witness = Witness(self, self.portal, life)
             # Only a check leaves something for later that is no result of a run.
-            step = 9 if life.checked else 41
-            for number in range(3 * place, witness.operations, step if place else 7):
+            step = 19 if life.checked else 83
+            for number in range(3 * place, witness.operations, step if place else 13):
                 for count, state in enumerate(cut_at(witness, number)):
                     with self.subTest(life.title, operation=number, state=count):
                         witness.go_on(f"{life.title}: {state}")

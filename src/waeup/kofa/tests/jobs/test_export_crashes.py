@@ -100,9 +100,9 @@ class Crashes(unittest.TestCase):
                 with shim, suppress(Off):
                     self.export()
                 self.assertTrue(shim.off)
-                database = self.town.database()
+                self.town.keep_database()
                 for state in shim.states():
-                    self.town.set_database(database)
+                    self.town.bring_database_back()
                     with self.subTest(state):
                         self.check(state)
             finally:

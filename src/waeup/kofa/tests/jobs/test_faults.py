@@ -10,7 +10,6 @@ from unittest import mock
 import transaction
 from transaction.interfaces import TransientError
 from ZODB.Connection import Connection
-from ZODB.FileStorage import FileStorage
 from ZODB.POSException import ConflictError, POSError, StorageTransactionError
 from zope.component import getUtility
 from zope.event import notify
@@ -28,6 +27,7 @@ from waeup.kofa.jobs.apart import in_own_thread
 from waeup.kofa.spool import claimed
 from waeup.kofa.spool.disk import digest_of, disk
 from waeup.kofa.tabular import TableWriter
+from waeup.kofa.tests.databases import storage_class
 from waeup.kofa.tests.jobs.lives import TownTestCase, few_rows
 from waeup.kofa.tests.jobs.portal import OTHER, SITE, USER
 from waeup.kofa.tests.jobs.test_undo import subscribed
@@ -139,18 +139,19 @@ class FullDisks(FaultTestCase):
                 self.again()
 
     def test_under_the_database(self):
-        vote, calls = FileStorage.tpc_vote, []
+        storage = storage_class()
+        vote, calls = storage.tpc_vote, []
 
-        def full(storage, *args):
+        def full(voting, *args):
             # The claim, a batch, and all after that.
             calls.append(1)
             if 2 < len(calls) < 5:
                 raise FULL
-            return vote(storage, *args)
+            return vote(voting, *args)
 
         self.reopen()
         with (
-            mock.patch.object(FileStorage, "tpc_vote", full),
+            mock.patch.object(storage, "tpc_vote", full),
             self.assertLogs("waeup.kofa.jobs", "ERROR"),
         ):
             self.reopen()
@@ -161,15 +162,16 @@ class FullDisks(FaultTestCase):
         self.assertExactlyOnce(self.work(self.id))
 
     def test_under_the_database_for_a_moment(self):
-        vote, calls = FileStorage.tpc_vote, []
+        storage = storage_class()
+        vote, calls = storage.tpc_vote, []
 
-        def full(storage, *args):
+        def full(voting, *args):
             calls.append(1)
             if len(calls) == 3:
                 raise FULL
-            return vote(storage, *args)
+            return vote(voting, *args)
 
-        with mock.patch.object(FileStorage, "tpc_vote", full):
+        with mock.patch.object(storage, "tpc_vote", full):
             self.reopen()
             info = self.work(self.id)
         self.reopen()
@@ -652,7 +654,9 @@ class Ends(FaultTestCase):
         with dying, killed, self.assertLogs("waeup.kofa.jobs.worker", "ERROR"):
             self.work(self.id)
         self.assertFalse(self.work_elsewhere())
-        with mock.patch("time.time", return_value=time.time() + jobs_job.LEASE + 1):
+        # A lease of no time would be renewed all the time.
+        silent = mock.patch.object(heartbeat, "_renew", return_value=False)
+        with mock.patch.object(jobs_job, "LEASE", 0.0), silent:
             self.assertTrue(self.work_elsewhere())
         self.assertExactlyOnce()
 
@@ -694,16 +698,16 @@ class Ends(FaultTestCase):
         self.assertTrue(beats)
 
     def test_threads_of_an_engine_survive_what_is_raised(self):
-        calls, real = [], doorbells.active_ids
+        calls, real = [], doorbells.next_runs
 
-        def failing(*args):
+        def failing(*args, **kw):
             calls.append(threading.current_thread().name)
             if len(calls) < 4:
                 raise POSError("the database is away")
-            return real(*args)
+            return real(*args, **kw)
 
         with (
-            mock.patch.object(doorbells, "active_ids", failing),
+            mock.patch.object(doorbells, "next_runs", failing),
             mock.patch.object(doorbells, "SWEEP", 0.01),
             self.assertLogs("waeup.kofa.jobs.doorbells", "ERROR") as logged,
             EmbeddedEngine(self.db, SITE, threads=1),

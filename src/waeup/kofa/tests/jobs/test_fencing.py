@@ -2,14 +2,12 @@
 
 A worker stops itself (SIGSTOP) at an interesting place.  Its lease ends, another one takes the
 run and finishes it; then the first one is woken.  Both are processes on one database, which a
-ZEO server has.
+server has: PostgreSQL, if the tests use it, otherwise ZEO.
 """
 
 import logging
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 import unittest
@@ -17,8 +15,6 @@ from contextlib import closing, contextmanager, nullcontext
 from unittest import mock
 
 import transaction
-import ZEO
-import ZODB
 from ZODB.POSException import ConflictError
 
 from waeup.kofa.conversion import Mapping
@@ -34,6 +30,7 @@ from waeup.kofa.jobs.worker import nobody_is_dead
 from waeup.kofa.spool import locks
 from waeup.kofa.spool.disk import disk
 from waeup.kofa.tabular import TableWriter
+from waeup.kofa.tests.databases import kind_of_tests
 from waeup.kofa.tests.functional import FunctionalLayer
 from waeup.kofa.tests.jobs.lives import Town, TownTestCase, few_rows
 from waeup.kofa.tests.jobs.portal import OTHER, SITE
@@ -46,46 +43,28 @@ ROWS = [f"bad code,{n}" if n % 3 == 2 else f"F{n},Title {n}" for n in range(9)]
 TABLE = "\r\n".join(("code,title", *ROWS, ""))
 
 
-class ServedTown(Town):
-    """A town whose database belongs to a server, while there is one."""
-
-    server = None
-
-    @property
-    def address(self) -> str:
-        """The socket of the server."""
-        return os.path.join(self.home, "zeo.sock")
-
-    def serve(self) -> None:
-        """Start the server."""
-        command = [sys.executable, "-m", "ZEO.runzeo", "-a", self.address]
-        command += ["-f", os.path.join(self.home, "Data.fs")]
-        self.server = subprocess.Popen(
-            command, cwd=self.home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        deadline = time.monotonic() + 20
-        while not os.path.exists(self.address):
-            assert time.monotonic() < deadline, "the server does not start"
-            time.sleep(0.01)
-
-    def stop(self) -> None:
-        """Stop the server."""
-        if self.server is not None:
-            self.server.terminate()
-            self.server.wait()
-            self.server = None
-
-    def open(self) -> ZODB.DB:
-        """Open the database."""
-        if self.server is None:
-            return super().open()
-        return ZEO.DB(self.address, wait_timeout=20, server_sync=True)
+#: Taken by each commit of a worker that pauses: amid one, all others would wait for it.
+_committing = threading.RLock()
 
 
 def pause():
     """Stop this process until somebody wakes it."""
-    # By way of this thread, which would go on for a moment if another one got the signal.
-    signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
+    with _committing:
+        # By way of this thread, which would go on for a moment if another one got the signal.
+        signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
+
+
+@contextmanager
+def whole_commits():
+    """Let no thread pause the process while another one, such as the heartbeat, commits."""
+    commit = transaction.Transaction.commit
+
+    def alone(txn):
+        with _committing:
+            commit(txn)
+
+    with mock.patch.object(transaction.Transaction, "commit", alone):
+        yield
 
 
 def _before(owner, name, call=1):
@@ -174,9 +153,9 @@ class Fencing(unittest.TestCase):
     layer = FunctionalLayer
 
     def setUp(self):
-        self.town = ServedTown({"data.csv": TABLE})
+        kind = "postgresql" if kind_of_tests() == "postgresql" else "zeo"
+        self.town = Town({"data.csv": TABLE}, kind)
         self.addCleanup(self.town.close)
-        self.addCleanup(self.town.stop)
         self.children = []
         self.addCleanup(self.kill)
         for patch in (
@@ -197,18 +176,15 @@ class Fencing(unittest.TestCase):
 
     def begin(self):
         """Make everything as it was, order the import, and let it be done here."""
-        self.town.stop()
         self.town.set_up()
         self.id = self.town.operations(self.order)
         self.town.work_off(self.id)
 
     def start(self):
-        """Make everything as it was, order the import, and start the server."""
-        self.town.stop()
+        """Make everything as it was, and order the import."""
         self.town.set_up()
         self.town.recover()
         self.id = self.town.operations(self.order)
-        self.town.serve()
 
     @staticmethod
     def order(operations):
@@ -248,7 +224,7 @@ class Fencing(unittest.TestCase):
             status = 9
             try:
                 logging.disable(logging.CRITICAL)
-                with closing(self.town.open()) as db, without(), place():
+                with closing(self.town.open()) as db, whole_commits(), without(), place():
                     in_own_thread(lambda: work_on(db, SITE, id, "the first"))
                 status = 0
             finally:
@@ -375,7 +351,6 @@ class Fencing(unittest.TestCase):
                 self.begin()
                 self.town.operations(lambda o: o.start_undo(self.id))
                 undo = self.undo_id()
-                self.town.serve()
                 pid = self.paused_worker(place, undo)
                 with closing(self.town.open()) as db:
                     self.assertEqual(self.another_worker(db, undo), "finished")

@@ -94,9 +94,9 @@ class Crashes(unittest.TestCase):
                 try:
                     with shim, suppress(Off):
                         action()
-                    database = self.town.database()
+                    self.town.keep_database()
                     for state in shim.states():
-                        self.town.set_database(database)
+                        self.town.bring_database_back()
                         with self.subTest(action.__name__, state=state):
                             self.check(state, may_be_copied=action != self.delete)
                 finally:
@@ -189,9 +189,9 @@ class ForGood(unittest.TestCase):
                 try:
                     with shim, suppress(Off):
                         action()
-                    database = self.town.database()
+                    self.town.keep_database()
                     for state in shim.states():
-                        self.town.set_database(database)
+                        self.town.bring_database_back()
                         with self.subTest(action.__name__, state=state):
                             self.check(state)
                 finally:

@@ -1,6 +1,7 @@
 """What undo takes back, what it leaves alone, and what it says about it."""
 
 import os
+import shutil
 from contextlib import contextmanager
 from datetime import timedelta
 from unittest import mock
@@ -641,6 +642,36 @@ class Conflicts(TownTestCase):
         after = self.objects()
         self.assertEqual(after.pop("faculties/F2")["title"], "b")
         self.assertEqual(after, before)
+
+
+class AtOnce(TownTestCase):
+    """Several processes that bring results to their places at the same time."""
+
+    def test_a_folder_that_somebody_else_makes_meanwhile(self):
+        id = self.order("facultyprocessor", "create", "code,title", "F1,One")
+        self.work(id)
+        real, made = os.path.isdir, []
+
+        def isdir(path):
+            found = real(path)
+            if not found and os.path.basename(path) in ("finished", "unfinished"):
+                made.append(os.path.basename(path))
+                os.mkdir(path)
+            return found
+
+        shutil.rmtree(os.path.join(self.town.storage, "finished"))
+        with mock.patch.object(os.path, "isdir", isdir):
+            undo = self.undo(id)
+        self.assertEqual((undo.state, undo.fault), ("finished", ""))
+        self.assertIn("finished", made)
+        self.assertEqual(len(self.rows(undo.report.finished)), 1)
+        for name in ("finished", "unfinished"):
+            shutil.rmtree(os.path.join(self.town.storage, name))
+        made.clear()
+        again = self.order("facultyprocessor", "create", "code,title", "F2,Two", name="more.csv")
+        with mock.patch.object(os.path, "isdir", isdir):
+            self.assertEqual(self.work(again).state, "finished")
+        self.assertEqual(made, ["finished", "unfinished"])
 
 
 class LaterRuns(TownTestCase):

@@ -1,11 +1,19 @@
 """References of error pages, and their entries in logs."""
 
+import json
 import tempfile
 import unittest
 from pathlib import Path
 from unittest import mock
 
-from waeup.kofa.journal import find_entry, marked, new_reference, read_reference, references
+from waeup.kofa.journal import (
+    find_entry,
+    marked,
+    new_reference,
+    read_reference,
+    reference_of,
+    references,
+)
 
 
 class ReferenceTests(unittest.TestCase):
@@ -24,6 +32,11 @@ class ReferenceTests(unittest.TestCase):
     def test_others_are_none(self) -> None:
         for typed in ("", "k7m2", "k7m2-9xq0", "k7m2-9xqdd", "../k7m2-9xqd", "k7-m29xqd"):
             self.assertIsNone(read_reference(typed), typed)
+
+    def test_a_message_begins_with_its_reference(self) -> None:
+        self.assertEqual(reference_of("[k7m2-9xqd] GET /a by ann"), "k7m2-9xqd")
+        for message in ("GET /a says [k7m2-9xqd]", "[k7m2-9xq0] zero is in none", ""):
+            self.assertEqual(reference_of(message), "", message)
 
 
 class EntryTests(unittest.TestCase):
@@ -58,6 +71,36 @@ class EntryTests(unittest.TestCase):
         text = self.found("aaaa-bbbb")
         assert text is not None
         self.assertIn("GET /b by bob", text)
+
+    def test_a_line_of_json_is_given_as_people_read_it(self) -> None:
+        lines = [
+            {"time": "2026-01-02T10:00:03.001+00:00", "level": "INFO", "message": "later"},
+            {
+                "time": "2026-01-02T10:00:04.001+00:00",
+                "level": "ERROR",
+                "logger": "SiteError",
+                "message": "[cccc-dddd] GET /c by ann",
+                "user": "ann",
+                "exception": "Traceback:\n  File \"x.py\"\nKeyError: '[eeee-ffff]'",
+            },
+            {"time": "2026-01-02T10:00:05.001+00:00", "message": "[gggg-hhhh] and no more"},
+        ]
+        with self.path.open("a", encoding="utf-8") as log:
+            log.writelines(f"{json.dumps(line)}\n" for line in lines)
+        self.assertEqual(
+            self.found("cccc-dddd"),
+            "2026-01-02T10:00:04.001+00:00 ERROR SiteError [cccc-dddd] GET /c by ann\n"
+            "user: ann\n"
+            "Traceback:\n"
+            '  File "x.py"\n'
+            "KeyError: '[eeee-ffff]'",
+        )
+        # The entry before it ends where the first line of JSON begins.
+        text = self.found("aaaa-bbbb")
+        assert text is not None
+        self.assertTrue(text.endswith("GET /b by bob"))
+        # What is not ours stays as it is.
+        self.assertEqual(self.found("gggg-hhhh"), json.dumps(lines[2]))
 
     def test_one_that_is_nowhere_is_not_found(self) -> None:
         self.assertIsNone(self.found("zzzz-zzzz"))

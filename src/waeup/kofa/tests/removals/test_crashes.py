@@ -90,7 +90,7 @@ class Crashes(unittest.TestCase):
                 self.check(f"killed at {number}")
 
     def test_kill_of_a_recovery(self):
-        for first in range(0, self.operations(), 3):
+        for first in range(0, self.operations(), 8):
             second, stopped = 0, True
             while stopped:
                 self.town.set_up()
@@ -117,9 +117,9 @@ class Crashes(unittest.TestCase):
                 with shim, suppress(Off):
                     self.remove()
                 self.assertTrue(shim.off)
-                database = self.town.database()
+                self.town.keep_database()
                 for state in shim.states():
-                    self.town.set_database(database)
+                    self.town.bring_database_back()
                     with self.subTest(state):
                         self.check(state)
             finally:

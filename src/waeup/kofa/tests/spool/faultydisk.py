@@ -15,8 +15,10 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 from unittest import mock
 
+from waeup.kofa.spool import disk as disk_module
 from waeup.kofa.spool.disk import Disk, disk
 
 OPERATIONS = [name for name in vars(Disk) if not name.startswith("_")]
@@ -153,6 +155,75 @@ def killed_at(number: int, action: Callable[[], object], shim: type[Kill] = Kill
     if os.WIFEXITED(status) and os.WEXITSTATUS(status):
         raise AssertionError("the action failed in the forked process")
     return os.WIFSIGNALED(status)
+
+
+class NetworkDisk:
+    """Lets a file system be one of the network; files must not be changed by others meanwhile.
+
+    The answers to the operations in `repeated`, by number, or to all with ``None``, are lost and
+    the requests are sent again, as NFS does: what the second one meets is what is told.  Without
+    `links` there are no hard links, and without `syncs` folders cannot be forced out, as with
+    SMB.  With `stale` each file that is opened to be read is found replaced, once.
+    """
+
+    CHANGES = ("link", "replace", "unlink", "mkdir", "rmdir")
+
+    def __init__(
+        self,
+        repeated: Sequence[int] | None = (),
+        *,
+        links: bool = True,
+        syncs: bool = True,
+        stale: bool = False,
+    ) -> None:
+        self.count = 0
+        self._repeated = repeated
+        self._links = links
+        self._syncs = syncs
+        self._stale: set[str] | None = set() if stale else None
+        self._patches: list[Any] = [
+            mock.patch.object(disk_module, "os", self),
+            mock.patch.object(disk_module, "open", self._open, create=True),
+        ]
+
+    def __enter__(self):
+        for patch in self._patches:
+            patch.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        for patch in self._patches:
+            patch.stop()
+
+    def __getattr__(self, name: str):
+        function = getattr(os, name)
+        if name not in self.CHANGES:
+            return function
+
+        def change(*args: object, **named: object) -> object:
+            if name == "link" and not self._links:
+                raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+            number, self.count = self.count, self.count + 1
+            result = function(*args, **named)
+            if self._repeated is None or number in self._repeated:
+                return function(*args, **named)
+            return result
+
+        return change
+
+    def fsync(self, fd: int) -> None:
+        if not self._syncs and os.path.isdir(f"/proc/self/fd/{fd}"):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        os.fsync(fd)
+
+    def copy_file_range(self, *args: object) -> int:
+        raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+
+    def _open(self, path: str, *args: Any, **named: Any) -> Any:
+        if self._stale is not None and path not in self._stale:
+            self._stale.add(path)
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), path)
+        return open(path, *args, **named)
 
 
 class Off(BaseException):

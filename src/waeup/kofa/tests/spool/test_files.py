@@ -1,5 +1,6 @@
 """Listing, taking in, claiming, and working on files."""
 
+import errno
 import hashlib
 import io
 import os
@@ -7,6 +8,7 @@ import shutil
 import tempfile
 import threading
 import unittest
+from typing import Any
 from unittest import mock
 
 from waeup.kofa.errors import (
@@ -29,12 +31,13 @@ from waeup.kofa.spool import (
     scan,
     storage_lock,
 )
-from waeup.kofa.spool.disk import Disk, disk
+from waeup.kofa.spool.disk import Disk, disk, ensure_folder, remove_tree, retried, walk
 from waeup.kofa.spool.intake import Intake
 from waeup.kofa.tests.spool.faultydisk import (
     FAST,
     FaultyDisk,
     LastingError,
+    NetworkDisk,
     Off,
     PowerCut,
     killed_at,
@@ -384,3 +387,132 @@ def remove_all(folder: str) -> None:
     for name in os.listdir(folder):
         path = os.path.join(folder, name)
         shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
+
+
+class EnsureFolderTests(StorageTestCase):
+    def test_two_threads_that_need_it_at_once_both_have_it(self) -> None:
+        path = os.path.join(self.storage, "finished")
+        real, both = os.path.isdir, threading.Barrier(2)
+        looked = threading.local()
+
+        def isdir(place: str) -> bool:
+            found = real(place)
+            if place == path and not found and not getattr(looked, "once", False):
+                looked.once = True
+                both.wait(60)
+            return found
+
+        for _number in range(200):
+            errors: list[BaseException] = []
+
+            def work(errors: list[BaseException] = errors) -> None:
+                try:
+                    ensure_folder(path)
+                except BaseException as error:
+                    errors.append(error)
+
+            with mock.patch.object(os.path, "isdir", isdir):
+                threads = [threading.Thread(target=work) for _ in range(2)]
+                for thread in threads:
+                    thread.start()
+                for thread in threads:
+                    thread.join()
+            self.assertEqual((errors, os.listdir(self.storage)), ([], ["finished"]))
+            os.rmdir(path)
+
+    def test_what_is_no_folder_is_no_folder(self) -> None:
+        with self.assertRaises(FileExistsError):
+            ensure_folder(self.put("finished"))
+
+
+class NetworkTests(StorageTestCase):
+    """Network file systems: lost answers, no links, and files that are open and removed."""
+
+    def accept(self, name: str = "data.csv", **options: Any) -> Upload:
+        return accept(self.storage, io.BytesIO(b"k\r\n1\r\n"), name, "mgr", **options)
+
+    def test_uploads_whose_answers_are_lost(self) -> None:
+        with NetworkDisk() as counter:
+            self.accept("x.pending.csv")
+            self.accept("x.pending.csv", replace=True)
+        for number in (*range(counter.count), None):
+            with self.subTest(operation=number):
+                remove_all(self.storage)
+                with NetworkDisk(None if number is None else [number], stale=True):
+                    self.accept("x.pending.csv")
+                    self.accept("x.pending.csv", replace=True)
+                    self.assertEqual(self.accept().name, "data_mgr.csv")
+                self.assertEqual(sorted(tree_of(self.storage)), ["data_mgr.csv", "x.pending.csv"])
+
+    def test_uploads_without_links(self) -> None:
+        with NetworkDisk(links=False, syncs=False):
+            for name in ("data_mgr.csv", "data_mgr-2.csv"):
+                self.assertEqual(self.accept().name, name)
+            self.accept("x.pending.csv")
+            with self.assertRaises(NameTaken):
+                self.accept("x.pending.csv")
+            self.accept("x.pending.csv", replace=True)
+        tree = tree_of(self.storage)
+        self.assertEqual(sorted(tree), ["data_mgr-2.csv", "data_mgr.csv", "x.pending.csv"])
+        self.assertEqual(set(tree.values()), {b"k\r\n1\r\n"})
+
+    def test_what_is_really_wrong_is_said(self) -> None:
+        one, other = self.put("a.csv"), self.put("b.csv")
+        gone = os.path.join(self.storage, "gone")
+        with self.assertRaises(FileExistsError):
+            disk.link(one, other)
+        with self.assertRaises(FileNotFoundError):
+            disk.replace(gone, one)
+        with self.assertRaises(FileNotFoundError):
+            disk.unlink(gone)
+        with self.assertRaises(FileNotFoundError):
+            disk.rmdir(gone)
+        with self.assertRaises(FileExistsError):
+            disk.mkdir(one)
+
+    def test_a_folder_with_a_removed_file_that_is_open_goes_as_far_as_it_can(self) -> None:
+        """NFS gives it another name, which cannot be removed."""
+        folder = os.path.join(self.storage, "folder")
+        os.makedirs(os.path.join(folder, "inner"))
+        write(os.path.join(folder, "inner", ".nfs0001"), "open")
+        write(os.path.join(folder, "a.csv"), "x")
+        real = os.unlink
+
+        def unlink(path: str, **named: Any) -> None:
+            if os.path.basename(path).startswith(".nfs"):
+                raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), path)
+            real(path, **named)
+
+        with mock.patch.object(os, "unlink", unlink):
+            remove_tree(folder)
+        self.assertEqual(sorted(tree_of(folder)), ["inner", "inner/.nfs0001"])
+        self.assertEqual([files for _folder, _folders, files in walk(folder)], [[], []])
+        write(os.path.join(folder, "inner", "b.csv"), "x")
+        with (
+            mock.patch.object(os, "unlink", side_effect=PermissionError(errno.EACCES, "no")),
+            self.assertRaises(PermissionError),
+        ):
+            remove_tree(folder)
+        remove_tree(folder)
+        self.assertFalse(os.path.exists(folder))
+
+    def test_such_files_are_not_listed(self) -> None:
+        self.put("a.csv")
+        write(os.path.join(self.storage, ".nfs0001.csv"), "x")
+        self.assertEqual([item.name for item in scan(self.storage)], ["a.csv"])
+
+    def test_what_was_just_replaced_is_looked_at_again(self) -> None:
+        path = self.put("a.csv")
+        answers: list[Any] = [OSError(errno.ESTALE, "Stale file handle"), os.stat(path)]
+
+        @retried
+        def look() -> Any:
+            answer = answers.pop(0)
+            if isinstance(answer, OSError):
+                raise answer
+            return answer
+
+        self.assertEqual(look(), os.stat(path))
+        answers[:] = [OSError(errno.ESTALE, "Stale file handle")] * 2
+        with self.assertRaises(OSError):
+            look()

@@ -4,7 +4,8 @@ import gzip
 import os
 import random
 import threading
-import time
+from contextlib import suppress
+from pathlib import Path
 from unittest import mock
 
 from waeup.kofa.errors import Fault, Refused, StorageFault, TableError, TooLarge
@@ -26,18 +27,28 @@ def descriptors():
     return sorted(os.listdir("/proc/self/fd"))
 
 
+def children():
+    """Return the processes that this one has begun, and those that nobody has waited for."""
+    found = set()
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            # The name of the program may hold blanks and brackets.
+            _state, parent, *_ = path.read_text().rpartition(")")[2].split()
+            if int(parent) == os.getpid():
+                found.add(path.parent.name)
+    return found
+
+
 class Workers(UnpackingTestCase):
     def working(self, code):
         """Let workers run `code` instead of their own."""
         return mock.patch("waeup.kofa.tabular.unpacking.process._START", code)
 
     def refused(self, code, error, **limits):
-        before = descriptors()
+        before = descriptors(), children()
         with self.working(code):
             message = self.refusal(PACKED, "t.gz", error, limits=Limits(**limits))
-        self.assertEqual(descriptors(), before)
-        with self.assertRaises(ChildProcessError):
-            os.waitpid(-1, os.WNOHANG)
+        self.assertEqual((descriptors(), children()), before)
         return message
 
     def test_a_crash(self):
@@ -68,10 +79,8 @@ class Workers(UnpackingTestCase):
             "import os, time\nif os.fork(): os._exit(0)\ntime.sleep(60)",
         ):
             with self.subTest(code=code):
-                start = time.monotonic()
                 message = self.refused(code, TooLarge, seconds=1)
                 self.assertIn("takes more than 1 second", message)
-                self.assertLess(time.monotonic() - start, 10)
 
     def test_nonsense(self):
         for code in ("", "print('nonsense')", "print('[]')", "import sys; sys.exit(3)", "import"):

@@ -35,6 +35,8 @@ class Portal(grok.Container):
 class Storage(grok.Model):
     """Stands for a data center: where log files lie."""
 
+    webhooks = None
+
     def __init__(self, storage: str) -> None:
         super().__init__()
         self.storage = storage

@@ -5,13 +5,19 @@ import os
 import tempfile
 import unittest
 from datetime import datetime, timedelta, timezone
+from types import SimpleNamespace
 
+import grok
 from zope import schema
-from zope.interface import Attribute, Interface, implementer
+from zope.component.interfaces import IFactory
+from zope.interface import Attribute, Interface, implementedBy, implementer
+from zope.interface.verify import verifyObject
 from zope.schema.interfaces import WrongType
 from zope.security.management import endInteraction, newInteraction
 from zope.security.testing import Participation, Principal
 
+from waeup.kofa.tests.university.portal import PortalTestCase
+from waeup.kofa.users.account import UserAccount
 from waeup.kofa.utils import helpers
 
 LAGOS = timezone(timedelta(hours=1))
@@ -211,6 +217,29 @@ class ICave(IBase):
         """Go in."""
 
 
+class CaveFactory(helpers.FactoryBase):
+    grok.baseclass()
+    factory = dict
+
+
+class Factories(unittest.TestCase):
+    def test_an_object_of_the_class_is_made(self):
+        factory = CaveFactory()
+        self.assertTrue(verifyObject(IFactory, factory))
+        self.assertEqual(factory(code="C1"), {"code": "C1"})
+        self.assertEqual(list(factory.getInterfaces()), list(implementedBy(dict)))
+
+
+class Accounts(PortalTestCase):
+    def test_the_account_of_a_request(self):
+        account = UserAccount("ann", "Ann")
+        self.site["users"].addUser(account)
+        for name, expected in (("ann", account), ("ben", None)):
+            request = SimpleNamespace(principal=Principal(name))
+            self.assertIs(helpers.get_user_account(request), expected)
+        self.assertIsNone(helpers.get_user_account(SimpleNamespace(principal=None)))
+
+
 class Schemas(unittest.TestCase):
     def test_names_of_fields_include_those_of_bases(self):
         self.assertEqual(helpers.iface_names(ICave), ["code", "title"])
@@ -264,3 +293,9 @@ class Times(unittest.TestCase):
 
     def test_anything_else_is_returned_as_it_is(self):
         self.assertEqual(helpers.to_timezone("2026-01-01", LAGOS), "2026-01-01")
+
+
+class Numbers(unittest.TestCase):
+    def test_product(self):
+        self.assertEqual(helpers.product([2, 3, 4]), 24)
+        self.assertEqual(helpers.product([], start=5), 5)

@@ -1,0 +1,18 @@
+"""Layers with the package of the site."""
+
+from waeup.kofa.testing import KofaUnitTestLayer
+from waeup.kofa.tests.functional import FunctionalLayer
+
+CAVES = "waeup.kofa.tests.compatibility.caves"
+
+
+class CavesUnitLayer(KofaUnitTestLayer):
+    """The components of the portal and of caves, without a database."""
+
+    packages = (CAVES,)
+
+
+class CavesFunctionalLayer(FunctionalLayer):
+    """A portal that knows caves."""
+
+    packages = (CAVES,)

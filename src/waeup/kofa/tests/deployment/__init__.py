@@ -1,0 +1,1 @@
+"""Tests of how the processes of a portal are set up."""

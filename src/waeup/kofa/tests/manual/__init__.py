@@ -1,0 +1,1 @@
+"""The manual: what there is to be told, the lists that are made of the code, and drawings."""
