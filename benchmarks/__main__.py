@@ -19,6 +19,7 @@ from benchmarks import (
     profiling,
     reading,
     runs,
+    scaling,
     searching,
     starting,
 )
@@ -42,6 +43,9 @@ BENCHMARKS: dict[str, Callable[..., Outcome]] = {
     "exporting": exporting.run,
     "searching": searching.run,
     "files": files.run,
+    "storages": scaling.storages,
+    "scaling": scaling.curve,
+    "commits": scaling.commits,
 }
 
 

@@ -27,8 +27,8 @@ from ZODB.FileStorage import FileStorage
 
 from benchmarks.frame import Clock, Run
 from benchmarks.people import CHANGED, COLUMNS
-from waeup.kofa.cli.instance import CACHE_SIZE
 from waeup.kofa.cli.session import SITE_NAME, collect_less
+from waeup.kofa.deployment.databases import CACHE_SIZE
 from waeup.kofa.students.student import Student
 from waeup.kofa.students.ticket import CourseTicket, ticket_key
 

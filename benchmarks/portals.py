@@ -103,7 +103,6 @@ def portal(var: Path | None = None) -> Iterator[Portal]:
     One that is not there is made; without `var` it is gone behind the block.
     """
     from waeup.kofa.cli.instance import Instance
-    from waeup.kofa.cli.serve import bootstrap
     from waeup.kofa.cli.session import SITE_NAME, configure, load_configuration, make_site
 
     with ExitStack() as stack:
@@ -112,6 +111,5 @@ def portal(var: Path | None = None) -> Iterator[Portal]:
         load_configuration()
         configure(instance)
         database = stack.enter_context(instance.database(write=True))
-        bootstrap(database)
         make_site(database, instance)
         yield Portal(database, f"/{SITE_NAME}", instance.database_path)

@@ -147,7 +147,7 @@ def profiled(mode: str, rows: int, looked: bool) -> Run:
 
 
 def sample(mode: str, rows: int, looked: bool) -> tuple[float, Spent]:
-    """Create or update students; return the seconds, and those of each room and function."""
+    """Create, update or check students; return the seconds, those of each room and function."""
     functions: Spent = defaultdict(float)
     with portal() as kofa, TemporaryDirectory() as folder:
         path = Path(folder) / "students.csv"
@@ -156,7 +156,8 @@ def sample(mode: str, rows: int, looked: bool) -> tuple[float, Spent]:
             kofa.work_off(kofa.order("import", kofa.put(path), PROCESSOR, "create"))
             write_table(path, COLUMNS, later(students(rows)))
         yes = {"yes_change": rows} if mode == "update" else {}
-        id = kofa.order("import", kofa.put(path), PROCESSOR, mode, **yes)
+        kind, done = ("check", "create") if mode == "check" else ("import", mode)
+        id = kofa.order(kind, kofa.put(path), PROCESSOR, done, **yes)
         with _looking(functions if looked else None):
             began = time.perf_counter()
             kofa.work_off(id)
@@ -224,7 +225,7 @@ def _stage(frame: FrameType | None) -> str:
 def main() -> None:
     """Show the functions that take most of the time."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.profiling")
-    parser.add_argument("mode", choices=("create", "update"))
+    parser.add_argument("mode", choices=("create", "update", "check"))
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--functions", type=int, default=40, help="how many are shown")
     options = parser.parse_args()
