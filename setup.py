@@ -16,16 +16,22 @@ INSTALL_REQUIRES = [
     "grok >= 6",
     "grokcore.message",
     "grokcore.site",
+    "limits",
     "martian",
     "persistent",
+    "prometheus-client",
     "python-calamine",
+    "python-json-logger",
     "rapidfuzz",
     "rich",
     "transaction",
     "tzdata",  # where the machine has no time zones of its own
+    "urllib3",
     "waitress",
+    "Werkzeug",
     "XlsxWriter",
     "zc.lockfile",
+    "ZConfig",
     "ZODB",
     "zope.app.publication",
     "zope.app.wsgi",
@@ -54,13 +60,25 @@ INSTALL_REQUIRES = [
     "zope.traversing",
 ]
 
+# psycopg2 for RelStorage, psycopg for procrastinate; their binaries, since neither libpq nor a
+# compiler is everywhere.
+POSTGRESQL_REQUIRES = ["procrastinate", "psycopg[binary]", "psycopg2-binary", "RelStorage"]
+
+ZEO_REQUIRES = ["ZEO"]
+
 TEST_REQUIRES = [
+    *POSTGRESQL_REQUIRES,
+    *ZEO_REQUIRES,
     "axe-playwright-python",  # axe-core, which checks pages for what bars people
     "hypothesis",
+    "openapi-spec-validator",
     "pillow",  # pictures for the manual
+    "PyYAML",  # reads files for containers and for Prometheus
+    "schemathesis",
     "selenium",
+    "standardwebhooks",
+    "tuspy",
     "WebTest",
-    "ZEO",  # two processes on one database
     "xlwt",  # workbooks of before 2007
     "zope.annotation",
     "zope.app.testing",
@@ -72,8 +90,6 @@ TEST_REQUIRES = [
 ]
 
 DOCS_REQUIRES = ["Sphinx"]
-
-POSTGRESQL_REQUIRES = ["procrastinate", "RelStorage[postgresql]"]
 
 setup(
     name="waeup.kofa",
@@ -99,7 +115,9 @@ setup(
     packages=find_namespace_packages(where="src", include=["waeup.*"]),
     package_dir={"": "src"},
     # By kind, not by MANIFEST.in alone: an install from a copy without git has them too.
-    package_data={"": ["*.zcml", "*.pt", "*.txt", "*.css", "*.js", "*.svg", "*.po", "*.pot"]},
+    package_data={
+        "": ["*.zcml", "*.xml", "*.pt", "*.txt", "*.css", "*.js", "*.svg", "*.po", "*.pot"]
+    },
     include_package_data=True,
     zip_safe=False,
     python_requires=">=3.10,<3.14",
@@ -108,6 +126,7 @@ setup(
         "test": TEST_REQUIRES,
         "docs": DOCS_REQUIRES,
         "postgresql": POSTGRESQL_REQUIRES,
+        "zeo": ZEO_REQUIRES,
     },
     entry_points={"console_scripts": ["kofactl = waeup.kofa.cli:main"]},
 )
