@@ -449,9 +449,9 @@ class Crashes(PartialTestCase):
                 continue
             shim = PowerCut(0, [self.storage])
             shim.at = len(OPERATIONS_OF_A_LOOK)
-            # Names are there, and nobody has forced them out.
+            # Names of pieces (numbers) are there, and nobody has forced them out.
             shim.names_forced = {
-                folder: {name: inode for name, inode in names.items() if "0000" not in name}
+                folder: {name: inode for name, inode in names.items() if not name.isdigit()}
                 for folder, names in shim.names_forced.items()
             }
             try:
