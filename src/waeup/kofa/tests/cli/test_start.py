@@ -55,5 +55,8 @@ class Loading(unittest.TestCase):
     def test_who_is_alone_loads_it(self) -> None:
         self.assertEqual(loaded("ZODB grok", "ls"), ["ZODB", "grok"])
 
+    def test_who_is_alone_loads_nothing_that_serves_others(self) -> None:
+        self.assertEqual(loaded("limits pythonjsonlogger smtplib urllib3 werkzeug", "ls"), [])
+
     def test_levels_are_those_of_the_journal(self) -> None:
         self.assertEqual(logs.LEVELS, LEVELS)
