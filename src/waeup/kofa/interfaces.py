@@ -491,7 +491,8 @@ class IRunOverEvent(Interface):
 
     ``run.state`` says which.  One that goes on afterwards ends again.  Nobody need act.  That a
     subscriber fails keeps no run from its end: what it has changed is taken back, its exception
-    is logged.
+    is logged.  The same holds for a hook that it adds to be called before the commit; the others
+    are not told then, either.
     """
 
     datacenter = Attribute("The data center of the run.")

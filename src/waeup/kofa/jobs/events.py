@@ -2,7 +2,8 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import transaction
@@ -99,20 +100,67 @@ def tell_over(datacenter: Any, run: Run) -> None:
         return
     savepoint = _savepoint(run)
     try:
-        with Hold(), site_set(datacenter.__parent__):
+        with Hold(), site_set(datacenter.__parent__), _guarded_hooks(run):
             notify(RunOverEvent(datacenter, run))
     except KeyboardInterrupt:
         raise
     except BaseException as exc:
         # Whatever was raised, the worker lives on.
-        if isinstance(exc, TransientError) or is_away(exc):
-            # Others were in the way, or the database is away, which may be that of a subscriber.
-            _repeats[run.id] += 1
-            if _repeats[run.id] <= REPEATS:
-                raise
-        code = code_at_fault(exc)
-        log.exception("A subscriber of the end of the run %s has failed. It is %s.", run.id, code)
+        if _is_repeated(run, exc):
+            raise
+        _log_failed(run, exc)
         _take_back(savepoint, run)
+
+
+@contextmanager
+def _guarded_hooks(run: Run) -> Iterator[None]:
+    """Let what is added in this block, to be called before a commit, keep no run from its end."""
+    found = transaction.get()
+    add = found.addBeforeCommitHook
+
+    def add_guarded(hook: Callable[..., object], args: Any = (), kws: Any = None) -> None:
+        add(_call_hook, (run, hook, args, kws or {}))
+
+    # Of the object, not of its class, as a `Hold` has it.
+    vars(found)["addBeforeCommitHook"] = add_guarded
+    try:
+        yield
+    finally:
+        del vars(found)["addBeforeCommitHook"]
+
+
+def _call_hook(run: Run, hook: Callable[..., object], args: Any, kws: Any) -> None:
+    """Call what a subscriber has added; where that fails, nobody is told anything next."""
+    try:
+        with Hold(), _guarded_hooks(run):
+            hook(*args, **kws)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as exc:
+        if _is_repeated(run, exc):
+            raise
+        _log_failed(run, exc)
+        _repeats[run.id] = REPEATS + 1
+        raise _Again(run.id) from exc
+
+
+def _is_repeated(run: Run, exc: BaseException) -> bool:
+    """Tell whether the end is to be repeated, subscribers included.
+
+    So it is when others were in the way, or the database is away, which may be that of a
+    subscriber.
+    """
+    if not (isinstance(exc, TransientError) or is_away(exc)):
+        return False
+    _repeats[run.id] += 1
+    return _repeats[run.id] <= REPEATS
+
+
+def _log_failed(run: Run, exc: BaseException) -> None:
+    code = code_at_fault(exc)
+    log.error(
+        "A subscriber of the end of the run %s has failed. It is %s.", run.id, code, exc_info=exc
+    )
 
 
 def _savepoint(run: Run) -> Any:

@@ -511,6 +511,50 @@ class Ends(SiteCodeTestCase):
             self.assertIn("TransientError: always", self.ended(handler, kind)[0])
             self.assertEqual(len(told), events.REPEATS + 1)
 
+    def test_one_whose_hook_before_the_commit_ends_the_transaction(self):
+        for act in (commits, aborts, begins, commits_silently, breaks):
+            for kind in ("check", "import"):
+                with self.subTest(act.__name__, kind=kind):
+                    self.put("good.csv", *GOOD)
+                    handler, told = self.spoiling(
+                        lambda act=act: transaction.get().addBeforeCommitHook(act)
+                    )
+                    lines = self.ended(handler, kind)
+                    self.assertEqual(len(told), 1)
+                    self.assertIn(f"It is {HERE}.", lines[0])
+                    self.assertIn("Nobody is told that the run", lines[-1])
+            self.assertEqual(len(self.titles()), 3)
+            self.undone(self.ask(lambda o: o.runs(kinds=["import"]))[0].id)
+
+    def test_one_whose_hook_adds_a_hook(self):
+        def adds():
+            transaction.get().addBeforeCommitHook(aborts)
+
+        handler, told = self.spoiling(lambda: transaction.get().addBeforeCommitHook(adds))
+        self.assertIn(f"{HERE}.aborts has called abort", self.ended(handler)[0])
+        self.assertEqual(len(told), 1)
+
+    def test_one_in_whose_hook_others_are_in_the_way_for_ever(self):
+        hook = mock.Mock(side_effect=TransientError("always"))
+        handler, told = self.spoiling(lambda: transaction.get().addBeforeCommitHook(hook))
+        self.assertIn("TransientError: always", self.ended(handler)[0])
+        self.assertEqual((len(told), hook.call_count), (events.REPEATS + 1,) * 2)
+
+    def test_hooks_get_what_was_given_with_them(self):
+        seen = []
+
+        def hook(*args, **kws):
+            seen.append((args, kws))
+            grok.getSite().counted = 1
+
+        def handler(event):
+            transaction.get().addBeforeCommitHook(hook, (1, 2), {"three": 3})
+            transaction.get().addBeforeCommitHook(hook)
+
+        with heard(IRunOverEvent, handler):
+            self.done("good.csv")
+        self.assertEqual(seen, [((1, 2), {"three": 3}), ((), {})])
+
     def test_one_that_wants_to_end_the_process(self):
         for kind in ("check", "import"):
             handler, told = self.spoiling(lambda: sys.exit("enough"))
