@@ -99,11 +99,11 @@ class FarLayer(CommandLayer):
 
 
 @contextmanager
-def served(**more: Any) -> Iterator[Portal]:
+def served(*arguments: str, **more: Any) -> Iterator[Portal]:
     """Run a portal in ``var`` that takes any number of requests."""
     Path("var").mkdir(mode=0o700, exist_ok=True)
     Path("var/kofa.conf").write_text("<limits>\n  api-requests 0\n</limits>\n")
-    with running(**more) as portal:
+    with running(*arguments, **more) as portal:
         yield portal
 
 
