@@ -19,7 +19,9 @@ from unittest import mock
 import urllib3
 
 from waeup.kofa import cli
-from waeup.kofa.api import client, sending
+from waeup.kofa.api import client, followed, sending
+from waeup.kofa.api.eventstream import Event
+from waeup.kofa.api.followed import Followed
 from waeup.kofa.tests.cli.far import CERTIFICATE, Far, new_token, served
 from waeup.kofa.tests.cli.shell import Answer, CommandLayer
 from waeup.kofa.tests.cli.slow import SLOWER
@@ -119,10 +121,10 @@ class Behind(unittest.TestCase):
     def setUp(self) -> None:
         undo = ExitStack()
         self.addCleanup(undo.close)
-        portal = undo.enter_context(served("--trusted-proxy", "127.0.0.1", program=SLOWER))
-        undo.callback(portal.stop, signal.SIGTERM)
+        self.portal = undo.enter_context(served("--trusted-proxy", "127.0.0.1", program=SLOWER))
+        undo.callback(self.portal.stop, signal.SIGTERM)
         self.token = new_token()
-        self.through = lambda more="": undo.enter_context(proxied(portal.url, more))
+        self.through = lambda more="": undo.enter_context(proxied(self.portal.url, more))
 
     def command(self, url: str, *arguments: str) -> Answer:
         """Run a command through the proxy; it must not fail."""
@@ -131,16 +133,18 @@ class Behind(unittest.TestCase):
         self.assertEqual((answer.code, answer.err), (0, ""), answer)
         return answer
 
-    def asked_while_followed(self, url: str) -> int:
-        """Follow a run that takes some seconds; return how often the portal was asked for it."""
-        rows = "".join(f"F{number:03},Faculty\n" for number in range(300))
+    def follow(self, url: str) -> None:
+        """Follow an import that takes some seconds."""
+        rows = "".join(f"F{number:03},Faculty\n" for number in range(400))
         Path("many.csv").write_text(f"code,title\n{rows}")
         self.command(url, "put", "many.csv")
-        called = mock.patch.object(client.Client, "_call", autospec=True, side_effect=CALL)
-        with called as call:
-            answer = self.command(url, "import", "many_admin.csv", *KIND)
-        self.assertIn("300 created", answer.out)
-        return sum(each.args[1] == "run" for each in call.call_args_list)
+        self.assertIn("400 created", self.command(url, "import", "many_admin.csv", *KIND).out)
+
+    def state(self, id: str) -> str:
+        """Return the state of a run, without the proxy."""
+        headers = {"Authorization": f"Bearer {self.token}"}
+        answer = urllib3.request("GET", f"{self.portal.url}api/v1/runs/{id}", headers=headers)
+        return str(answer.json()["state"])
 
     def test_people(self) -> None:
         url = self.through()
@@ -155,11 +159,25 @@ class Behind(unittest.TestCase):
             self.assertRegex(answer.headers["Set-Cookie"], "(?i); *secure")
 
     def test_runs_are_told_as_they_go_on(self) -> None:
-        self.assertEqual(self.asked_while_followed(self.through()), 0)
+        states: list[str] = []
+        take = Followed._take
+
+        def taken(run: Followed, event: Event) -> None:
+            if not states:
+                states.append(self.state(run._run.id))
+            take(run, event)
+
+        with mock.patch.object(Followed, "_take", taken):
+            self.follow(self.through())
+        # What was heard first was no word of the end.
+        self.assertEqual(states, ["running"])
 
     def test_runs_are_asked_for_where_the_proxy_keeps_that_back(self) -> None:
         url = self.through("proxy_ignore_headers X-Accel-Buffering;")
-        self.assertGreater(self.asked_while_followed(url), 0)
+        called = mock.patch.object(client.Client, "_call", autospec=True, side_effect=CALL)
+        with mock.patch.object(followed, "BEGINNING", 0.5), called as call:
+            self.follow(url)
+        self.assertIn("run", [each.args[1] for each in call.call_args_list])
 
     def test_a_large_file_comes_in_pieces(self) -> None:
         url = self.through()
