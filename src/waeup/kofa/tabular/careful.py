@@ -34,6 +34,7 @@ from waeup.kofa.tabular.problems import (
     problem,
 )
 from waeup.kofa.tabular.profile import Profile
+from waeup.kofa.tabular.sequel import begins_a_table, is_doubtful
 from waeup.kofa.tabular.shifts import is_shifted
 from waeup.kofa.tabular.source import CUT, MARK, is_marked
 
@@ -41,6 +42,8 @@ __all__ = ["CarefulReader"]
 
 #: How delimiters are called in messages.
 _NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "blanks"}
+#: Rows behind what seems to be another table that may show that it is none.
+_ROWS_IN_QUESTION = 3
 
 
 class CarefulReader:
@@ -51,7 +54,8 @@ class CarefulReader:
         self._grammar = layout.grammar
         self._quote = layout.grammar.dialect.quote
         self._second_table: int | None = None
-        self._in_question = False
+        # Rows that may still show that the other table is none.
+        self._in_question = 0
         self.is_after_blank = False
         self.consumed = 0
 
@@ -219,18 +223,18 @@ class CarefulReader:
     ) -> Problem | None:
         """Return what is wrong with a row whose values are unlike those of the others."""
         wrong = profile.misfits(cells)
-        if self._in_question and not wrong and profile.likeness(cells) > 0:
+        if self._in_question and profile.is_like_the_rows(cells):
             self._second_table = None  # the row in front was an odd one, and nothing else
-        self._in_question = False
+        self._in_question = max(0, self._in_question - 1)
         # As the quick way does: the rows that it passes are not doubted here.
         is_odd = profile.stands_out(cells)
-        if self._second_table is None and (is_odd or self.is_after_blank):
-            if profile.begins_a_table(cells, self._layout.header, self.is_after_blank):
+        is_known = cells == profile.sequel
+        if self._second_table is None and (is_odd or is_known or self.is_after_blank):
+            header, apart = self._layout.header, self.is_after_blank
+            if is_known or begins_a_table(profile, cells, header, apart):
                 self._second_table = line
-                # One value that is none may be a word such as "absent".
-                self._in_question = len(wrong) < 2 and not (
-                    self.is_after_blank and profile.is_styled_as(cells, self._layout.header)
-                )
+                in_doubt = not is_known and is_doubtful(profile, cells, header, apart)
+                self._in_question = _ROWS_IN_QUESTION if in_doubt else 0
             elif not self._layout.knows_rows:
                 return None
             elif any(map(profile.has_stray_quote, wrong, map(cells.__getitem__, wrong))):

@@ -157,6 +157,16 @@ class Column:
     def _with_digits(self) -> int:
         return sum(map(bool, map(DIGITS.search, self._values)))
 
+    def lacks_digits(self, text: str) -> bool:
+        """Tell whether `text` has no digits, where all values have some."""
+        values = len(self._values)
+        return values >= _MANY and self._with_digits == values and not DIGITS.search(text)
+
+    @cached_property
+    def has_capitals(self) -> bool:
+        """Whether there is a capital in each value."""
+        return len(self._all) >= _MANY and not any(map(str.islower, self._all))
+
     @cached_property
     def are_choices(self) -> bool:
         """Whether the values are texts that stand again and again, and enough of them."""

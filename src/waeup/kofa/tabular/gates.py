@@ -36,6 +36,7 @@ class Gate:
         self._begins_with_letter = form.startswith("a")
         self._literals = tuple(Counter(sign for sign in form if not sign.isalnum()).items())
         self._signs = column.signs if column.is_never_empty else ()
+        self.has_capitals = column.kind is None and column.has_capitals
         self._choices = column.choices if not column.are_figures else None
 
     @property
@@ -55,7 +56,9 @@ class Gate:
         if self._signs:
             text, count = "\n".join(("", *values)), len(values)
             return all(text.count(sign) == count * often for sign, often in self._signs)
-        return self._characters is None or self._are_figures(values, self._characters)
+        if self._characters is not None:
+            return self._are_figures(values, self._characters)
+        return not self.has_capitals or not any(map(str.islower, values))
 
     def _are_figures(self, values: Sequence[str], characters: re.Pattern[str]) -> bool:
         joined = "".join(values)

@@ -19,8 +19,8 @@ from waeup.kofa.i18n import counted
 from waeup.kofa.tabular.detection import UNUSUAL, USUAL, Record
 from waeup.kofa.tabular.problems import EmptyTable, UnclearTable
 from waeup.kofa.tabular.profile import Profile, learn
+from waeup.kofa.tabular.sequel import repeats
 from waeup.kofa.tabular.shapes import is_figure
-from waeup.kofa.tabular.source import MARK
 
 __all__ = ["Heading", "ends_with_delimiter", "find_heading"]
 
@@ -198,6 +198,8 @@ def _behind_preface(
     for record in filled[1:_PREFACE]:
         if len(record.cells or ()) != width:
             continue
+        if repeats(record.cells or (), filled[0].cells or ()):
+            break
         if record.start in behind_blank:
             heading = _heading(record, records, lines)
             if heading.profile.are_names(record.cells or ()):
@@ -381,11 +383,6 @@ def _check_signs(heading: Record, name: str, line: int) -> None:
         )
 
 
-def _is_same(cells: Sequence[str], header: Sequence[str]) -> bool:
-    """Tell whether a record repeats the names, perhaps behind the mark of another file."""
-    return [cell.removeprefix(MARK) for cell in cells] == [*header]
-
-
 def _is_joined(heading: Record, below: Sequence[Record]) -> bool:
     """Tell whether the names and the first row seem to stand in one line."""
     width = len(heading.cells or ())
@@ -401,7 +398,7 @@ def _check_below(filled: Sequence[Record], heading: Heading, name: str, first_li
         cells = record.cells or ()
         if (
             len(cells) != len(header)
-            or _is_same(cells, header)
+            or repeats(cells, header)
             or not heading.profile.misfits(cells)
         ):
             break

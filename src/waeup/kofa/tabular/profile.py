@@ -18,7 +18,9 @@ from itertools import pairwise, zip_longest
 from waeup.kofa.tabular.column import Column, likeness
 from waeup.kofa.tabular.detection import Record
 from waeup.kofa.tabular.gates import Gate
-from waeup.kofa.tabular.shapes import DIGITS, ENOUGH, KINDS, is_figure, style
+from waeup.kofa.tabular.pushed import without_pushed
+from waeup.kofa.tabular.sequel import is_followed_by_others, is_sequel, repeats
+from waeup.kofa.tabular.shapes import DIGITS, ENOUGH, KINDS, is_figure, letter_case, style
 
 __all__ = ["Profile", "learn"]
 
@@ -26,6 +28,8 @@ __all__ = ["Profile", "learn"]
 LEARNED_ROWS = 200
 #: Rows that are looked at as the beginning of another table.
 _LOOKS = 20
+#: Records behind such a beginning that tell whether it is one.
+_AHEAD = 3
 #: Rows that tell as much with one column of a kind as few with several.
 _MANY = 5
 #: Sound rows with another value in a column, after which it is said to have any.
@@ -35,7 +39,6 @@ _FREQUENT = 0.0005
 #: Rows of a table that are tried in costly ways.
 _PATIENCE = 300
 
-_NAME = re.compile(r"[^\W\d_][^\d,;:!?]+")
 _UNIT = re.compile(r"[(\[].*[)\]]")
 
 
@@ -51,6 +54,8 @@ class Profile:
         self.shapes_seen: Counter[tuple[int, str]] = Counter()
         #: Rows that are still tried in costly ways.
         self.patience = _PATIENCE
+        #: The names of another table behind this one, if they were found.
+        self.sequel: tuple[str, ...] | None = None
         #: Whether hardly a cell is ever empty.
         self.is_dense = all(column.is_always_filled for column in self.columns)
         self._gaps = 0
@@ -61,19 +66,22 @@ class Profile:
         return [at for at, column in enumerate(self.columns) if column.kind is not None]
 
     @cached_property
-    def _figures(self) -> list[int]:
-        """Positions of the columns in which all is numbers, dates and times."""
-        return [
-            at
+    def has_figures(self) -> bool:
+        """Whether there is a column in which all is numbers, dates and times."""
+        return any(
+            self.rows and all(is_figure(row[at]) for row in self.rows)
             for at in range(len(self.columns))
-            if self.rows and all(is_figure(row[at]) for row in self.rows)
-        ]
+        )
 
     @cached_property
     def gates(self) -> list[Gate]:
-        """The quick tests for columns whose values have something in common."""
+        """The quick tests for columns whose values have something in common.
+
+        Where all are words of any kind, names in small letters are looked for.
+        """
         gates = [Gate(at, column) for at, column in enumerate(self.columns)]
-        return [gate for gate in gates if gate.is_useful]
+        useful = [gate for gate in gates if gate.is_useful]
+        return useful or [gate for gate in gates if gate.has_capitals][:1]
 
     def stands_out(self, cells: Sequence[str]) -> bool:
         """Tell whether a row has something that the others do not have."""
@@ -120,6 +128,16 @@ class Profile:
         """Return how many more of `cells` are like the values of their columns than unlike."""
         return likeness(self.columns, cells)
 
+    @cached_property
+    def _usual_likeness(self) -> int:
+        """The likeness that nine in ten rows have at least."""
+        found = sorted(map(self.likeness, self.rows))
+        return found[len(found) // 10] if found else 0
+
+    def is_like_the_rows(self, cells: Sequence[str]) -> bool:
+        """Tell whether a row is as much like the others as most of them are."""
+        return self.likeness(cells) >= max(1, self._usual_likeness) and not self.misfits(cells)
+
     def has_stray_quote(self, at: int, text: str) -> bool:
         """Tell whether `text` would be a value of the column `at` without a quote at one end."""
         return any(
@@ -155,7 +173,7 @@ class Profile:
             return True if wrong else None
         if self._repeats(cells):
             return False
-        return True if self._is_in_other_style(cells) else None
+        return True if self.is_in_other_style(cells) else None
 
     def are_more_names(self, cells: Sequence[str], header: Sequence[str]) -> bool:
         """Tell whether `cells`, below the names of the `header`, cannot be a row."""
@@ -168,47 +186,12 @@ class Profile:
         units = any(map(_UNIT.fullmatch, cells))
         return (len(wrong) > 1 or units) and not any(map(DIGITS.search, cells))
 
-    def begins_a_table(self, cells: Sequence[str], header: Sequence[str], apart: bool) -> bool:
-        """Tell whether a row is the header of another table.
-
-        `apart` says that a blank line stands in front of it.
-        """
-        apart = apart and not self.is_spaced
-        if not all(cell.strip() for cell in cells):
-            return False
-        wrong = self.misfits(cells)
-        if wrong != self.typed or any(map(is_figure, cells)):
-            return False
-        if apart and self._figures:
-            return True
-        if len(set(map(str.casefold, cells))) < len(cells):
-            return False  # a name stands once
-        if not apart and not all(map(_NAME.fullmatch, cells)):
-            return False
-        best = max(
-            column.likeness(cell, closely=apart)
-            for column, cell in zip(self.columns, cells, strict=True)
-        )
-        if len(cells) > 1 and ((wrong and best < 0) or (apart and best <= 0)):
-            return True
-        same = self.is_styled_as(cells, header)
-        if wrong and (apart or (len(wrong) > 1 and (same or len(self.rows) >= _MANY))):
-            return True
-        least = 1 if wrong else 2
-        known = apart or (len(self.rows) >= _MANY and len(cells) > least)
-        return known and same and self._is_in_other_style(cells)
-
-    def is_styled_as(self, cells: Sequence[str], header: Sequence[str]) -> bool:
-        """Tell whether `cells` are written in the cases in which the names are."""
-        return list(map(style, cells)) == list(map(style, header))
-
-    def _is_in_other_style(self, cells: Sequence[str]) -> bool:
-        """Tell whether hardly a cell of the rows is written as all of `cells` are."""
+    def is_in_other_style(self, cells: Sequence[str]) -> bool:
+        """Tell whether `cells` are all of one case, and hardly a cell of the rows is like them."""
         styles = {style(cell) for cell in cells}
-        if len(styles) != 1 or "" in styles or len(self.rows) < ENOUGH:
+        if len(set(map(letter_case, cells))) != 1 or "" in styles or len(self.rows) < ENOUGH:
             return False
-        (common,) = styles
-        return self._styles[common] <= 0.05 * self._styles.total()
+        return sum(map(self._styles.__getitem__, styles)) <= 0.05 * self._styles.total()
 
     def _repeats(self, cells: Sequence[str]) -> bool:
         """Tell whether several of `cells` are frequent values of their columns."""
@@ -225,23 +208,35 @@ class Profile:
 def learn(records: Sequence[Record], header: Sequence[str]) -> Profile:
     """Return the profile of a table from its first sound rows below the `header`.
 
-    Rows behind what seems to be the header of another table teach nothing.
+    Rows behind what seems to be the header of another table teach nothing, nor do those whose
+    values stand beside their columns.
     """
     width = len(header)
     rows: list[tuple[str, ...]] = []
     doubtful: list[tuple[str, ...]] = []
     apart, looks, before = False, 0, True
+    seen: list[set[str]] = [set() for _name in header]
     # Between rows that are all apart a blank line says nothing.
     gaps = sum(one.cells == () != two.cells for one, two in pairwise(records))
     is_spaced = gaps > max(2, len(records) / 4)
-    for record, after in zip_longest(records, records[1:]):
+    sequel = None
+    for at, (record, after) in enumerate(zip_longest(records, records[1:])):
         cells = record.cells
-        if cells is not None and len(cells) == width and cells != header:
+        if cells is not None and len(cells) == width and not repeats(cells, header):
             is_odd = apart or DIGITS.search("".join(cells)) is None
-            if rows and is_odd and looks < (2 * _LOOKS if apart else _LOOKS):
+            is_new = not any(map(set.__contains__, seen, cells))
+            if rows and is_odd and is_new:
+                behind = records[at + 1 : at + 1 + _AHEAD]
+                following = [r.cells for r in behind if r.cells and len(r.cells) == width]
                 looks += 1
-                if Profile(rows, width, is_spaced).begins_a_table(cells, header, apart):
+                if is_followed_by_others(rows, cells, following) or (
+                    looks <= (2 * _LOOKS if apart else _LOOKS)
+                    and is_sequel(Profile(rows, width, is_spaced), cells, header, apart, following)
+                ):
+                    sequel = cells
                     break
+            for values, cell in zip(seen, cells, strict=True):
+                values.add(cell)
             # Beside damage there are often pieces of rows.
             is_beside = (
                 record.beside or not before or not (after is None or _is_sound(after, width))
@@ -251,7 +246,10 @@ def learn(records: Sequence[Record], header: Sequence[str]) -> Profile:
                 break
         apart = cells == () and not is_spaced
         before = _is_sound(record, width)
-    return Profile(rows if len(rows) >= ENOUGH else rows + doubtful, width, is_spaced)
+    taught = rows if len(rows) >= ENOUGH else rows + doubtful
+    profile = Profile(without_pushed(taught), width, is_spaced)
+    profile.sequel = sequel
+    return profile
 
 
 def _is_sound(record: Record, width: int) -> bool:

@@ -48,9 +48,11 @@ class QuickReader:
         self._parse = partial(
             csv.reader, delimiter=dialect.delimiter, quotechar=dialect.quote, strict=True
         )
-        self._header = list(layout.header)
         self._widths = {layout.width}
         self._profile = layout.profile if layout.knows_rows else None
+        sequel = layout.profile.sequel if layout.profile is not None else None
+        # Rows that are no rows: the names, and those of another table behind this one.
+        self._names = [layout.header] if sequel is None else [layout.header, sequel]
 
     def cut(self, text: str, first_line: int) -> QuickBlock | None:
         """Return the records of `text`, or None when it cannot simply be cut.
@@ -75,8 +77,9 @@ class QuickReader:
         if self._stands_out(columns):
             return None
         rows = list(zip(*columns, strict=True))
-        names = self._layout.header
-        if (names[0] in columns[0] and names in rows) or _has_blank(rows, columns[0]):
+        if any(names[0] in columns[0] and names in rows for names in self._names):
+            return None
+        if _has_blank(rows, columns[0]):
             return None
         starts = range(first_line, first_line + count)
         first = text[: text.find("\n") + 1] or text
@@ -96,7 +99,9 @@ class QuickReader:
             rows = [row[:-1] if row and not row[-1] else row for row in rows]
         texts = lines if ends is None else _joined(lines, ends)
         text = "".join(texts)
-        if self._is_odd(text) or set(map(len, rows)) - self._widths or self._header in rows:
+        if self._is_odd(text) or set(map(len, rows)) - self._widths:
+            return None
+        if any(list(names) in rows for names in self._names):
             return None
         columns = list(zip(*rows, strict=True))
         if self._stands_out(columns):

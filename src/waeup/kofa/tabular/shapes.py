@@ -19,6 +19,7 @@ __all__ = [
     "MOST",
     "are_most",
     "is_figure",
+    "letter_case",
     "majority",
     "of_any_number",
     "outline",
@@ -80,6 +81,11 @@ def style(text: str) -> str:
         return ""
     case = "lower" if text.islower() else "upper" if text.isupper() else "mixed"
     return case + (" words" if " " in text.strip() else "")
+
+
+def letter_case(text: str) -> str:
+    """Return in which case a name is written, be it one word or several."""
+    return style(text).partition(" ")[0]
 
 
 def majority(values: Sequence[str]) -> str | None:

@@ -42,6 +42,12 @@ class Gates(unittest.TestCase):
     def test_signs_that_each_value_has(self):
         self.check(MAILS, ["gus@example.org"], ["gus", "", "example.org", "a@b@c.org"])
 
+    def test_words_in_small_letters_among_others(self):
+        gate = Gate(0, Column(["Ada", "Bob", "de Vries", "Eve", "USA"]))
+        self.assertFalse(gate.is_useful)
+        self.assertTrue(gate.has_capitals and gate.passes(["Kano", "12"]))
+        self.assertFalse(gate.passes(["Kano", "town"]))
+
     def test_columns_that_may_be_empty(self):
         gate = Gate(0, Column([*MARKS, *[""] * 20]))
         self.assertTrue(gate.passes(["", "7", ""]))

@@ -106,6 +106,16 @@ class Doubtful(HeadingTestCase):
             codes = [row.problem and row.problem.code for row in table]
         self.assertEqual(codes, ["repeated-header", None, None, None, None])
 
+        with open_table(self.file(f" name , town , age \n\ufeff{NAMES}{ROWS}")) as table:
+            codes = [row.problem and row.problem.code for row in table]
+        self.assertEqual(codes[1:], [None] * 4)
+
+    def test_the_names_again_behind_a_blank_line(self):
+        with open_table(self.file(f"Staff\n{NAMES}\n{NAMES}{ROWS}")) as table:
+            self.assertEqual((table.header, table.header_line), (HEADER, 2))
+            codes = [row.problem and row.problem.code for row in table]
+        self.assertEqual(codes, ["repeated-header", None, None, None, None])
+
     def test_a_line_end_behind_the_names_is_lost(self):
         for gap in (" ", ""):
             with self.subTest(gap=gap):

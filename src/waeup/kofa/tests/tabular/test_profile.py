@@ -69,11 +69,6 @@ class Profiles(unittest.TestCase):
     def test_nothing_speaks_for_names_or_a_row(self):
         self.assertIsNone(Profile([("Ada", "Jos")], 2).are_names(("name", "town")))
 
-    def test_names_of_another_table(self):
-        other = ("person", "office", "room", "phone")
-        self.assertTrue(self.profile.begins_a_table(other, NAMES, apart=True))
-        self.assertFalse(self.profile.begins_a_table(ROWS[0], NAMES, apart=True))
-
     def test_running_text_is_no_row(self):
         self.assertTrue(self.profile.is_like_a_row(ROWS[2]))
         self.assertFalse(self.profile.is_like_a_row(("or so", " he said", " and", " went")))
