@@ -18,6 +18,7 @@ from itertools import pairwise, zip_longest
 from waeup.kofa.tabular.column import Column, likeness
 from waeup.kofa.tabular.detection import Record
 from waeup.kofa.tabular.gates import Gate
+from waeup.kofa.tabular.pushed import without_pushed
 from waeup.kofa.tabular.sequel import is_followed_by_others, is_sequel, repeats
 from waeup.kofa.tabular.shapes import DIGITS, ENOUGH, KINDS, is_figure, letter_case, style
 
@@ -207,7 +208,8 @@ class Profile:
 def learn(records: Sequence[Record], header: Sequence[str]) -> Profile:
     """Return the profile of a table from its first sound rows below the `header`.
 
-    Rows behind what seems to be the header of another table teach nothing.
+    Rows behind what seems to be the header of another table teach nothing, nor do those whose
+    values stand beside their columns.
     """
     width = len(header)
     rows: list[tuple[str, ...]] = []
@@ -245,7 +247,7 @@ def learn(records: Sequence[Record], header: Sequence[str]) -> Profile:
         apart = cells == () and not is_spaced
         before = _is_sound(record, width)
     taught = rows if len(rows) >= ENOUGH else rows + doubtful
-    profile = Profile(taught, width, is_spaced)
+    profile = Profile(without_pushed(taught), width, is_spaced)
     profile.sequel = sequel
     return profile
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from waeup.kofa.tabular.column import Column, likeness
 from waeup.kofa.tabular.profile import Profile
+from waeup.kofa.tabular.pushed import is_pushed
 
 __all__ = ["is_shifted"]
 
@@ -45,7 +46,7 @@ def is_shifted(profile: Profile, cells: Sequence[str]) -> bool:
     ]
     strange = [at for at in range(len(cells) - 1) if min(fits[at : at + 2]) < 1]
     return (
-        any(_is_pushed(columns, cells, at) for at in empty[:_TRIES])
+        any(is_pushed(columns, cells, at) for at in empty[:_TRIES])
         or any(_is_cut_elsewhere(columns, cells, at) for at in strange[:_TRIES])
         or any(_gain(columns, cells, offset) >= _CONVINCING for offset in (1, -1))
         or any(_is_moved(columns, cells, wrong, offset) for offset in (1, -1))
@@ -71,22 +72,6 @@ def _is_cut_elsewhere(columns: Sequence[Column], cells: Sequence[str], at: int) 
     cuts = (cut for cut in range(1, len(text)) if cut != len(cells[at]))
     least = sum(held) + _RECUT
     return any(likeness(pair, (text[:cut], text[cut:])) >= least for cut in cuts)
-
-
-def _is_pushed(columns: Sequence[Column], cells: Sequence[str], empty: int) -> bool:
-    """Tell whether an empty cell was put in at `empty`, or a cell lost before it.
-
-    Then all behind it, or all in front of it, fit the columns beside theirs, and better.
-    """
-    behind = (cells[empty + 1 :], columns[empty:-1], columns[empty + 1 :])
-    before = (cells[:empty], columns[1 : empty + 1], columns[:empty])
-    for moved, homes, places in (behind, before):
-        # Without its first value, its key, a row is no row.
-        least = likeness(places, moved) + (empty > 0)
-        is_odd = any(map(Column.is_odd, homes, moved))
-        if moved and not is_odd and likeness(homes, moved) >= least:
-            return True
-    return False
 
 
 def _is_moved(

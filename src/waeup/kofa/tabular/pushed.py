@@ -1,0 +1,100 @@
+"""Rows whose values stand one column beside theirs, all those from an empty cell on.
+
+A cell put in, or lost, pushes the values behind it or before it to the next column, and leaves
+one empty where others are filled.  One such row stands out (`shifts`).  Where several of a small
+table are so, they would look usual if they were counted: therefore they teach nothing (`profile`).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from waeup.kofa.tabular.column import Column, likeness
+from waeup.kofa.tabular.shapes import ENOUGH
+
+__all__ = ["is_pushed", "without_pushed"]
+
+
+class _Move(NamedTuple):
+    """Cells that may be moved: their columns would be `homes`, and are `places`."""
+
+    cells: Sequence[str]
+    homes: Sequence[Column]
+    places: Sequence[Column]
+
+
+def is_pushed(columns: Sequence[Column], cells: Sequence[str], empty: int) -> bool:
+    """Tell whether an empty cell was put in at `empty`, or a cell lost before it.
+
+    Then all behind it, or all in front of it, fit the columns beside theirs, and better.
+    """
+    for moved, homes, places in _moves(columns, cells, empty):
+        # Without its first value, its key, a row is no row.
+        least = likeness(places, moved) + (empty > 0)
+        is_odd = any(map(Column.is_odd, homes, moved))
+        if moved and not is_odd and likeness(homes, moved) >= least:
+            return True
+    return False
+
+
+def without_pushed(rows: Sequence[tuple[str, ...]]) -> Sequence[tuple[str, ...]]:
+    """Return `rows` without those that are pushed, in the light of the others.
+
+    A cell that most rows have should not be empty, unless rows without it are in their
+    places otherwise: thus all of them are left out, or none.
+    """
+    columns = list(zip(*rows, strict=True))
+    filled = [
+        at
+        for at, values in enumerate(columns)
+        if 2 * sum(map(bool, map(str.strip, values))) > len(rows)
+    ]
+    groups: dict[int | None, list[int]] = defaultdict(list)
+    for at, row in enumerate(rows):
+        groups[next((place for place in filled if not row[place].strip()), None)].append(at)
+    whole = groups.pop(None, [])
+    if not groups or len(whole) < max(ENOUGH, len(rows) / 2):
+        return rows
+    usual = [Column([values[at] for at in whole]) for values in columns]
+    found = {
+        empty: [_certainty(usual, rows[at], empty) for at in group]
+        for empty, group in groups.items()
+        if empty is not None
+    }
+    if max(map(max, found.values())) < 2:
+        return rows
+    pushed = {at for empty in found if all(found[empty]) for at in groups[empty]}
+    return [row for at, row in enumerate(rows) if at not in pushed]
+
+
+def _certainty(columns: Sequence[Column], cells: Sequence[str], empty: int) -> int:
+    """Return 2 when `cells` are pushed for certain, 1 when they may be, or 0."""
+    return max(map(_certainty_of_move, _moves(columns, cells, empty)))
+
+
+def _certainty_of_move(move: _Move) -> int:
+    """Return the same for one direction.
+
+    It may be when no value does worse beside its place, and some better.  It is certain when
+    figures or codes are among those, or most do better: single words fit many columns.
+    """
+    changes = [
+        (home.likeness(cell, closely=True) - place.likeness(cell, closely=True), home, place)
+        for cell, home, place in zip(*move, strict=True)
+        if cell.strip()
+    ]
+    better = [trio for trio in changes if trio[0]]
+    if not better or min(better, key=lambda trio: trio[0])[0] < 0:
+        return 0
+    if sum(gain for gain, _home, _place in better) < 2:
+        return 1
+    is_hard = any(home.kind or place.kind for _gain, home, place in better)
+    return 2 if is_hard or 1 < len(better) > len(changes) / 2 else 1
+
+
+def _moves(columns: Sequence[Column], cells: Sequence[str], empty: int) -> Iterator[_Move]:
+    """Generate what a cell too many or too few at `empty` moves: all behind it, or before it."""
+    yield _Move(cells[empty + 1 :], columns[empty:-1], columns[empty + 1 :])
+    yield _Move(cells[:empty], columns[1 : empty + 1], columns[:empty])
