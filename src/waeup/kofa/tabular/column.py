@@ -48,6 +48,9 @@ _LONG = 5
 #: How much longer than those that were seen a text may be.
 _LONGER = 1.5
 
+#: Signs that stand behind a word, or within one, and never begin a line.
+_BEHIND_WORDS = ".,:;!?)%@/"
+
 _Part = TypeVar("_Part", str, int)
 
 _YEAR = re.compile(r"(?:19|20)\d\d")
@@ -238,6 +241,10 @@ class Column:
         """Tell whether `text` stands in several rows."""
         return self._counts[text] >= _FEW
 
+    def knows(self, text: str) -> bool:
+        """Tell whether `text` is one of the values."""
+        return text in self._counts
+
     @property
     def has_likeness(self) -> bool:
         """Whether the values are alike enough to tell others from them."""
@@ -300,6 +307,8 @@ class Column:
             return True if not text and self._all else None
         if not text.strip():
             return None if "" in self._counts else False
+        if text[-1].isspace() and not any(value[-1].isspace() for value in self._values):
+            return False
         form = majority([shape(value) for value in self._values])
         # Words of one length are an accident.
         if form is not None and not form.isalpha() and len(self._values) >= ENOUGH:
@@ -348,18 +357,33 @@ class Column:
 
     def is_completed(self, part: str, whole: str) -> bool:
         """Tell whether `whole` is like the values, and `part`, a piece of it, is not."""
+        if not part and "" in self._counts:
+            return False
         if self.kind is not None and not self.fits(part):
             return self.fits(whole)
-        for shorten in (shape, outline):
-            form = majority([shorten(value) for value in self._values])
-            if form is not None and not form.isalpha() and len(self._values) >= ENOUGH:
-                return shorten(whole) == form != shorten(part)
+        if len(self._values) >= ENOUGH:
+            # Words of one length are an accident, codes in capitals are not.
+            forms = [
+                (shorten, form)
+                for shorten in (shape, outline)
+                if (form := majority(list(map(shorten, self._values)))) is not None
+                and (whole.isupper() or not form.isalpha())
+            ]
+            if forms:
+                return any(shorten(whole) == form != shorten(part) for shorten, form in forms)
         return self._counts[whole] > 0 and self._counts[part] < _FEW
 
     def is_too_long(self, text: str) -> bool:
         """Tell whether `text` is longer than values are, by far if they are words."""
         longest = self._lengths[1]
-        return self.has_many and len(text) > longest * (1 if self.kind else _LONGER)
+        known = self.has_many and longest > 0
+        return known and len(text) > longest * (1 if self.kind else _LONGER)
+
+    def is_no_beginning(self, text: str) -> bool:
+        """Tell whether `text` goes on in the middle of a word, and no value begins so."""
+        first = text[:1]
+        goes_on = first.islower() or (first != "" and first in _BEHIND_WORDS)
+        return goes_on and self._initials[_initial(text)] == 0 < len(self._values)
 
     def begins_whole(self, text: str) -> bool:
         """Tell whether the value `text` is certainly complete at its beginning."""

@@ -9,6 +9,8 @@ can be seen in the row alone.
 
 from __future__ import annotations
 
+from waeup.kofa.tabular.column import Column
+from waeup.kofa.tabular.fragments import are_two
 from waeup.kofa.tabular.layout import Entry, Layout
 from waeup.kofa.tabular.problems import (
     BARE_QUOTE,
@@ -20,6 +22,7 @@ from waeup.kofa.tabular.problems import (
     SHIFTED_CELLS,
     TEXT_AFTER_QUOTE,
     TOO_FEW_CELLS,
+    TOO_MANY_CELLS,
     UNDECODABLE,
     problem,
 )
@@ -30,6 +33,8 @@ __all__ = ["Neighbours"]
 _HELD = 20
 #: What is wrong with pieces, beside their width.
 _OF_PIECES = (BARE_QUOTE, TEXT_AFTER_QUOTE, NUL_CHARACTER, UNDECODABLE)
+#: The same of pieces that can be cut into cells.
+_OF_OTHER_WIDTH = (TOO_FEW_CELLS, TOO_MANY_CELLS, OTHER_DELIMITER)
 
 
 class Neighbours:
@@ -46,6 +51,9 @@ class Neighbours:
         self._layout = layout
         self._profile = None if layout.was_reviewed else layout.profile
         self._held: list[Entry] = []
+        # The row in front of them, if blank lines are between and the next record may tell
+        # whether it is complete.
+        self._apart: Entry | None = None
         # The last piece that is the rest of a row, and whether it makes its value a usual one.
         self._explained: Entry | None = None
         self._completes = False
@@ -54,6 +62,14 @@ class Neighbours:
 
     def push(self, entry: Entry) -> list[Entry]:
         """Take the next record, and settle those before it as far as they can be."""
+        apart, self._apart = self._apart, None
+        if apart is None:
+            return self._take(entry)
+        if entry.problem is None and self._is_adjacent(entry):
+            apart = _broken(apart)
+        return [apart, *self._take(entry)]
+
+    def _take(self, entry: Entry) -> list[Entry]:
         if self._profile is not None and self._held and not self._is_adjacent(entry):
             entry = self._join_over_gap(entry)
         if self._layout.is_exported and self._held and self._is_rest(entry):
@@ -66,7 +82,9 @@ class Neighbours:
             return self._hold(entry)
         if self._is_piece(before) and self._may_begin(before, entry):
             return self._hold(_broken(entry))
-        if before.problem is not None and self._lacks(entry, 0):
+        if before.problem is not None and (
+            self._lacks(entry, 0) or self._has_lost_key(before, entry)
+        ):
             return self._hold(_broken(entry))
         if not self._is_unlike_rows(entry):
             self._accept_held()
@@ -87,7 +105,8 @@ class Neighbours:
 
     def release(self) -> list[Entry]:
         """Settle the records that are held back."""
-        held, self._held = self._held, []
+        held = self._held if self._apart is None else [self._apart, *self._held]
+        self._held, self._apart = [], None
         return held
 
     def end(self) -> list[Entry]:
@@ -111,8 +130,7 @@ class Neighbours:
         )
 
     def _hold(self, entry: Entry) -> list[Entry]:
-        settled = self.release()
-        self._held = [entry]
+        settled, self._held = self._held, [entry]
         return settled
 
     def _is_adjacent(self, entry: Entry) -> bool:
@@ -123,24 +141,56 @@ class Neighbours:
 
         Returns `entry`, marked if it is the one.
         """
-        assert self._profile is not None  # push has looked
-        before, columns = self._held[-1], self._profile.columns
+        before = self._held[-1]
         if entry.problem is None and self._is_piece(before) and len(before.cells) == 1:
-            value = entry.cells[0]
-            if any(columns[0].is_completed(value, text + value) for text in _texts(before)):
-                return _broken(entry)
-        elif before.problem is None and self._is_piece(entry) and len(entry.cells) == 1:
-            value = before.cells[-1]
-            if any(columns[-1].is_completed(value, value + text) for text in _texts(entry)):
+            return _broken(entry) if self._is_begun_by(before, entry) else entry
+        if before.problem is None and self._is_piece(entry) and _has_other_width(entry):
+            goes_on = self._is_ended_by(before, entry)
+            if goes_on is None:
+                self._apart = self._held.pop()
+            elif goes_on:
                 self._held[-1] = _broken(before)
         return entry
+
+    def _is_begun_by(self, piece: Entry, row: Entry) -> bool:
+        """Tell whether the first value of `row` begins in `piece`, before a blank line."""
+        assert self._profile is not None  # push has looked
+        value = row.cells[0]
+        column = self._profile.columns[0].without(value)
+        return not self._is_quoted(row, 0) and (
+            column.is_no_beginning(value)
+            or any(column.is_completed(value, text + value) for text in _texts(piece))
+        )
+
+    def _is_ended_by(self, row: Entry, piece: Entry) -> bool | None:
+        """Tell whether the last value of `row` goes on in `piece`, behind a blank line.
+
+        None when that is so if a row follows the piece at once: at its end a table may have a
+        remark.
+        """
+        assert self._profile is not None  # push has looked
+        if self._is_quoted(row, -1) or self._is_quoted(piece, 0):
+            return False
+        first, value = self._profile.columns[0], row.cells[-1]
+        column = self._profile.columns[-1].without(value)
+        if any(column.is_completed(value, value + text) for text in _texts(piece)):
+            return True
+        text = _text(piece).strip()
+        if first.is_no_beginning(text):
+            is_odd = column.likeness(value) < 0 or column.is_whole(value) is False
+            return is_odd or None
+        are_digits = column.are_figures and column.fits_closely(value + text)
+        return None if are_digits and not first.fits_closely(text) else False
 
     def _break_up_to(self, damaged: Entry) -> None:
         """Mark the held rows that the damage behind them makes pieces of a cell."""
         follower = damaged
         for at in range(len(self._held) - 1, -1, -1):
             entry = self._held[at]
-            if entry.problem is None and (
+            if entry.problem is None and self._has_two_keys(entry, follower):
+                self._held[at] = entry._replace(problem=problem(BROKEN_VALUE, entry.line, 1))
+                self._explained, self._completes = follower, True
+            elif entry.problem is None and (
                 (at and self._is_unlike_rows(entry))
                 or self._lacks(entry, -1)
                 or (self._is_piece(follower) and self._may_go_on(entry, follower))
@@ -153,6 +203,32 @@ class Neighbours:
         assert self._profile is not None  # push has looked
         return self._profile.columns[at].is_never_empty and not entry.cells[at].strip()
 
+    def _has_lost_key(self, piece: Entry, row: Entry) -> bool:
+        """Tell whether the first value of `row` is none, and stands in the line before."""
+        assert self._profile is not None  # push has looked
+        first = self._profile.columns[0]
+        return (
+            piece.problem is not None
+            and piece.problem.code == TOO_FEW_CELLS
+            and first.is_odd(row.cells[0])
+            and first.likeness(piece.cells[0], closely=True) > 0
+        )
+
+    def _has_two_keys(self, row: Entry, rest: Entry) -> bool:
+        """Tell whether `row` begins with two first values, one of which `rest` lacks.
+
+        One row was written into another, behind its first value.
+        """
+        assert self._profile is not None  # push has looked
+        columns = self._profile.columns
+        return (
+            rest.problem is not None
+            and rest.problem.code == TOO_FEW_CELLS
+            and len(rest.cells) == len(columns) - 1
+            and sum(map(Column.likeness, columns[1:], rest.cells)) > 0
+            and are_two(columns[0].without(row.cells[0]), row.cells[0])
+        )
+
     def _is_unlike_rows(self, entry: Entry) -> bool:
         assert self._profile is not None  # push has looked
         return self._layout.knows_rows and self._profile.is_unlike_rows(entry.cells, self._varied)
@@ -164,19 +240,22 @@ class Neighbours:
             return False
         if found.code in (BROKEN_LINE, SHIFTED_CELLS):
             return self._is_unlike_rows(entry)
+        assert self._profile is not None  # push has looked
+        mark, others = self._layout.grammar.dialect.delimiter, self._layout.width - 1
+        first = self._profile.columns[0]
         if entry.cells:
-            mark, others = self._layout.grammar.dialect.delimiter, self._layout.width - 1
-            is_alone = found.code in (TOO_FEW_CELLS, OTHER_DELIMITER) and len(entry.cells) == 1
-            return is_alone and entry.cells[0].count(mark) < others
-        pieces = _text(entry).split(self._layout.grammar.dialect.delimiter)
+            if not _has_other_width(entry) or entry.cells[0].count(mark) >= others:
+                return False
+            # More cells are rather the rest of a row, unless they begin with nothing like a row.
+            return len(entry.cells) == 1 or first.likeness(entry.cells[0], closely=True) < 0
+        pieces = _text(entry).split(mark)
         if found.code in _OF_PIECES and len(pieces) == 1:
             return True
-        assert self._profile is not None  # push has looked
-        first = pieces[0].strip(self._layout.grammar.dialect.quote)
+        quote = self._layout.grammar.dialect.quote
         return (
             found.code == BARE_QUOTE
-            and len(pieces) <= max(2, self._layout.width - 1)
-            and not self._profile.columns[0].fits(first)
+            and len(pieces) <= max(2, others)
+            and not first.fits(pieces[0].strip(quote))
         )
 
     def _may_go_on(self, row: Entry, piece: Entry) -> bool:
@@ -190,24 +269,30 @@ class Neighbours:
         other = self._layout.other_quote
         if value[:1] == other and value.count(other) == 1:
             return True  # quotes of another kind around a text of several lines
-        column = self._profile.columns[-1].without(value)
+        column, text = self._profile.columns[-1].without(value), _text(piece)
+        if _has_other_width(piece) and any(piece.cells[1:]):
+            # Rather the rest of another row.
+            return column.is_completed(value, value + text)
         if column.likeness(value) < 0:
             return True
         whole = column.is_whole(value)
         if whole is None and not piece.raw.endswith(("\n", "\r")):
             first = self._profile.columns[0]
-            if not first.has_words or first.likeness(_text(piece), closely=True) > 0:
+            is_number = first.are_figures and first.characters.fullmatch(text)
+            if is_number or not (first.are_figures or first.has_words):
                 return False  # rather the beginning of a row, at which the file was cut off
-        completes = column.has_choice(value + _text(piece))
+            if first.likeness(text, closely=True) > 0:
+                return False
+        completes = column.has_choice(value + text)
         if whole is False or completes:
             self._explained = piece
             self._completes = completes
         if whole is not None:
             return not whole
         return (
-            column.may_end_like(_text(piece))
-            and any(column.fits(value + gap + _text(piece)) for gap in ("", " "))
-            and not column.is_too_long(value + _text(piece))
+            column.may_end_like(text)
+            and any(column.fits(value + gap + text) for gap in ("", " "))
+            and not column.is_too_long(value + text)
         )
 
     def _may_begin(self, piece: Entry, row: Entry) -> bool:
@@ -223,6 +308,8 @@ class Neighbours:
             return False
         if piece == self._explained and (self._completes or column.fits_closely(value)):
             return False
+        if column.is_completed(value, _text(piece) + value):
+            return True
         return (
             column.may_begin_like(_text(piece))
             and any(column.fits(_text(piece) + gap + value) for gap in ("", " "))
@@ -254,7 +341,12 @@ class Neighbours:
 
 
 def _text(piece: Entry) -> str:
-    return piece.raw.rstrip("\r\n")
+    """Return what a piece may add to the cell before it, or behind it."""
+    return piece.cells[0] if _has_other_width(piece) else piece.raw.rstrip("\r\n")
+
+
+def _has_other_width(piece: Entry) -> bool:
+    return piece.problem is not None and piece.problem.code in _OF_OTHER_WIDTH
 
 
 def _texts(piece: Entry) -> set[str]:

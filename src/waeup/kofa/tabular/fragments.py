@@ -13,10 +13,12 @@ from waeup.kofa.tabular.column import Column
 from waeup.kofa.tabular.profile import Profile
 from waeup.kofa.tabular.shapes import LETTERS, of_any_number, shape
 
-__all__ = ["broken_value", "is_incomplete"]
+__all__ = ["are_two", "broken_value", "is_incomplete"]
 
 #: Characters that no text has: they come from something else.
 _CONTROL = re.compile("[\x01-\x08\x0e-\x1f\x7f]")
+#: Signs between the values of a list.
+_BETWEEN = re.compile("[,;/|&]")
 #: Rows with a broken value of one shape, after which it is no accident.
 _ACCIDENTS = 10
 #: Characters up to which a value is looked at.
@@ -68,10 +70,22 @@ def _is_glued(column: Column, text: str) -> bool:
         has_more = found.startswith(form) or found.endswith(form)
         return has_more and of_any_number(found) != of_any_number(form)
     if not column.are_figures:
-        return False
+        return are_two(column, text) and _BETWEEN.search(text) is None
     ends = (end for end in range(1, len(text)) if column.fits_closely(text[:end]))
     longest = max(ends, default=None)
     return longest is not None and _is_more(text[longest:])
+
+
+def are_two(column: Column, text: str) -> bool:
+    """Tell whether `text` is two values, one directly behind the other, and not one.
+
+    Where lines were torn apart, their quotes may be left between.
+    """
+    if len(text) > _LONGEST or column.is_usual(text) or column.fits_closely(text):
+        return False
+    is_like = column.knows if column.kind is None else column.fits_closely
+    halves = ((text[:at].rstrip("\"'"), text[at:].lstrip("\"'")) for at in range(1, len(text)))
+    return any(is_like(first) and is_like(second) for first, second in halves)
 
 
 def _is_more(rest: str) -> bool:

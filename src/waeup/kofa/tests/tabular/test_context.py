@@ -59,6 +59,110 @@ class Pieces(FileTestCase):
             [code for _cells, code in found[6:]], ["too-few-cells", "broken-line", None]
         )
 
+    def test_a_piece_of_a_word_between_a_blank_line_and_a_row(self):
+        """No row begins with a small letter, and no remark stands so close to one."""
+        self.assertEqual(
+            self.codes("ART1,3,Arts and mu\n\nsic\n"), ["broken-line", "too-few-cells"]
+        )
+        self.assertEqual(self.codes("ART1,3,Ar\n\nts, film\n")[0], "broken-line")
+        self.assertEqual(self.codes("\nArts and music\n"), ["too-few-cells"])
+
+    def test_a_remark_at_the_end_behind_a_blank_line(self):
+        for remark in ("Total", "total: 4", "checked by Ada", "Botany", "* provisional", "4"):
+            found = self.outcome(f"{NAMES}{ROWS}\n{remark}\n")
+            self.assertEqual([code for _cells, code in found[:4]], [None] * 4, remark)
+
+    def test_headings_between_groups_of_rows(self):
+        content = NAMES + ROWS + "\nDepartment of Arts\nART1,3,Arts\n\n200 level\n" + BEHIND
+        self.assertEqual(
+            [code for _cells, code in self.outcome(content)],
+            [None] * 4 + ["too-few-cells", None, "too-few-cells", None, None],
+        )
+
+    def test_a_last_code_that_a_piece_behind_a_blank_line_makes_whole(self):
+        rows = "".join(f"{1000 + at},{at * 11 + 10},NG\n" for at in range(6))
+        for last, piece in (("N", "G"), ("N", "G,,,,,"), ("", "NG")):
+            found = self.outcome(f"{NAMES}{rows}1006,40,{last}\n\n{piece}\n1007,20,NG\n")
+            self.assertEqual(found[6][1], "broken-line", piece)
+            self.assertIsNone(found[8][1])
+
+    def test_digits_behind_a_blank_line(self):
+        rows = "".join(f"BIO{at},Biology,{at * 11 + 10}\n" for at in range(8))
+        found = self.outcome(f"code,title,score\n{rows}ART1,Arts,4\n\n7\nLAW1,Law,20\n")
+        self.assertEqual(
+            [code for _cells, code in found[8:]], ["broken-line", "too-few-cells", None]
+        )
+
+    def test_a_first_value_that_goes_on_behind_a_blank_line(self):
+        names = "name,age\nAda Obi,36\nBob Eze,41\nEve Ojo,29\n"
+        found = self.outcome(f"{names}Ifeo\n\nma Kalu,33\nUche Ani,50\n")
+        self.assertEqual(
+            [code for _cells, code in found[3:]], ["too-few-cells", "broken-line", None]
+        )
+
+    def test_a_piece_with_separators_at_its_end(self):
+        rows = "".join(f"BIO{at},FAC{at % 3},BZ{at + 10}\n" for at in range(8))
+        for piece in ("9", "9,", "9,,,,"):
+            found = self.outcome(
+                f"code,faculty,abbr\n{rows}ART1,FAC1,BZ6\n{piece}\nLAW1,FAC1,BZ70\n"
+            )
+            self.assertEqual(found[8][1], "broken-line", piece)
+            self.assertIsNone(found[10][1])
+
+    def test_the_rest_of_another_row_is_no_piece(self):
+        """Neither a total nor a row without a separator ends the row in front."""
+        for line in ("Total,,14", "ART13,Arts", "number,title"):
+            self.assertIsNone(self.outcome(f"{NAMES}{ROWS}{line}\n")[3][1], line)
+
+    def test_two_rows_one_written_into_the_other(self):
+        """A row begins with two keys, and the line behind it lacks one."""
+        for keys, first, second in (
+            ([str(700 + at) for at in range(8)], "708", "709"),
+            (["Arts", "Law", "Science", "Arts", "Law"], "Arts", "Science"),
+            ([f"LAWS/{at}/A" for at in range(10, 18)], "LAWS/18/A", "LAWS/19/A"),
+        ):
+            rows = "".join(f"{key},{key[0]}{at}@example.org\n" for at, key in enumerate(keys))
+            mixed = f"{first}{second},b9@example.org\na9@example.org\n"
+            behind = f"{keys[0]},c9@example.org\n"
+            found = self.outcome(f"id,email\n{rows}{mixed}{behind}")
+            self.assertEqual(
+                [code for _cells, code in found],
+                [None] * len(keys) + ["broken-value", "too-few-cells", None],
+                first,
+            )
+
+    def test_a_long_key_in_front_of_a_remark(self):
+        rows = "".join(f"{700 + at},{at}@example.org\n" for at in range(8))
+        found = self.outcome(f"id,email\n{rows}708709,8@example.org\nNew students\n710,1@a.org\n")
+        self.assertEqual([code for _cells, code in found[8:]], [None, "too-few-cells", None])
+
+    def test_a_first_value_that_stands_in_the_line_before(self):
+        names = "Obi", "Kalu", "Musa", "Bello"
+        rows = "".join(f"REG-{at},{name},{name[::-1]}\n" for at, name in enumerate(names))
+        found = self.outcome(f"no,name,first\n{rows}REG-5,\nEze,Bob,Bob\nREG-6,Ojo,Eve\n")
+        self.assertEqual(
+            [code for _cells, code in found[4:]], ["too-few-cells", "broken-line", None]
+        )
+
+    def test_a_piece_in_a_column_that_is_mostly_empty(self):
+        rows = "".join(f"BIO{at},3,\n" for at in range(8))
+        found = self.outcome(f"{NAMES}{rows}ART1,3,S\ntate\nLAW1,2,\n")
+        self.assertEqual(
+            [code for _cells, code in found[8:]], ["broken-line", "too-few-cells", None]
+        )
+
+    def test_blanks_around_the_cells(self):
+        rows = "".join(f" {1000 + at} ; {at} ; Biology \n" for at in range(8))
+        found = self.outcome(
+            f" code ; credits ; title \n{rows} 10\n08 ; 3 ; Arts \n 1009 ; 2 ; Law \n"
+        )
+        self.assertEqual(
+            [code for _cells, code in found[8:]], ["too-few-cells", "broken-line", None]
+        )
+
+    def test_a_blank_at_the_end_of_the_line(self):
+        self.assertEqual(self.codes("ART1,3,Arts and \nMusic\n"), ["broken-line", "too-few-cells"])
+
     def test_a_row_without_its_key_behind_a_piece(self):
         rows = "".join(f"BIO{at},3,Biology {at}\n" for at in range(9))
         found = self.outcome(f"{NAMES}{rows},ART1\n,3,Arts\n{BEHIND}")
@@ -119,6 +223,11 @@ class CutOff(FileTestCase):
 
     def test_nothing_where_all_others_have_something(self):
         self.assertEqual(self.last(["123", "456", "789", "321", "654"], ""), "cut-off")
+
+    def test_a_piece_in_the_last_line(self):
+        rows = "".join(f"{at},{'a' * at}@a.org\n" for at in range(1, 10))
+        found = self.outcome(f"id,email\n{rows}9,9@a.e\nx.org")
+        self.assertEqual([code for _cells, code in found[9:]], ["broken-line", "too-few-cells"])
 
     def test_quotes_that_are_closed(self):
         texts = ['"x, y"', '"z, a"', '"b, c"', '"d, e"']

@@ -46,6 +46,17 @@ class BrokenValues(unittest.TestCase):
         ):
             self.assertEqual(broken_value(ROOMS, cells), at, cells)
 
+    def test_two_values_in_a_cell(self):
+        mails = Profile([("a" * at + "@example.org", f"x{at}") for at in range(1, 10)], 2)
+        for text, at in (
+            ('ada@example.org"bob@example.org', 0),
+            ("ada@example.orgbob@example.org", 0),
+            ("ada@example.org, bob@example.org", None),
+            ("ada@example.org;bob@example.org", None),
+            ("unknown", None),
+        ):
+            self.assertEqual(broken_value(mails, (text, "x9")), at, text)
+
     def test_unusual_values_are_whole(self):
         for cells in (
             row(room="R-100/B"),
