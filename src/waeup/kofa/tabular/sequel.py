@@ -39,7 +39,7 @@ def begins_a_table(
         return False
     if apart and profile.has_figures:
         return True
-    are_names = all(map(_NAME.fullmatch, cells))
+    are_names = _are_words(cells)
     known = len(profile.rows) >= ENOUGH or profile.typed
     if len(set(map(str.casefold, cells))) < len(cells):
         return False  # a name stands once
@@ -96,7 +96,7 @@ def is_followed_by_others(
     Then it is words that are no values, and in two columns at least all values in front of
     it have digits and none behind it has, or the other way round.
     """
-    if not following or len(rows) < _MANY or not all(map(_NAME.fullmatch, cells)):
+    if not following or len(rows) < _MANY or not _are_words(cells):
         return False
     if any(cell == row[at] for row in (*rows, *following) for at, cell in enumerate(cells)):
         return False
@@ -107,6 +107,10 @@ def is_followed_by_others(
 def repeats(cells: Sequence[str], header: Sequence[str]) -> bool:
     """Tell whether a record is the `header` again, perhaps behind the mark of another file."""
     return [cell.removeprefix(MARK).strip() for cell in cells] == [name.strip() for name in header]
+
+
+def _are_words(cells: Sequence[str]) -> bool:
+    return all(_NAME.fullmatch(cell.strip()) for cell in cells)
 
 
 def _change(above: Iterable[str], below: Iterable[str]) -> bool:

@@ -35,6 +35,7 @@ class Names(unittest.TestCase):
         rows = [tuple(row.split(",")) for row in PEOPLE]
         header = ("name", "hall", "town")
         self.check(("case", "held_on", "report by"), True, header, rows)
+        self.check((" case ", " held_on ", " report by "), True, header, rows)
         self.check(("Case", "Held on", "Report by"), False, header, rows)
         self.check(("Case", "held_on", "report by"), False, header, rows)
 
