@@ -31,7 +31,7 @@ sys.exit(main())
 #: ``kofactl`` with batches of 50 rows, each of which takes some time.
 SLOW = (sys.executable, "-W", "error", "-c", SCRIPT.replace("PAUSE", "0.15"))
 #: Likewise, and another process can be started and have its say before the work is done.
-SLOWER = (*SLOW[:-1], SCRIPT.replace("PAUSE", "0.8"))
+SLOWER = (*SLOW[:-1], SCRIPT.replace("PAUSE", "1.6"))
 KIND = ("-p", "facultyprocessor", "-m", "create")
 CODES = [f"F{number:03}" for number in range(500)]
 
