@@ -9,6 +9,8 @@ can be seen in the row alone.
 
 from __future__ import annotations
 
+from collections import Counter
+
 from waeup.kofa.tabular.column import Column
 from waeup.kofa.tabular.fragments import are_two
 from waeup.kofa.tabular.layout import Entry, Layout
@@ -26,6 +28,7 @@ from waeup.kofa.tabular.problems import (
     UNDECODABLE,
     problem,
 )
+from waeup.kofa.tabular.shapes import shape
 
 __all__ = ["Neighbours"]
 
@@ -142,6 +145,8 @@ class Neighbours:
         Returns `entry`, marked if it is the one.
         """
         before = self._held[-1]
+        if before.problem is None and self._lost_line_end(before, entry):
+            self._held[-1] = before = _broken(before)
         if entry.problem is None and self._is_piece(before) and len(before.cells) == 1:
             return _broken(entry) if self._is_begun_by(before, entry) else entry
         if before.problem is None and self._is_piece(entry) and _has_other_width(entry):
@@ -152,6 +157,16 @@ class Neighbours:
                 self._held[-1] = _broken(before)
         return entry
 
+    def _lost_line_end(self, row: Entry, behind: Entry) -> bool:
+        """Tell whether `row` ends with half a line end, unlike the one `behind` blank lines.
+
+        What stood between the two halves is lost.
+        """
+        assert self._profile is not None  # push has looked
+        return (
+            row.raw.endswith("\r") and behind.raw.endswith("\r\n") and not self._profile.is_spaced
+        )
+
     def _is_begun_by(self, piece: Entry, row: Entry) -> bool:
         """Tell whether the first value of `row` begins in `piece`, before a blank line."""
         assert self._profile is not None  # push has looked
@@ -159,7 +174,23 @@ class Neighbours:
         column = self._profile.columns[0].without(value)
         return not self._is_quoted(row, 0) and (
             column.is_no_beginning(value)
-            or any(column.is_completed(value, text + value) for text in _texts(piece))
+            or any(
+                column.is_completed(value, text + value) or self._makes_key(text, value)
+                for text in _texts(piece)
+            )
+        )
+
+    def _makes_key(self, text: str, value: str) -> bool:
+        """Tell whether `text` and a first value make one as others are that begin with `text`.
+
+        More of the others must be so than are of the form of `value` alone.
+        """
+        assert self._profile is not None  # push has looked
+        keys = [row[0] for row in self._profile.rows if row[0] != value]
+        whole = shape(text + value)
+        forms = Counter(map(shape, keys))
+        return forms[whole] > forms[shape(value)] and any(
+            key.startswith(text) and shape(key) == whole for key in keys
         )
 
     def _is_ended_by(self, row: Entry, piece: Entry) -> bool | None:
@@ -173,9 +204,14 @@ class Neighbours:
             return False
         first, value = self._profile.columns[0], row.cells[-1]
         column = self._profile.columns[-1].without(value)
-        if any(column.is_completed(value, value + text) for text in _texts(piece)):
+        # The blanks around a padded cell may have been those of the text.
+        gaps = ("", " ") if self._layout.grammar.dialect.padded else ("",)
+        ends = {gap + text for gap in gaps for text in _texts(piece)}
+        if any(column.is_completed(value, value + end) for end in ends):
             return True
         text = _text(piece).strip()
+        if value[-1:].isspace() and column.is_whole(value) is False:
+            return first.likeness(text, closely=True) < 1
         if first.is_no_beginning(text):
             is_odd = column.likeness(value) < 0 or column.is_whole(value) is False
             return is_odd or None
@@ -298,9 +334,10 @@ class Neighbours:
     def _may_begin(self, piece: Entry, row: Entry) -> bool:
         """Tell whether the first value of `row` may begin in `piece`."""
         assert self._profile is not None  # push has looked
-        if self._is_quoted(row, 0) or len(piece.cells) != 1:
+        has_nul = piece.problem is not None and piece.problem.code == NUL_CHARACTER
+        if self._is_quoted(row, 0) or not (len(piece.cells) == 1 or has_nul):
             return False  # what follows damaged quotes is no part of their cell
-        value = row.cells[0]
+        value, text = row.cells[0], _text(piece).replace("\0", "")
         if piece.cells and self._is_quoted(piece, 0):
             return not value
         column = self._profile.columns[0].without(value)
@@ -308,12 +345,12 @@ class Neighbours:
             return False
         if piece == self._explained and (self._completes or column.fits_closely(value)):
             return False
-        if column.is_completed(value, _text(piece) + value):
+        if column.is_completed(value, text + value):
             return True
         return (
-            column.may_begin_like(_text(piece))
-            and any(column.fits(_text(piece) + gap + value) for gap in ("", " "))
-            and not column.is_too_long(_text(piece) + value)
+            column.may_begin_like(text)
+            and any(column.fits(text + gap + value) for gap in ("", " "))
+            and not column.is_too_long(text + value)
         )
 
     def _may_be_cut(self, last: Entry) -> bool:

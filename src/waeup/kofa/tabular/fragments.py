@@ -11,12 +11,14 @@ from collections.abc import Sequence
 
 from waeup.kofa.tabular.column import Column
 from waeup.kofa.tabular.profile import Profile
-from waeup.kofa.tabular.shapes import LETTERS, of_any_number, shape
+from waeup.kofa.tabular.shapes import DIGITS, KINDS, LETTERS, is_figure, of_any_number, shape
 
 __all__ = ["are_two", "broken_value", "is_incomplete"]
 
 #: Characters that no text has: they come from something else.
 _CONTROL = re.compile("[\x01-\x08\x0e-\x1f\x7f]")
+#: E-mail addresses and addresses of pages: a number is none.
+_ADDRESSES = KINDS[4:]
 #: Signs between the values of a list.
 _BETWEEN = re.compile("[,;/|&]")
 #: Rows with a broken value of one shape, after which it is no accident.
@@ -25,6 +27,8 @@ _ACCIDENTS = 10
 _LONGEST = 100
 #: Characters behind a figure that are more than a remark.
 _GLUED = 3
+#: Characters of a first value that does not stand at the end of another one by accident.
+_KEY = 3
 
 
 def broken_value(profile: Profile, cells: Sequence[str]) -> int | None:
@@ -34,7 +38,9 @@ def broken_value(profile: Profile, cells: Sequence[str]) -> int | None:
     """
     for at, column in enumerate(profile.columns):
         text = cells[at]
-        if text.strip() and not column.is_usual(text) and _is_broken(column, text):
+        if not text.strip() or column.is_usual(text):
+            continue
+        if _is_broken(column, text) or (at and _ends_with_key(column, text, cells[0].strip())):
             profile.shapes_seen[at, shape(text)] += 1
             if profile.shapes_seen[at, shape(text)] <= _ACCIDENTS:
                 return at
@@ -48,7 +54,23 @@ def _is_broken(column: Column, text: str) -> bool:
         return True
     if column.fits(text) and text.startswith(column.beginning):
         return False
+    if column.kind in _ADDRESSES and is_figure(text):
+        return True
     return _is_cut(column, text) or _is_glued(column, text)
+
+
+def _ends_with_key(column: Column, text: str, key: str) -> bool:
+    """Tell whether the first value of the row, its `key`, stands again behind a piece of a value.
+
+    Then the row began a second time in the middle of a cell.
+    """
+    return (
+        len(key) >= _KEY
+        and DIGITS.search(key) is not None
+        and text != key
+        and text.endswith(key)
+        and column.likeness(text, closely=True) < 1
+    )
 
 
 def _is_cut(column: Column, text: str) -> bool:
@@ -97,7 +119,8 @@ def _is_more(rest: str) -> bool:
 def is_incomplete(profile: Profile, cells: Sequence[str]) -> bool:
     """Tell whether a row is like a total: with many gaps, and something odd.
 
-    At least half of the cells that have a value in other rows are empty.
+    At least half of the cells that have a value in other rows are empty.  In a small table
+    the row itself must not make its values look usual.
     """
     columns = profile.columns
     filled = [at for at, column in enumerate(columns) if column.is_never_empty]
@@ -106,7 +129,15 @@ def is_incomplete(profile: Profile, cells: Sequence[str]) -> bool:
         bool(empty)
         and 2 * len(empty) >= len(filled)
         and any(
-            cell.strip() and column.likeness(cell) < int(column.are_choices)
+            cell.strip() and _is_no_value(column, cell, cells in profile.rows)
             for column, cell in zip(columns, cells, strict=True)
         )
+    )
+
+
+def _is_no_value(column: Column, text: str, is_learned: bool) -> bool:
+    """Tell whether `text` is odd, or none of the few values; it may come from a learned row."""
+    others = column.without(text) if is_learned else column
+    return column.likeness(text) < int(column.are_choices) or (
+        others.are_choices and not others.knows(text)
     )

@@ -168,7 +168,9 @@ class Profile:
         if filled and len(self.rows) >= (ENOUGH if len(filled) > 1 else _MANY):
             values = sum(self.columns[at].fits_closely(cells[at]) for at in filled)
             wrong = self.misfits(cells)
-            if 2 * values > len(filled):
+            # Names may hold a year, or look like one value, but hardly both.
+            has_figure = any(map(is_figure, cells))
+            if 2 * values > len(filled) or (values and has_figure):
                 return False
             return True if wrong else None
         if self._repeats(cells):

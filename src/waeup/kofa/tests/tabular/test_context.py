@@ -100,6 +100,42 @@ class Pieces(FileTestCase):
             [code for _cells, code in found[3:]], ["too-few-cells", "broken-line", None]
         )
 
+    def test_many_of_the_first_values_are_torn_by_blank_lines(self):
+        whole = "".join(f"PHY{at},Algebra,4{at % 2}\n" for at in (101, 102, 103))
+        torn = "PHY\n\n105,Drama,40\nPHY106,Botany,41\nPHY\n\n107,Law,41\nPHY108,Law,40\n"
+        found = self.outcome(f"code,title,pass\n{whole}{torn}")
+        pair = ["too-few-cells", "broken-line", None]
+        self.assertEqual([code for _cells, code in found], [*[None] * 3, *pair, *pair])
+
+    def test_numbers_of_another_length_below_a_heading(self):
+        content = "number,town\n" + "".join(f"20{at},Jos\n" for at in range(10, 16))
+        found = self.outcome(f"{content}\n20\n\n101,Aba\n102,Aba\n103,Aba\n104,Aba\n")
+        self.assertEqual([code for _cells, code in found[7:]], [None] * 4)
+
+    def test_a_blank_at_the_end_of_a_row_before_a_piece_behind_a_blank_line(self):
+        hours = ("Mon 9-11", "Fri 8-10", "Fri 8-10", "Mon 9-11", "none yet", "none yet")
+        rows = "".join(f"SN{at + 10},C-{at},{text}\n" for at, text in enumerate(hours))
+        content = f"no,room,hours\n{rows}SN20,C-9,Fri \n\n8-10\n"
+        for text in (content, content.replace(",", " , ").replace("\n", " \n")):
+            codes = [code for _cells, code in self.outcome(text)]
+            self.assertEqual(codes[6:], ["broken-line", "too-few-cells"], text)
+
+    def test_half_a_line_end_before_a_blank_line(self):
+        """What stood between its two halves is lost."""
+        rows = "".join(f"{at},{at * 7}\r\n" for at in range(5))
+        found = self.outcome(f"number,score\r\n{rows}5,35\r\r\n9,63\r\n")
+        self.assertEqual([code for _cells, code in found[5:]], ["broken-line", None])
+
+    def test_each_row_has_a_line_end_and_a_half(self):
+        rows = "".join(f"{at},{at * 7}\r\r\n" for at in range(5))
+        found = self.outcome(f"number,score\r\r\n{rows}")
+        self.assertEqual([code for _cells, code in found], [None] * 5)
+
+    def test_a_piece_with_a_nul_character(self):
+        rows = "".join(f"{at},{at}@a.org\n" for at in range(790, 799))
+        found = self.outcome(f"id,email\n{rows}\x0079\n9,799@a.org\n")
+        self.assertEqual([code for _cells, code in found[9:]], ["nul-character", "broken-line"])
+
     def test_a_piece_with_separators_at_its_end(self):
         rows = "".join(f"BIO{at},FAC{at % 3},BZ{at + 10}\n" for at in range(8))
         for piece in ("9", "9,", "9,,,,"):

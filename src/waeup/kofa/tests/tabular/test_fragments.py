@@ -46,6 +46,22 @@ class BrokenValues(unittest.TestCase):
         ):
             self.assertEqual(broken_value(ROOMS, cells), at, cells)
 
+    def test_a_row_that_begins_twice(self):
+        for at, cells in (
+            (1, row(town="JoR-99/B", seats="Jos", since="40")),
+            (2, row(seats="4R-99/B")),
+        ):
+            self.assertEqual(broken_value(ROOMS, cells), at, cells)
+
+    def test_first_values_that_stand_in_others(self):
+        rooms = [(f"R-{at}", "Jos", f"door of R-{at}") for at in range(10, 20)]
+        self.assertIsNone(broken_value(Profile(rooms, 3), ("R-99", "Kano", "door of R-99")))
+
+    def test_a_number_is_no_address(self):
+        mails = Profile([(str(at), f"{at * 'a'}@example.org") for at in range(1, 10)], 2)
+        self.assertEqual(broken_value(mails, ("0", "700")), 1)
+        self.assertIsNone(broken_value(mails, ("10", "none")))
+
     def test_two_values_in_a_cell(self):
         mails = Profile([("a" * at + "@example.org", f"x{at}") for at in range(1, 10)], 2)
         for text, at in (
@@ -106,6 +122,13 @@ class IncompleteRows(unittest.TestCase):
     def test_a_total(self):
         self.assertTrue(is_incomplete(ROOMS, ("Total", "", "960", "")))
         self.assertTrue(is_incomplete(ROOMS, ("", "", "Sum: 960", "")))
+
+    def test_a_total_of_a_small_table(self):
+        """Its word stands among few, and must not make them look like any words."""
+        total = ("Total", "", "340", "")
+        rows = [(("AAA", "BBB", "CCC", "DDD")[at % 4], f"x{at}", "9", "y") for at in range(8)]
+        self.assertTrue(is_incomplete(Profile([*rows, total], 4), total))
+        self.assertFalse(is_incomplete(Profile(rows, 4), ("AAA", "", "9", "")))
 
     def test_a_row_with_gaps(self):
         self.assertFalse(is_incomplete(ROOMS, row(town="", since="")))

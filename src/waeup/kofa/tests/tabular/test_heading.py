@@ -50,6 +50,14 @@ class Above(HeadingTestCase):
             self.assertEqual((table.header, table.header_line), (("day", "price"), 4))
             self.assertEqual([row.problem for row in table], [None] * 4)
 
+    def test_a_row_without_its_beginning_behind_a_blank_line_is_no_header(self):
+        rows = "".join(f"BSC{at},FAC{at % 3},AZ{at}\n" for at in range(110, 117))
+        content = f"certificate,faculty,abbr\nBSC\n\n007,FAC1,AZ95\n{rows}"
+        with open_table(self.file(content)) as table:
+            self.assertEqual(table.header_line, 1)
+            codes = [row.problem and row.problem.code for row in table]
+        self.assertEqual(codes, ["too-few-cells", "broken-value", *[None] * 7])
+
     def test_a_table_that_begins_late(self):
         self.check("Page 1\n" + "\n" * 30, 32, ("Page 1",))
 
@@ -121,6 +129,20 @@ class Doubtful(HeadingTestCase):
             with self.subTest(gap=gap):
                 message = self.refusal(NAMES.rstrip() + gap + "Ada,Jos,36\n" + ROWS)
                 self.assertIn("does not fit its rows", message)
+
+    def test_the_rest_of_a_row_is_no_header(self):
+        rows = "".join(
+            f"{at}/17;2{at}-{month}-2017;text;refused\n"
+            for at, month in enumerate(("Jan", "Mar", "May", "Jul", "Oct"), 3)
+        )
+        joined = "case;held;report;decision1/17;26-Jul-2017;text;refused\n"
+        for rest in ("2/1\n7;24-Apr-2017;text;refused\n", "\n7;24-Apr-2017;text;refused\n"):
+            self.assertIn("header", self.refusal(joined + rest + rows))
+
+    def test_years_among_the_names(self):
+        rows = "".join(f"BIO-{at};{at * 7};{at * 9}\n" for at in range(1, 7))
+        with open_table(self.file(f"course;2016;2017\n{rows}")) as table:
+            self.assertEqual(table.header, ("course", "2016", "2017"))
 
     def test_damaged_names(self):
         for names in ('name,to"wn,age', 'name,"town,age', 'name,"town"x,age'):
