@@ -18,7 +18,7 @@ from itertools import pairwise, zip_longest
 from waeup.kofa.tabular.column import Column, likeness
 from waeup.kofa.tabular.detection import Record
 from waeup.kofa.tabular.gates import Gate
-from waeup.kofa.tabular.pushed import without_pushed
+from waeup.kofa.tabular.pushed import cut_elsewhere, without_pushed
 from waeup.kofa.tabular.sequel import is_followed_by_others, is_sequel, repeats
 from waeup.kofa.tabular.shapes import DIGITS, ENOUGH, KINDS, is_figure, letter_case, style
 
@@ -56,6 +56,8 @@ class Profile:
         self.patience = _PATIENCE
         #: The names of another table behind this one, if they were found.
         self.sequel: tuple[str, ...] | None = None
+        #: Rows that taught nothing, because their cells are divided elsewhere.
+        self.displaced: frozenset[tuple[str, ...]] = frozenset()
         #: Whether hardly a cell is ever empty.
         self.is_dense = all(column.is_always_filled for column in self.columns)
         self._gaps = 0
@@ -85,8 +87,10 @@ class Profile:
 
     def stands_out(self, cells: Sequence[str]) -> bool:
         """Tell whether a row has something that the others do not have."""
-        return (self.is_dense and not all(cells)) or any(
-            not gate.passes((cells[gate.at],)) for gate in self.gates
+        return (
+            tuple(cells) in self.displaced
+            or (self.is_dense and not all(cells))
+            or any(not gate.passes((cells[gate.at],)) for gate in self.gates)
         )
 
     def accept(self, cells: Sequence[str]) -> None:
@@ -249,8 +253,11 @@ def learn(records: Sequence[Record], header: Sequence[str]) -> Profile:
         apart = cells == () and not is_spaced
         before = _is_sound(record, width)
     taught = rows if len(rows) >= ENOUGH else rows + doubtful
+    # In a large table a few rows teach nothing wrong.
+    displaced = cut_elsewhere(taught) if len(taught) < LEARNED_ROWS else frozenset()
+    taught = [cells for cells in taught if cells not in displaced]
     profile = Profile(without_pushed(taught), width, is_spaced)
-    profile.sequel = sequel
+    profile.sequel, profile.displaced = sequel, displaced
     return profile
 
 

@@ -50,9 +50,12 @@ class QuickReader:
         )
         self._widths = {layout.width}
         self._profile = layout.profile if layout.knows_rows else None
-        sequel = layout.profile.sequel if layout.profile is not None else None
-        # Rows that are no rows: the names, and those of another table behind this one.
-        self._names = [layout.header] if sequel is None else [layout.header, sequel]
+        # Rows that are no rows: the names, those of another table behind this one, and
+        # rows known to be divided at other places.
+        self._names = [layout.header]
+        if layout.profile is not None:
+            sequel, displaced = layout.profile.sequel, layout.profile.displaced
+            self._names += [*([] if sequel is None else [sequel]), *displaced]
 
     def cut(self, text: str, first_line: int) -> QuickBlock | None:
         """Return the records of `text`, or None when it cannot simply be cut.

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from waeup.kofa.tabular.column import Column, likeness
 from waeup.kofa.tabular.profile import Profile
-from waeup.kofa.tabular.pushed import is_pushed
+from waeup.kofa.tabular.pushed import is_cut_elsewhere, is_pushed
 
 __all__ = ["is_shifted"]
 
@@ -20,8 +20,6 @@ __all__ = ["is_shifted"]
 _CONVINCING = 4
 #: What one delimiter put back to its place has to make better.
 _REPAIRED = 3
-#: What another place for a delimiter between two cells has to make better.
-_RECUT = 2
 #: Columns and characters up to which a place for a delimiter is looked for.
 _WIDEST = 30
 _LONGEST = 100
@@ -46,32 +44,26 @@ def is_shifted(profile: Profile, cells: Sequence[str]) -> bool:
     ]
     strange = [at for at in range(len(cells) - 1) if min(fits[at : at + 2]) < 1]
     return (
-        any(is_pushed(columns, cells, at) for at in empty[:_TRIES])
-        or any(_is_cut_elsewhere(columns, cells, at) for at in strange[:_TRIES])
+        tuple(cells) in profile.displaced
+        or any(is_pushed(columns, cells, at) for at in empty[:_TRIES])
+        or any(is_cut_elsewhere(columns, cells, at) for at in strange[:_TRIES])
         or any(_gain(columns, cells, offset) >= _CONVINCING for offset in (1, -1))
         or any(_is_moved(columns, cells, wrong, offset) for offset in (1, -1))
+        or _is_beside(columns, cells, wrong)
         or _is_repaired(profile, cells, wrong)
         or 1 < len(wrong) == sum(bool(cell.strip()) for cell in cells)
     )
 
 
-def _is_cut_elsewhere(columns: Sequence[Column], cells: Sequence[str], at: int) -> bool:
-    """Tell whether the cell at `at` and the next one would fit if divided at another place."""
-    pair, text = columns[at : at + 2], cells[at] + cells[at + 1]
-    if len(text) > _LONGEST or not (cells[at].strip() and cells[at + 1].strip()):
+def _is_beside(columns: Sequence[Column], cells: Sequence[str], wrong: Sequence[int]) -> bool:
+    """Tell whether an odd cell fits the column in front, closely, and what stands there does not.
+
+    Something was put before the key then, or it came twice.
+    """
+    if 1 not in wrong or columns[0].kind is None or not cells[0].strip():
         return False
-    held = [
-        column.likeness(cell, closely=True)
-        for column, cell in zip(pair, cells[at : at + 2], strict=True)
-    ]
-    are_known = all(column.are_choices for column in pair)
-    if not (are_known or any(column.kind is not None for column in pair)):
-        return False
-    if min(held) == 0 and all(column.kind and not column.form for column in pair):
-        return False  # numbers of unusual lengths
-    cuts = (cut for cut in range(1, len(text)) if cut != len(cells[at]))
-    least = sum(held) + _RECUT
-    return any(likeness(pair, (text[:cut], text[cut:])) >= least for cut in cuts)
+    before = columns[0].likeness(cells[0], closely=True)
+    return before < 1 <= columns[0].likeness(cells[1], closely=True)
 
 
 def _is_moved(

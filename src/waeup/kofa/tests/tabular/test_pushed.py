@@ -102,3 +102,48 @@ class SeveralOfFewRows(FileTestCase):
     def test_rows_without_the_last_value_are_rows(self):
         rows = [(*row[:3], "") if at in MOVED else row for at, row in enumerate(COURSES)]
         self.assertEqual(self.outcome_of(rows), [(row, None) for row in rows])
+
+
+class DividedElsewhere(FileTestCase):
+    header = ("code", "attempts", "credits", "name", "entry")
+    names = ("Ada", "Tunde", "Peter", "Mary", "Yusuf") * 2
+
+    def entries(self):
+        amounts = ("30", "120", "240", "120", "30", "240", "120", "30", "240", "120")
+        return [
+            (f"B{at}00", str(at % 3), amounts[at], self.names[at], f"20{at % 3 + 10}")
+            for at in range(10)
+        ]
+
+    def assert_told(self, rows, places):
+        lines = [",".join(row) for row in (self.header, *rows)]
+        codes = [code for _cells, code in self.outcome("\n".join(lines) + "\n")]
+        found = [at for at, code in enumerate(codes) if code]
+        self.assertEqual(found, places)
+
+    def test_two_columns_of_few_numbers(self):
+        for place in (0, 4, 8):
+            rows = self.entries()
+            code, _attempts, _credits, *rest = rows[place]
+            rows[place] = (code, "01", "20", *rest)
+            self.assert_told(rows, [place])
+
+    def test_two_rows_with_words_and_years(self):
+        rows = self.entries()
+        for place in (0, 1):
+            *front, name, year = rows[place]
+            rows[place] = (*front, name + year[:2], year[2:])
+        self.assert_told(rows, [0, 1])
+
+    def test_a_new_number_is_in_its_place(self):
+        self.assert_told(self.entries(), [])
+        rows = self.entries()
+        code, _attempts, _credits, *rest = rows[4]
+        rows[4] = (code, "12", "60", *rest)
+        self.assert_told(rows, [])
+
+    def test_two_values_glued_where_the_next_cell_is_empty(self):
+        rows = self.entries()
+        *front, name, year = rows[0]
+        rows[0] = (*front, name + year, "")
+        self.assert_told(rows, [0])

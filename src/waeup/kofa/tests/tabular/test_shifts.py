@@ -61,3 +61,9 @@ class ShiftedCells(unittest.TestCase):
         self.assertEqual(marks.columns[2].likeness("absent"), -1)
         more = Profile([*marks.rows, ("Mary", "A", "absent")], 3)
         self.assertEqual(more.columns[2].likeness("absent"), 0)
+
+    def test_a_key_beside_its_column(self):
+        mails = Profile([(f"7{at}", f"7{at}@example.org") for at in range(10, 20)], 2)
+        self.assertTrue(is_shifted(mails, ("0", "709")))
+        self.assertFalse(is_shifted(mails, ("709", "unknown")))
+        self.assertFalse(is_shifted(mails, ("709", "710")))
