@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import TypeVar
 
@@ -63,6 +63,7 @@ class Column:
     def __init__(self, values: Sequence[str]) -> None:
         self._all = values
         self._values = [value for value in values if value.strip()]
+        self._others: dict[str, Column] = {}
 
     @cached_property
     def kind(self) -> re.Pattern[str] | None:
@@ -293,10 +294,14 @@ class Column:
 
     def without(self, text: str) -> Column:
         """Return the column without one of the values `text`."""
-        values = list(self._all)
-        if text in values:
+        if not self.knows(text):
+            return self
+        # Asked again and again about few texts; what is known of a column is worth keeping.
+        if text not in self._others:
+            values = list(self._all)
             values.remove(text)
-        return Column(values)
+            self._others[text] = Column(values)
+        return self._others[text]
 
     def is_whole(self, text: str) -> bool | None:
         """Tell whether the value `text` is complete, or was cut off at its end.
@@ -355,6 +360,12 @@ class Column:
         """Tell whether `text` is one of few values that stand again and again."""
         return self._stand_again and text in self._counts
 
+    @cached_property
+    def _forms(self) -> list[tuple[Callable[[str], str], str]]:
+        """The ways to shorten values that make most of them the same, and what they are then."""
+        shortened = ((way, majority(list(map(way, self._values)))) for way in (shape, outline))
+        return [(way, form) for way, form in shortened if form is not None]
+
     def is_completed(self, part: str, whole: str) -> bool:
         """Tell whether `whole` is like the values, and `part`, a piece of it, is not."""
         if not part and "" in self._counts:
@@ -365,9 +376,8 @@ class Column:
             # Words of one length are an accident, codes in capitals are not.
             forms = [
                 (shorten, form)
-                for shorten in (shape, outline)
-                if (form := majority(list(map(shorten, self._values)))) is not None
-                and (whole.isupper() or not form.isalpha())
+                for shorten, form in self._forms
+                if whole.isupper() or not form.isalpha()
             ]
             if forms:
                 return any(shorten(whole) == form != shorten(part) for shorten, form in forms)
