@@ -14,6 +14,7 @@ from waeup.kofa.tabular.shapes import (
     FIGURES,
     KINDS,
     LETTERS,
+    NUMBERS,
     are_most,
     is_figure,
     majority,
@@ -334,7 +335,7 @@ class Column:
     def _ends_whole(self, text: str) -> bool | None:
         """Tell by its length and its end whether `text` is complete; see `is_whole`."""
         low, high = self._lengths
-        if self.kind in KINDS[:2] and "." not in text:
+        if self.kind in NUMBERS and "." not in text:
             if len(text) >= high and not any("." in value for value in self._values):
                 return True
             return False if len(text) < low else None

@@ -11,14 +11,12 @@ from collections.abc import Sequence
 
 from waeup.kofa.tabular.column import Column
 from waeup.kofa.tabular.profile import Profile
-from waeup.kofa.tabular.shapes import DIGITS, KINDS, LETTERS, is_figure, of_any_number, shape
+from waeup.kofa.tabular.shapes import ADDRESSES, DIGITS, LETTERS, is_figure, of_any_number, shape
 
 __all__ = ["are_two", "broken_value", "is_incomplete"]
 
 #: Characters that no text has: they come from something else.
 _CONTROL = re.compile("[\x01-\x08\x0e-\x1f\x7f]")
-#: E-mail addresses and addresses of pages: a number is none.
-_ADDRESSES = KINDS[4:]
 #: Signs between the values of a list.
 _BETWEEN = re.compile("[,;/|&]")
 #: Rows with a broken value of one shape, after which it is no accident.
@@ -54,7 +52,7 @@ def _is_broken(column: Column, text: str) -> bool:
         return True
     if column.fits(text) and text.startswith(column.beginning):
         return False
-    if column.kind in _ADDRESSES and is_figure(text):
+    if column.kind in ADDRESSES and is_figure(text):
         return True
     return _is_cut(column, text) or _is_glued(column, text)
 

@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from waeup.kofa.tabular.column import Column, likeness
-from waeup.kofa.tabular.shapes import ENOUGH, KINDS, outline, shape
+from waeup.kofa.tabular.shapes import ENOUGH, NUMBERS, outline, shape
 
 __all__ = ["cut_elsewhere", "is_cut_elsewhere", "is_pushed", "without_pushed"]
 
@@ -121,7 +121,7 @@ def _is_cut_otherwise(own: tuple[str, str], usual: Sequence[tuple[str, str]]) ->
             return True
     pair = list(map(Column, columns))
     if not any(column.are_figures for column in pair) or all(
-        column.kind in KINDS[:2] for column in pair
+        column.kind in NUMBERS for column in pair
     ):
         return False
     fits = any(likeness(pair, cut) == len(pair) for cut in _cuts(*own))

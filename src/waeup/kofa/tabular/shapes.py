@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 __all__ = [
+    "ADDRESSES",
     "DIGITS",
     "ENOUGH",
     "FIGURES",
@@ -17,6 +18,7 @@ __all__ = [
     "KINDS",
     "LETTERS",
     "MOST",
+    "NUMBERS",
     "are_most",
     "is_figure",
     "letter_case",
@@ -42,8 +44,11 @@ KINDS = tuple(
     )
 )
 INTEGER = KINDS[0]
+NUMBERS = KINDS[:2]
 #: Numbers, dates and times.
 FIGURES = KINDS[:4]
+#: E-mail addresses, and those of pages.
+ADDRESSES = KINDS[4:]
 #: Values that must be there before they are said to have one form.
 ENOUGH = 3
 #: Part of the values that has to agree: the rows that teach may be damaged, too.
