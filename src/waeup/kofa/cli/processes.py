@@ -22,6 +22,7 @@ from waeup.kofa.deployment.databases import PostgresDatabase
 if TYPE_CHECKING:
     from ZODB.DB import DB
 
+    from waeup.kofa.deployment.health import Health
     from waeup.kofa.jobs.duties import Task
 
 log = logging.getLogger(__name__)
@@ -71,6 +72,22 @@ def recover_at_start(database: "DB") -> None:
     for finding in recover(database, SITE_PATH):
         # What was mended is for the log.
         (log.info if finding.repaired else say)(finding.text)
+
+
+@contextmanager
+def monitored(database: "DB", instance: Instance, chosen: Configuration) -> Iterator["Health"]:
+    """Tell within this block, on a port of its own if one is chosen, how the process is."""
+    from waeup.kofa.deployment import monitoring
+    from waeup.kofa.deployment.health import Health, checks_of
+
+    health = Health(checks_of(database, SITE_PATH))
+    with ExitStack() as stack:
+        if chosen.monitoring is not None:
+            stamp = str(instance.backup_stamp)
+            stack.enter_context(
+                monitoring.serve(chosen.monitoring, database, SITE_PATH, health, stamp)
+            )
+        yield health
 
 
 @contextmanager

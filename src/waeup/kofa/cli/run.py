@@ -148,8 +148,6 @@ def run(settings: Settings, setup_only: bool, **options: Any) -> None:
     from waeup.kofa.cli import processes, serve
     from waeup.kofa.cli.mail import sending
     from waeup.kofa.cli.session import ADMINISTRATOR, make_site
-    from waeup.kofa.deployment import monitoring
-    from waeup.kofa.deployment.health import Health, checks_of
 
     instance = settings.instance()
     chosen = _chosen(instance.configuration, options)
@@ -169,17 +167,7 @@ def run(settings: Settings, setup_only: bool, **options: Any) -> None:
             return
         stack.enter_context(sending(instance.mail, chosen.mail))
         url = serve.url_of(listener)
-        health = Health(checks_of(database, processes.SITE_PATH))
-        if chosen.monitoring is not None:
-            stack.enter_context(
-                monitoring.serve(
-                    chosen.monitoring,
-                    database,
-                    processes.SITE_PATH,
-                    health,
-                    str(instance.backup_stamp),
-                )
-            )
+        health = stack.enter_context(processes.monitored(database, instance, chosen))
         serve.serve(
             database,
             listener,

@@ -40,8 +40,6 @@ def worker(settings: Settings, threads: int | None) -> None:
     """
     from waeup.kofa.cli import processes
     from waeup.kofa.cli.mail import sending
-    from waeup.kofa.deployment import monitoring
-    from waeup.kofa.deployment.health import Health, checks_of
     from waeup.kofa.deployment.supervision import supervised
 
     instance = settings.instance()
@@ -61,17 +59,7 @@ def worker(settings: Settings, threads: int | None) -> None:
             return
         processes.recover_at_start(database)
         stack.enter_context(sending(instance.mail, chosen.mail))
-        health = Health(checks_of(database, processes.SITE_PATH))
-        if chosen.monitoring is not None:
-            stack.enter_context(
-                monitoring.serve(
-                    chosen.monitoring,
-                    database,
-                    processes.SITE_PATH,
-                    health,
-                    str(instance.backup_stamp),
-                )
-            )
+        health = stack.enter_context(processes.monitored(database, instance, chosen))
         end_work = stack.enter_context(processes.working(database, chosen, threads))
         say(f"The worker looks for runs in {chosen.database.title} (stop it with Ctrl-C).")
         supervisor.ready()
