@@ -14,51 +14,24 @@ transactions; `RowEngine.run` does a whole table in one.
 
 import os
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from functools import cached_property, partial
-from itertools import islice
 from typing import Any, NamedTuple
-
-from persistent import Persistent
-from ZODB.utils import z64
-from zope.component import queryUtility
-from zope.component.interfaces import IFactory
 
 from waeup.kofa import conversion
 from waeup.kofa.conversion.wording import listing
 from waeup.kofa.errors import FatalCSVError, FileRefused, MappingError
 from waeup.kofa.i18n import MessageFactory as _
-from waeup.kofa.i18n import english
 from waeup.kofa.importing import report as outcomes
+from waeup.kofa.importing.actions import Applied, RowActions, RowRefused
+from waeup.kofa.importing.batches import BATCH_ROWS, Look, SourceRows
 from waeup.kofa.importing.completing import given
-from waeup.kofa.importing.corrections import Correction, secret_positions
-from waeup.kofa.importing.effects import (
-    Change,
-    Effect,
-    Watch,
-    changes_between,
-    changes_text,
-    first_values,
-    located,
-    outcome_digest,
-    serial_of,
-    values_of,
-)
+from waeup.kofa.importing.corrections import secret_positions
 from waeup.kofa.importing.events import RowDoneEvent, fire, is_heard
+from waeup.kofa.importing.expectations import unexpected_failure, unexpected_outcome
 from waeup.kofa.importing.filerules import broken_rules, rules_for
-from waeup.kofa.importing.history import Marker
-from waeup.kofa.importing.hooks import (
-    CREATE,
-    REMOVE,
-    UPDATE,
-    UPSERT,
-    HookRow,
-    once,
-    overridden,
-    row_error,
-)
-from waeup.kofa.importing.parts import PartRows, remove_parts
+from waeup.kofa.importing.hooks import CREATE, REMOVE, UPSERT, overridden, row_error
+from waeup.kofa.importing.manner import Manner
 from waeup.kofa.importing.plan import (
     RowPlan,
     ValuePlan,
@@ -72,20 +45,11 @@ from waeup.kofa.importing.report import Report, RowResult, Tally
 from waeup.kofa.importing.results import ResultFiles, result_paths
 from waeup.kofa.importing.rollback import ObjectRestore, Savepoints
 from waeup.kofa.interfaces import IBatchProcessor
-from waeup.kofa.spool import count_lines
 from waeup.kofa.tabular import Table, check_header
 from waeup.kofa.tabular.options import ReadOptions
 
-#: Rows that are taken at once: many enough to convert them by columns, few enough to hold in
-#: memory, and to be told of.
-BATCH_ROWS = 1000
 #: After so many replays of a batch that has no savepoint, each row that fails leaves one.
 MAX_REPLAYS = 3
-#: Seconds that rows of a file may take to be read, before rules over it see them.
-LOOK_SECONDS = 0.2
-
-#: Outcome and digest that a check found for the row of a number; None: it did not get there.
-Expected = Callable[[int], tuple[str, bytes] | None]
 
 
 def discard_results(folder: str, source: str) -> None:
@@ -104,29 +68,6 @@ class Progress(NamedTuple):
     fraction: float
 
 
-class Manner(NamedTuple):
-    """How rows are applied.
-
-    `skip_unchanged` leaves objects alone that have all values of their row already.
-    `recorded` asks for the effects of rows, for an undo; `detailed` for keys and changes.
-    `expected` tells what a check has found: a row that turns out otherwise fails.
-    `restart` begins the transaction anew: for a caller in whose transaction nothing happened
-    before a batch, that is cheaper than a savepoint, with which all is written twice.
-    `corrections` says, by number, which rows are read otherwise than they stand in the table.
-    `mark` is called with each object that a row has changed, if effects are recorded.  `run` is
-    the id of the import that events tell.
-    """
-
-    skip_unchanged: bool = False
-    recorded: bool = False
-    detailed: bool = False
-    expected: Expected | None = None
-    restart: Callable[[], object] | None = None
-    corrections: Mapping[int, Correction] | None = None
-    mark: Marker | None = None
-    run: str = ""
-
-
 class Columns(NamedTuple):
     """The columns of a table: their names, the fields that they fill, and what is secret.
 
@@ -138,49 +79,6 @@ class Columns(NamedTuple):
     fields: tuple[str | None, ...]
     secrets: tuple[int, ...]
     hides_damage: bool
-
-
-class _Applied(NamedTuple):
-    """What a row did.
-
-    `look` gives the effect anew, once others have seen the object; it is there where they do, and
-    effects are recorded.  `row` is what the object was made of.
-    """
-
-    outcome: str
-    changes: tuple[Change, ...] = ()
-    effect: Effect | None = None
-    is_under_new: bool = False
-    obj: Any = None
-    part_effects: tuple[Effect, ...] = ()
-    look: Callable[[], Effect] | None = None
-    row: HookRow | None = None
-
-
-#: What a check has said of a row, and what it is now, with the same outcome or another.
-_THEN = {
-    outcomes.CREATED: _("it would have been created"),
-    outcomes.UPDATED: _("it would have been updated"),
-    outcomes.UNCHANGED: _("it would have been unchanged"),
-    outcomes.REMOVED: _("it would have been removed"),
-    outcomes.FAILED: _("it failed"),
-}
-_NOW = {
-    outcomes.CREATED: _("it would be created"),
-    outcomes.UPDATED: _("it would be updated"),
-    outcomes.UNCHANGED: _("it would be unchanged"),
-    outcomes.REMOVED: _("it would be removed"),
-}
-_NOW_OTHERWISE = {
-    outcomes.CREATED: _("it would be created with other values"),
-    outcomes.UPDATED: _("it would be updated with other values"),
-    outcomes.UNCHANGED: _("it would be unchanged with other values"),
-    outcomes.REMOVED: _("it would be removed with other values"),
-}
-
-
-class _RowRefused(Exception):
-    """A hook said no before anything was written."""
 
 
 class HalfDone(Exception):
@@ -200,58 +98,6 @@ def check_mode(processor: IBatchProcessor, mode: str) -> None:
                 },
             )
         )
-
-
-class SourceRows:
-    """The rows of a table, whose text is at `path`, batch by batch.
-
-    The first `start` rows are left out; `taken` is the number of rows so far.
-    """
-
-    def __init__(self, table: Table, start: int, path: str) -> None:
-        self._path = path
-        self._line = 0
-        self._rows = iter(table)
-        self.taken = sum(1 for _ in islice(self._rows, start))
-
-    def take(self, number: int) -> list[Any]:
-        """Return the next rows, at most `number`; none at the end."""
-        rows = list(islice(self._rows, number))
-        self.taken += len(rows)
-        if rows:
-            self._line = rows[-1].line
-        return rows
-
-    @property
-    def fraction(self) -> float:
-        """How much of the table was given out (0 to 1)."""
-        return min(self._line / self._lines, 1.0) if self._lines else 1.0
-
-    @cached_property
-    def _lines(self) -> int:
-        return count_lines(self._path)
-
-
-class _Look:
-    """How far the look at a file as a whole is, and how many rows are read at once.
-
-    These are few where converters take long, so that whoever wants an end is heard soon.
-    """
-
-    def __init__(self, tell: Callable[[float], object] | None) -> None:
-        self._tell = tell
-        self.fraction = 0.0
-        self.rows = 1
-
-    def heed(self) -> None:
-        """Tell how far it is."""
-        if self._tell is not None:
-            self._tell(self.fraction)
-
-    def took(self, seconds: float) -> None:
-        """Learn how long the rows took that were read last."""
-        fitting = int(self.rows * LOOK_SECONDS / max(seconds, 1e-6))
-        self.rows = max(1, min(fitting, 4 * self.rows, BATCH_ROWS))
 
 
 class RowEngine:
@@ -302,24 +148,22 @@ class RowEngine:
         self._is_heard = is_heard(RowDoneEvent)
         makes = mode in (CREATE, UPSERT) and hasattr(processor, "prepareSite")
         self._prepares = makes and overridden(processor, "prepareSite")
-        self._own_parents = overridden(processor, "parentsExist")
-        self._make = self._factory()
-        self._secrets = {*secret_names(processor.iface), *self._values.secrets}
-        parts = PartRows(processor, self._secrets)
-        # Nothing is asked of a kind without parts.
-        self._parts = parts if parts else None
-        self._apply: Callable[[Prepared], _Applied] = {
-            CREATE: self._create,
-            UPDATE: self._update,
-            REMOVE: self._remove,
-            UPSERT: self._upsert,
-        }[mode]
         connection = getattr(site, "_p_jar", None)
         self._savepoints = self._restore = None
         if connection is None:
             self._restore = ObjectRestore()
         else:
             self._savepoints = Savepoints(connection, self._manner.restart)
+        self._apply = RowActions(
+            processor,
+            site,
+            self.filename,
+            self._manner,
+            self._preparer,
+            {*secret_names(processor.iface), *self._values.secrets},
+            self._restore,
+            self._is_heard,
+        ).of_mode(mode)
 
     def run(self, folder: str, progress: Callable[[Progress], None] | None = None) -> Report:
         """Apply all rows, write result files into `folder`, and report.
@@ -391,15 +235,13 @@ class RowEngine:
         rules = rules_for(self.processor, self._rows.fields)
         if not rules:
             return ()
-        look = _Look(tell)
+        look = Look(tell)
         heed = None if tell is None else look.heed
         # A rule that fails must not leave it to the garbage collector, in whatever thread.
         with closing(self._all_values(look)) as rows:
             return broken_rules(rules, rows, self.site, self.mode, heed)
 
-    def _all_values(
-        self, look: "_Look"
-    ) -> Generator[tuple[int, dict[str, Any] | None], None, None]:
+    def _all_values(self, look: Look) -> Generator[tuple[int, dict[str, Any] | None], None, None]:
         """Generate number and values of each row, None where its cells are not good."""
         # What becomes a hash takes a quarter of a second for each row.
         mapping = self._mapping.without(self._values.secrets)
@@ -589,7 +431,7 @@ class RowEngine:
             # Whether it was expected to fail was asked when it did.
             return self._failed(row, known_reason)
         if row.reason is not None:
-            return self._failed(row, self._unexpected(row, outcomes.FAILED, row.reason))
+            return self._failed(row, unexpected_failure(self._expected(row), row.reason))
         # What was found before a replay may not be there any more.
         row.row.found = {}
         try:
@@ -601,17 +443,18 @@ class RowEngine:
                     self._manner.mark(effect.obj, effect.operation, row.number)
             if self._is_heard and done.outcome != outcomes.UNCHANGED:
                 done = self._told(row, done)
-        except _RowRefused as exc:
-            return self._failed(row, self._unexpected(row, outcomes.FAILED, str(exc)))
+        except RowRefused as exc:
+            return self._failed(row, unexpected_failure(self._expected(row), str(exc)))
         except Exception as exc:
             # A hook is the code of a site: whatever it raises concerns this row, and
             # whatever it changed before is taken back.
-            reason = self._unexpected(row, outcomes.FAILED, row_error(exc))
+            reason = unexpected_failure(self._expected(row), row_error(exc))
             raise HalfDone(reason) from exc
         finally:
             row.row.found = None
-        if self._manner.expected is not None:
-            reason = self._unexpected(row, done.outcome, "", done.changes)
+        expected = self._expected(row)
+        if expected is not None:
+            reason = unexpected_outcome(expected, done.outcome, self._key(row), done.changes)
             if reason:
                 raise HalfDone(reason)
         return RowResult(
@@ -628,7 +471,11 @@ class RowEngine:
             source=row.source if row.is_corrected and self._manner.detailed else None,
         )
 
-    def _told(self, row: Prepared, done: _Applied) -> _Applied:
+    def _expected(self, row: Prepared) -> tuple[str, bytes] | None:
+        """Return what a check has said of a row, if one did."""
+        return None if self._manner.expected is None else self._manner.expected(row.number)
+
+    def _told(self, row: Prepared, done: Applied) -> Applied:
         """Notify that a row is done; what subscribers do to its object is its effect, too."""
         values = row.row if done.row is None else done.row
         event = RowDoneEvent(
@@ -658,207 +505,3 @@ class RowEngine:
         except Exception as exc:
             row_error(exc)
             return ""
-
-    def _unexpected(
-        self, row: Prepared, outcome: str, reason: str, changes: tuple[Change, ...] = ()
-    ) -> str:
-        """Return the reason of a row that does not turn out as a check has said, else `reason`."""
-        if self._manner.expected is None:
-            return reason
-        expected = self._manner.expected(row.number)
-        if expected is None:
-            return reason
-        was, digest = expected
-        if outcome == outcomes.FAILED:
-            if was == outcome:
-                return reason
-            changed = _("changed since the check: ${reason}", mapping={"reason": reason})
-            return english(changed)
-        now_digest = outcome_digest(outcome, self._key(row), changes_text(changes))
-        if (was, digest) == (outcome, now_digest):
-            return reason
-        now = _NOW_OTHERWISE[outcome] if was == outcome else _NOW[outcome]
-        changed = _(
-            "changed since the check: then ${then}, now ${now}. Check the file again.",
-            mapping={"then": _THEN[was], "now": now},
-        )
-        return english(changed)
-
-    def _factory(self) -> Callable[[], Any]:
-        """Return what makes an object: the factory itself, looked up once, if that is all."""
-        processor = self.processor
-        if overridden(processor, "callFactory"):
-            return processor.callFactory
-        factory = queryUtility(IFactory, name=processor.factory_name or "")
-        return processor.callFactory if factory is None else factory
-
-    def _create(self, prepared: Prepared) -> _Applied:
-        processor, site, row = self.processor, self.site, prepared.row
-        if self._own_parents:
-            exist = processor.parentsExist(row, site)
-        else:
-            exist = once(row, "parent", processor.getParent, row, site) is not None
-        if not exist:
-            raise _RowRefused(english(_("Not all parents do exist yet.")))
-        if processor.entryExists(row, site):
-            raise _RowRefused(english(_("This object already exists.")))
-        parent = once(row, "parent", processor.getParent, row, site)
-        self._refuse_if(processor.checkCreateRequirements(parent, row, site))
-        obj = self._make()
-        if self._restore is not None:
-            self._restore.watch_new(obj)
-        own = row if self._parts is None else self._parts.own(row)
-        processor.updateEntry(obj, own, site, self.filename)
-        processor.addEntry(obj, row, site)
-        manner = self._manner
-        done = _Applied(
-            outcomes.CREATED,
-            first_values(obj, own, self._secrets) if manner.detailed else (),
-            self._creation(obj) if manner.recorded else None,
-            manner.detailed and _is_uncommitted(parent),
-            obj,
-            look=self._looking(self._creation, obj),
-            row=row,
-        )
-        return done if self._parts is None else self._joined(self._parts, done, obj, row)
-
-    def _joined(self, parts: PartRows, done: _Applied, obj: Any, row: HookRow) -> _Applied:
-        """Make or change the parts of an object, too."""
-        manner = self._manner
-        joined = parts.apply(
-            obj,
-            row,
-            self.site,
-            self._watch_part,
-            is_recorded=manner.recorded,
-            is_detailed=manner.detailed,
-        )
-        if not joined.is_changed:
-            return done
-        if done.outcome == outcomes.UNCHANGED:
-            done = done._replace(outcome=outcomes.UPDATED, obj=obj)
-        if joined.is_enclosed and done.look is not None:
-            done = done._replace(effect=done.look())
-        return done._replace(changes=(*done.changes, *joined.changes), part_effects=joined.effects)
-
-    def _watch_part(self, part: Any, is_new: bool) -> None:
-        if self._restore is not None:
-            (self._restore.watch_new if is_new else self._restore.watch_change)(part)
-
-    def _creation(self, obj: Any) -> Effect:
-        extra = self.processor.getExtraState(obj)
-        return Effect(outcomes.CREATED, obj, *located(obj), new_extra=extra)
-
-    def _update(self, prepared: Prepared) -> _Applied:
-        obj = self.processor.getEntry(prepared.row, self.site)
-        if obj is None:
-            raise _RowRefused(english(_("Cannot update: no such entry")))
-        return self._change(obj, prepared.row)
-
-    def _upsert(self, prepared: Prepared) -> _Applied:
-        obj = self.processor.getEntry(prepared.row, self.site)
-        if obj is not None:
-            return self._change(obj, prepared.row)
-        new = self._preparer.prepare_creation(prepared)
-        if new.reason is not None:
-            raise _RowRefused(new.reason)
-        new.row.found = {}
-        return self._create(new)
-
-    def _change(self, obj: Any, row: HookRow) -> _Applied:
-        if self._parts is None:
-            if self._manner.skip_unchanged and self._has_all(obj, row):
-                return _Applied(outcomes.UNCHANGED)
-            return self._change_own(obj, row, row)
-        own = self._parts.own(row)
-        if (
-            self._manner.skip_unchanged
-            and self._has_all(obj, own)
-            and self._parts.have_all(obj, row, self.site, self._has_all)
-        ):
-            return _Applied(outcomes.UNCHANGED)
-        return self._joined(self._parts, self._change_own(obj, row, own), obj, row)
-
-    def _change_own(self, obj: Any, whole: HookRow, row: HookRow) -> _Applied:
-        """Change an object by what a `whole` row says of it itself."""
-        processor, site, manner = self.processor, self.site, self._manner
-        self._refuse_if(processor.checkUpdateRequirements(obj, whole, site))
-        if self._restore is not None:
-            self._restore.watch_change(obj)
-        old = values_of(obj, row) if manner.detailed else {}
-        watch = extra = None
-        deep = False
-        if manner.recorded:
-            deep = self._parts is not None and self._parts.are_enclosed(obj, whole, site)
-            watch = Watch(obj, row, deep=deep)
-            extra = processor.getExtraState(obj)
-        place = located(obj)
-        text = processor.updateEntry(obj, row, site, self.filename)
-        changes = (
-            changes_between(old, values_of(obj, row), self._secrets) if manner.detailed else ()
-        )
-        effect = look = None
-        if watch is not None and (deep or self._is_heard):
-            look = partial(self._update_of, watch, place, extra)
-        if text == "" and not changes:
-            return _Applied(outcomes.UNCHANGED, look=look if deep else None)
-        if watch is not None:
-            effect = self._update_of(watch, place, extra)
-            if isinstance(obj, Persistent):
-                # Also when all that has changed is kept elsewhere: its serial tells whose it is.
-                obj._p_changed = True
-        return _Applied(outcomes.UPDATED, changes, effect, obj=obj, look=look)
-
-    def _update_of(self, watch: Watch, place: tuple[Any, str | None], extra: Any) -> Effect:
-        new_extra = self.processor.getExtraState(watch.obj)
-        return watch.effect(outcomes.UPDATED, *place, extra, new_extra)
-
-    def _looking(self, find: Callable[..., Effect], *args: Any) -> Callable[[], Effect] | None:
-        """Return what gives an effect anew, where it is recorded and others see the object."""
-        return partial(find, *args) if self._is_heard and self._manner.recorded else None
-
-    def _has_all(self, obj: Any, row: Mapping[str, Any]) -> bool:
-        """Tell whether an object has all values of a row; what it cannot be asked it has not."""
-        for name, value in row.items():
-            if name[:1] == "_" or conversion.is_ignored(value):
-                continue
-            if not hasattr(obj, name):
-                return False
-            old = getattr(obj, name)
-            if type(old) is not type(value) or old != value:
-                return False
-        return True
-
-    def _remove(self, prepared: Prepared) -> _Applied:
-        processor, site, row = self.processor, self.site, prepared.row
-        if not processor.entryExists(row, site):
-            raise _RowRefused(english(_("Cannot remove: no such entry")))
-        obj = processor.getEntry(row, site)
-        self._refuse_if(processor.checkRemoveRequirements(obj, row, site))
-        if self._restore is not None:
-            self._restore.watch_change(obj)
-        extra = processor.getExtraState(obj) if self._manner.recorded else None
-        place, serial = located(obj), serial_of(obj)
-        parts = [] if self._parts is None else self._parts.found(obj, site)
-        processor.delEntry(row, site)
-        part_effects = self._removed(parts) if parts else ()
-        effect = None
-        if self._manner.recorded:
-            effect = Effect(outcomes.REMOVED, obj, *place, extra=extra, serial=serial)
-        return _Applied(outcomes.REMOVED, (), effect, obj=obj, part_effects=part_effects)
-
-    def _removed(self, parts: Iterable[Any]) -> tuple[Effect, ...]:
-        """Remove parts that do not lie in their object."""
-        for part in parts:
-            self._watch_part(part, False)
-        effects = remove_parts(parts)
-        return effects if self._manner.recorded else ()
-
-    def _refuse_if(self, message: str | None) -> None:
-        if message:
-            raise _RowRefused(message)
-
-
-def _is_uncommitted(obj: Any) -> bool:
-    """Tell whether an object was made in this transaction, or is in no database."""
-    return getattr(obj, "_p_serial", z64) == z64

@@ -19,9 +19,11 @@ from waeup.kofa import meters
 from waeup.kofa.errors import MappingError
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.importing import canonical
+from waeup.kofa.importing.batches import BATCH_ROWS
 from waeup.kofa.importing.checking import CheckWriter, FailingRows
-from waeup.kofa.importing.engine import BATCH_ROWS, Manner, RowEngine
+from waeup.kofa.importing.engine import RowEngine
 from waeup.kofa.importing.hooks import overridden
+from waeup.kofa.importing.manner import Manner
 from waeup.kofa.importing.reading import limits
 from waeup.kofa.importing.report import FAILED, OUTCOMES, Report, Tally
 from waeup.kofa.interfaces import IBatchProcessor

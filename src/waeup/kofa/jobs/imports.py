@@ -29,12 +29,14 @@ from waeup.kofa import meters, spool
 from waeup.kofa.errors import Fault, ItemBusy, MappingError
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.importing import canonical, segments
+from waeup.kofa.importing.batches import SourceRows
 from waeup.kofa.importing.checking import CheckReader
 from waeup.kofa.importing.effects import Effect
-from waeup.kofa.importing.engine import Manner, RowEngine, SourceRows
+from waeup.kofa.importing.engine import RowEngine
 from waeup.kofa.importing.events import is_heard
 from waeup.kofa.importing.history import marker
 from waeup.kofa.importing.hooks import overridden
+from waeup.kofa.importing.manner import Manner
 from waeup.kofa.importing.reading import limits
 from waeup.kofa.importing.report import FAILED, Report, Tally
 from waeup.kofa.importing.results import ResultFiles

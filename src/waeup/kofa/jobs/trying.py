@@ -12,7 +12,8 @@ from typing import Any
 import transaction
 from zope.component import getUtility
 
-from waeup.kofa.importing.engine import Manner, RowEngine
+from waeup.kofa.importing.engine import RowEngine
+from waeup.kofa.importing.manner import Manner
 from waeup.kofa.importing.report import RowResult
 from waeup.kofa.interfaces import IBatchProcessor
 from waeup.kofa.jobs.apart import in_own_thread

@@ -18,7 +18,8 @@ from zope.interface import implementer
 from waeup.kofa import conversion
 from waeup.kofa.datacenter import DataCenter
 from waeup.kofa.importing.effects import Effect
-from waeup.kofa.importing.engine import Manner, RowEngine
+from waeup.kofa.importing.engine import RowEngine
+from waeup.kofa.importing.manner import Manner
 from waeup.kofa.importing.report import RowResult
 from waeup.kofa.importing.undoing import Serials, UndoConflict, title_of, touched, undo_effect
 from waeup.kofa.interfaces import IDataCenterConfig, IUniversity

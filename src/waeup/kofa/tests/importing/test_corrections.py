@@ -17,8 +17,9 @@ from ZODB.MappingStorage import MappingStorage
 
 from waeup.kofa import conversion
 from waeup.kofa.importing.corrections import CorrectedCell, Correction, Corrections
-from waeup.kofa.importing.engine import Manner, RowEngine
+from waeup.kofa.importing.engine import RowEngine
 from waeup.kofa.importing.failing import kind_of
+from waeup.kofa.importing.manner import Manner
 from waeup.kofa.interfaces import RAW_COLUMN
 from waeup.kofa.tabular import Row
 from waeup.kofa.tabular.problems import Problem

@@ -29,6 +29,7 @@ from waeup.kofa.errors import (
 from waeup.kofa.importing import engine, rollback
 from waeup.kofa.importing import report as reports
 from waeup.kofa.importing.kind import ContainerProcessor
+from waeup.kofa.importing.manner import Manner
 from waeup.kofa.interfaces import IGNORE_MARKER, RAW_COLUMN
 
 
@@ -534,7 +535,7 @@ class WithDatabase(CommonTests, EngineTestCase):
         """Apply a table in batches of so many rows; return first cell and outcome of each row."""
         path = self.table("code,owner", *lines)
         mapping = engine.conversion.Mapping(("code", "owner"))
-        manner = engine.Manner(restart=restart)
+        manner = Manner(restart=restart)
         rows_engine = engine.RowEngine(
             processor, path, mapping, "create", self.site, manner=manner
         )

@@ -17,7 +17,7 @@ from zope.component import getGlobalSiteManager, provideUtility
 from zope.interface.verify import verifyObject
 
 from waeup.kofa.conversion import Mapping
-from waeup.kofa.importing.engine import SourceRows
+from waeup.kofa.importing.batches import SourceRows
 from waeup.kofa.jobs import (
     IJobEngine,
     doorbells,

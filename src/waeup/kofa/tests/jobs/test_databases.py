@@ -11,7 +11,8 @@ from unittest import mock
 import transaction
 from ZODB.POSException import ConflictError
 
-from waeup.kofa.importing.engine import RowEngine, SourceRows
+from waeup.kofa.importing.batches import SourceRows
+from waeup.kofa.importing.engine import RowEngine
 from waeup.kofa.importing.results import ResultFiles
 from waeup.kofa.jobs import distributing, new_holder, work_on
 from waeup.kofa.jobs.apart import in_own_thread

@@ -13,6 +13,7 @@ from zope.component import getGlobalSiteManager
 
 from waeup.kofa.conversion import Mapping
 from waeup.kofa.errors import ConfirmationNeeded, FileRefused, Refused
+from waeup.kofa.importing import batches
 from waeup.kofa.importing.declaring import computed
 from waeup.kofa.importing.engine import RowEngine
 from waeup.kofa.importing.filerules import FileRule, Total, UniqueTogether
@@ -123,7 +124,7 @@ class FileRuleTests(DeclaredTestCase):
 
         def look(site):
             with (
-                mock.patch("waeup.kofa.importing.engine.BATCH_ROWS", 1),
+                mock.patch.object(batches, "BATCH_ROWS", 1),
                 mock.patch.object(site._p_jar, "cacheGC") as collected,
             ):
                 engine = RowEngine(WholeProcessor(), path, FACULTIES, "create", site)

@@ -19,7 +19,8 @@ from zope.lifecycleevent.interfaces import IObjectAddedEvent
 from waeup.kofa.conversion import Mapping
 from waeup.kofa.errors import FatalCSVError, NotAllowed, StorageFault, WrongState
 from waeup.kofa.importing import distribution
-from waeup.kofa.importing.engine import RowEngine, SourceRows
+from waeup.kofa.importing.batches import SourceRows
+from waeup.kofa.importing.engine import RowEngine
 from waeup.kofa.interfaces import IBatchProcessor
 from waeup.kofa.jobs import EmbeddedEngine, doorbells, heartbeat, imports, new_holder, work_on
 from waeup.kofa.jobs import job as jobs_job

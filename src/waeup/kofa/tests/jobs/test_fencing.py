@@ -20,7 +20,8 @@ from ZODB.POSException import ConflictError
 from waeup.kofa.conversion import Mapping
 from waeup.kofa.errors import WrongState
 from waeup.kofa.importing import segments
-from waeup.kofa.importing.engine import RowEngine, SourceRows
+from waeup.kofa.importing.batches import SourceRows
+from waeup.kofa.importing.engine import RowEngine
 from waeup.kofa.importing.results import ResultFiles
 from waeup.kofa.jobs import distributing, imports, new_holder, undos, work_on
 from waeup.kofa.jobs import job as jobs_job

@@ -25,7 +25,7 @@ from waeup.kofa.errors import (
 )
 from waeup.kofa.i18n import english
 from waeup.kofa.importing import canonical, rollback
-from waeup.kofa.importing.engine import SourceRows
+from waeup.kofa.importing.batches import SourceRows
 from waeup.kofa.interfaces import IBatchProcessor, IDataCenterConfig
 from waeup.kofa.jobs import (
     EmbeddedEngine,
