@@ -172,13 +172,19 @@ def _looking(functions: Spent | None) -> Iterator[None]:
         yield
         return
     last = time.perf_counter()
+    looks = False
 
     def look(_signal: int, frame: FrameType | None) -> None:
-        nonlocal last
+        nonlocal last, looks
+        if looks:
+            # On a busy machine a look may take longer than a step.
+            return
+        looks = True
         now = time.perf_counter()
         # A call of C that lasts is looked at only when it returns: the time since then is its.
         functions[_place(frame)] += now - last
         last = time.perf_counter()
+        looks = False
 
     former = signal.signal(signal.SIGALRM, look)
     signal.setitimer(signal.ITIMER_REAL, STEP, STEP)
