@@ -2,24 +2,41 @@
 
 Rows that a check has found failing are shown problem by problem, with the texts of their cells.
 What is entered is kept in the draft at once (`waeup.kofa.operations.mending`): by a button of the
-page, or by its script, which asks `Mend` and is told what would become of the row now.
+page, or by its script (`waeup.kofa.browser.mendapart`), which is told what would become of the row
+now.
 """
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
-from html import escape
 from typing import Any, NamedTuple
 
 import grok
 import transaction
 from zope.browserpage import ViewPageTemplateFile
-from zope.publisher.http import DirectResult
 
-from waeup.kofa.browser import tokens
-from waeup.kofa.browser.downloads import Attachment, blocks_of
-from waeup.kofa.browser.page import Door, Message, status_of
+from waeup.kofa.browser.mendforms import (
+    changed_texts,
+    is_number,
+    number_in,
+    require_same_check,
+    sent_texts,
+)
+from waeup.kofa.browser.mendrows import (
+    LONG,
+    Cell,
+    MendRow,
+    about,
+    cell_html,
+    messages_by_position,
+    plain,
+    short,
+    since_words,
+    text_in_force,
+    verdict_words,
+    was_words,
+)
+from waeup.kofa.browser.page import Message, status_of
 from waeup.kofa.browser.paging import Part, paged
 from waeup.kofa.browser.runparts import ROWS, Corrected, Reason, RunPart, corrected_part
 from waeup.kofa.browser.steps import DraftStep
@@ -27,9 +44,6 @@ from waeup.kofa.browser.words import kind_title, state_title
 from waeup.kofa.conversion import Mapping as Columns
 from waeup.kofa.errors import ConfirmationNeeded, MappingError, NoSuchItem, Refused
 from waeup.kofa.i18n import MessageFactory as _
-from waeup.kofa.i18n import Number
-from waeup.kofa.interfaces import IDataCenter
-from waeup.kofa.ledger import Draft
 from waeup.kofa.operations import (
     CellInfo,
     FailingRow,
@@ -47,24 +61,10 @@ FEW_TEXTS = 5
 MOST_INPUTS = 3000
 #: Texts that are looked through for like cells.
 KNOWN_TEXTS = 1000
-#: A text of so many characters gets more than one line to be written in.
-LONG = 60
-#: Cells that tell which row is meant, and how much of each is shown.
-TELLING, TOLD = 4, 40
 #: The group of all rows that fail.
 ALL_ROWS = "all"
-#: Beginning of the names of fields with the texts of cells; the position follows.
-CELL = "cell-"
-
 #: Buttons that order the import.
 _ORDERS = ("perform", "yes_remove", "yes_change")
-_OUTCOMES = {
-    "created": _("It would be created."),
-    "updated": _("It would be updated."),
-    "unchanged": _("It would stay as it is."),
-    "removed": _("It would be removed."),
-    "blank": _("It has no texts any more, and would be passed over."),
-}
 
 
 class Group(NamedTuple):
@@ -76,63 +76,6 @@ class Group(NamedTuple):
     rows: int
     link: str
     is_open: bool
-
-
-class Cell(NamedTuple):
-    """A cell as it is shown: with its text in force, and what is wrong with it.
-
-    `was` says what stands in the file where another text is read; `is_of_before` tells that the
-    message is about that.  `likes` counts the rows of the group that have the same text in this
-    column.  `id` is that of its input.
-    """
-
-    id: str
-    position: int
-    title: str
-    column: str
-    text: str
-    was: str
-    message: str
-    help: str
-    choices: str
-    likes: int
-    is_secret: bool
-    is_long: bool
-    is_of_before: bool
-
-    @property
-    def name(self) -> str:
-        """The name of its input."""
-        return f"{CELL}{self.position}"
-
-    @property
-    def described_by(self) -> str:
-        """The ids of what is said about it."""
-        names = [f"{self.id}-wrong", f"{self.id}-was"]
-        return " ".join([*names, f"{self.id}-help"] if self.help else names)
-
-
-class MendRow(NamedTuple):
-    """A row as it is shown: first the cells that are `wrong`, then the `others`.
-
-    `ignored` are pairs of the name of a column that fills nothing, and its text; `about` tells
-    which row this is.  `verdict` says what would become of it now, ``''`` where that is not
-    known; `error` why what was entered was not kept.
-    """
-
-    number: int
-    line: int
-    about: str
-    wrong: list[Cell]
-    others: list[Cell]
-    ignored: list[tuple[str, str]]
-    messages: list[str]
-    raw: str | None
-    is_damaged: bool
-    is_corrected: bool
-    verdict: Any
-    look: str
-    error: str
 
 
 class Import4(DraftStep, RunPart):
@@ -406,7 +349,7 @@ class Import4(DraftStep, RunPart):
 
     def cells_html(self, cells: Iterable[Cell]) -> str:
         """Return the inputs of cells; a page has many hundreds, too many for a template."""
-        return "".join(map(_cell_html, cells))
+        return "".join(map(cell_html, cells))
 
     def _mend_row(self, row: FailingRow) -> MendRow:
         is_sent = self.row_error and self.field("row") == str(row.number)
@@ -436,7 +379,7 @@ class Import4(DraftStep, RunPart):
         return MendRow(
             number=row.number,
             line=row.line,
-            about=_about(row.cells),
+            about=about(row.cells),
             wrong=wrong,
             others=others,
             ignored=ignored,
@@ -560,7 +503,7 @@ class Import4(DraftStep, RunPart):
         with self._told_at_row():
             require_same_check(self.draft, self.field("checked"))
             row = self.operations.failing_row(self.draft.id, number)
-            texts = _changed(row, sent_texts(self.request.form))
+            texts = changed_texts(row, sent_texts(self.request.form))
             if not texts and not row.is_corrected:
                 raise MappingError(_("Nothing was changed. Enter what is to be read in the row."))
             self.operations.correct(self.draft.id, number, texts)
@@ -593,12 +536,12 @@ class Import4(DraftStep, RunPart):
                 _(
                     "Nothing was changed: '${new}' is what stands there. Enter another text, "
                     "then let it be the same in the like cells.",
-                    mapping={"new": _short(new)},
+                    mapping={"new": short(new)},
                 )
             )
         count = self.operations.correct_like(self.draft.id, check, group, position, known, new)
         text = _("Corrected cells: ${n}. “${new}” is read in place of “${old}”.")
-        mapping = {"n": self.number(count), "old": _short(known), "new": _short(new)}
+        mapping = {"n": self.number(count), "old": short(known), "new": short(new)}
         self.flash(_(text, mapping=mapping))
         self.redirect(f"{self.here()}#mend")
 
@@ -630,242 +573,3 @@ class Import4(DraftStep, RunPart):
         except Refused as refusal:
             self.row_error = self.words(refusal)
             raise
-
-
-def _cell_html(cell: Cell) -> str:
-    """Return label and input of a cell, and what is said about it."""
-    hidden = ' hidden="hidden"'
-    column = f' <span class="note">{escape(cell.column)}</span>' if cell.column else ""
-    marks = (
-        f'id="{cell.id}" name="{cell.name}" data-cell="{cell.position}" autocomplete="'
-        f'{"new-password" if cell.is_secret else "off"}" spellcheck="false" '
-        f'aria-describedby="{cell.described_by}"'
-    )
-    if cell.message and not cell.is_of_before:
-        marks += ' aria-invalid="true"'
-    if cell.is_long:
-        # A line end behind the tag is no part of the text.
-        lines = min(plain(cell.text).count("\n") + 1 + len(cell.text) // 2 // LONG, 6)
-        field = f'<textarea rows="{lines}" {marks}>\n{escape(plain(cell.text))}</textarea>'
-    else:
-        kind = "password" if cell.is_secret else "text"
-        choices = f' list="{escape(cell.choices)}"' if cell.choices else ""
-        field = f'<input type="{kind}" value="{escape(cell.text)}"{choices} {marks} />'
-    if cell.likes > 1:
-        field += f'<input type="hidden" name="like-{cell.position}" value="{escape(cell.text)}" />'
-    said = (
-        f'<span class="error" id="{cell.id}-wrong"{"" if cell.message else hidden}>'
-        f"{escape(cell.message)}</span>"
-        f'<span class="was" id="{cell.id}-was"{"" if cell.was else hidden}>'
-        f"{escape(cell.was)}</span>"
-    )
-    if cell.help:
-        said += f'<span class="help" id="{cell.id}-help">{escape(cell.help)}</span>'
-    label = f'<label id="{cell.id}-label" for="{cell.id}">{escape(cell.title)}{column}</label>'
-    return f'<div class="field cell">{label}{field}{said}</div>'
-
-
-class Mend(Door):
-    """Keeps what is entered for a row, for the script of `Import4`, and tells what that does.
-
-    A form with the token, ``draft``, ``checked`` (the id of its check), ``row``, and texts of
-    cells (``cell-0``) of a row that the check has found failing; without texts the row is only
-    tried.  ``uncorrect`` takes the correction of the row back.
-    """
-
-    grok.context(IDataCenter)
-    grok.name("mend")
-    grok.require("waeup.importData")
-
-    def render(self) -> str:
-        """Return JSON; a refusal is told with its status, and changes nothing."""
-        self.set_security_headers()
-        self.response.setHeader("Content-Type", "application/json")
-        self.response.setHeader("Cache-Control", "no-store")
-        if self.request.method != "POST":
-            self.response.setHeader("Allow", "POST")
-            return self._refused(405, _("Nothing was changed: send the form of the page."))
-        if not tokens.is_valid(self.request):
-            return self._refused(
-                403, _("This page is out of date, so nothing was kept. Load it again.")
-            )
-        try:
-            return json.dumps(self._told(self.field("draft"), number_in(self.field("row"))))
-        except Refused as refusal:
-            # A refusal promises that nothing was changed; this keeps the promise.
-            transaction.abort()
-            return self._refused(status_of(refusal), refusal.message)
-
-    def _refused(self, status: int, text: Any) -> str:
-        self.response.setStatus(status)
-        return json.dumps({"error": self.words(text)})
-
-    def _told(self, draft: str, number: int) -> dict[str, Any]:
-        """Do what is asked for, and return how the row and the draft are then."""
-        require_same_check(self.operations.draft(draft), self.field("checked"))
-        operations, texts = self.operations, sent_texts(self.request.form)
-        if self.field("uncorrect"):
-            operations.uncorrect(draft, number)
-        row = operations.failing_row(draft, number)
-        changed = {} if self.field("uncorrect") else _changed(row, texts)
-        if changed:
-            row = operations.correct(draft, number, changed)
-        verdict, words, look = None, _("It is read as it stands in the file."), ""
-        if row.is_corrected:
-            verdict = operations.check_row(draft, number, {})
-            words, look = verdict_words(verdict)
-        said = self.words(words)
-        since = operations.corrected_since(draft)
-        return {
-            "row": number,
-            "is_corrected": row.is_corrected,
-            "is_sound": verdict is not None and verdict.is_sound,
-            "verdict": said if row.is_corrected else "",
-            "look": look,
-            "cells": self._cells(row, verdict),
-            "messages": [
-                self.recognized(message)
-                for message in (row.messages if verdict is None else verdict.messages)
-            ],
-            "said": f"{self._row_words(number)}: {said}",
-            "since": since,
-            "since_text": self.words(since_words(since)),
-        }
-
-    def _row_words(self, number: int) -> str:
-        text = _("Row ${n}", mapping={"n": self.number(number)})
-        return self.words(text)
-
-    def _cells(self, row: FailingRow, verdict: RowVerdict | None) -> list[dict[str, Any]]:
-        found = None if verdict is None else messages_by_position(verdict)
-        return [
-            {
-                "position": cell.position,
-                "text": "" if cell.secret else plain(text_in_force(cell)),
-                "was": self.words(was_words(cell)),
-                "message": self.recognized(
-                    cell.message if found is None else found.get(cell.position, "")
-                ),
-            }
-            for cell in row.cells
-            if cell.field is not None
-        ]
-
-
-class Failing(Attachment):
-    """Sends the rows that a check (``check=`` its id) has found failing, as a table."""
-
-    grok.context(IDataCenter)
-    grok.name("failing")
-    grok.require("waeup.manageDataCenter")
-
-    def render(self) -> DirectResult:
-        """Stream the table."""
-        name, file = self.operations.failing_table(self.field("check"))
-        return self.send(name, blocks_of(file, mark=True))
-
-
-def plain(text: str) -> str:
-    """Return what a form makes of a text: line ends become one kind, and NUL is replaced."""
-    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\ufffd")
-
-
-def sent_texts(form: Mapping[str, Any]) -> dict[int, str]:
-    """Return the texts of cells that a form has sent, by position."""
-    return {
-        int(name.removeprefix(CELL)): plain(text)
-        for name, text in form.items()
-        if name.startswith(CELL) and is_number(name.removeprefix(CELL)) and isinstance(text, str)
-    }
-
-
-def is_number(text: str) -> bool:
-    """Tell whether a text is a number of a size that rows and columns have."""
-    return text.isdecimal() and len(text) < 10
-
-
-def number_in(text: str) -> int:
-    """Return the number that a form has sent; raises `NoSuchItem` for what is none."""
-    if not is_number(text):
-        raise NoSuchItem(_("The form does not say which row is meant. Load the page again."))
-    return int(text)
-
-
-def require_same_check(draft: Draft, checked: str) -> None:
-    """Raise `NoSuchItem` where a form is about another check than the last one of a draft.
-
-    Its numbers of rows and positions of cells may be those of another table.
-    """
-    if not checked or draft.check != checked:
-        raise NoSuchItem(
-            _(
-                "The file was checked anew meanwhile, so nothing was changed. Load the "
-                "page again, and look at what came of it."
-            )
-        )
-
-
-def verdict_words(verdict: RowVerdict) -> tuple[Any, str]:
-    """Return what would become of a row, in words, and how that looks."""
-    if not verdict.is_sound:
-        return _("It would still fail."), "bad"
-    return _OUTCOMES.get(verdict.outcome, verdict.outcome), "good"
-
-
-def messages_by_position(verdict: RowVerdict) -> dict[int, str]:
-    """Return what is wrong with cells, by their positions."""
-    found: dict[int, str] = {}
-    for position, message in verdict.errors:
-        found[position] = f"{found[position]} {message}" if position in found else message
-    return found
-
-
-def was_words(cell: CellInfo) -> Any:
-    """Say of a corrected cell what stands in the file; nothing for others."""
-    if cell.corrected is None:
-        return ""
-    if cell.secret:
-        return _("Corrected.")
-    if not cell.text:
-        return _("Corrected, was empty.")
-    return _("Corrected, was: ${text}", mapping={"text": cell.text})
-
-
-def since_words(rows: int) -> Any:
-    """Say how many rows were corrected since the check."""
-    return _("Rows that were corrected since the check: ${n}", mapping={"n": Number(rows)})
-
-
-def text_in_force(cell: CellInfo) -> str:
-    """Return what is read of a cell."""
-    return cell.text if cell.corrected is None else cell.corrected
-
-
-def _changed(row: FailingRow, sent: Mapping[int, str]) -> dict[int, str]:
-    """Return those of the texts that a form has sent which are not read already.
-
-    Of a damaged row these are all: who sends it says that they are right.
-    """
-    cells = {cell.position: cell for cell in row.cells}
-    is_new = row.is_damaged and not row.is_corrected
-    found = {}
-    for position, text in sent.items():
-        cell = cells.get(position)
-        # Passwords are not shown: an empty input leaves them alone.
-        before = "" if cell is None or cell.secret else plain(text_in_force(cell))
-        if is_new or text != before:
-            found[position] = text
-    return found
-
-
-def _about(cells: Iterable[CellInfo]) -> str:
-    """Return the first texts of a row, by which people know it."""
-    known = [cell for cell in cells if cell.text and not cell.secret and not cell.message]
-    return " · ".join(
-        f"{cell.field or cell.name}: {_short(text_in_force(cell))}" for cell in known[:TELLING]
-    )
-
-
-def _short(text: str) -> str:
-    """Return the beginning of a text."""
-    return text if len(text) <= TOLD else text[:TOLD] + "…"
