@@ -44,11 +44,11 @@ class Grammar:
     The expressions are built so that each character can be matched in one way
     only; a damaged line costs time in proportion to its length.  With `given`, an
     escape takes away the meaning of whatever follows it, as in Python's `csv`;
-    otherwise only that of quotes, delimiters and itself.  With `trailing`, records end with
-    a delimiter behind their last cell.
+    otherwise only that of quotes, delimiters and itself.  Behind their last cells records have
+    `trailing` empty ones, which are left out.
     """
 
-    def __init__(self, dialect: Dialect, given: bool = False, trailing: bool = False) -> None:
+    def __init__(self, dialect: Dialect, given: bool = False, trailing: int = 0) -> None:
         mark, quote = re.escape(dialect.delimiter), re.escape(dialect.quote)
         escape = re.escape(dialect.escape) if dialect.escape is not None else ""
         pad = "[ ]*" if dialect.padded else ""
@@ -108,6 +108,10 @@ class Grammar:
         written = self.written_cells(record)
         if self._is_plain and self.dialect.quote not in record:
             return tuple(written)
+        return self.values(written)
+
+    def values(self, written: Sequence[str]) -> tuple[str, ...]:
+        """Return the texts of cells that are `written` with or without quotes."""
         return tuple(map(self._value, written))
 
     def written_cells(self, record: str) -> list[str]:
@@ -121,8 +125,9 @@ class Grammar:
             cells = record.split(delimiter)
         else:
             cells = self._cell.findall(delimiter + record)
-        if self.trailing and len(cells) > 1 and not cells[-1].strip():
-            cells.pop()
+        count = self.trailing
+        if count and len(cells) > count and not any(map(str.strip, cells[-count:])):
+            del cells[-count:]
         return cells
 
     def _value(self, cell: str) -> str:

@@ -10,23 +10,32 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from operator import itemgetter
 from typing import NamedTuple
 
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.i18n import counted
 from waeup.kofa.tabular.detection import UNUSUAL, USUAL, Record
+from waeup.kofa.tabular.grammar import Grammar
 from waeup.kofa.tabular.problems import EmptyTable, UnclearTable
 from waeup.kofa.tabular.profile import Profile, learn
 from waeup.kofa.tabular.sequel import repeats
 from waeup.kofa.tabular.shapes import is_figure
 
-__all__ = ["Heading", "ends_with_delimiter", "find_heading"]
+__all__ = ["Heading", "find_heading"]
 
 #: Rows of one width, other than the header's, that show that it is the header that is wrong.
 _ENOUGH = 3
 _WORD_LIST = re.compile(r"(?<=\w)[^\w\s](?=\w)")
+#: Delimiters as lists of values have them, not as sentences do.
+_LISTED = {mark: re.compile(f"{re.escape(mark)}(?! )") for mark in USUAL}
+#: Text without letters and figures, such as the beginning of a list.
+_SIGNS = re.compile(r"[!-/:-@\[-`{-~\s]*")
+#: What a line has that is not blank.
+_CELLS = re.compile(r"[^\s,;|]")
+#: Blanks that align texts below each other.
+_ALIGNED = re.compile(r"\S {2,}\S")
 #: What stands at the ends of a title among cells that are empty.
 _EDGES = ' \t\r\n,;|"'
 #: Lines below the names that may belong to a header.
@@ -38,17 +47,25 @@ _PREFACE = 5
 class Heading(NamedTuple):
     """Where the names are: the record, and the lines above it that are no part of the table.
 
-    `profile` is what the rows below look like.
+    `profile` is what the rows below look like.  The last columns, `unnamed` of them, have
+    neither names nor values.
     """
 
     record: Record
     above: tuple[str, ...]
     profile: Profile
+    unnamed: int
+
+    def are_names(self) -> bool | None:
+        """Tell whether it is the names of columns, or a row; None when both may be."""
+        cells = self.record.cells or ()
+        return self.profile.are_names(cells[: len(cells) - self.unnamed])
 
 
 def find_heading(
     records: Sequence[Record],
     lines: Sequence[str],
+    grammar: Grammar,
     name: str,
     first_line: int,
     given: int | None,
@@ -56,10 +73,10 @@ def find_heading(
 ) -> Heading:
     """Return the record that holds the names of the columns.
 
-    `records` are those of `lines`, the first of which is the physical line
+    `records` are those of `lines` by `grammar`, the first of which is the physical line
     `first_line` of the table `name`.  `given` is the line that a person named; it is
-    taken as it is.  Raises `EmptyTable` when there is nothing, `UnclearTable` when no
-    line can be taken for the names.
+    taken as it is.  A person is `sure` who named the delimiter.  Raises `EmptyTable` when
+    there is nothing, `UnclearTable` when no line can be taken for the names.
     """
     filled = [record for record in records if record.cells != ()]
     if given is not None:
@@ -82,12 +99,11 @@ def find_heading(
             )
         )
     heading = _behind_preface(records, filled[start:], lines)
-    record, profile = heading.record, heading.profile
+    record, verdict = heading.record, heading.are_names()
     line = first_line + record.start
-    verdict = profile.are_names(record.cells or ())
     above = [other for other in filled if other.start < record.start]
     _check_above(above, record, lines, name, first_line, width, verdict)
-    if verdict is False:
+    if verdict is False or _SIGNS.fullmatch("".join(record.cells or ())):
         raise UnclearTable(
             _(
                 "${name} has no header: line ${line} looks like a row, not like the "
@@ -108,24 +124,13 @@ def find_heading(
         )
     if not sure:
         _check_one_column(record, below, name, line)
-        _check_signs(record, name, line)
+        _check_signs(grammar.written_cells(_text(record, lines)), grammar, name, line)
     _check_below(below, heading, name, first_line)
     return heading
 
 
-def ends_with_delimiter(heading: Record, records: Sequence[Record]) -> bool:
-    """Tell whether a delimiter stands behind the last name, and nothing behind it in any row."""
-    names = heading.cells or ()
-    rows = [
-        record.cells
-        for record in records
-        if record.start > heading.start and record.cells and len(record.cells) == len(names)
-    ]
-    return (
-        len(names) > 1
-        and bool(rows and names[-2].strip())
-        and not any(cells[-1].strip() for cells in (names, *rows))
-    )
+def _text(record: Record, lines: Sequence[str]) -> str:
+    return "".join(lines[record.start : record.end])
 
 
 def _given(
@@ -148,7 +153,16 @@ def _given(
 def _heading(record: Record, records: Sequence[Record], lines: Sequence[str]) -> Heading:
     below = [other for other in records if other.start > record.start]
     above = tuple(text for line in lines[: record.start] if (text := line.strip(_EDGES)))
-    return Heading(record, above, learn(below, record.cells or ()))
+    return Heading(record, above, learn(below, record.cells or ()), _unnamed(record, below))
+
+
+def _unnamed(heading: Record, below: Sequence[Record]) -> int:
+    """Return how many of the last columns have neither a name nor a value in any row."""
+    names = heading.cells or ()
+    rows = [r.cells for r in below if r.cells and len(r.cells) == len(names)]
+    columns = zip(*(map(str.strip, reversed(cells)) for cells in (names, *rows)), strict=True)
+    count = len(list(takewhile(lambda column: not any(column), columns)))
+    return count if rows and 0 < count < len(names) and names[-count - 1].strip() else 0
 
 
 def _width(filled: Sequence[Record]) -> int:
@@ -194,7 +208,7 @@ def _behind_preface(
     behind_blank = {
         after.start for before, after in pairwise(records) if before.cells == () != after.cells
     }
-    are_names = first.profile.are_names(filled[0].cells or ())
+    are_names = first.are_names()
     for record in filled[1:_PREFACE]:
         if len(record.cells or ()) != width:
             continue
@@ -202,7 +216,7 @@ def _behind_preface(
             break
         if record.start in behind_blank:
             heading = _heading(record, records, lines)
-            if heading.profile.are_names(record.cells or ()):
+            if heading.are_names():
                 return heading
         if are_names:
             break  # a row, directly below its names
@@ -244,11 +258,17 @@ def _check_above(
         )
     last = doubtful[-1]
     is_apart = any(not line.strip(" \t\r\n,;|") for line in lines[last.end : heading.start])
-    titles = all(
-        record.cells is not None and _is_title(record) and not _is_list(lines[record.start])
+    no_names = all(
+        record.cells is not None
+        and (
+            (_is_title(record) and not _is_list(lines[record.start]))
+            or _is_alone(record, lines, width)
+        )
         for record in doubtful
     )
-    if titles and (is_apart or verdict is True or (width > 2 and verdict is None)):
+    is_sure = verdict is True or (width > 2 and verdict is None)
+    is_wide = verdict is False and len(last.cells or ()) == width  # thus nothing was lost in it
+    if no_names and (is_apart or is_sure or is_wide):
         return
     if verdict is True and len({len(r.cells or ()) for r in doubtful}) == len(doubtful):
         # Lines of different widths above what are names for certain.
@@ -260,6 +280,15 @@ def _check_above(
                 "Line ${line} of ${name}, its header, is damaged. Give each column one name, in "
                 "one line, or say which line holds the names, if one does.",
                 mapping={"line": line, "name": name},
+            )
+        )
+    if len(last.cells) == width:
+        raise UnclearTable(
+            _(
+                "It is not clear which line of ${name} holds the names: line ${line} may be the "
+                "header, and so may line ${line2}. Write all names into one line, or say which "
+                "line holds the names, if one does.",
+                mapping={"name": name, "line": line, "line2": first_line + heading.start},
             )
         )
     raise UnclearTable(
@@ -276,6 +305,12 @@ def _check_above(
             width=width,
         )
     )
+
+
+def _is_alone(record: Record, lines: Sequence[str], width: int) -> bool:
+    """Tell whether blank lines are around a line of two cells that is too short for names."""
+    beside = (*lines[max(0, record.start - 1) : record.start], *lines[record.end : record.end + 1])
+    return 2 * record.filled <= width and record.filled < 3 and not any(map(_CELLS.search, beside))
 
 
 def _is_divided(line: str, names: str) -> bool:
@@ -343,6 +378,16 @@ def _check_one_column(heading: Record, below: Sequence[Record], name: str, line:
                     mapping={"name": name, "mark": repr(mark)},
                 )
             )
+    aligned = sum(_ALIGNED.search(value) is not None for value in values)
+    if _ALIGNED.search(cells[0]) and 2 * aligned > len(values):
+        raise UnclearTable(
+            _(
+                "${name} has one column, or its cells are aligned by blanks. Save it with one "
+                "character between the cells, such as a comma, or name the delimiter if it is "
+                "one column.",
+                mapping={"name": name},
+            )
+        )
     words = [value.split(" ") for value in values]
     count, alike = Counter(map(len, words)).most_common(1)[0] if words else (0, 0)
     figures = all(map(is_figure, words[0])) if words else False
@@ -360,10 +405,13 @@ def _check_one_column(heading: Record, below: Sequence[Record], name: str, line:
         )
 
 
-def _check_signs(heading: Record, name: str, line: int) -> None:
-    """Refuse names that show that the line was cut at the wrong places."""
-    cells = heading.cells or ("",)
-    if any(cells[0][:1] == quote == cells[-1][-1:] for quote in "\"'"):
+def _check_signs(written: Sequence[str], grammar: Grammar, name: str, line: int) -> None:
+    """Refuse names that show that the line was cut at the wrong places.
+
+    They are as they are `written`: what stands between quotes is one name.
+    """
+    values = grammar.values(written)
+    if any(values[0][:1] == quote == values[-1][-1:] for quote in "\"'"):
         raise UnclearTable(
             _(
                 "${name} has quotes around the whole of line ${line}, so it cannot be "
@@ -372,7 +420,9 @@ def _check_signs(heading: Record, name: str, line: int) -> None:
                 mapping={"name": name, "line": line},
             )
         )
-    if any("\t" in cell or any(cell.count(mark) > 1 for mark in USUAL) for cell in cells):
+    bare = [cell for cell in written if cell.lstrip()[:1] != grammar.dialect.quote]
+    has_lists = any(len(mark.findall(cell)) > 1 for cell in bare for mark in _LISTED.values())
+    if has_lists or any("\t" in cell for cell in bare) or _cuts_brackets(bare):
         raise UnclearTable(
             _(
                 "${name} has delimiters inside the names of its columns, in line "
@@ -381,6 +431,12 @@ def _check_signs(heading: Record, name: str, line: int) -> None:
                 mapping={"name": name, "line": line},
             )
         )
+
+
+def _cuts_brackets(names: Sequence[str]) -> bool:
+    """Tell whether a bracket is opened in one of `names` and closed in another."""
+    depths = [cell.count("(") - cell.count(")") for cell in names]
+    return sum(depths) == 0 and any(depths)
 
 
 def _is_joined(heading: Record, below: Sequence[Record]) -> bool:

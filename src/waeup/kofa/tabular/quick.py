@@ -64,7 +64,7 @@ class QuickReader:
         """
         plain = text.replace("\r\n", "\n") if "\r" in text else text
         if self._grammar.trailing:
-            plain = f"{plain}\n".replace(f"{self._mark}\n", "\n")[:-1]
+            plain = f"{plain}\n".replace(f"{self._mark * self._grammar.trailing}\n", "\n")[:-1]
         if self._quote in text or "\r" in plain or self._padded or self._is_odd(text):
             return None
         if not plain.endswith("\n"):
@@ -98,8 +98,9 @@ class QuickReader:
         if found is None:
             return None
         rows, ends = found
-        if self._grammar.trailing:
-            rows = [row[:-1] if row and not row[-1] else row for row in rows]
+        count = self._grammar.trailing
+        if count:
+            rows = [row[:-count] if row and not any(row[-count:]) else row for row in rows]
         texts = lines if ends is None else _joined(lines, ends)
         text = "".join(texts)
         if self._is_odd(text) or set(map(len, rows)) - self._widths:

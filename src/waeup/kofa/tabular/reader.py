@@ -25,7 +25,7 @@ from waeup.kofa.tabular.detection import SAMPLE_LINES, detect_dialect, records_o
 from waeup.kofa.tabular.dialect import Dialect
 from waeup.kofa.tabular.encodings import CERTAIN, detect_encoding
 from waeup.kofa.tabular.grammar import Grammar
-from waeup.kofa.tabular.heading import Heading, ends_with_delimiter, find_heading
+from waeup.kofa.tabular.heading import Heading, find_heading
 from waeup.kofa.tabular.layout import Entry, Layout, has_other_encoding, quotes_all
 from waeup.kofa.tabular.limits import Limits
 from waeup.kofa.tabular.problems import Problem, UnclearTable
@@ -227,11 +227,15 @@ class Table:
         if given.own:
             header_line = next((self._line + r.start for r in records if r.cells != ()), None)
         sure = given.dialect is not None or delimiter is not None
-        heading = find_heading(records, sample, self.name, self._line, header_line, sure)
-        if not given.own and ends_with_delimiter(heading.record, records):
-            grammar = Grammar(self.dialect, given=given.dialect is not None, trailing=True)
+        heading = find_heading(records, sample, grammar, self.name, self._line, header_line, sure)
+        if not given.own and heading.unnamed:
+            grammar = Grammar(
+                self.dialect, given=given.dialect is not None, trailing=heading.unnamed
+            )
             records = list(records_of(sample, grammar, final))
-            heading = find_heading(records, sample, self.name, self._line, header_line, sure)
+            heading = find_heading(
+                records, sample, grammar, self.name, self._line, header_line, sure
+            )
         self._take_heading(heading, lines)
         return Layout(
             grammar,

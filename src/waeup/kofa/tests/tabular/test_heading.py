@@ -44,6 +44,14 @@ class Above(HeadingTestCase):
         self.check(facts, 3, ("Exported by:,admin", "Date:,2024-01-01"))
         self.check(facts + "\n", 4, ("Exported by:,admin", "Date:,2024-01-01"))
 
+    def test_single_facts_between_blank_lines(self):
+        facts = 'Source,Registry,\n\n"Last change",2024-01-01,\n\n'
+        names, rows = "code,town,2019,2020\n", "A1,Jos,7,8\nA2,Aba,6,9\nA3,Kano,,7\n"
+        with open_table(self.file(facts + names + rows)) as table:
+            self.assertEqual(table.header_line, 5)
+            self.assertEqual(table.above, ("Source,Registry", 'Last change",2024-01-01'))
+            self.assertEqual([row.problem for row in table], [None] * 3)
+
     def test_a_title_as_wide_as_the_table(self):
         content = "Benin\nPrinted on 2024-05-06; page 1\n\nday;price\n1;20\n2;25\n3;21\n4;30\n"
         with open_table(self.file(content)) as table:
@@ -107,6 +115,27 @@ class Doubtful(HeadingTestCase):
     def test_another_delimiter_inside_the_names(self):
         message = self.refusal("name|town|ageAda|Obi, Jos\nBob|Eze, Kano\nIfe|Ani, Jos\n")
         self.assertIn("delimiters inside the names of its columns, in line 1", message)
+
+    def test_names_that_were_cut_within_brackets(self):
+        message = self.refusal("add (name, town) to (1, 'Ada')\nadd (name, town) to (2, 'Bob')\n")
+        self.assertIn("delimiters inside the names of its columns, in line 1", message)
+
+    def test_cells_that_are_aligned_by_blanks(self):
+        for content in (
+            "no    name        mark\nA1    Ada Obi       70\nA2    Eze            8\n",
+            "id  mark  age\n 1   7.5   20\n10  12.5    9\n",
+        ):
+            with self.subTest(content=content):
+                self.assertIn("aligned by blanks", self.refusal(content))
+
+    def test_a_line_of_signs_is_no_header(self):
+        for content in ('[\n{"name": "Ada"},\n{"name": "Bob"}\n]\n', "*,-,*\na,b,c\nd,e,f\n"):
+            with self.subTest(content=content):
+                self.assertIn("has no header: line 1", self.refusal(content))
+
+    def test_two_lines_that_may_be_the_header(self):
+        message = self.refusal(f"x,y,z\n1,2,3\n\n{NAMES}{ROWS}")
+        self.assertIn("line 2 may be the header, and so may line 4", message)
 
     def test_the_names_again_behind_the_mark_of_another_file(self):
         with open_table(self.file(f"{NAMES}\ufeff{NAMES}{ROWS}")) as table:
@@ -202,6 +231,32 @@ class Given(HeadingTestCase):
 
 
 class Sound(HeadingTestCase):
+    def test_names_that_are_sentences(self):
+        question = "Which towns, if any, have you seen; and when, if so; (please tick)?"
+        for names in (f'name,"{question}",age\n', f"name\t{question}\tage\n"):
+            rows = ROWS.replace(",", "\t") if "\t" in names else ROWS
+            with self.subTest(names=names), open_table(self.file(names + rows)) as table:
+                self.assertEqual(table.header, ("name", question, "age"))
+                self.assertEqual([row.problem for row in table], [None] * 4)
+
+    def test_columns_without_names_and_values_at_the_end_are_left_out(self):
+        for count in (1, 2, 5):
+            ends = "," * count
+            rows = "".join(f"{row}{ends}\n" for row in ROWS.split("\n")[:3])
+            # Spreadsheets leave such cells out when they fill no row of a page.
+            content = f"name,town,age{ends}\n{rows}Ife,Ibadan,33\n"
+            with self.subTest(count=count):
+                with open_table(self.file(content)) as table:
+                    self.assertEqual(table.header, HEADER)
+                    self.assertEqual(len(list(table)), 4)
+                self.assertEqual(self.values(content)[-1], ("Ife", "Ibadan", "33"))
+                codes = [code for _row, code in self.outcome(f"{content}Obi,Aba{ends}\n")]
+                self.assertEqual(codes, [None] * 4 + ["too-few-cells"])
+
+    def test_a_column_with_a_value_is_kept(self):
+        with open_table(self.file("name,town,,\nAda,Jos,,\nBob,Aba,x,\nEve,Kano,,\n")) as table:
+            self.assertEqual(table.header, ("name", "town", "", ""))
+
     def test_a_name_of_several_lines(self):
         with open_table(self.file('name,"town\n(or village)",age\n' + ROWS)) as table:
             self.assertEqual(table.header, ("name", "town\n(or village)", "age"))
