@@ -60,6 +60,30 @@ _CUT_CHARACTER = re.compile(
 #: Letters beyond ASCII of the languages that Windows-1252 was made for, without those that
 #: are rare enough to be more often a sign of another encoding.
 _LETTERS = frozenset("ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜßàáâãäåæçèéêëìíîïñòóôõöøùúûüŒœŠšŽž")
+#: Those of the languages that have several; a word of no language has letters of two.
+_LANGUAGES = tuple(
+    map(
+        frozenset,
+        (
+            "àâæçèéêëîïôœùûüÿ",  # French
+            "àâãáçéêíóôõúü",  # Portuguese
+            "àáèéìíòóùúïçñü",  # Spanish, Catalan, Italian, and Yoruba with its tones
+            "äåæéèêëïöøüßâõšž",  # the Germanic languages, Finnish and Estonian
+            "áéíóúýðþæö",  # Icelandic
+            "áäéíóôöúüýšž",  # what is the same in Windows-1250: Hungarian, Slovak
+        ),
+    )
+)
+#: Ends that words have in other encodings only, those of Slavic and Romanian names.
+_ODD_ENDS = re.compile(r"(?<=[aiu])[èæ](?![^\W\d_])|ã(?=[b-df-hj-lp-tv-y])", re.IGNORECASE)
+#: What Portuguese words lack, and what Estonian ones do, which have the former: both together
+#: are Hungarian in another encoding.
+_NOT_PORTUGUESE = re.compile("õ(?!e)", re.IGNORECASE)
+_NOT_ESTONIAN = re.compile("[áíóú]", re.IGNORECASE)
+#: Part of the lines with words of no language, and number of them, that are no accident.
+_MIXED = 0.05
+_ENOUGH_MIXED = 2
+_WORD = re.compile(r"[^\W\d_]+")
 #: Signs that stand between words or at numbers.
 _SIGNS = frozenset(
     "\u20ac\u201a\u201e\u2026\u2018\u2019\u201c\u201d\u2022\u2013\u2014\u2122"
@@ -285,12 +309,31 @@ def _plausibility(sample: bytes) -> float:
     A letter makes sense beside letters, with the case that they have; a sign does
     not inside a word, but for the apostrophe.  All lines count alike.
     """
+    text = sample.decode("cp1252", "replace")
+    lines = text.splitlines()[:_SEEN_CHARACTERS]
     parts = [
         sum(fits) / len(fits)
-        for line in sample.decode("cp1252", "replace").splitlines()[:_SEEN_CHARACTERS]
+        for line in lines
         if (fits := [_makes_sense(line, match.start()) for match in _BEYOND.finditer(line)])
     ]
-    return sum(parts) / len(parts) if parts else 1.0
+    if not parts:
+        return 1.0
+    plausible = sum(parts) / len(parts)
+    has_acutes = _NOT_ESTONIAN.search(text) is not None
+    mixed = sum(
+        any(map(_is_mixed, _WORD.findall(line)))
+        or (has_acutes and _NOT_PORTUGUESE.search(line) is not None)
+        for line in lines
+    )
+    if mixed >= _ENOUGH_MIXED and mixed > _MIXED * len(parts):
+        plausible = min(plausible, CERTAIN - 0.1)
+    return plausible
+
+
+def _is_mixed(word: str) -> bool:
+    """Tell whether a word has letters beyond ASCII that no language has together."""
+    letters = _LETTERS.intersection(word.lower())
+    return len(letters) > 1 and not any(map(letters.issubset, _LANGUAGES))
 
 
 def _makes_sense(text: str, at: int) -> bool:
@@ -299,7 +342,9 @@ def _makes_sense(text: str, at: int) -> bool:
     before = text[at - 1] if at else " "
     after = text[at + 1] if at + 1 < len(text) else " "
     if character in _LETTERS:
-        return _is_in_word(character, before, after, text[at - 2 : at - 1])
+        return not _ODD_ENDS.match(text, at) and _is_in_word(
+            character, before, after, text[at - 2 : at - 1]
+        )
     if character in _SIGNS:
         in_word = _ASCII_LETTER.match(before) and _ASCII_LETTER.match(after)
         return not in_word or character == _APOSTROPHE
@@ -323,7 +368,10 @@ def _is_in_word(character: str, before: str, after: str, second: str) -> bool:
 
 
 def _normalized(sample: bytes) -> Encoding | None:
-    """Ask charset-normalizer; only an answer that it is sure of counts as certain."""
+    """Ask charset-normalizer; only an answer that it is sure of counts as certain.
+
+    It tells scripts from each other, but not the languages that have Latin letters.
+    """
     # Imported only here: it is large, and hardly any table needs it.
     from charset_normalizer import from_bytes
 
@@ -332,6 +380,11 @@ def _normalized(sample: bytes) -> Encoding | None:
         return None
     confidence = max(0.0, 1.0 - best.chaos)
     # Without words that it knows, or in few characters, a guess is a guess.
-    if best.coherence < 0.3 or _beyond_ascii(sample) < 40:
+    words = [word for word in _WORD.findall(str(best)) if not word.isascii()]
+    is_latin = not words or any(
+        _ASCII_LETTER.search(word) or unicodedata.name(word[0], "").startswith("LATIN")
+        for word in words
+    )
+    if is_latin or best.coherence < 0.3 or _beyond_ascii(sample) < 40:
         confidence = min(confidence, CERTAIN - 0.1)
     return Encoding(codecs.lookup(best.encoding).name, 0, round(confidence, 2))

@@ -130,6 +130,17 @@ class Western(FileTestCase):
                 self.assertEqual(found.name, "cp1252")
                 self.assertGreaterEqual(found.confidence, CERTAIN)
 
+    def test_names_of_many_languages(self):
+        for names in (
+            ["Søren", "Bjørnæs", "Åke Söderström", "Väinö Hämäläinen", "Tõnu Õispuu"],
+            ["João Conceição", "Simões", "José Núñez", "Niccolò Forlì", "Estée", "Hélène Gaël"],
+            ["Adébáyò", "Olùwàdámiláre", "Ìbàdàn", "Àdìó", "Zoë", "Jörg Weiß"],
+        ):
+            data = "".join(f"{name},1\n" for name in ["name", *names]).encode("cp1252")
+            with self.subTest(names=names):
+                self.assertEqual(detected(data).name, "cp1252")
+                self.assertGreaterEqual(detected(data).confidence, CERTAIN)
+
     def test_rows_are_sound(self):
         for codec in ("cp1252", "latin-1"):
             with self.subTest(codec=codec):
@@ -163,6 +174,19 @@ class Guessed(FileTestCase):
                 self.assertEqual(codes, ["uncertain-encoding"] * len(codes))
                 given = self.rows(data, encoding=codec)
                 self.assertEqual({row.problem for row in given}, {None})
+
+    def test_words_that_look_western_in_another_encoding(self):
+        for codec, names in (
+            ("cp1250", ["Jiří Dvořák", "Štěpánka Nováková", "Zdeněk Černý", "Petr Růžička"]),
+            ("cp1250", ["Erdős Pál", "Kőszegi Ödön", "Szűcs Gábor", "Tóth Györgyné"]),
+            ("cp1250", ["Petar Petrović", "Ivan Kovačić", "Ana Marić", "Željko Babić"]),
+            ("cp1250", ["Ion Băsescu", "Mircea Dăncilă", "Elena Sărbu"]),
+            ("cp1257", ["Jonas Šležas", "Rūta Žukauskaitė", "Ąžuolas"]),
+        ):
+            for times in (1, 20):
+                data = "".join(f"{name},1\n" for name in ["name", *names * times]).encode(codec)
+                with self.subTest(names=names, times=times):
+                    self.assertLess(detected(data).confidence, CERTAIN)
 
     def test_rows_in_ascii_are_sound_whatever_the_guess_is(self):
         data = POLISH.encode("cp1250") + b"John,Jos\n"
