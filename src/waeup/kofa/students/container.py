@@ -13,6 +13,7 @@ from waeup.kofa.errors import DuplicationError
 from waeup.kofa.importing.events import put
 from waeup.kofa.logger import Logger
 from waeup.kofa.students.interfaces import IStudent, IStudentsContainer
+from waeup.kofa.students.trees import StudentTree
 
 #: Prefix and first number of the ids that the portal gives (Kofa 1.9).
 ID_PREFIX = "K"
@@ -37,8 +38,12 @@ class StudentsContainer(grok.Container, Logger):
     def __init__(self) -> None:
         super().__init__()
         # Number -> student id.
-        self._by_reg_number = OOBTree()
-        self._by_matric_number = OOBTree()
+        self._by_reg_number = StudentTree()
+        self._by_matric_number = StudentTree()
+
+    def _newContainerData(self) -> OOBTree:
+        """See `zope.container.btree.BTreeContainer`."""
+        return StudentTree()
 
     def __setitem__(self, key: str, student: Any) -> None:
         if not IStudent.providedBy(student):
