@@ -20,12 +20,13 @@ run: $(SETUP) ## start the portal on 127.0.0.1:8080
 test: $(SETUP) ## run all tests
 	bin/test $(ARGS)
 
-# What goes through a database; Chromium sees the same pages, and crashes are the same everywhere.
-ROOMS = 'tests[.](api|browser|jobs|locales|removals|test_)(?!.*(chromium|accessibility|crashes|smoke))'
+# What goes through a database; Chromium sees the same pages, crashes are the same everywhere, and
+# some tests name their kind of database themselves.
+ROOMS = 'tests[.](api|browser|jobs|locales|removals|test_)(?!.*(accessibility|chromium|crashes|databases|engines|smoke))'
 
 servers: $(SETUP) ## run the functional tests on ZEO, and on PostgreSQL
-	KOFA_TEST_DATABASE=zeo bin/test -m $(ROOMS) -t '!Crashes' $(ARGS)
-	KOFA_TEST_DATABASE=postgresql bin/test -m $(ROOMS) -t '!Crashes' $(ARGS)
+	KOFA_TEST_DATABASE=zeo bin/test -m $(ROOMS) --layer FunctionalLayer -t '!Crashes' $(ARGS)
+	KOFA_TEST_DATABASE=postgresql bin/test -m $(ROOMS) --layer FunctionalLayer -t '!Crashes' $(ARGS)
 
 soak: $(SETUP) ## crash imports at every operation and at random moments, for about half an hour
 	.venv/bin/python -m waeup.kofa.tests.soak $(ARGS)
