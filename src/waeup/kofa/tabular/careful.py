@@ -14,7 +14,7 @@ from waeup.kofa.tabular.detection import USUAL
 from waeup.kofa.tabular.dialect import Dialect
 from waeup.kofa.tabular.fragments import broken_value, is_incomplete
 from waeup.kofa.tabular.grammar import Extent, Grammar
-from waeup.kofa.tabular.layout import PAGE, Entry, Layout, has_other_encoding
+from waeup.kofa.tabular.layout import PAGE, RULE, Entry, Layout, has_other_encoding
 from waeup.kofa.tabular.problems import (
     BROKEN_VALUE,
     INCOMPLETE_ROW,
@@ -42,6 +42,8 @@ __all__ = ["CarefulReader"]
 
 #: How delimiters are called in messages.
 _NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "blanks"}
+#: Rows of a table for each one that has one value only, if such are remarks.
+_ROWS_A_REMARK = 3
 #: Rows behind what seems to be another table that may show that it is none.
 _ROWS_IN_QUESTION = 3
 
@@ -90,11 +92,23 @@ class CarefulReader:
                 return
             text = text if end == start + 1 else "".join(lines[start:end])
             cells, found = self._examine(lines[start], text, extent, first_line + start)
-            # A title may stand between the blank line and the names of another table.
-            self.is_after_blank = self.is_after_blank and len(cells) == 1 < self._layout.width
+            # Titles may stand between the blank line and the names of another table.
+            self.is_after_blank = self.is_after_blank and self._is_title(cells)
             self.consumed = end
             yield Entry(first_line + start, first_line + end, cells, found, text)
             start = end
+
+    def _is_title(self, cells: tuple[str, ...]) -> bool:
+        """Tell whether a record is one text by itself, as no row is, or hardly any."""
+        profile = self._layout.profile
+        filled = [at for at, cell in enumerate(cells) if cell.strip()]
+        if len(cells) == 1 or profile is None or len(filled) != 1:
+            return len(cells) == 1 < self._layout.width
+        at = filled[0]
+        if at in profile.typed and profile.columns[at].fits_closely(cells[at]):
+            return False
+        single = sum(sum(map(bool, map(str.strip, row))) == 1 for row in profile.rows)
+        return single * _ROWS_A_REMARK <= len(profile.rows)
 
     def _is_cut(self, text: str) -> bool:
         """Tell whether a line of empty cells is a row at which the file was cut off."""
@@ -172,6 +186,8 @@ class CarefulReader:
         return cells, self._doubt(text, cells, line)
 
     def _count_problem(self, text: str, cells: tuple[str, ...], line: int) -> Problem:
+        if RULE.match(text):
+            return problem(INCOMPLETE_ROW, line)
         other = self._other_delimiter(text, None)
         if other is not None:
             return problem(OTHER_DELIMITER, line, detail=other)
@@ -200,22 +216,32 @@ class CarefulReader:
         if layout.profile is None:
             is_bare = layout.is_exported and layout.lacks_quotes(text)
             return problem(OTHER_QUOTES, line) if is_bare else None
+        found = self._is_no_row(text, cells, line)
+        if found is not None or layout.was_reviewed:
+            return found
+        if self.is_after_blank and not layout.profile.is_spaced and self._is_title(cells):
+            return problem(INCOMPLETE_ROW, line)
+        if layout.has_other_quotes(text, cells) or layout.has_bare_cell(text):
+            return problem(OTHER_QUOTES, line)
+        if layout.knows_rows or self.is_in_second_table or self.is_after_blank:
+            return self._misplaced(text, cells, line, layout.profile)
+        return None
+
+    def _is_no_row(self, text: str, cells: tuple[str, ...], line: int) -> Problem | None:
+        """Return the problem of a row that shows by itself that it cannot be read as one."""
+        layout = self._layout
         if not text.isascii():
             if not layout.certain:
                 return problem(UNCERTAIN_ENCODING, line, detail=layout.encoding)
             if has_other_encoding(text, layout.encoding):
-                return problem(MIXED_ENCODING, line, detail=layout.encoding)
+                return problem(MIXED_ENCODING, line)
         if layout.repeats_header(cells, text):
             self._second_table = None
             return problem(REPEATED_HEADER, line)
         if PAGE.search(text):
             return problem(BROKEN_VALUE, line)
-        if layout.was_reviewed:
-            return None
-        if layout.has_other_quotes(text, cells) or layout.has_bare_cell(text):
-            return problem(OTHER_QUOTES, line)
-        if layout.knows_rows or self.is_in_second_table or self.is_after_blank:
-            return self._misplaced(text, cells, line, layout.profile)
+        if RULE.match(text) and layout.width > 1:
+            return problem(INCOMPLETE_ROW, line)
         return None
 
     def _misplaced(

@@ -28,6 +28,8 @@ MAX_RECORD = 1 << 20
 
 #: Figures in front of a mark of seconds or inches, each of a fixed width.
 _FIGURES = r"'\d", r"'\d\d", r"'\d\.\d", r"'\d\d\.\d", r"'\d\d\.\d\d"
+#: The sign by which old programs mark the end of a text.
+_END = "\x1a"
 
 
 class Extent(Enum):
@@ -93,7 +95,7 @@ class Grammar:
         self._stops = re.compile(f"{inside}{quote}{pad}(?:{mark}{cell})*")
         self._prefix = re.compile(f"(?:{cell}{mark})*")
         self._cell = re.compile(f"{mark}({cell})")
-        self._blank = re.compile(rf"[\s{mark}]*")
+        self._blank = re.compile(rf"[\s{mark}{_END}]*")
 
     def is_blank(self, line: str) -> bool:
         """Tell whether a person sees nothing in `line`: only blanks and delimiters."""

@@ -18,6 +18,7 @@ from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.i18n import counted
 from waeup.kofa.tabular.detection import UNUSUAL, USUAL, Record
 from waeup.kofa.tabular.grammar import Grammar
+from waeup.kofa.tabular.layout import RULE
 from waeup.kofa.tabular.problems import EmptyTable, UnclearTable
 from waeup.kofa.tabular.profile import Profile, learn
 from waeup.kofa.tabular.sequel import repeats
@@ -125,7 +126,7 @@ def find_heading(
     if not sure:
         _check_one_column(record, below, name, line)
         _check_signs(grammar.written_cells(_text(record, lines)), grammar, name, line)
-    _check_below(below, heading, name, first_line)
+    _check_below(below, heading, lines, name, first_line)
     return heading
 
 
@@ -446,7 +447,9 @@ def _is_joined(heading: Record, below: Sequence[Record]) -> bool:
     return width not in widths and bool(widths) and any(map(is_figure, heading.cells or ()))
 
 
-def _check_below(filled: Sequence[Record], heading: Heading, name: str, first_line: int) -> None:
+def _check_below(
+    filled: Sequence[Record], heading: Heading, lines: Sequence[str], name: str, first_line: int
+) -> None:
     """Refuse a header that takes several lines."""
     header = heading.record.cells or ()
     last = None
@@ -456,6 +459,7 @@ def _check_below(filled: Sequence[Record], heading: Heading, name: str, first_li
             len(cells) != len(header)
             or repeats(cells, header)
             or not heading.profile.misfits(cells)
+            or RULE.match(_text(record, lines))
         ):
             break
         if not learn(filled[at + 1 :], cells).are_more_names(cells, header):

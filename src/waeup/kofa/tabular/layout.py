@@ -19,12 +19,16 @@ from waeup.kofa.tabular.grammar import Grammar
 from waeup.kofa.tabular.problems import Problem
 from waeup.kofa.tabular.profile import Profile
 
-__all__ = ["PAGE", "Entry", "Layout", "has_other_encoding", "quotes_all"]
+__all__ = ["PAGE", "RULE", "Entry", "Layout", "has_other_encoding", "quotes_all"]
 
 #: The beginning of a page that a portal sent instead of a table, or behind one.
 PAGE = re.compile("<!doctype html|<html[ >]", re.IGNORECASE)
 
-_WESTERN = frozenset({"cp1252", "iso8859-1", "iso8859-15", "latin-1"})
+#: A line of strokes between the names and the rows, or above a total.
+RULE = re.compile(r"(?:^|[\r\n])(?=[^\r\n]*(?:--|==))[-=_+|:,;\t ]+(?=[\r\n]|\Z)")
+
+#: Encodings whose letters beyond ASCII UTF-8 may have been taken for, or be in UTF-8 twice.
+_WESTERN = frozenset({"cp1252", "iso8859-1", "iso8859-15", "latin-1", "utf-8"})
 #: Bytes of UTF-8 for letters with accents and for typographic signs, read as Windows-1252.
 _UTF8_AS_CP1252 = re.compile(
     "[\u00c2-\u00c5][\u0080-\u00bf\u0152-\u0178\u02c6\u02dc\u2013-\u2122]|\u00e2\u20ac"
@@ -54,7 +58,10 @@ class Entry(NamedTuple):
 
 
 def has_other_encoding(text: str, encoding: str) -> bool:
-    """Tell whether `text` holds UTF-8 that was read as Windows-1252 or the like."""
+    """Tell whether `text` holds UTF-8 that was read as Windows-1252 or the like.
+
+    It may have been so when the file was written, which then is UTF-8 in UTF-8.
+    """
     if encoding not in _WESTERN or not any(lead in text for lead in _LEADS):
         return False
     return _UTF8_AS_CP1252.search(text) is not None

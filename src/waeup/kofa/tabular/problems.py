@@ -75,7 +75,7 @@ CUT_OFF = "cut-off"
 UNDECODABLE = "undecodable"
 #: The row has characters beyond ASCII, and the encoding is a guess.
 UNCERTAIN_ENCODING = "uncertain-encoding"
-#: The row is in UTF-8, unlike the table.
+#: The row is in UTF-8, unlike the table, or in UTF-8 twice.
 MIXED_ENCODING = "mixed-encoding"
 #: The row holds a character of code zero, which no text has.
 NUL_CHARACTER = "nul-character"
@@ -144,7 +144,7 @@ _WORDS = {
         _("Choose the encoding in which all names are right."),
     ),
     MIXED_ENCODING: (
-        _("its characters are written in UTF-8, unlike those of the other rows (${detail})"),
+        _("it holds UTF-8 that was read in another encoding, such as Ã© in place of é"),
         _("Write them anew, or save the whole file in one encoding."),
     ),
     NUL_CHARACTER: (

@@ -15,7 +15,7 @@ from functools import partial
 from itertools import chain, pairwise
 from typing import NamedTuple
 
-from waeup.kofa.tabular.layout import PAGE, Layout, has_other_encoding
+from waeup.kofa.tabular.layout import PAGE, RULE, Layout, has_other_encoding
 from waeup.kofa.tabular.source import MARK
 
 __all__ = ["QuickBlock", "QuickReader"]
@@ -162,6 +162,8 @@ class QuickReader:
         ):
             return True
         if "<" in text and PAGE.search(text):
+            return True
+        if ("--" in text or "==" in text) and RULE.search(text):
             return True
         return layout.other_quote in text and bool(layout.between_other_quotes.search(text))
 

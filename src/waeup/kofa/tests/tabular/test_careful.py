@@ -140,3 +140,54 @@ class OddCharacters(CarefulTestCase):
 
     def test_inches_and_seconds_are_no_quotes(self):
         self.assertEqual(self.between("ART1,36'37.8\",3\n"), [(("ART1", "36'37.8\"", "3"), None)])
+
+
+class NoRows(FileTestCase):
+    """Lines among the rows that are none."""
+
+    ROWS = "faculty,students,staff\nArts,1200,45\nLaw,980,60\nMedicine,450,20\nScience,300,80\n"
+
+    def codes(self, content):
+        return [row.problem and row.problem.code for row in self.rows(content)]
+
+    def test_strokes_below_the_names_or_above_a_total(self):
+        names, rows = self.ROWS.split("\n", 1)
+        for rule in ("-------,--------,-----", "--,--,--", "=====+=====+====", "-----------"):
+            with self.subTest(rule=rule):
+                codes = self.codes(f"{names}\r\n{rule}\r\n{rows}")
+                self.assertEqual(codes, ["incomplete-row", None, None, None, None])
+                codes = self.codes(f"{self.ROWS}{rule}\n")
+                self.assertEqual(codes, [None, None, None, None, "incomplete-row"])
+
+    def test_strokes_in_cells_are_text(self):
+        for row in ("Arts,-,-", "Arts,--,", "-,-,-"):
+            with self.subTest(row=row):
+                self.assertEqual(self.codes(f"{self.ROWS}{row}\nLaw,1,2\n")[4:], [None, None])
+        self.assertEqual(self.codes("remark\ngood\n--\nbad\n"), [None, None, None])
+
+    def test_remarks_behind_a_blank_line(self):
+        content = f"{self.ROWS},,\nSource: Registry,,\n* provisional,,\n"
+        self.assertEqual(self.codes(content), [None] * 4 + ["incomplete-row"] * 2)
+
+    def test_a_title_above_the_names_again(self):
+        names = self.ROWS.split("\n")[0]
+        codes = self.codes(f"{self.ROWS}\nSecond page,,\n\n{names}\nArts,7,8\n")
+        self.assertEqual(codes, [None] * 4 + ["incomplete-row", "repeated-header", None])
+
+    def test_rows_of_one_value_behind_a_blank_line(self):
+        for content in (
+            "code,note\nA1,x\nA2,y\nA3,z\n\nA4,\n",
+            "name,note\nAda,\nBob,\nEve,z\n\nIfe,\n",
+            "name,note\n\nAda,x\n\nBob,y\n\nEve,z\n\nIfe,\n",
+        ):
+            with self.subTest(content=content):
+                self.assertEqual(set(self.codes(content)), {None})
+
+    def test_the_mark_of_the_end_of_old_programs(self):
+        self.assertEqual(self.codes(self.ROWS + "\x1a"), [None] * 4)
+
+    def test_utf_8_in_utf_8(self):
+        content = "name,town\nAda,Jos\nJosé,Köln\nBob,Aba\n"
+        twice = content.encode().decode("cp1252")
+        self.assertEqual(self.codes(content), [None] * 3)
+        self.assertEqual(self.codes(twice), [None, "mixed-encoding", None])
