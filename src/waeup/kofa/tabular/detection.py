@@ -20,9 +20,9 @@ __all__ = ["SAMPLE_LINES", "USUAL", "Record", "detect_dialect", "records_of"]
 #: Delimiters that are looked for, the likeliest first.
 USUAL = (",", ";", "\t", "|")
 #: Delimiters that are unusual and hardly stand in texts.
-RARE = ("^", "~", "\x1f", "§", "¦")
+RARE = ("^", "~", "\x1f", "\x01", "§", "¦")
 #: Delimiters that are taken only when almost all lines agree, since they stand in texts, too.
-UNUSUAL = (" ", ":", "!")
+UNUSUAL = (" ", ":", "!", "#", "*")
 #: Physical lines that take part in the search.
 SAMPLE_LINES = 600
 #: Part of the records that has to have one width, and that part for unusual delimiters.
@@ -99,11 +99,15 @@ def detect_dialect(
     text = "".join(sample)
     marks = (*USUAL, *RARE) if delimiter is None else (delimiter,)
     best = _best(_trials(sample, text, final, marks, quote))
-    if best is None and delimiter is None:
-        best = _best(
-            trial
-            for trial in _trials(sample, text, final, UNUSUAL, quote)
-            if _is_convincing(trial, text)
+    if delimiter is None and (best is None or best.score < _CONVINCING):
+        width = best.width if best is not None else 0
+        best = (
+            _best(
+                trial
+                for trial in _trials(sample, text, final, UNUSUAL, quote)
+                if _is_convincing(trial, text) and trial.width > width
+            )
+            or best
         )
     if best is not None:
         return best.dialect

@@ -16,7 +16,7 @@ def detected(text, **given):
 
 class Delimiters(FileTestCase):
     def test_those_that_hardly_stand_in_texts(self):
-        for delimiter in ",;\t|^~\x1f§¦":
+        for delimiter in ",;\t|^~\x1f\x01§¦":
             with self.subTest(delimiter=delimiter):
                 text = 'name,town,note\nAda,"Jos, Plateau",x\nBob,Aba,"say ""hi"""\n'
                 text = text.replace(",", delimiter)
@@ -24,11 +24,17 @@ class Delimiters(FileTestCase):
                 self.assertEqual(self.values(text)[0][1], f"Jos{delimiter} Plateau")
 
     def test_unusual_ones_when_all_lines_agree(self):
-        for delimiter in ":!":
+        for delimiter in ":!#*":
             with self.subTest(delimiter=delimiter):
                 self.assertEqual(
                     detected("a,b,c\n1,2,3\n4,5,6\n".replace(",", delimiter)), Dialect(delimiter)
                 )
+
+    def test_unusual_ones_that_divide_more_than_commas_in_texts(self):
+        text = "town#street#code\n" + "Jos#Ring Road, 1#2\nKano, old#Main Street, 3#4\n" * 4
+        self.assertEqual(detected(text), Dialect("#"))
+        text = "no,ref\n" + "#1,#7\n#2,#8\n#3,x,#9\n" * 4
+        self.assertEqual(detected(text), Dialect())
 
     def test_blanks_when_there_are_many_columns_or_quotes(self):
         self.assertEqual(detected("a b c d\n1 2 3 4\n5 6 7 8\n"), Dialect(" "))
