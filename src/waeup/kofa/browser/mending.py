@@ -29,6 +29,7 @@ from waeup.kofa.browser.mendrows import (
     about,
     cell_html,
     messages_by_position,
+    own_cells,
     plain,
     short,
     since_words,
@@ -360,7 +361,7 @@ class Import4(DraftStep, RunPart):
         others: list[Cell] = []
         ignored = []
         found = None if verdict is None else messages_by_position(verdict)
-        for info in row.cells:
+        for info in own_cells(row):
             if info.field is None:
                 if info.text:
                     ignored.append((info.name or self.words(_("(no column)")), info.text))
@@ -379,7 +380,7 @@ class Import4(DraftStep, RunPart):
         return MendRow(
             number=row.number,
             line=row.line,
-            about=about(row.cells),
+            about=about(own_cells(row)),
             wrong=wrong,
             others=others,
             ignored=ignored,

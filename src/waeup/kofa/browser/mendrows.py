@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.i18n import Number
-from waeup.kofa.operations import CellInfo, RowVerdict
+from waeup.kofa.interfaces import ERRORS_COLUMN, RAW_COLUMN
+from waeup.kofa.operations import CellInfo, FailingRow, RowVerdict
 
 #: Beginning of the names of fields with the texts of cells; the position follows.
 CELL = "cell-"
@@ -153,6 +154,15 @@ def since_words(rows: int) -> Any:
 def text_in_force(cell: CellInfo) -> str:
     """Return what is read of a cell."""
     return cell.text if cell.corrected is None else cell.corrected
+
+
+def own_cells(row: FailingRow) -> list[CellInfo]:
+    """Return the cells of a row without what a former import has put beside them.
+
+    Its text is shown by itself where it is known.
+    """
+    beside = (ERRORS_COLUMN, RAW_COLUMN) if row.raw else (ERRORS_COLUMN,)
+    return [cell for cell in row.cells if cell.name not in beside]
 
 
 def about(cells: Iterable[CellInfo]) -> str:

@@ -120,13 +120,17 @@ def corrected_part(look: Callable[[int, int], list[CorrectedText]], asked: str) 
 
 
 def live_texts(run: RunInfo) -> dict[str, Any]:
-    """Return what changes while a run is worked on, in words; `said` is for people who listen."""
+    """Return what changes while a run is worked on, in words.
+
+    `said` and `step` are told to those who listen, who need not hear each number.
+    """
     texts: dict[str, Any] = {
         "rows": Number(run.rows),
         "failed": Number(run.failed),
         "rate": _("${n} rows a second", mapping={"n": Number(run.rate)}) if run.rate else UNKNOWN,
         "remaining": UNKNOWN if run.remaining is None else duration(run.remaining),
         "percent": f"{percent(run)} %" if run.fraction else "",
+        "step": f"{percent(run) // 10 * 10} %" if run.fraction else "",
     }
     if run.kind == "move":
         texts |= _texts_of_move(run)
@@ -145,16 +149,9 @@ def live_texts(run: RunInfo) -> dict[str, Any]:
             "All files are copied. The portal changes over when nothing else is under way."
         )
     elif run.is_looking:
-        step = percent(run) // 10 * 10
-        texts["said"] = _(
-            "The file is looked at as a whole, ${percent} % done.", mapping={"percent": step}
-        )
-    elif run.is_active and not run.fraction:
-        texts["said"] = _("Running.")
+        texts["said"] = _("The file is looked at as a whole.")
     elif run.is_active:
-        # In steps: who listens need not hear each number.
-        step = percent(run) // 10 * 10
-        texts["said"] = _("Running, ${percent} % done.", mapping={"percent": step})
+        texts["said"] = _("Running.")
     else:
         texts["said"] = state_title(run)
     return texts

@@ -614,6 +614,9 @@ class PendingAgainTest(MendingTestCase):
         self.assertIn("Faculty Processor", self.page)
         self.assertIn("Would fail 5", self.plain())
         self.assertIn("FAC6,Si,x,faculty", self.page)
+        # The reasons of before are above; beside a row they would be taken for its own.
+        self.assertNotIn("--ERRORS--:", self.page)
+        self.assertNotIn("--RAW--:", self.page)
         self.enter(2, None, None, "school")
         self.browser.getControl("Check again").click()
         self.work_off()

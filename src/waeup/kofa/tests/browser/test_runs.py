@@ -286,7 +286,7 @@ class ProgressTest(RunsTestCase):
         self.browser.open(f"{CENTER}/run?id={run}")
         text = self.plain()
         for words in (
-            "Running, 40 % done.",
+            "Running. 40 %",
             "43 %",
             "Rows so far 1,234",
             "Failed 5",
@@ -297,7 +297,7 @@ class ProgressTest(RunsTestCase):
         self.assertRegex(self.page, r'<progress[^>]* value="0.437"')
         self.assertIn('role="status" aria-live="polite"', self.page)
         self.browser.getLink("Look again").click()
-        self.assertIn("Running, 40 % done.", self.page)
+        self.assertIn("Running. 40 %", self.plain())
 
     def test_the_status_is_told_as_json(self) -> None:
         run = self.running(rows=1234, failed=5, fraction=0.437, rate=2.0)
@@ -325,7 +325,8 @@ class ProgressTest(RunsTestCase):
         self.assertEqual(
             texts,
             {
-                "said": "Running, 40 % done.",
+                "said": "Running.",
+                "step": "40 %",
                 "percent": "43 %",
                 "rows": "1,234",
                 "failed": "5",
@@ -340,10 +341,10 @@ class ProgressTest(RunsTestCase):
             self.runs()[0].progress.look(0.437)
         self.browser.open(f"{CENTER}/runstatus?id={run}")
         texts = json.loads(self.page)["texts"]
-        self.assertEqual(texts["said"], "The file is looked at as a whole, 40 % done.")
-        self.assertEqual((texts["percent"], texts["rows"]), ("43 %", "0"))
+        self.assertEqual(texts["said"], "The file is looked at as a whole.")
+        self.assertEqual((texts["step"], texts["percent"], texts["rows"]), ("40 %", "43 %", "0"))
         self.browser.open(f"{CENTER}/index")
-        self.assertIn("The file is looked at as a whole, 40 % done.", self.page)
+        self.assertIn("The file is looked at as a whole.", self.page)
         self.assertIn("Is being looked at as a whole, 43 %", self.page)
 
     def test_a_refusal_of_the_status_is_json_too(self) -> None:
