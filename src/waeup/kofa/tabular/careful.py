@@ -267,7 +267,7 @@ class CarefulReader:
                 return problem(OTHER_QUOTES, line)
             elif other := self._other_delimiter(text, cells):
                 return problem(OTHER_DELIMITER, line, detail=other)
-            elif is_incomplete(profile, cells):
+            elif is_incomplete(profile, cells) or (wrong and self._is_title(cells)):
                 profile.accept(cells)  # several of them are no accident
                 return problem(INCOMPLETE_ROW, line)
             elif is_shifted(profile, cells):

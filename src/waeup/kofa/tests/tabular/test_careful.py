@@ -174,6 +174,15 @@ class NoRows(FileTestCase):
         codes = self.codes(f"{self.ROWS}\nSecond page,,\n\n{names}\nArts,7,8\n")
         self.assertEqual(codes, [None] * 4 + ["incomplete-row", "repeated-header", None])
 
+    def test_foot_lines_of_pages(self):
+        pages = "".join(
+            "".join(f"{number}{at},Ada,7{at}\n" for at in range(8)) + f"Page {number},,\n"
+            for number in range(1, 4)
+        )
+        self.assertEqual(
+            self.codes(f"no,name,mark\n{pages}"), ([None] * 8 + ["incomplete-row"]) * 3
+        )
+
     def test_rows_of_one_value_behind_a_blank_line(self):
         for content in (
             "code,note\nA1,x\nA2,y\nA3,z\n\nA4,\n",
