@@ -12,7 +12,7 @@ Most is copied while everybody works.  Then the lock of the storage is held, in 
 files into places, and three things happen in this order:
 
 1. What has changed since is copied, until two looks find the same.
-2. The moment of the database is fixed: no more than a number is needed (see `Moment`).
+2. The moment of the database is fixed (see `waeup.kofa.deployment.moments`).
 3. What has come to ``.work`` and to the logs is copied once more; nothing is taken away.
 
 Why both fit together when they come back:
@@ -38,22 +38,20 @@ import json
 import os
 import re
 import shutil
-import stat
-import struct
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import NamedTuple
 
-from waeup.kofa.deployment import copying
 from waeup.kofa.deployment.databases import Database, FileDatabase
-from waeup.kofa.errors import Fault, ItemBusy, Refused
-from waeup.kofa.spool import WORK, storage_lock
-from waeup.kofa.spool.copying import Copy, copied
-from waeup.kofa.spool.disk import CHUNK, digest_of, disk, faults, remove_file, walk
+from waeup.kofa.deployment.moments import Moment, moment_of
+from waeup.kofa.deployment.storagecopies import StorageCopy, Tell, files_of
+from waeup.kofa.errors import ItemBusy, Refused
+from waeup.kofa.spool import storage_lock
+from waeup.kofa.spool.disk import digest_of, disk, faults, remove_file
 
 #: What is in a backup.
 DATABASE, FILES, LIST, TOLD = "Data.fs", "files", "files.jsonl", "backup.json"
@@ -62,20 +60,11 @@ FORM = 1
 #: How a backup is called after its moment (UTC).
 NAME = "%Y%m%dT%H%M%SZ"
 _NAME = re.compile(r"\d{8}T\d{6}Z")
-#: Work folders that are of no use after a restart.
-_NEEDLESS = ("upload-", "move-")
-#: Folders to which lines and results come while the lock is held.
-_GROWING = (WORK, "logs")
 #: How often files are copied beside the work of all others, at most, and how many bytes may be
 #: left for the lock.
 ROUNDS, LITTLE = 5, 4 << 20
-#: How often it is looked at most whether nothing has changed any more, under the lock.
-LOOKS = 50
 #: Bytes that must stay free.
 RESERVE = 64 << 20
-
-#: Told in words what is done, and how far it is (0 to 1).
-Tell = Callable[[str, float], object]
 
 
 class Backup(NamedTuple):
@@ -172,7 +161,7 @@ def _new_place(folder: Path) -> Path:
 def _require_room(folder: Path, database: Database, storage: str) -> None:
     status = os.statvfs(folder)
     free = status.f_bavail * status.f_frsize
-    needed = RESERVE + sum(file.st_size for _name, file in _files(storage))
+    needed = RESERVE + sum(file.st_size for _name, file in files_of(storage))
     if isinstance(database, FileDatabase):
         needed += database.path.stat().st_size
     if needed > free:
@@ -189,7 +178,7 @@ class Making:
     """
 
     def __init__(
-        self, place: Path, moment: "Moment", storage: str, tell: Tell = lambda words, share: None
+        self, place: Path, moment: Moment, storage: str, tell: Tell = lambda words, share: None
     ) -> None:
         self._place = place
         self._moment = moment
@@ -265,7 +254,7 @@ def write_durably(path: Path, data: bytes) -> None:
     disk.sync_folder(str(path.parent))
 
 
-def _list_files(place: Path, files: "StorageCopy", tell: Tell) -> tuple[int, int, str]:
+def _list_files(place: Path, files: StorageCopy, tell: Tell) -> tuple[int, int, str]:
     """Write the list of files; return how many, of how many bytes, and the digest of the list."""
     number = size = 0
     lines = []
@@ -278,308 +267,6 @@ def _list_files(place: Path, files: "StorageCopy", tell: Tell) -> tuple[int, int
     data = "".join(f"{line}\n" for line in lines).encode("ascii")
     write_durably(place / LIST, data)
     return number, size, hashlib.sha256(data).hexdigest()
-
-
-# -- the files ---------------------------------------------------------------------------
-
-
-def _files(storage: str) -> Iterator[tuple[str, os.stat_result]]:
-    """Generate the files of a storage by their names in it, and their states.
-
-    Entries that are links to folders are gone through; other links are passed over here.
-    """
-    prefix = os.path.join(storage, "")
-    for entry in sorted(os.listdir(storage)):
-        path = os.path.join(storage, entry)
-        if not os.path.isdir(path):
-            with suppress(FileNotFoundError):
-                status = os.stat(path)
-                if stat.S_ISREG(status.st_mode):
-                    yield entry, status
-            continue
-        for folder, folders, names in walk(path):
-            if folder == os.path.join(storage, WORK):
-                folders[:] = [name for name in folders if not name.startswith(_NEEDLESS)]
-            for name in sorted(names):
-                inner = os.path.join(folder, name)
-                with suppress(FileNotFoundError):
-                    status = os.lstat(inner)
-                    if stat.S_ISREG(status.st_mode):
-                        yield inner.removeprefix(prefix), status
-
-
-class _Mark(NamedTuple):
-    """What tells the states of a file apart."""
-
-    inode: int
-    size: int
-    mtime: int
-    ctime: int
-
-
-def _mark(status: os.stat_result) -> _Mark:
-    return _Mark(status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-
-
-class StorageCopy:
-    """A copy of the folder `storage` in the new folder `target`, which follows what changes."""
-
-    def __init__(self, storage: str, target: Path) -> None:
-        self._storage = storage
-        self._target = str(target)
-        self._marks: dict[str, _Mark] = {}
-
-    def inodes(self) -> dict[str, int]:
-        """Return the files that are copied, by name, and the inodes that these have had."""
-        return {name: mark.inode for name, mark in self._marks.items()}
-
-    def copy(self, tell: Tell = lambda words, share: None) -> int:
-        """Copy what is new or has changed, and forget what has gone; return the bytes written."""
-        found = dict(_files(self._storage))
-        total = self._add(found, tell)
-        for name in self._marks.keys() - found.keys():
-            del self._marks[name]
-            with suppress(FileNotFoundError):
-                remove_file(os.path.join(self._target, name))
-        return total
-
-    def settle(self) -> None:
-        """Copy until nothing but what grows has changed meanwhile; the lock is held.
-
-        Who has deleted a file may just be moving it, which needs no lock.
-        """
-        for _look in range(LOOKS):
-            before = self._settled()
-            self.copy()
-            if self._settled() == before:
-                return
-        raise ItemBusy(
-            f"Files in {self._storage} keep changing although nobody may put any there now. See "
-            "which program does it, and repeat the command."
-        )
-
-    def _settled(self) -> dict[str, _Mark]:
-        return {
-            name: mark
-            for name, mark in self._marks.items()
-            if name.partition(os.sep)[0] not in _GROWING
-        }
-
-    def add(self) -> None:
-        """Copy what has come to what grows; nothing is forgotten."""
-        self._add(
-            {
-                name: status
-                for name, status in _files(self._storage)
-                if name.partition(os.sep)[0] in _GROWING
-            }
-        )
-
-    def _add(
-        self, found: dict[str, os.stat_result], tell: Tell = lambda words, share: None
-    ) -> int:
-        self._make_folders()
-        wanted = [
-            (name, status.st_size)
-            for name, status in found.items()
-            if self._marks.get(name) != _mark(status)
-        ]
-        total = sum(size for _name, size in wanted)
-        prefix, done = os.path.join(self._storage, ""), 0
-
-        def count(written: int, _files: int) -> None:
-            nonlocal done
-            done += written
-            tell("files", min(1.0, done / total) if total else 1.0)
-
-        copies = (
-            Copy(os.path.join(self._storage, name), os.path.join(self._target, name), size)
-            for name, size in wanted
-        )
-        for each in copied(copies, count):
-            self._marks[each.copy.source.removeprefix(prefix)] = _mark(each.status)
-        return total
-
-    def _make_folders(self) -> None:
-        """Make the folders of the copy, and the links in them."""
-        prefix = os.path.join(self._storage, "")
-        for entry in sorted(os.listdir(self._storage)):
-            path = os.path.join(self._storage, entry)
-            if not os.path.isdir(path):
-                continue
-            for folder, folders, names in walk(path):
-                if folder == os.path.join(self._storage, WORK):
-                    folders[:] = [name for name in folders if not name.startswith(_NEEDLESS)]
-                place = os.path.join(self._target, folder.removeprefix(prefix))
-                os.makedirs(place, mode=0o700, exist_ok=True)
-                with suppress(FileNotFoundError):
-                    os.chmod(place, stat.S_IMODE(os.stat(folder).st_mode) | 0o700)
-                for name in (*folders, *names):
-                    link = os.path.join(folder, name)
-                    if os.path.islink(link) and not os.path.lexists(os.path.join(place, name)):
-                        os.symlink(os.readlink(link), os.path.join(place, name))
-
-
-# -- the moment of the database -----------------------------------------------------------
-
-
-class Moment:
-    """One moment of a database: `prepare`, then `fix` under the lock, then `write`."""
-
-    def prepare(self) -> None:
-        """Do what takes time and can be done before."""
-
-    def fix(self) -> None:
-        """Let this be the moment.  All that was committed before is part of it."""
-        raise NotImplementedError
-
-    def write(self, path: Path, tell: Tell) -> bytes:
-        """Write what the database held to a new FileStorage; return the last transaction's id."""
-        raise NotImplementedError
-
-
-@contextmanager
-def moment_of(database: Database) -> Iterator[Moment]:
-    """Give what fixes a moment of a database."""
-    if isinstance(database, FileDatabase):
-        with closing(_FileMoment(database.path)) as moment:
-            yield moment
-        return
-    with database.storage(write=False) as storage:
-        copying.require_whole(storage, database.title)
-        with closing(_StorageMoment(storage)) as moment:
-            yield moment
-
-
-class _StorageMoment(Moment):
-    """That of a server, which keeps a snapshot for us."""
-
-    def __init__(self, storage: Any) -> None:
-        self._storage = storage
-        self._reader: Any = None
-        self._transactions: Any = None
-
-    def fix(self) -> None:
-        if hasattr(self._storage, "ping"):  # ZEO: its server reads to where its file ends now
-            self._transactions = self._storage.iterator()
-            return
-        # A new instance of RelStorage begins its snapshot with the first query.
-        self._reader = self._storage.new_instance()
-        self._transactions = self._reader.iterator()
-
-    def write(self, path: Path, tell: Tell) -> bytes:
-        total = max(len(self._storage), 1)
-
-        def count(number: int, _size: int) -> None:
-            tell("the database", min(1.0, number / total))
-
-        last = b""
-
-        def seen() -> Iterator[Any]:
-            nonlocal last
-            for transaction in self._transactions:
-                last = transaction.tid
-                yield transaction
-
-        new = copying.write_file(seen(), path, count)
-        disk.replace(str(new), str(path))
-        for end in (".index", ".lock", ".tmp"):
-            Path(f"{new}{end}").unlink(missing_ok=True)
-        return last
-
-    def close(self) -> None:
-        """Let the snapshot go."""
-        if self._reader is not None:
-            self._transactions.close()
-            self._reader.release()
-
-
-#: A transaction begins with: its id, the length without the second writing of that, status (blank:
-#: complete), and the lengths of user, description and extension.
-_HEADER = struct.Struct(">8sQcHHH")
-_LENGTH = struct.Struct(">Q")
-#: Where the status is, and that of the last transaction in a file while it is being written.
-_STATUS, _WRITING = 16, b"c"
-#: What a file of a FileStorage begins with.
-_MAGIC = (b"FS21", b"FS30")
-
-
-class _FileMoment(Moment):
-    """That of a file, to which a portal only appends: it is a length."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file = self._opened()
-        self._length = len(_MAGIC[0])
-        self._tid = b"\0" * 8
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-
-    def _opened(self) -> BinaryIO:
-        file = open(self._path, "rb")  # noqa: SIM115  (closed with the moment)
-        if file.read(len(_MAGIC[0])) not in _MAGIC:
-            file.close()
-            raise Fault(f"{self._path} is no database of ZODB, or it is damaged at its beginning.")
-        return file
-
-    def prepare(self) -> None:
-        self._walk()
-
-    def fix(self) -> None:
-        self._walk()
-        while not os.path.samestat(os.fstat(self._file.fileno()), os.stat(self._path)):
-            # It was packed meanwhile; who appends since then does so to the new file.
-            self._file.close()
-            self._file, self._length, self._tid = self._opened(), len(_MAGIC[0]), b"\0" * 8
-            self._walk()
-
-    def _walk(self) -> None:
-        """Go on to the end of the last complete transaction."""
-        fd = self._file.fileno()
-        while True:
-            head = os.pread(fd, _HEADER.size, self._length)
-            if len(head) < _HEADER.size:
-                return
-            tid, length, status, *more = _HEADER.unpack(head)
-            end = self._length + length + _LENGTH.size
-            size = os.fstat(fd).st_size
-            if status == _WRITING and end >= size:
-                return
-            if status == _WRITING and os.pread(fd, 1, self._length + _STATUS) != _WRITING:
-                continue  # it was completed just now, and another one follows
-            if (
-                status == _WRITING
-                or end > size
-                or os.pread(fd, _LENGTH.size, end - _LENGTH.size) != head[8:16]
-                or tid <= self._tid
-                or length < _HEADER.size + sum(more)
-            ):
-                raise Fault(
-                    f"{self._path} is damaged at the byte {self._length:,}: there is no sound "
-                    "transaction. Keep the file and the backups that you have, and have it looked "
-                    "at with `fsrecover` of ZODB."
-                )
-            self._length, self._tid = end, tid
-
-    def write(self, path: Path, tell: Tell) -> bytes:
-        fd = disk.create(str(path))
-        try:
-            self._file.seek(0)
-            done = 0
-            while done < self._length:
-                data = self._file.read(min(CHUNK, self._length - done))
-                disk.write(fd, data)
-                done += len(data)
-                tell("the database", done / self._length)
-            disk.sync(fd)
-        finally:
-            os.close(fd)
-        return self._tid
-
-
-# -- the backups that are there -----------------------------------------------------------
 
 
 def read_backup(place: Path) -> Backup:

@@ -27,10 +27,10 @@ from waeup.kofa.deployment.backups import (
     RESERVE,
     Backup,
     Listed,
-    Tell,
     write_durably,
 )
 from waeup.kofa.deployment.databases import Database, FileDatabase
+from waeup.kofa.deployment.storagecopies import Tell
 from waeup.kofa.errors import Refused, StorageFault
 from waeup.kofa.spool import WORK, Prune, Remove, Step, step_as_dict, step_from_dict
 from waeup.kofa.spool.copying import Copy, copied

@@ -13,7 +13,7 @@ from persistent.mapping import PersistentMapping
 from ZODB.Connection import TransactionMetaData
 from ZODB.utils import load_current, z64
 
-from waeup.kofa.deployment import backups, restoring
+from waeup.kofa.deployment import moments, restoring, storagecopies
 from waeup.kofa.deployment.databases import Database, FileDatabase
 from waeup.kofa.errors import Fault, ItemBusy
 from waeup.kofa.spool import Place, Prune, Remove
@@ -38,7 +38,7 @@ class Moments(unittest.TestCase):
             connection.root()[number] = PersistentMapping()
             transaction.commit()
 
-    def saved(self, moment: backups.Moment) -> int:
+    def saved(self, moment: moments.Moment) -> int:
         """Write what was fixed; return the number there."""
         self.copy.unlink(missing_ok=True)
         tid = moment.write(self.copy, tell)
@@ -61,7 +61,7 @@ class Moments(unittest.TestCase):
                 database = self.each(kind)
                 with database.open(write=True) as opened:
                     self.change(opened, 1)
-                    with backups.moment_of(database) as moment:
+                    with moments.moment_of(database) as moment:
                         moment.prepare()
                         self.change(opened, 2)
                         moment.fix()
@@ -77,7 +77,7 @@ class Moments(unittest.TestCase):
             storage.store(z64, tid, data, "", meta)
             storage.tpc_vote(meta)
             size = self.file.path.stat().st_size
-            with backups.moment_of(self.file) as moment:
+            with moments.moment_of(self.file) as moment:
                 moment.prepare()
                 moment.fix()
                 self.assertEqual(self.saved(moment), 1)
@@ -91,7 +91,7 @@ class Moments(unittest.TestCase):
         with self.file.open(write=True) as opened:
             for number in range(1, 4):
                 self.change(opened, number)
-            with backups.moment_of(self.file) as moment:
+            with moments.moment_of(self.file) as moment:
                 moment.prepare()
                 opened.pack()
                 self.change(opened, 4)
@@ -115,12 +115,12 @@ class Moments(unittest.TestCase):
                 data = bytearray(sound)
                 data[at] ^= 0x80
                 self.file.path.write_bytes(data)
-                with self.assertRaisesRegex(Fault, words), backups.moment_of(self.file) as moment:
+                with self.assertRaisesRegex(Fault, words), moments.moment_of(self.file) as moment:
                     moment.fix()
         data = bytearray(sound)
         data[20] = ord("c")
         self.file.path.write_bytes(data)
-        with self.assertRaisesRegex(Fault, "damaged"), backups.moment_of(self.file) as moment:
+        with self.assertRaisesRegex(Fault, "damaged"), moments.moment_of(self.file) as moment:
             moment.fix()
 
     def test_a_torn_end_is_left_out(self) -> None:
@@ -131,7 +131,7 @@ class Moments(unittest.TestCase):
         data = bytearray(self.file.path.read_bytes()[: length + 30])
         data[length + 16] = ord("c")
         self.file.path.write_bytes(data)
-        with backups.moment_of(self.file) as moment:
+        with moments.moment_of(self.file) as moment:
             moment.fix()
             self.assertEqual(self.saved(moment), 1)
 
@@ -144,7 +144,7 @@ class Files(unittest.TestCase):
         for name in ("a.csv", "deleted/b.csv", ".work/run-1/s.csv", ".work/upload-1/x", "logs/l"):
             self.put(name, name)
         self.target.mkdir()
-        self.copy = backups.StorageCopy(str(self.storage), self.target)
+        self.copy = storagecopies.StorageCopy(str(self.storage), self.target)
 
     def put(self, name: str, text: str) -> None:
         path = self.storage / name
@@ -178,7 +178,7 @@ class Files(unittest.TestCase):
         self.assertNotIn("deleted/b.csv", found)
 
     def test_a_file_that_is_moved_meanwhile_is_there_once(self) -> None:
-        former = backups._files
+        former = storagecopies.files_of
         moved: list[Any] = []
 
         def files(storage: str) -> Any:
@@ -189,21 +189,21 @@ class Files(unittest.TestCase):
                     os.rename(self.storage / "a.csv", self.storage / "deleted/a.csv")
                 yield each
 
-        with mock.patch.object(backups, "_files", files):
+        with mock.patch.object(storagecopies, "files_of", files):
             self.copy.settle()
         found = self.found()
         self.assertEqual(found["deleted/a.csv"], "a.csv")
         self.assertNotIn("a.csv", found)
 
     def test_files_that_never_rest(self) -> None:
-        former, number = backups._files, iter(range(10**6))
+        former, number = storagecopies.files_of, iter(range(10**6))
 
         def files(storage: str) -> Any:
             self.put("a.csv", str(next(number)))
             return former(storage)
 
         with (
-            mock.patch.object(backups, "_files", files),
+            mock.patch.object(storagecopies, "files_of", files),
             self.assertRaisesRegex(ItemBusy, "keep changing"),
         ):
             self.copy.settle()

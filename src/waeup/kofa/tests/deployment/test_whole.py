@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from waeup.kofa.deployment import backups, restoring
+from waeup.kofa.deployment import backups, moments, restoring
 from waeup.kofa.spool import locks
 from waeup.kofa.tests.databases import PLACES
 from waeup.kofa.tests.functional import FunctionalLayer
@@ -90,7 +90,7 @@ class Saving(Counter):
             self._is_saving = False
 
     def _prepare(self) -> bool:
-        moment = self._undo.enter_context(backups.moment_of(self._town.place.there))
+        moment = self._undo.enter_context(moments.moment_of(self._town.place.there))
         self._making = backups.Making(self._place, moment, self._town.storage)
         self._making.prepare()
         return True
