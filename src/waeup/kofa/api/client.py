@@ -19,7 +19,8 @@ from waeup.kofa.api.followed import Followed
 from waeup.kofa.api.passing import NOTHING, Asked
 from waeup.kofa.api.plain import NotPlain
 from waeup.kofa.api.remote import Elsewhere
-from waeup.kofa.api.routes import LONGEST_PAGE, UNROUTED, Route, by_operation
+from waeup.kofa.api.route import LONGEST_PAGE, Route
+from waeup.kofa.api.routes import UNROUTED, by_operation
 from waeup.kofa.errors import NotUnderstood, Refused
 
 #: Shows how much is done: with what it is about, gives the function to call with that (0 to 1)

@@ -30,7 +30,7 @@ from urllib3.exceptions import (
 )
 
 from waeup.kofa.api import problems
-from waeup.kofa.api.routes import ROOT
+from waeup.kofa.api.route import ROOT
 from waeup.kofa.errors import (
     KofaError,
     NoSuchItem,

@@ -22,7 +22,7 @@ from urllib3.exceptions import HTTPError
 from waeup.kofa.api import plain
 from waeup.kofa.api.connection import Connection, Later
 from waeup.kofa.api.eventstream import Event, EventStream
-from waeup.kofa.api.routes import ROOT
+from waeup.kofa.api.route import ROOT
 from waeup.kofa.errors import NotUnderstood
 
 if TYPE_CHECKING:

@@ -29,7 +29,8 @@ from waeup.kofa.api.events import Streams
 from waeup.kofa.api.matching import Table
 from waeup.kofa.api.plain import NotPlain, Wrong
 from waeup.kofa.api.problems import Refusal
-from waeup.kofa.api.routes import LONGEST_PAGE, PAGE, ROOT, ROUTES, Route
+from waeup.kofa.api.route import LONGEST_PAGE, PAGE, ROOT, Route
+from waeup.kofa.api.routes import ROUTES
 from waeup.kofa.api.throttle import Left, Throttle
 from waeup.kofa.errors import InvalidStoragePath, ItemBusy, StorageFault, TooLarge
 from waeup.kofa.jobs.connection import connected

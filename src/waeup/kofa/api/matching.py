@@ -5,7 +5,7 @@ from typing import Any
 
 from waeup.kofa.api.context import Handler
 from waeup.kofa.api.problems import Refusal
-from waeup.kofa.api.routes import Route
+from waeup.kofa.api.route import Route
 
 #: Stands for any name in an address.
 _VARIABLE = object()

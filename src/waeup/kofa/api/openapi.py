@@ -16,16 +16,8 @@ from waeup.kofa.api.context import Handler
 from waeup.kofa.api.examples import EXAMPLES
 from waeup.kofa.api.passing import is_list
 from waeup.kofa.api.plain import Parts
-from waeup.kofa.api.routes import (
-    LONGEST_PAGE,
-    PAGE,
-    ROOT,
-    ROUTES,
-    TAGS,
-    Parameter,
-    Route,
-    scopes_for,
-)
+from waeup.kofa.api.route import LONGEST_PAGE, PAGE, ROOT, Parameter, Route, scopes_for
+from waeup.kofa.api.routes import ROUTES, TAGS
 from waeup.kofa.scopes import SCOPES
 
 _BYTES = {"type": "string", "format": "binary"}

@@ -15,7 +15,7 @@ from waeup.kofa.api import answers, problems
 from waeup.kofa.api.context import Context, Handler
 from waeup.kofa.api.openapi import description
 from waeup.kofa.api.problems import Refusal
-from waeup.kofa.api.routes import ROOT
+from waeup.kofa.api.route import ROOT
 
 #: How long a client may take the description for that of the portal, in seconds.
 FRESH = 300

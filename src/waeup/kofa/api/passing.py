@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 
 from waeup.kofa.api import plain
 from waeup.kofa.api.plain import Array, Boolean, Codec, Integer, Number, OneOf, Reading
-from waeup.kofa.api.routes import ROOT, Parameter, Route
+from waeup.kofa.api.route import ROOT, Parameter, Route
 
 #: What stands for a body that there is not.
 NOTHING: Any = object()

@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import Any
 
 from waeup.kofa.api import plain
-from waeup.kofa.api.routes import ROOT
+from waeup.kofa.api.route import ROOT
 from waeup.kofa.errors import Fault, KofaError, NotUnderstood
 from waeup.kofa.i18n import english, without_folders
 

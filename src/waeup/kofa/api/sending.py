@@ -18,7 +18,7 @@ from tempfile import TemporaryFile
 from typing import BinaryIO
 
 from waeup.kofa.api.connection import PAUSE, Body, Connection
-from waeup.kofa.api.routes import ROOT
+from waeup.kofa.api.route import ROOT
 from waeup.kofa.errors import (
     Fault,
     KofaError,

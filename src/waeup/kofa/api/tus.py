@@ -37,7 +37,7 @@ from waeup.kofa.api import answers
 from waeup.kofa.api.context import Context, Handler
 from waeup.kofa.api.plain import Parts
 from waeup.kofa.api.problems import Refusal
-from waeup.kofa.api.routes import ROOT
+from waeup.kofa.api.route import ROOT
 from waeup.kofa.errors import Fault, ItemBusy, KofaError, Refused
 from waeup.kofa.operations import Operations
 from waeup.kofa.operations.uploads import ALGORITHMS, LONGEST_NOTE, UploadState, checksum_of

@@ -12,7 +12,8 @@ from waeup.kofa import tokens
 from waeup.kofa.api.http import Api
 from waeup.kofa.api.matching import Table
 from waeup.kofa.api.pages import described
-from waeup.kofa.api.routes import ROOT, ROUTES
+from waeup.kofa.api.route import ROOT
+from waeup.kofa.api.routes import ROUTES
 from waeup.kofa.jobs import new_holder, work_off
 from waeup.kofa.jobs.apart import in_own_thread
 from waeup.kofa.tests.functional import FunctionalLayer, FunctionalTestCase

@@ -15,7 +15,7 @@ from schemathesis.engine import from_schema
 from schemathesis.engine.events import FatalError, NonFatalError, ScenarioFinished
 from schemathesis.transport.wsgi import WSGITransport
 
-from waeup.kofa.api.routes import ROOT
+from waeup.kofa.api.route import ROOT
 from waeup.kofa.jobs.apart import in_own_thread
 from waeup.kofa.tests.api.portal import ApiCase
 from waeup.kofa.tests.functional import FunctionalLayer

@@ -12,7 +12,8 @@ from waeup.kofa.api.matching import Table
 from waeup.kofa.api.passing import NOTHING, asked, received
 from waeup.kofa.api.plain import NotPlain
 from waeup.kofa.api.problems import Refusal
-from waeup.kofa.api.routes import REQUIRED, ROUTES, TAGS, UNROUTED, by_operation
+from waeup.kofa.api.route import REQUIRED
+from waeup.kofa.api.routes import ROUTES, TAGS, UNROUTED, by_operation
 from waeup.kofa.conversion import Mapping
 from waeup.kofa.errors import MappingError
 from waeup.kofa.exporting import Wish

@@ -16,7 +16,7 @@ from ZODB.POSException import ConflictError
 
 from waeup.kofa.api import http
 from waeup.kofa.api.http import may_be_large, refused_by_server
-from waeup.kofa.api.routes import ROOT
+from waeup.kofa.api.route import ROOT
 from waeup.kofa.cli.gate import SMALL_REQUEST, Gate
 from waeup.kofa.cli.serve import _Channel
 from waeup.kofa.operations import Operations

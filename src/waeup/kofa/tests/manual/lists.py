@@ -10,7 +10,8 @@ from zope.schema import Field
 
 from waeup.kofa.api.http import all_handlers
 from waeup.kofa.api.problems import all_problems
-from waeup.kofa.api.routes import ROUTES, TAGS, scopes_for
+from waeup.kofa.api.route import scopes_for
+from waeup.kofa.api.routes import ROUTES, TAGS
 from waeup.kofa.cli import kofactl
 from waeup.kofa.i18n import english
 from waeup.kofa.scopes import SCOPES
