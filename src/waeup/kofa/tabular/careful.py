@@ -58,7 +58,7 @@ class CarefulReader:
         self._second_table: int | None = None
         # Rows that may still show that the other table is none.
         self._in_question = 0
-        self.is_after_blank = False
+        self.is_after_blank = self._is_after_rule = False
         self.consumed = 0
 
     @cached_property
@@ -93,22 +93,51 @@ class CarefulReader:
             text = text if end == start + 1 else "".join(lines[start:end])
             cells, found = self._examine(lines[start], text, extent, first_line + start)
             # Titles may stand between the blank line and the names of another table.
-            self.is_after_blank = self.is_after_blank and self._is_title(cells)
+            self.is_after_blank = self.is_after_blank and self._is_remark(cells)
+            self._is_after_rule = RULE.match(text) is not None
             self.consumed = end
             yield Entry(first_line + start, first_line + end, cells, found, text)
             start = end
 
-    def _is_title(self, cells: tuple[str, ...]) -> bool:
-        """Tell whether a record is one text by itself, as no row is, or hardly any."""
+    @cached_property
+    def _usual(self) -> list[int]:
+        """Columns that have a value in most rows."""
         profile = self._layout.profile
-        filled = [at for at, cell in enumerate(cells) if cell.strip()]
-        if len(cells) == 1 or profile is None or len(filled) != 1:
-            return len(cells) == 1 < self._layout.width
-        at = filled[0]
-        if at in profile.typed and profile.columns[at].fits_closely(cells[at]):
+        rows = profile.rows if profile is not None else ()
+        return [
+            at
+            for at in range(self._layout.width)
+            if _ROWS_A_REMARK * sum(not row[at].strip() for row in rows) <= len(rows)
+        ]
+
+    def _has_gaps(self, cells: Sequence[str]) -> bool:
+        """Tell whether a row lacks half of the usual values, or its first one and no others do."""
+        missing = [at for at in self._usual if not cells[at].strip()]
+        profile = self._layout.profile
+        if not missing or profile is None:
             return False
-        single = sum(sum(map(bool, map(str.strip, row))) == 1 for row in profile.rows)
-        return single * _ROWS_A_REMARK <= len(profile.rows)
+        has_no_key = 0 in missing or 0 in profile.misfits(cells)
+        return has_no_key or 2 * len(missing) >= len(self._usual)
+
+    @cached_property
+    def _has_remarks(self) -> bool:
+        """Whether rows with gaps are rare, so that they may be none."""
+        profile = self._layout.profile
+        rows = profile.rows if profile is not None else ()
+        return _ROWS_A_REMARK * sum(map(self._has_gaps, rows)) <= len(rows)
+
+    def _is_remark(self, cells: tuple[str, ...]) -> bool:
+        """Tell whether a record that is apart from the rows is a title, a total or a remark."""
+        profile = self._layout.profile
+        if len(cells) == 1 or len(cells) != self._layout.width or profile is None:
+            return len(cells) == 1 < self._layout.width
+        if 0 in profile.typed and cells[0].strip() and profile.columns[0].fits_closely(cells[0]):
+            return False
+        return self._has_remarks and self._has_gaps(cells)
+
+    def _is_foot(self, cells: tuple[str, ...]) -> bool:
+        """Tell whether a row among others has nothing but a value of another kind."""
+        return sum(map(bool, map(str.strip, cells))) == 1 and self._is_remark(cells)
 
     def _is_cut(self, text: str) -> bool:
         """Tell whether a line of empty cells is a row at which the file was cut off."""
@@ -219,7 +248,8 @@ class CarefulReader:
         found = self._is_no_row(text, cells, line)
         if found is not None or layout.was_reviewed:
             return found
-        if self.is_after_blank and not layout.profile.is_spaced and self._is_title(cells):
+        is_apart = self._is_after_rule or (self.is_after_blank and not layout.profile.is_spaced)
+        if is_apart and self._is_remark(cells):
             return problem(INCOMPLETE_ROW, line)
         if layout.has_other_quotes(text, cells) or layout.has_bare_cell(text):
             return problem(OTHER_QUOTES, line)
@@ -267,7 +297,7 @@ class CarefulReader:
                 return problem(OTHER_QUOTES, line)
             elif other := self._other_delimiter(text, cells):
                 return problem(OTHER_DELIMITER, line, detail=other)
-            elif is_incomplete(profile, cells) or (wrong and self._is_title(cells)):
+            elif is_incomplete(profile, cells) or (wrong and self._is_foot(cells)):
                 profile.accept(cells)  # several of them are no accident
                 return problem(INCOMPLETE_ROW, line)
             elif is_shifted(profile, cells):

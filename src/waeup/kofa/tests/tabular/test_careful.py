@@ -169,6 +169,19 @@ class NoRows(FileTestCase):
         content = f"{self.ROWS},,\nSource: Registry,,\n* provisional,,\n"
         self.assertEqual(self.codes(content), [None] * 4 + ["incomplete-row"] * 2)
 
+    def test_signatures_and_totals_apart_from_the_rows(self):
+        names = "no,matric,name,mark\n"
+        rows = "".join(f"{at},A/20/{at},Ada,{at * 7}\n" for at in range(1, 9))
+        for foot in (
+            "\n,,Signature: ____,Date: ____\n,,Dean,\n",
+            "\nPrepared by:,Ada,,\nChecked by:,Bob,,\n",
+            "----,----,----,----\n,,Total,252\n",
+        ):
+            with self.subTest(foot=foot):
+                self.assertEqual(
+                    self.codes(names + rows + foot), [None] * 8 + ["incomplete-row"] * 2
+                )
+
     def test_a_title_above_the_names_again(self):
         names = self.ROWS.split("\n")[0]
         codes = self.codes(f"{self.ROWS}\nSecond page,,\n\n{names}\nArts,7,8\n")
