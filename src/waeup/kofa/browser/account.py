@@ -12,7 +12,7 @@ from waeup.kofa.browser.login import MAX_LENGTH, client_of, local_path, throttle
 from waeup.kofa.browser.page import Crumb, FormPage
 from waeup.kofa.browser.people import PERMISSION
 from waeup.kofa.browser.peoplewords import role_texts, role_title
-from waeup.kofa.errors import InvalidSettings, NotAllowed, Outdated, Refused
+from waeup.kofa.errors import NotAllowed, Refused
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.interfaces import IUniversity
 from waeup.kofa.maintenance import MANAGE_PORTAL
@@ -68,21 +68,11 @@ class Account(SchemaFormPage):
         values = self.entered(IUserAccount, OWN_FIELDS)
         if self.say_errors():
             return
-        try:
-            changed = self.operations.change_own_account(values, self.field("version"))
-        except InvalidSettings as error:
-            self.errors.update(error.wrong)
-            self.say_errors()
-            return
-        except Outdated as outdated:
-            self.response.setStatus(409)
-            self.say(outdated, "danger")
-            present = self.operations.own_account()
-            for name, value in values.items():
-                now = getattr(present, name)
-                if now != value:
-                    text = now or self.words(_("none"))
-                    self.notes[name] = _("Set now: ${value}.", mapping={"value": text})
+        changed = self.tried(
+            lambda: self.operations.change_own_account(values, self.field("version")),
+            lambda: self.tell_present(self.operations.own_account(), values),
+        )
+        if changed is None:
             return
         # The next page speaks the language that was chosen; what is said here does not yet.
         self.flash(_("Your account was changed.") if changed else _("Nothing was changed."))

@@ -9,7 +9,7 @@ import grok
 from waeup.kofa.browser.forms import FormField, SchemaFormPage
 from waeup.kofa.browser.page import Crumb, FormPage, Page
 from waeup.kofa.configuration import SECTIONS
-from waeup.kofa.errors import InvalidSettings, NotAllowed, Outdated
+from waeup.kofa.errors import InvalidSettings, NotAllowed
 from waeup.kofa.i18n import LANGUAGES
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.interfaces import IUniversity
@@ -264,16 +264,11 @@ class Settings(AdministrationPage, SchemaFormPage):
             )
             if self.to_confirm:
                 return
-        try:
-            changed = self.operations.change_settings(self.name, values, self.field("version"))
-        except InvalidSettings as error:
-            self.errors.update(error.wrong)
-            self.say_errors()
-            return
-        except Outdated as outdated:
-            # What is there now is shown beside what was entered.
-            self.response.setStatus(409)
-            self.say(outdated, "danger")
+        # What is there now is shown beside what was entered.
+        changed = self.tried(
+            lambda: self.operations.change_settings(self.name, values, self.field("version"))
+        )
+        if changed is None:
             return
         self.flash(_("The settings were saved.") if changed else _("Nothing was changed."))
         self.redirect(self.here)

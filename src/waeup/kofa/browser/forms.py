@@ -5,8 +5,8 @@ becomes values by `waeup.kofa.conversion`, and what does not become a value is t
 field.  The template puts ``structure python: view.show_fields(fields=...)`` into its form.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple, TypeVar
 
 import grok
 from zope import schema
@@ -25,11 +25,13 @@ from zope.schema.interfaces import (
 
 from waeup.kofa.browser.page import FormPage
 from waeup.kofa.conversion import FieldPlan, allowed_values
-from waeup.kofa.errors import ConversionError
+from waeup.kofa.errors import ConversionError, InvalidSettings, Outdated
 from waeup.kofa.i18n import MessageFactory as _
 
 #: What a box that is checked sends.
 ON = "yes"
+
+T = TypeVar("T")
 
 
 class FormField(NamedTuple):
@@ -142,6 +144,33 @@ class SchemaFormPage(FormPage):
             self.response.setStatus(400)
             self.say(_("Nothing was changed: see what is said at the fields."), "danger")
         return bool(self.errors)
+
+    def tried(
+        self, change: Callable[[], T], tell_present: Callable[[], object] | None = None
+    ) -> T | None:
+        """Return what `change` does with what was entered; None where that is refused, and said.
+
+        Where somebody else was quicker, `tell_present` shows what is there now.
+        """
+        try:
+            return change()
+        except InvalidSettings as error:
+            self.errors.update(error.wrong)
+            self.say_errors()
+        except Outdated as outdated:
+            self.response.setStatus(409)
+            self.say(outdated, "danger")
+            if tell_present is not None:
+                tell_present()
+        return None
+
+    def tell_present(self, present: Any, entered: Mapping[str, Any]) -> None:
+        """Say beside each field what `present` has, where something else was entered."""
+        for name, value in entered.items():
+            now = getattr(present, name)
+            if now != value:
+                text = now or self.words(_("none"))
+                self.notes[name] = _("Set now: ${value}.", mapping={"value": text})
 
 
 def _fields(iface: Any, names: Iterable[str] | None) -> list[tuple[str, Any]]:

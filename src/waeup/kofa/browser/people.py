@@ -17,7 +17,7 @@ from waeup.kofa.browser.forms import FormField, SchemaFormPage
 from waeup.kofa.browser.page import Crumb
 from waeup.kofa.browser.paging import Part, paged
 from waeup.kofa.browser.peoplewords import PERMISSIONS, role_texts, role_title
-from waeup.kofa.errors import InvalidSettings, Outdated, Refused
+from waeup.kofa.errors import Refused
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.operations import RoleInfo, TokenInfo, UserInfo
 from waeup.kofa.operations.passwords import new_password
@@ -276,19 +276,13 @@ class User(PeoplePage, SchemaFormPage, TokenList):
         values = self.entered(IUserAccount, FIELDS)
         if self.say_errors():
             return
-        try:
-            changed = self.operations.change_user(
+        changed = self.tried(
+            lambda: self.operations.change_user(
                 self.name, values, self.fields("roles"), self.field("version")
-            )
-        except InvalidSettings as error:
-            self.errors.update(error.wrong)
-            self.say_errors()
-            return
-        except Outdated as outdated:
-            # What is there now is shown beside what was entered.
-            self.response.setStatus(409)
-            self.say(outdated, "danger")
-            self._tell_present(values)
+            ),
+            lambda: self._tell_present(values),
+        )
+        if changed is None:
             return
         self.flash(_("The account was changed.") if changed else _("Nothing was changed."))
         self.redirect(self.here)
@@ -296,11 +290,7 @@ class User(PeoplePage, SchemaFormPage, TokenList):
     def _tell_present(self, values: dict[str, Any]) -> None:
         """Say beside each field what is there now, where that is something else."""
         present = self.user
-        for name, value in values.items():
-            now = getattr(present, name)
-            if now != value:
-                text = now or self.words(_("none"))
-                self.notes[name] = _("Set now: ${value}.", mapping={"value": text})
+        self.tell_present(present, values)
         if set(present.roles) != set(self.fields("roles")):
             titles = ", ".join(self.role_titles(present.roles)) or self.words(_("none"))
             self.notes["roles"] = _("Set now: ${value}.", mapping={"value": titles})

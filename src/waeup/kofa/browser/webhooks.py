@@ -14,7 +14,6 @@ from zope.interface import Interface
 from waeup.kofa.browser.administration import PORTAL, AdministrationPage
 from waeup.kofa.browser.forms import FormField, SchemaFormPage
 from waeup.kofa.browser.page import Crumb
-from waeup.kofa.errors import InvalidSettings, Outdated
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.jobs.record import (
     CANCELLED,
@@ -258,11 +257,7 @@ class AddWebhook(WebhookFormPage):
         values = self.entered_values()
         if self.say_errors():
             return
-        try:
-            self.made = self.operations.new_webhook(**values)
-        except InvalidSettings as error:
-            self.errors.update(error.wrong)
-            self.say_errors()
+        self.made = self.tried(lambda: self.operations.new_webhook(**values))
 
 
 class OneWebhook(WebhookFormPage):
@@ -317,15 +312,11 @@ class OneWebhook(WebhookFormPage):
         values = self.entered_values()
         if self.say_errors():
             return
-        try:
-            self.operations.change_webhook(self.id, **values, version=self.field("version"))
-        except InvalidSettings as error:
-            self.errors.update(error.wrong)
-            self.say_errors()
-            return
-        except Outdated as outdated:
-            self.response.setStatus(409)
-            self.say(outdated, "danger")
+        version = self.field("version")
+        changed = self.tried(
+            lambda: self.operations.change_webhook(self.id, **values, version=version)
+        )
+        if changed is None:
             return
         self._done(_("The webhook was changed."))
 
