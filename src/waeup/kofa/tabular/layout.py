@@ -19,13 +19,16 @@ from waeup.kofa.tabular.grammar import Grammar
 from waeup.kofa.tabular.problems import Problem
 from waeup.kofa.tabular.profile import Profile
 
-__all__ = ["PAGE", "RULE", "Entry", "Layout", "has_other_encoding", "quotes_all"]
+__all__ = ["PAGE", "RULE", "Entry", "Layout", "has_other_encoding", "has_rule", "quotes_all"]
 
 #: The beginning of a page that a portal sent instead of a table, or behind one.
 PAGE = re.compile("<!doctype html|<html[ >]", re.IGNORECASE)
 
 #: A line of strokes between the names and the rows, or above a total.
-RULE = re.compile(r"(?:^|[\r\n])(?=[^\r\n]*(?:--|==))[-=_+|:,;\t ]+(?=[\r\n]|\Z)")
+RULE = re.compile(r"(?=[^\r\n]*(?:--|==))[-=_+|:,;\t ]+(?=[\r\n]|\Z)")
+#: The ends of such lines, by what is quickly looked for.
+_STROKES = "-=_+|:,;\t "
+_RULE_ENDS = tuple(re.compile(rf"{mark}[{_STROKES}]*(?=[\r\n]|\Z)") for mark in ("--", "=="))
 
 #: Encodings whose letters beyond ASCII UTF-8 may have been taken for, or be in UTF-8 twice.
 _WESTERN = frozenset({"cp1252", "iso8859-1", "iso8859-15", "latin-1", "utf-8"})
@@ -65,6 +68,17 @@ def has_other_encoding(text: str, encoding: str) -> bool:
     if encoding not in _WESTERN or not any(lead in text for lead in _LEADS):
         return False
     return _UTF8_AS_CP1252.search(text) is not None
+
+
+def has_rule(text: str) -> bool:
+    """Tell whether some of the lines of `text` may be a `RULE`."""
+    line_end = "\n" if "\n" in text else "\r"
+    for ends in _RULE_ENDS:
+        for match in ends.finditer(text):
+            start = text.rfind(line_end, 0, match.start()) + 1
+            if not text[start : match.start()].strip(_STROKES):
+                return True
+    return False
 
 
 def quotes_all(

@@ -15,7 +15,7 @@ from functools import partial
 from itertools import chain, pairwise
 from typing import NamedTuple
 
-from waeup.kofa.tabular.layout import PAGE, RULE, Layout, has_other_encoding
+from waeup.kofa.tabular.layout import PAGE, Layout, has_other_encoding, has_rule
 from waeup.kofa.tabular.source import MARK
 
 __all__ = ["QuickBlock", "QuickReader"]
@@ -163,7 +163,7 @@ class QuickReader:
             return True
         if "<" in text and PAGE.search(text):
             return True
-        if ("--" in text or "==" in text) and RULE.search(text):
+        if has_rule(text):
             return True
         return layout.other_quote in text and bool(layout.between_other_quotes.search(text))
 
