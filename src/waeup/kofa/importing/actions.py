@@ -62,7 +62,8 @@ class RowActions:
     """Creates, updates and removes the objects that rows mean.
 
     `filename` is what hooks call the table; `secrets` are the fields whose values nobody is
-    shown; `restore` watches objects that are in no database.
+    shown; `restore` watches objects that are in no database; `is_heard` tells that others see an
+    object when its row is done.
     """
 
     def __init__(
