@@ -133,7 +133,16 @@ class CarefulReader:
             return len(cells) == 1 < self._layout.width
         if 0 in profile.typed and cells[0].strip() and profile.columns[0].fits_closely(cells[0]):
             return False
-        return self._has_remarks and self._has_gaps(cells)
+        return self._has_remarks and self._has_gaps(cells) and not self._is_like_a_key(cells[0])
+
+    def _is_like_a_key(self, text: str) -> bool:
+        """Tell whether a first value is no longer than others, and has no other signs."""
+        profile = self._layout.profile
+        assert profile is not None  # is_remark has looked
+        keys = [row[0] for row in profile.rows if not self._has_gaps(row)]
+        signs = {character for character in text if not character.isalpha()}
+        longest = max(map(len, keys), default=0)
+        return 0 < len(text.strip()) <= longest and signs <= set("".join(keys))
 
     def _is_foot(self, cells: tuple[str, ...]) -> bool:
         """Tell whether a row among others has nothing but a value of another kind."""

@@ -128,7 +128,8 @@ class Grammar:
         else:
             cells = self._cell.findall(delimiter + record)
         count = self.trailing
-        if count and len(cells) > count and not any(map(str.strip, cells[-count:])):
+        empty = ("", self.dialect.quote * 2)
+        if count and len(cells) > count and all(cell.strip() in empty for cell in cells[-count:]):
             del cells[-count:]
         return cells
 

@@ -200,6 +200,7 @@ class NoRows(FileTestCase):
         for content in (
             "code,note\nA1,x\nA2,y\nA3,z\n\nA4,\n",
             "name,note\nAda,\nBob,\nEve,z\n\nIfe,\n",
+            "name,note\nAda,x\nBob,y\n\nEve,\nIfe,z\n",
             "name,note\n\nAda,x\n\nBob,y\n\nEve,z\n\nIfe,\n",
         ):
             with self.subTest(content=content):

@@ -253,6 +253,10 @@ class Sound(HeadingTestCase):
                 codes = [code for _row, code in self.outcome(f"{content}Obi,Aba{ends}\n")]
                 self.assertEqual(codes, [None] * 4 + ["too-few-cells"])
 
+    def test_such_columns_where_all_is_quoted(self):
+        content = '"a","b","",""\n"1","2","",""\n"3","4","",""\n'
+        self.assertEqual(self.values(content), [("1", "2"), ("3", "4")])
+
     def test_a_column_with_a_value_is_kept(self):
         with open_table(self.file("name,town,,\nAda,Jos,,\nBob,Aba,x,\nEve,Kano,,\n")) as table:
             self.assertEqual(table.header, ("name", "town", "", ""))
