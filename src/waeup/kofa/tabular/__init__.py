@@ -8,8 +8,8 @@ From bytes to rows go: `source` (lines), `encodings`, `detection` and `heading`
 (what is found at the top, kept as a `layout`), `quick` and `careful` (records, by
 the `grammar`), `context` (neighbours), `reader` (all of it).  What a row looks like
 is learned from those at the top: `shapes` (single values), `column`, `profile` (a
-row).  By that `gates` find the rows that stand out, and `sequel` (another table),
-`shifts` and `fragments` tell what is wrong with them.
+row; `pushed` and `recut` rows teach nothing).  By that `gates` find the rows that stand
+out, and `sequel` (another table), `shifts` and `fragments` tell what is wrong with them.
 """
 
 from waeup.kofa.tabular.dialect import Dialect

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
+from itertools import pairwise
 from typing import TypeVar
 
 from waeup.kofa.tabular.shapes import (
@@ -144,15 +145,34 @@ class Column:
         if self.are_choices:
             # What stands once may come from the damaged row in question.
             return min(self._counts[text], 2) - 1
-        if closely and self._values and not self._begins_as_usual(text):
+        if closely and self._values and not self.begins_as_usual(text):
             return 0
         return 1 if self.has_words else 0
 
-    def _begins_as_usual(self, text: str) -> bool:
+    def begins_as_usual(self, text: str) -> bool:
         """Tell whether a word begins as others do, and has digits only if others have."""
         own = self._counts[text]
         has_digits = DIGITS.search(text) is not None
         return self._initials[_initial(text)] > own and (not has_digits or self._with_digits > own)
+
+    @property
+    def never_has_digits(self) -> bool:
+        """Whether there are enough values, and no digit in any."""
+        return self._with_digits == 0 and len(self._values) >= ENOUGH
+
+    @property
+    def always_has_digits(self) -> bool:
+        """Whether there are enough values, and digits in each."""
+        return self._with_digits == len(self._values) >= ENOUGH
+
+    @cached_property
+    def has_inner_capitals(self) -> bool:
+        """Whether a capital stands behind a small letter or a digit in some value."""
+        return any(
+            after.isupper() and before.isalnum() and not before.isupper()
+            for value in self._values
+            for before, after in pairwise(value)
+        )
 
     @cached_property
     def _initials(self) -> Counter[str]:
@@ -373,6 +393,8 @@ class Column:
             return False
         if self.kind is not None and not self.fits(part):
             return self.fits(whole)
+        if _host(part) not in self._hosts and _host(whole) in self._hosts:
+            return True
         if len(self._values) >= ENOUGH:
             # Words of one length are an accident, codes in capitals are not.
             forms = [
@@ -383,6 +405,11 @@ class Column:
             if forms:
                 return any(shorten(whole) == form != shorten(part) for shorten, form in forms)
         return self._counts[whole] > 0 and self._counts[part] < _FEW
+
+    @cached_property
+    def _hosts(self) -> frozenset[str]:
+        """What stands behind the sign in the middle of mail addresses."""
+        return frozenset(_host(value) for value in self._values if "@" in value)
 
     def is_too_long(self, text: str) -> bool:
         """Tell whether `text` is longer than values are, by far if they are words."""
@@ -415,6 +442,10 @@ def likeness(columns: Sequence[Column], cells: Sequence[str]) -> int:
     return sum(
         column.likeness(cell, closely=True) for column, cell in zip(columns, cells, strict=True)
     )
+
+
+def _host(text: str) -> str:
+    return text.rpartition("@")[2]
 
 
 def _initial(text: str) -> str:

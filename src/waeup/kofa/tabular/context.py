@@ -86,7 +86,9 @@ class Neighbours:
         if self._is_piece(before) and self._may_begin(before, entry):
             return self._hold(_broken(entry))
         if before.problem is not None and (
-            self._lacks(entry, 0) or self._has_lost_key(before, entry)
+            self._lacks(entry, 0)
+            or self._has_lost_key(before, entry)
+            or before.cells[-len(entry.cells) :] == entry.cells
         ):
             return self._hold(_broken(entry))
         if not self._is_unlike_rows(entry):
@@ -229,6 +231,8 @@ class Neighbours:
             elif entry.problem is None and (
                 (at and self._is_unlike_rows(entry))
                 or self._lacks(entry, -1)
+                or self._begins_with_blank(entry.cells[-1])
+                or self._is_rest_of_cell(follower)
                 or (self._is_piece(follower) and self._may_go_on(entry, follower))
             ):
                 self._held[at] = _broken(entry)
@@ -239,14 +243,32 @@ class Neighbours:
         assert self._profile is not None  # push has looked
         return self._profile.columns[at].is_never_empty and not entry.cells[at].strip()
 
+    def _begins_with_blank(self, value: str) -> bool:
+        """Tell whether a last value begins with a blank, unlike those of the others.
+
+        Then it is part of a text that holds a delimiter, and goes on in the next line.
+        """
+        assert self._profile is not None  # push has looked
+        return value[:1].isspace() and not self._profile.columns[-1].begins_as_usual(value)
+
+    def _is_rest_of_cell(self, piece: Entry) -> bool:
+        """Tell whether a damaged record is a last value, and the delimiter in front of it."""
+        assert self._profile is not None  # push has looked
+        return (
+            len(piece.cells) == 2 < self._layout.width
+            and not piece.cells[0]
+            and self._profile.columns[0].is_never_empty
+            and self._profile.columns[-1].likeness(piece.cells[1]) >= 0
+        )
+
     def _has_lost_key(self, piece: Entry, row: Entry) -> bool:
         """Tell whether the first value of `row` is none, and stands in the line before."""
         assert self._profile is not None  # push has looked
-        first = self._profile.columns[0]
+        first, key = self._profile.columns[0], row.cells[0]
         return (
             piece.problem is not None
             and piece.problem.code == TOO_FEW_CELLS
-            and first.is_odd(row.cells[0])
+            and first.likeness(key, closely=first.are_figures) < (1 if first.are_figures else 0)
             and first.likeness(piece.cells[0], closely=True) > 0
         )
 

@@ -11,12 +11,19 @@ from collections.abc import Sequence
 
 from waeup.kofa.tabular.column import Column
 from waeup.kofa.tabular.profile import Profile
-from waeup.kofa.tabular.shapes import ADDRESSES, DIGITS, LETTERS, is_figure, of_any_number, shape
+from waeup.kofa.tabular.shapes import (
+    ADDRESSES,
+    CONTROL,
+    DIGITS,
+    LETTERS,
+    QUOTES,
+    is_figure,
+    of_any_number,
+    shape,
+)
 
 __all__ = ["are_two", "broken_value", "is_incomplete"]
 
-#: Characters that no text has: they come from something else.
-_CONTROL = re.compile("[\x01-\x08\x0e-\x1f\x7f]")
 #: Signs between the values of a list.
 _BETWEEN = re.compile("[,;/|&]")
 #: Rows with a broken value of one shape, after which it is no accident.
@@ -25,6 +32,9 @@ _ACCIDENTS = 10
 _LONGEST = 100
 #: Characters behind a figure that are more than a remark.
 _GLUED = 3
+#: Cells that are empty where none should be, and part of those that have a value in other rows.
+_GAPS = 3
+_MOST_GAPS = 0.75
 #: Characters of a first value that does not stand at the end of another one by accident.
 _KEY = 3
 
@@ -46,9 +56,12 @@ def broken_value(profile: Profile, cells: Sequence[str]) -> int | None:
 
 
 def _is_broken(column: Column, text: str) -> bool:
+    if CONTROL.search(text):
+        return True
     if len(text) > _LONGEST:
         return False
-    if _CONTROL.search(text):
+    bare = text.translate(QUOTES)
+    if bare != text and column.knows(bare):
         return True
     if column.fits(text) and text.startswith(column.beginning):
         return False
@@ -91,6 +104,9 @@ def _is_glued(column: Column, text: str) -> bool:
         return has_more and of_any_number(found) != of_any_number(form)
     if not column.are_figures:
         return are_two(column, text) and _BETWEEN.search(text) is None
+    *front, last = _BETWEEN.split(text)
+    if front and not any(map(is_figure, front)) and column.fits_closely(last.strip()):
+        return True
     ends = (end for end in range(1, len(text)) if column.fits_closely(text[:end]))
     longest = max(ends, default=None)
     return longest is not None and _is_more(text[longest:])
@@ -117,12 +133,15 @@ def _is_more(rest: str) -> bool:
 def is_incomplete(profile: Profile, cells: Sequence[str]) -> bool:
     """Tell whether a row is like a total: with many gaps, and something odd.
 
-    At least half of the cells that have a value in other rows are empty.  In a small table
-    the row itself must not make its values look usual.
+    At least half of the cells that have a value in other rows are empty; where most of several
+    are, nothing else has to be odd.  In a small table the row itself must not make its values
+    look usual.
     """
     columns = profile.columns
     filled = [at for at, column in enumerate(columns) if column.is_never_empty]
     empty = [at for at in filled if not cells[at].strip()]
+    if len(empty) >= max(_GAPS, _MOST_GAPS * len(filled)):
+        return True
     return (
         bool(empty)
         and 2 * len(empty) >= len(filled)

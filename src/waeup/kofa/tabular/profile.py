@@ -18,9 +18,19 @@ from itertools import pairwise, zip_longest
 from waeup.kofa.tabular.column import Column, likeness
 from waeup.kofa.tabular.detection import Record
 from waeup.kofa.tabular.gates import Gate
-from waeup.kofa.tabular.pushed import cut_elsewhere, without_pushed
+from waeup.kofa.tabular.pushed import without_pushed
+from waeup.kofa.tabular.recut import cut_elsewhere
 from waeup.kofa.tabular.sequel import is_followed_by_others, is_sequel, repeats
-from waeup.kofa.tabular.shapes import DIGITS, ENOUGH, KINDS, is_figure, letter_case, style
+from waeup.kofa.tabular.shapes import (
+    CONTROL,
+    DIGITS,
+    ENOUGH,
+    KINDS,
+    QUOTES,
+    is_figure,
+    letter_case,
+    style,
+)
 
 __all__ = ["Profile", "learn"]
 
@@ -49,6 +59,8 @@ class Profile:
         self.rows = rows
         #: Whether blank lines between rows are usual.
         self.is_spaced = is_spaced
+        #: Whether it is of all rows of a small table, not of the first ones.
+        self.is_small = len(rows) < LEARNED_ROWS
         self.columns = [Column([row[at] for row in rows]) for at in range(width)]
         #: How often each shape was seen in a broken value, by column.
         self.shapes_seen: Counter[tuple[int, str]] = Counter()
@@ -86,9 +98,14 @@ class Profile:
         return useful or [gate for gate in gates if gate.has_capitals][:1]
 
     def stands_out(self, cells: Sequence[str]) -> bool:
-        """Tell whether a row has something that the others do not have."""
+        """Tell whether a row has something that the others do not have, or may have.
+
+        Few rows do not tell quickly what others have: in a small table each is looked at.
+        """
         return (
-            tuple(cells) in self.displaced
+            self.is_small
+            or tuple(cells) in self.displaced
+            or CONTROL.search("".join(cells)) is not None
             or (self.is_dense and not all(cells))
             or any(not gate.passes((cells[gate.at],)) for gate in self.gates)
         )
@@ -143,12 +160,9 @@ class Profile:
         return self.likeness(cells) >= max(1, self._usual_likeness) and not self.misfits(cells)
 
     def has_stray_quote(self, at: int, text: str) -> bool:
-        """Tell whether `text` would be a value of the column `at` without a quote at one end."""
-        return any(
-            (text[:1] == quote) != (text[-1:] == quote)
-            and self.columns[at].fits_closely(text.strip(quote))
-            for quote in "\"'"
-        )
+        """Tell whether `text` would be a value of the column `at` without the quotes in it."""
+        bare = text.translate(QUOTES)
+        return bare != text and " " not in text and self.columns[at].fits_closely(bare)
 
     def is_like_a_row(self, cells: Sequence[str]) -> bool:
         """Tell whether `cells` can be a row and are no piece of running text."""

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 __all__ = [
     "ADDRESSES",
+    "CONTROL",
     "DIGITS",
     "ENOUGH",
     "FIGURES",
@@ -19,6 +20,7 @@ __all__ = [
     "LETTERS",
     "MOST",
     "NUMBERS",
+    "QUOTES",
     "are_most",
     "is_figure",
     "letter_case",
@@ -54,8 +56,12 @@ ENOUGH = 3
 #: Part of the values that has to agree: the rows that teach may be damaged, too.
 MOST = 0.85
 
+#: Characters that no text has: they come from something else.
+CONTROL = re.compile("[\x01-\x08\x0e-\x1f\x7f]")
 DIGITS = re.compile(r"\d")
 LETTERS = re.compile(r"[^\W\d_]")
+#: A table by which `str.translate` takes all quotes away.
+QUOTES = str.maketrans("", "", "\"'\xab\xbb\u2018\u2019\u201a\u201c\u201d\u201e")
 _NUMBERS = re.compile("9+")
 _RUNS = re.compile(r"9+|a+")
 

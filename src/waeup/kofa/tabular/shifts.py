@@ -12,7 +12,9 @@ from collections.abc import Iterator, Sequence
 
 from waeup.kofa.tabular.column import Column, likeness
 from waeup.kofa.tabular.profile import Profile
-from waeup.kofa.tabular.pushed import is_cut_elsewhere, is_pushed
+from waeup.kofa.tabular.pushed import is_pushed
+from waeup.kofa.tabular.recut import is_cut_elsewhere
+from waeup.kofa.tabular.shapes import DIGITS
 
 __all__ = ["is_shifted"]
 
@@ -50,6 +52,8 @@ def is_shifted(profile: Profile, cells: Sequence[str]) -> bool:
         or any(_gain(columns, cells, offset) >= _CONVINCING for offset in (1, -1))
         or any(_is_moved(columns, cells, wrong, offset) for offset in (1, -1))
         or _is_beside(columns, cells, wrong)
+        or _are_of_each_other(columns, cells, wrong)
+        or any(_belongs_beside(columns, cells, at) for at in wrong)
         or _is_repaired(profile, cells, wrong)
         or 1 < len(wrong) == sum(bool(cell.strip()) for cell in cells)
     )
@@ -64,6 +68,27 @@ def _is_beside(columns: Sequence[Column], cells: Sequence[str], wrong: Sequence[
         return False
     before = columns[0].likeness(cells[0], closely=True)
     return before < 1 <= columns[0].likeness(cells[1], closely=True)
+
+
+def _are_of_each_other(
+    columns: Sequence[Column], cells: Sequence[str], wrong: Sequence[int]
+) -> bool:
+    """Tell whether there are both a figure where none is, and words where only figures are."""
+    others = [(columns[at].without(cells[at]), cells[at]) for at in wrong]
+    return any(column.never_has_digits for column, _cell in others) and any(
+        column.always_has_digits and DIGITS.search(cell) is None for column, cell in others
+    )
+
+
+def _belongs_beside(columns: Sequence[Column], cells: Sequence[str], at: int) -> bool:
+    """Tell whether the cell at `at`, odd among codes, is a usual value beside them.
+
+    Among figures there may be words such as ``absent``.
+    """
+    return not columns[at].are_figures and any(
+        column.is_usual(cells[at]) and column.fits(cells[at]) and not column.are_figures
+        for column in (*columns[max(0, at - 1) : at], *columns[at + 1 : at + 2])
+    )
 
 
 def _is_moved(
