@@ -28,10 +28,12 @@
     return text.replace(/\{(\w+)\}/g, (_, key) => values[key]);
   }
 
+  // As the portal writes sizes: a thousand of a unit are one of the next.
   function sizeText(bytes) {
-    const [value, unit, digits] = bytes < 1048576 ? [Math.ceil(bytes / 1024), "kilobyte", 0] : [bytes / 1048576, "megabyte", 1];
-    const form = { style: "unit", unit, minimumFractionDigits: digits, maximumFractionDigits: digits };
-    return new Intl.NumberFormat(document.documentElement.lang, form).format(value);
+    const units = ["byte", "kilobyte", "megabyte", "gigabyte"];
+    const step = Math.max(0, units.findLastIndex((_, at) => bytes >= 1000 ** at));
+    const form = { style: "unit", unit: units[step], unitDisplay: step ? "short" : "long", maximumFractionDigits: 1 };
+    return new Intl.NumberFormat(document.documentElement.lang, form).format(bytes / 1000 ** step);
   }
 
   // By which the portal knows a file that is sent once more.

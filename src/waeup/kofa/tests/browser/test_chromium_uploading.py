@@ -98,7 +98,10 @@ class DropTest(UploadTestCase):
                 self.wait_for(f"Not stored: second{width}.csv")
                 self.assertEqual(
                     self.row().text.splitlines()[:2],
-                    [f"first{width}.csv 1 kB", f"Stored as first{width}_officer.csv."],
+                    [
+                        f"first{width}.csv {len(TABLE)} bytes",
+                        f"Stored as first{width}_officer.csv.",
+                    ],
                 )
                 self.assertFalse(self.part("import", 1).is_displayed())
                 self.assertFalse(self.part("cancel").is_displayed())
@@ -135,7 +138,8 @@ class DropTest(UploadTestCase):
             with mock.patch.object(UploadPage, "_receive", side_effect=AssertionError):
                 self.drop(("large.csv", TABLE + "x"))
                 self.wait_for(
-                    "Not sent: it has 1 kB, and the data center takes files of up to 1 kB"
+                    f"Not sent: it has {len(TABLE) + 1} bytes, "
+                    f"and the data center takes files of up to {len(TABLE)} bytes"
                 )
             self.drop(("small.csv", TABLE))
             self.wait_for("Stored as small_officer.csv.")
