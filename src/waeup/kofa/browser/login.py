@@ -74,6 +74,11 @@ class Login(FormPage):
             self._deny(401, _("You entered wrong credentials."))
 
     @property
+    def is_way_back(self) -> bool:
+        """Whether the person comes from a page of the portal that asks for the log-in."""
+        return bool(local_path(self.camefrom)) and not self.is_under_maintenance
+
+    @property
     def is_under_maintenance(self) -> bool:
         """Whether only who manages the portal can log in."""
         return maintenance_of(self.context) is not None

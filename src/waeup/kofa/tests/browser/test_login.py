@@ -201,12 +201,14 @@ class LoginTest(FunctionalTestCase):
         FunctionalLayer.add_user("ann", "waeup.ImportManager")
         browser = FunctionalLayer.browser("http://localhost/app/datacenter/runs?a=b")
         self.assertIn("/app/login?camefrom=", browser.url)
+        self.assertIn("what you sent last was not done", browser.contents)
         fill_in_login(browser, "ann", "pw of ann")
         self.assertEqual(browser.url, "http://localhost/app/datacenter/runs?a=b")
 
     def test_log_in_never_leads_to_another_host(self) -> None:
         FunctionalLayer.add_user("ann")
         browser = FunctionalLayer.browser(f"{LOGIN}?camefrom=//example.org/")
+        self.assertNotIn("what you sent last", browser.contents)
         fill_in_login(browser, "ann", "pw of ann")
         self.assertEqual(browser.url, "http://localhost/app")
 

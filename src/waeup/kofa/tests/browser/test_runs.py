@@ -66,6 +66,11 @@ class CheckTest(RunsTestCase):
         self.assertNotIn("3 ART", text)
         self.assertEqual(list(self.site["faculties"]), [])
 
+    def test_rows_with_rare_reasons_are_counted_together(self) -> None:
+        self.create("code,title\n" + "".join(f"F {at},Title\n" for at in range(25)))
+        self.assertIn("Failed 25", self.plain())
+        self.assertIn("Other reasons 5 ", self.plain())
+
     def test_old_and_new_values_are_shown(self) -> None:
         self.create("code,title\nSCI,Sciences\nART,Arts\n")
         self.check("code,title\nSCI,Science\nART,Arts\n", "update")
@@ -458,6 +463,7 @@ class UndoTest(RunsTestCase):
         self.create(FACULTIES)
         result = self.browser.url
         self.assertRegex(self.plain(), r"The import can be taken back until \d+ \w+ \d{4}, ")
+        self.assertRegex(self.plain(), r"What is kept for that takes \d+ bytes \.")
         self.browser.getControl("Take back").click()
         self.assertIn("Preview: taking the import of list.csv back", self.page)
         self.work_off()
