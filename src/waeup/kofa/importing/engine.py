@@ -30,7 +30,7 @@ from waeup.kofa.importing.corrections import secret_positions
 from waeup.kofa.importing.events import RowDoneEvent, fire, is_heard
 from waeup.kofa.importing.expectations import unexpected_failure, unexpected_outcome
 from waeup.kofa.importing.filerules import broken_rules, rules_for
-from waeup.kofa.importing.hooks import CREATE, REMOVE, UPSERT, overridden, row_error
+from waeup.kofa.importing.hooks import CREATE, REMOVE, UPDATE, UPSERT, overridden, row_error
 from waeup.kofa.importing.manner import Manner
 from waeup.kofa.importing.plan import (
     RowPlan,
@@ -146,7 +146,9 @@ class RowEngine:
         #: The columns of the table.
         self.columns = Columns(header, mapping.columns, tuple(sorted(secrets)), hides_damage)
         self._is_heard = is_heard(RowDoneEvent)
-        makes = mode in (CREATE, UPSERT) and hasattr(processor, "prepareSite")
+        # A row that changes an object may make a part of it.
+        makes_parts = mode == UPDATE and bool(getattr(processor, "parts", None))
+        makes = (mode in (CREATE, UPSERT) or makes_parts) and hasattr(processor, "prepareSite")
         self._prepares = makes and overridden(processor, "prepareSite")
         connection = getattr(site, "_p_jar", None)
         self._savepoints = self._restore = None

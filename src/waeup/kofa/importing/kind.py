@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import grok
 
 from waeup.kofa.importing.hooks import once
+from waeup.kofa.importing.parts import make_places
 from waeup.kofa.importing.processor import BatchProcessor
 from waeup.kofa.importing.record import Record
 
@@ -40,14 +41,7 @@ class ContainerProcessor(BatchProcessor):
 
     def prepareSite(self, site: Any) -> None:
         """See `IBatchProcessor`: make containers that are missing, if the kind says of what."""
-        factory = type(self).container_factory
-        if factory is None:
-            return
-        place = site
-        for name in self.container.split("/"):
-            if place.get(name) is None:
-                place[name] = factory()
-            place = place[name]
+        make_places(self.container, type(self).container_factory, self.parts, site)
 
     def getParent(self, row: dict[str, Any], site: Any) -> Any:
         """Return the container, or None where there is none."""

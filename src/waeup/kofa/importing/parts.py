@@ -57,7 +57,8 @@ class Part:
     `iface` is its schema; its columns are called like the fields, with the `prefix` in front.  It
     is found under the name of the object in a `container`, given by the names that lead to it
     from the site, or else in the object itself: under `name` in it or, if it is no container, as
-    an attribute, which must be there.  `factory` makes one (without it a `Record`).
+    an attribute, which must be there.  `factory` makes one (without it a `Record`), and
+    `container_factory` makes containers that are missing, as for a `ContainerProcessor`.
 
     A part is persistent, or lies in attributes of its object, at any depth, such as in a list.
     Then its past is that of the object.  Others are refused.
@@ -71,6 +72,7 @@ class Part:
     name: ClassVar[str] = ""
     container: ClassVar[str] = ""
     factory: ClassVar[Callable[[], Any] | None] = None
+    container_factory: ClassVar[Callable[[], Any] | None] = None
 
     def columns(self) -> dict[str, Any]:
         """Return the columns of the part, in order, each with its field."""
@@ -109,6 +111,22 @@ class Part:
         for name in self.container.split("/"):
             parent = parent.get(name) if parent is not None else None
         return parent
+
+
+def make_places(
+    container: str, factory: Callable[[], Any] | None, parts: Iterable[Part], site: Any
+) -> None:
+    """Make the containers of a kind and of its `parts` that are missing, where it says of what."""
+    places = [(container, factory)]
+    places += [(part.container, type(part).container_factory) for part in parts]
+    for path, make in places:
+        if make is None:
+            continue
+        place = site
+        for name in path.split("/"):
+            if place.get(name) is None:
+                place[name] = make()
+            place = place[name]
 
 
 class Joined(NamedTuple):

@@ -4,8 +4,6 @@ import re
 import unittest
 from pathlib import Path
 
-from grok import Container
-
 from waeup.kofa import interfaces
 from waeup.kofa.interfaces import IBatchProcessor, ICSVExporter
 from waeup.kofa.testing import KindContract, KofaUnitTestLayer
@@ -34,11 +32,6 @@ class TuskTests(KindContract, unittest.TestCase):
     changes = {"length": "2.45 m", "sold": "2001-01-01#"}
     wrong = {"length": "long", "found": "never", "twin": "Z", "sold": "1990-01-01#"}
     wrong_files = [[{"code": "A", "length": "999 m"}, {"code": "B", "length": "2 m"}]]
-
-    def fill_site(self, site):
-        """Make the places, too."""
-        super().fill_site(site)
-        site["places"] = Container()
 
 
 class PageTests(unittest.TestCase):

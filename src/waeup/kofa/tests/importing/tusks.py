@@ -48,6 +48,7 @@ class Place(Part):
     iface = IPlace
     prefix = "place_"
     container = "places"
+    container_factory = grok.Container
 
 
 class TuskProcessor(ContainerProcessor):

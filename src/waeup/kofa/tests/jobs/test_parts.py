@@ -76,6 +76,24 @@ class OutsideTests(EngineTestCase):
         self.do("code", "a", mode="remove")
         self.assertEqual((len(self.site["bears"]), len(self.site["caves"])), (0, 0))
 
+    def test_the_container_of_a_part_is_made_where_the_part_says_of_what(self):
+        class Den(Cave):
+            container = "park/dens"
+            container_factory = grok.Container
+
+        class DenProcessor(BearProcessor):
+            grok.baseclass()
+            parts = (Den(),)
+
+        self.processor = DenProcessor()
+        self.assertEqual(self.do("code,cave_depth", "a,", mode="update")[0], (1, 1))
+        self.assertEqual(list(self.site["park"]["dens"]), [])
+        del self.site["park"]
+        self.do("code", "a")
+        del self.site["park"]
+        self.assertEqual(self.do("code,cave_depth", "a,3", mode="update")[0], (1, 0))
+        self.assertEqual(self.site["park"]["dens"]["a"].depth, 3)
+
     def test_what_is_computed_for_a_part_needs_no_column(self):
         class Computing(BearProcessor):
             grok.baseclass()
