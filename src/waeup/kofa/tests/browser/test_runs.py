@@ -69,7 +69,7 @@ class CheckTest(RunsTestCase):
     def test_rows_with_rare_reasons_are_counted_together(self) -> None:
         self.create("code,title\n" + "".join(f"F {at},Title\n" for at in range(25)))
         self.assertIn("Failed 25", self.plain())
-        self.assertIn("Other reasons 5 ", self.plain())
+        self.assertIn("Others 5 ", self.plain())
 
     def test_old_and_new_values_are_shown(self) -> None:
         self.create("code,title\nSCI,Sciences\nART,Arts\n")
