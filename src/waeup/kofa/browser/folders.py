@@ -29,8 +29,8 @@ LISTED = 50
 DIGITS = 5
 
 FOLDERS = {
-    "finished": _("Finished"),
-    "unfinished": _("Unfinished"),
+    "finished": _("Finished files"),
+    "unfinished": _("Unfinished files"),
     "deleted": _("Deleted"),
     "graduated": _("Graduated"),
 }

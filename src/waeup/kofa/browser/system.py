@@ -13,8 +13,8 @@ from waeup.kofa.spool.sizes import FolderSize
 
 _FOLDERS = {
     "": _("Files that wait"),
-    "finished": _("Finished"),
-    "unfinished": _("Unfinished"),
+    "finished": _("Finished files"),
+    "unfinished": _("Unfinished files"),
     "deleted": _("Rows of removed objects"),
     "graduated": _("Rows of graduated students"),
     "logs": _("Logs"),

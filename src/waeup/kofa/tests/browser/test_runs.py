@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 from unittest import mock
 from urllib.parse import urlencode
@@ -11,6 +12,7 @@ import transaction
 from waeup.kofa.browser.runparts import ROWS
 from waeup.kofa.importing.engine import RowEngine
 from waeup.kofa.jobs.record import RUNNING
+from waeup.kofa.operations import Operations
 from waeup.kofa.tests.browser.test_importing import CENTER, FACULTIES, ImportTestCase
 from waeup.kofa.tests.functional import FunctionalLayer
 from waeup.kofa.university.processors import FacultyProcessor
@@ -546,6 +548,25 @@ class ListTest(RunsTestCase):
         self.assertIn("Finished 3; would fail: 1", rows)
         self.browser.getLink("list.csv", index=1).click()
         self.assertIn("<h1>Result of the import</h1>", self.page)
+
+    def test_a_result_is_told_as_people_of_the_country_write(self) -> None:
+        self.create(FACULTIES)
+        result = self.browser.url
+        browser = self.second_window()
+        browser.addHeader("Accept-Language", "fr")
+        found = Operations.run
+
+        def run(operations: Operations, id: str) -> Any:
+            info = found(operations, id)
+            return replace(info, report=replace(info.report, seconds=1234.5))
+
+        with mock.patch.object(Operations, "run", run):
+            browser.open(result)
+        self.assertRegex(browser.contents, r"<dt>Durée</dt>\s*<dd>1\s234,5 s</dd>")
+        browser.open(f"{CENTER}/runs")
+        self.assertIn("Terminé<", browser.contents)
+        browser.open(f"{CENTER}/files")
+        self.assertIn("Fichiers terminés", browser.contents)
 
     def test_a_check_leads_on_to_the_import(self) -> None:
         self.check(FACULTIES)
