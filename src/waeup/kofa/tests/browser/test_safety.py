@@ -139,6 +139,12 @@ class ErrorTest(SafetyTestCase):
             self.assertEqual(self.status(self.browser), 404)
             self.assertIn("There is no such page", self.browser.contents)
 
+    def test_what_is_wrong_is_told_in_the_language_of_the_person(self) -> None:
+        self.browser.addHeader("Accept-Language", "fr")
+        self.browser.open(f"{CENTER}/nothing")
+        self.assertIn("L’adresse est erronée", self.browser.contents)
+        self.assertNotIn("The address is wrong", self.browser.contents)
+
     def test_an_unexpected_error_shows_no_traceback(self) -> None:
         with mock.patch.object(Operations, "pending_files", side_effect=ZeroDivisionError("zero")):
             self.browser.open(CENTER)
