@@ -30,7 +30,8 @@ def is_pushed(columns: Sequence[Column], cells: Sequence[str], empty: int) -> bo
 
     Then all behind it, or all in front of it, fit the columns beside theirs, and better.
     """
-    if not columns[empty].is_never_empty and columns[empty].has_many:
+    is_within = 0 < empty < len(cells) - 1
+    if is_within and columns[empty].has_many and not columns[empty].is_never_empty:
         return False
     for moved, homes, places in _moves(columns, cells, empty):
         # Without its first value, its key, a row is no row.

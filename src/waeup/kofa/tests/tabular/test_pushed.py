@@ -82,6 +82,15 @@ class PushedRows(unittest.TestCase):
         self.assertEqual(without_pushed([]), [])
 
 
+class OneRow(FileTestCase):
+    def test_a_lost_first_cell_where_the_last_one_may_be_empty(self):
+        rows = [f"17{at},{28400 + at},{at * 3},{at % 2},{at}\n" for at in range(50, 70)]
+        rows[4] = rows[4].replace(",54\n", ",\n")
+        rows[11] = rows[11].partition(",")[2].replace("\n", ",\n")
+        codes = [code for _cells, code in self.outcome("a,b,c,d,e\n" + "".join(rows))]
+        self.assertEqual([at for at, code in enumerate(codes) if code], [11])
+
+
 class SeveralOfFewRows(FileTestCase):
     def outcome_of(self, rows):
         lines = [",".join(row) for row in (HEADER, *rows)]
