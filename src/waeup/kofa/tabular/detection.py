@@ -245,6 +245,10 @@ def _is_convincing(trial: _Trial, text: str) -> bool:
     mark, quote = trial.dialect.delimiter, trial.dialect.quote
     if trial.score < _CONVINCING or trial.width < 3 or len(text.splitlines()) < 2:
         return False
+    names = next((line for line in text.splitlines() if mark in line), "")
+    if any(piece in USUAL for piece in names.split(mark)):
+        # The blanks around another delimiter.
+        return False
     # Words of a text are divided by blanks; quoted cells or many columns are not.
     between, wrap = re.escape(mark), re.escape(quote)
     quoted = re.search(

@@ -217,7 +217,9 @@ def _behind_preface(
             break
         if record.start in behind_blank:
             heading = _heading(record, records, lines)
-            if heading.are_names():
+            # What has figures below what are names is a row, however odd it is.
+            is_row = are_names and any(map(is_figure, record.cells or ()))
+            if heading.are_names() and not is_row:
                 return heading
         if are_names:
             break  # a row, directly below its names

@@ -129,6 +129,10 @@ class Padding(FileTestCase):
         text = "name , age\nAda , 36\nBob , 41\n"
         self.assertEqual(self.values(text), [("Ada", "36"), ("Bob", "41")])
 
+    def test_blanks_around_delimiters_of_which_a_row_has_one_more(self):
+        text = " name , town , age \n Ada , Jos , 36 \n Bob , Aba , 41 ,\n Eve , Kano , 29 \n"
+        self.assertEqual(detected(text).delimiter, ",")
+
     def test_blanks_in_some_cells_are_text(self):
         text = "name,age\nAda, 36\nBob,41\n Eve,1\n"
         self.assertEqual(detected(text), Dialect())

@@ -66,6 +66,13 @@ class Above(HeadingTestCase):
             codes = [row.problem and row.problem.code for row in table]
         self.assertEqual(codes, ["too-few-cells", "broken-value", *[None] * 7])
 
+    def test_an_odd_row_with_figures_behind_a_blank_line_is_no_header(self):
+        rows = "".join(f"{at}/17;{at:02}-Mar-2017;granted\n" for at in range(2, 12))
+        content = f"case;held;decision\n1/\n\n17;29-May-2017;adjourned\n{rows}"
+        with open_table(self.file(content)) as table:
+            self.assertEqual((table.header_line, table.header[0]), (1, "case"))
+            self.assertTrue(all(row.problem for row in table if row.line < 5))
+
     def test_a_table_that_begins_late(self):
         self.check("Page 1\n" + "\n" * 30, 32, ("Page 1",))
 
