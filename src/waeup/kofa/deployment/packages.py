@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
+from traceback import extract_tb
 from typing import Any
 
 from waeup.kofa.errors import Refused
@@ -80,7 +81,21 @@ def forget_packages() -> None:
 
 
 def _cannot_be_loaded(name: str, error: BaseException) -> Refused:
-    return Refused(f"The package {name} cannot be loaded: {_words(error)}")
+    return Refused(f"The package {name} cannot be loaded: {_words(error)}{_place(name, error)}")
+
+
+def _place(name: str, error: BaseException) -> str:
+    """Return where in the package an error comes from, for what its code has raised."""
+    spec = importlib.util.find_spec(name.partition(".")[0])
+    folders = tuple(spec.submodule_search_locations or ()) if spec else ()
+    chain = [error]
+    while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None:
+        chain.append(cause)
+    for each in reversed(chain):
+        for frame in reversed(extract_tb(each.__traceback__)):
+            if any(Path(frame.filename).is_relative_to(folder) for folder in folders):
+                return f" ({frame.filename}, line {frame.lineno})"
+    return ""
 
 
 def _words(error: BaseException) -> str:

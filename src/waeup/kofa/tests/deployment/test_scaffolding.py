@@ -136,7 +136,7 @@ class Packages(unittest.TestCase):
             (
                 ("import json\njson.nothing", "AttributeError: .*nothing"),
                 ("1 / 0", "ZeroDivisionError: division by zero"),
-                ("raise SystemExit", "cannot be loaded: SystemExit$"),
+                ("raise SystemExit", "cannot be loaded: SystemExit "),
             )
         ):
             name = f"failing_{at}"
@@ -151,6 +151,15 @@ class Packages(unittest.TestCase):
                     self.assertRaisesRegex(Refused, words),
                 ):
                     packages.load_packages([package])
+
+    def test_what_the_code_of_a_package_raises_is_told_with_its_line(self):
+        place = self.folder / "stumbling"
+        place.mkdir()
+        (place / "__init__.py").write_text("import json\n\njson.loads('x')\n")
+        (place / "configure.zcml").write_text("<configure />")
+        with importable(self.folder), self.assertRaises(Refused) as caught:
+            packages.load_packages(["stumbling"])
+        self.assertTrue(str(caught.exception).endswith("__init__.py, line 3)"))
 
     def test_what_cannot_be_loaded_says_where(self):
         for text, words in (
