@@ -124,6 +124,8 @@ class RowActions:
         obj = self._make()
         if self._restore is not None:
             self._restore.watch_new(obj)
+        elif not isinstance(obj, Persistent):
+            raise RowRefused(self._why_not_kept(obj))
         own = row if self._parts is None else self._parts.own(row)
         processor.updateEntry(obj, own, site, self._filename)
         processor.addEntry(obj, row, site)
@@ -138,6 +140,17 @@ class RowActions:
             row=row,
         )
         return done if self._parts is None else self._joined(self._parts, done, obj, row)
+
+    def _why_not_kept(self, obj: Any) -> str:
+        mapping = {"name": self._processor.name, "cls": type(obj).__name__}
+        return english(
+            _(
+                "The objects of ${name} cannot be kept: their class ${cls} is not persistent, so "
+                "that later changes would be lost. Tell the developer of the kind: it has to "
+                "inherit from persistent.Persistent or grok.Model.",
+                mapping=mapping,
+            )
+        )
 
     def _joined(self, parts: PartRows, done: Applied, obj: Any, row: HookRow) -> Applied:
         """Make or change the parts of an object, too."""

@@ -46,6 +46,8 @@ def broken_value(profile: Profile, cells: Sequence[str]) -> int | None:
     """
     for at, column in enumerate(profile.columns):
         text = cells[at]
+        if text[:1] == "'" and is_figure(text[1:]):
+            text = text[1:]  # an apostrophe lets spreadsheets take a figure for text
         if not text.strip() or column.is_usual(text):
             continue
         if _is_broken(column, text) or (at and _ends_with_key(column, text, cells[0].strip())):

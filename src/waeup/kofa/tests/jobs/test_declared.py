@@ -5,6 +5,7 @@ import os
 import signal
 from contextlib import closing, contextmanager
 from itertools import count
+from pathlib import Path
 from unittest import mock
 
 import grok
@@ -74,6 +75,20 @@ class ShareProcessor(FacultyProcessor):
     remove_share = 1.0
 
 
+class Plain:
+    """What a database keeps only as a part of something else."""
+
+
+class PlainProcessor(FacultyProcessor):
+    """Makes what loses later changes."""
+
+    grok.baseclass()
+
+    def callFactory(self, *args, **kw):
+        """Make an object that is no record of its own."""
+        return Plain()
+
+
 class DeclaredTestCase(RunTestCase):
     """Has contexts that last as long as a test."""
 
@@ -81,6 +96,21 @@ class DeclaredTestCase(RunTestCase):
         """Enter a context until the end of the test."""
         context.__enter__()
         self.addCleanup(context.__exit__, None, None, None)
+
+
+class FactoryTests(DeclaredTestCase):
+    """A kind whose objects could not be changed later has none."""
+
+    def test_objects_that_are_not_persistent(self):
+        self.enter(processor_of(PlainProcessor))
+        self.put("good.csv", *GOOD)
+        for kind in ("check", "import"):
+            with self.subTest(kind):
+                report = self.done("good.csv", kind=kind).report
+                self.assertEqual((report.created, report.failed), (0, 3))
+        text = Path(self.portal.storage, "good.create.pending.csv").read_text("utf-8")
+        self.assertIn("their class Plain is not persistent", text)
+        self.assertEqual(self.titles(), {})
 
 
 class FileRuleTests(DeclaredTestCase):

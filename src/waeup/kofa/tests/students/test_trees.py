@@ -33,7 +33,7 @@ def bytes_of_last_batch(tree):
             given = numbers()
             for _ in range(BATCHES):
                 before = database.storage.getSize()
-                tree.update({number: "K1000000" for number in itertools.islice(given, BATCH)})
+                tree.update(dict.fromkeys(itertools.islice(given, BATCH), "K1000000"))
                 transaction.commit()
             return database.storage.getSize() - before
         finally:
