@@ -24,6 +24,8 @@ from waeup.kofa.tabular.shapes import (
 
 __all__ = ["are_two", "broken_value", "is_incomplete"]
 
+#: Beginnings of texts, besides figures, in front of which exports and people put an apostrophe.
+_GUARDED = tuple("=+-@ ")
 #: Signs between the values of a list.
 _BETWEEN = re.compile("[,;/|&]")
 #: Rows with a broken value of one shape, after which it is no accident.
@@ -46,8 +48,8 @@ def broken_value(profile: Profile, cells: Sequence[str]) -> int | None:
     """
     for at, column in enumerate(profile.columns):
         text = cells[at]
-        if text[:1] == "'" and is_figure(text[1:]):
-            text = text[1:]  # an apostrophe lets spreadsheets take a figure for text
+        if text[:1] == "'" and (text[1:2] in _GUARDED or is_figure(text[1:])):
+            text = text[1:]  # the apostrophe lets spreadsheets take it for text
         if not text.strip() or column.is_usual(text):
             continue
         if _is_broken(column, text) or (at and _ends_with_key(column, text, cells[0].strip())):

@@ -110,9 +110,10 @@ class SoundTables(unittest.TestCase):
     def test_numbers_with_units(self):
         self.check([str(at) for at in range(20, 90)], ["30min", "40 hours", "50*", "60 (late)"])
 
-    def test_an_apostrophe_in_front_of_a_figure(self):
+    def test_an_apostrophe_in_front_of_figures_and_signs(self):
         # So exports guard texts that look like numbers.
         self.check(["12", "12", "14"], ["'12", "'15"])
+        self.check(["=1", " a ", "a"], ["'=1", "' a "])
 
     def test_a_second_form_is_doubted_some_times_only(self):
         top = [f"BIO{at}" for at in range(100, 130)]
