@@ -28,17 +28,17 @@ PAGE = re.compile("<!doctype html|<html[ >]", re.IGNORECASE)
 RULE = re.compile(r"(?=[^\r\n]*(?:--|==))[-=_+|:,;\t ]+(?=[\r\n]|\Z)")
 #: The ends of such lines, by what is quickly looked for.
 _STROKES = "-=_+|:,;\t "
-_RULE_ENDS = tuple(re.compile(rf"{mark}[{_STROKES}]*(?=[\r\n]|\Z)") for mark in ("--", "=="))
+_RULE_ENDS = {mark: re.compile(rf"{mark}[{_STROKES}]*(?=[\r\n]|\Z)") for mark in ("--", "==")}
 
 #: Encodings whose letters beyond ASCII UTF-8 may have been taken for, or be in UTF-8 twice.
 _WESTERN = frozenset({"cp1252", "iso8859-1", "iso8859-15", "latin-1", "utf-8"})
-#: Bytes of UTF-8 for letters with accents and for typographic signs, read as Windows-1252.
-_UTF8_AS_CP1252 = re.compile(
-    "[\u00c2-\u00c5][\u0080-\u00bf\u0152-\u0178\u02c6\u02dc\u2013-\u2122]|\u00e2\u20ac"
-)
-
-#: Their first characters, which are quickly looked for.
-_LEADS = "\u00c2\u00c3\u00c4\u00c5\u00e2"
+#: Bytes of UTF-8 read as Windows-1252, for letters with accents and for typographic signs, by a
+#: character that they have: texts without it are told from others a hundred times as fast.
+_BEHIND = "[\u0080-\u00bf\u0152-\u0178\u02c6\u02dc\u2013-\u2122]"
+_UTF8_AS_CP1252 = {
+    **{lead: re.compile(lead + _BEHIND) for lead in "\u00c2\u00c3\u00c4\u00c5"},
+    "\u20ac": re.compile("\u00e2\u20ac"),
+}
 #: Delimiters that hardly stand in the text of a cell.
 _NOT_IN_TEXTS = "\t|"
 #: Part of the rows that makes something usual.
@@ -65,16 +65,16 @@ def has_other_encoding(text: str, encoding: str) -> bool:
 
     It may have been so when the file was written, which then is UTF-8 in UTF-8.
     """
-    if encoding not in _WESTERN or not any(lead in text for lead in _LEADS):
-        return False
-    return _UTF8_AS_CP1252.search(text) is not None
+    return encoding in _WESTERN and any(
+        lead in text and signs.search(text) is not None for lead, signs in _UTF8_AS_CP1252.items()
+    )
 
 
 def has_rule(text: str) -> bool:
     """Tell whether some of the lines of `text` may be a `RULE`."""
     line_end = "\n" if "\n" in text else "\r"
-    for ends in _RULE_ENDS:
-        for match in ends.finditer(text):
+    for mark, ends in _RULE_ENDS.items():
+        for match in ends.finditer(text) if mark in text else ():
             start = text.rfind(line_end, 0, match.start()) + 1
             if not text[start : match.start()].strip(_STROKES):
                 return True

@@ -23,8 +23,8 @@ __all__ = ["QuickBlock", "QuickReader"]
 
 #: Lines up to which each row of a small table is looked at.
 _FIRST_LINES = 1000
-#: The bytes of characters that no text has.
-_CONTROLS = bytes(at for at in range(1, 128) if CONTROL.match(chr(at)))
+#: Characters that no text has.
+_CONTROLS = tuple(character for character in map(chr, range(1, 128)) if CONTROL.match(character))
 
 
 class QuickBlock(NamedTuple):
@@ -177,11 +177,8 @@ class QuickReader:
             return True
         if "<" in text and PAGE.search(text):
             return True
-        # Five times as fast as a search for them.
-        data = text.encode(errors="surrogatepass")
-        if len(data.translate(None, _CONTROLS)) < len(data):
-            return True
-        if has_rule(text):
+        # One after the other: twenty times as fast as a search for any of them.
+        if any(map(text.__contains__, _CONTROLS)):
             return True
         return layout.other_quote in text and bool(layout.between_other_quotes.search(text))
 
@@ -190,8 +187,11 @@ class QuickReader:
         profile = self._profile
         if profile is None:
             return False
-        return (profile.is_dense and not all(map(all, columns))) or not all(
-            gate.passes(columns[gate.at]) for gate in profile.gates
+        return (
+            (profile.is_dense and not all(map(all, columns)))
+            # A line of strokes has them in its first cell, and that is quicker to look through.
+            or has_rule("\n".join(columns[0]))
+            or not all(gate.passes(columns[gate.at]) for gate in profile.gates)
         )
 
     def _has_swallowed(
