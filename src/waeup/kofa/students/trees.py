@@ -3,7 +3,7 @@
 Students come in the order of their ids, and of a few hundred series of numbers (department and
 year), so that an import writes to as many places of a tree as there are series.  With the sizes
 that BTrees has for keys of any kind, each of these places costs a node with hundreds of keys
-once the tree is large; `benchmarks` (growth) shows it.
+once the tree is large.
 """
 
 from BTrees.OOBTree import OOBTree

@@ -177,7 +177,7 @@ class QuickReader:
             return True
         if "<" in text and PAGE.search(text):
             return True
-        # One after the other: twenty times as fast as a search for any of them.
+        # One after the other, which is far quicker than an expression for all of them.
         if any(map(text.__contains__, _CONTROLS)):
             return True
         return layout.other_quote in text and bool(layout.between_other_quotes.search(text))
