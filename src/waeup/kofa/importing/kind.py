@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import grok
+from zope.interface.interfaces import IInterface
+from zope.schema import getFieldNames
 
 from waeup.kofa.importing.hooks import once
 from waeup.kofa.importing.parts import make_places
@@ -35,9 +37,32 @@ class ContainerProcessor(BatchProcessor):
     container_factory: ClassVar[Callable[[], Any] | None] = None
 
     def __init_subclass__(cls, **kw: Any) -> None:
-        super().__init_subclass__(**kw)
         if "key" in cls.__dict__ and "location_fields" not in cls.__dict__:
             cls.location_fields = [cls.key]
+        super().__init_subclass__(**kw)
+        if grok.baseclass.dotted_name() not in cls.__dict__ and IInterface.providedBy(cls.iface):
+            cls._require_known_fields()
+
+    @classmethod
+    def _require_known_fields(cls) -> None:
+        """Refuse a key, or a location, that is no field of the schema.
+
+        Who looks for objects in an own way may need what is no field.
+        """
+        known = getFieldNames(cls.iface)
+        if cls.getEntry is not ContainerProcessor.getEntry:
+            return
+        named = {"key": [cls.key]}
+        if cls.getParent is ContainerProcessor.getParent:
+            named["location_fields"] = cls.location_fields
+        for what, names in named.items():
+            wrong = ", ".join(name for name in names if name not in known)
+            if wrong:
+                schema = (cls._declared_iface or cls.iface).__name__
+                raise TypeError(
+                    f"{cls.__name__}.{what}: there is no field {wrong} in {schema}. Its fields "
+                    f"are: {', '.join(sorted(known))}."
+                )
 
     def prepareSite(self, site: Any) -> None:
         """See `IBatchProcessor`: make containers that are missing, if the kind says of what."""

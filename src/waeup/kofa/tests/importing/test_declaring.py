@@ -283,6 +283,9 @@ class CollectingTests(unittest.TestCase):
         ):
             with self.subTest(words), self.assertRaisesRegex(TypeError, words):
                 type("Own", (ContainerProcessor,), {"iface": IBear, "own": declare(method)})
+        with self.assertRaisesRegex(TypeError, "full says where an object is"):
+            members = {"iface": IBear, "key": "full", "own": computed("full")(method)}
+            type("Own", (ContainerProcessor,), members)
         with self.assertRaisesRegex(TypeError, "declared twice"):
             members = {
                 "a": column("age")(lambda self, obj: 1),
@@ -292,3 +295,34 @@ class CollectingTests(unittest.TestCase):
         with self.assertRaisesRegex(TypeError, "names the fields"):
             rule()
         self.assertEqual(filter_by(schema.Int())(method), method)
+
+    def test_a_place_that_is_no_field_is_refused_at_once(self):
+        def make(**members):
+            return type("Own", (ContainerProcessor,), {"iface": IBear, **members})
+
+        message = (
+            "Own.{}: there is no field {} in IBear. "
+            "Its fields are: born, code, died, first, full, key, last."
+        )
+        places = ["code", "den", "cave"]
+        for members, found in (
+            ({"key": "nmae"}, ("key", "nmae")),
+            ({"location_fields": places}, ("location_fields", "den, cave")),
+        ):
+            with self.subTest(members), self.assertRaises(TypeError) as caught:
+                make(**members)
+            self.assertEqual(str(caught.exception), message.format(*found))
+
+    def test_who_looks_in_an_own_way_may_look_by_what_is_no_field(self):
+        def look(self, row, site):
+            """Find something by what is no field."""
+
+        for members in (
+            {"location_fields": ["code", "den"], "getParent": look},
+            {"key": "nmae", "getEntry": look},
+            {"key": "nmae", "iface": None},
+            {"key": "nmae", grok.baseclass.dotted_name(): True},
+        ):
+            with self.subTest(members):
+                kind = type("Own", (ContainerProcessor,), {"iface": IBear, **members})
+                self.assertEqual(kind.key, members.get("key", "code"))
