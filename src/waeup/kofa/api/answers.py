@@ -61,10 +61,10 @@ def empty_answer(status: int = 204) -> Response:
     return response
 
 
-def noted(error: Exception, request: Request) -> tuple[Exception, str]:
+def noted(error: Exception, request: Request, user: str) -> tuple[Exception, str]:
     """Return an error as it is told, and the reference of its entry in the log, '' without one.
 
-    A fault is logged here, unless that was done.
+    A fault is logged here as one of `user`, '' for nobody known, unless that was done.
     """
     if is_away(error):
         log.warning("The database is away: %s", first_line(error))
@@ -76,7 +76,7 @@ def noted(error: Exception, request: Request) -> tuple[Exception, str]:
     ):
         return error, ""
     reference = getattr(error, "reference", "")
-    return error, reference or log_fault(error, request.method, request.path)
+    return error, reference or log_fault(error, request.method, request.path, user)
 
 
 def problem_answer(error: BaseException, *, base: str = "", reference: str = "") -> Response:

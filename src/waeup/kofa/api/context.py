@@ -16,12 +16,14 @@ class Context(Protocol):
     """A request, and the portal for who has sent it.
 
     `variables` are the names in the address, `base` is the address of the server, as far as it is
-    known, without a slash at the end.  `streams` are the streams of events of the process.
+    known, without a slash at the end.  `streams` are the streams of events of the process.  `user`
+    is whose token it is, '' as long as that is not known.
     """
 
     request: Request
     variables: Mapping[str, str]
     base: str
+    user: str
     streams: Any
 
     def carry_out(

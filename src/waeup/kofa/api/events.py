@@ -139,7 +139,7 @@ class _Stream:
             try:
                 run = self._look()
             except Exception as error:
-                error, reference = answers.noted(error, self._context.request)
+                error, reference = answers.noted(error, self._context.request, self._context.user)
                 body = body_of(error, base=self._context.base, reference=reference)
                 text = json.dumps(body)
                 yield f"event: problem\ndata: {text}\n\n".encode()

@@ -106,7 +106,7 @@ class Api:
         except RequestRedirect as redirect:
             response = redirect.get_response()
         except Exception as error:
-            response = self._answer_to_error(error, request, base)
+            response = self._answer_to_error(error, request, base, call)
         if call is not None and call.left is not None:
             _tell_limit(response, call.left)
         response.headers.setdefault("Vary", "Authorization")
@@ -131,8 +131,10 @@ class Api:
         found, variables = self._table.find(request.method, names)
         return Call(self, request, found, variables, base)
 
-    def _answer_to_error(self, error: Exception, request: Request, base: str) -> Response:
-        error, reference = answers.noted(error, request)
+    def _answer_to_error(
+        self, error: Exception, request: Request, base: str, call: "Call | None"
+    ) -> Response:
+        error, reference = answers.noted(error, request, "" if call is None else call.user)
         return answers.problem_answer(error, base=base, reference=reference)
 
 
@@ -141,6 +143,8 @@ class Call:
 
     #: What is left of the requests that the token may send, when that is known.
     left: Left | None = None
+    #: Whose token it is, as soon as that is known.
+    user = ""
 
     def __init__(
         self,
@@ -221,6 +225,7 @@ class Call:
         address = self.request.remote_addr or ""
         if grant is None:
             self._refuse_token(address)
+        self.user = grant.user
         if not self._is_counted:
             self._is_counted = True
             touch(site, grant.id, address=address)

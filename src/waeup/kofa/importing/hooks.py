@@ -11,7 +11,7 @@ from transaction.interfaces import TransientError
 from ZODB.POSException import POSError
 from zope.interface import Invalid
 
-from waeup.kofa.errors import DuplicationError, Fault, Refused
+from waeup.kofa.errors import DuplicationError, FatalCSVError, Fault, Refused
 from waeup.kofa.i18n import english
 
 #: What an import can do; ``upsert`` updates what exists, and creates what does not.
@@ -85,7 +85,7 @@ def row_error(exc: Exception) -> str:
         return f"{type(exc).__name__}: {text}"
     if isinstance(exc, KeyError) and exc.args:
         return english(exc.args[0])
-    if isinstance(exc, ValueError) and text:
+    if isinstance(exc, (ValueError, FatalCSVError)) and text:
         return text
     return f"{type(exc).__name__}: {text}" if text else type(exc).__name__
 

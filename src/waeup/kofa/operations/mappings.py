@@ -52,9 +52,14 @@ class MappingOperations(ImportOperations):
         """Propose a field for each column of a table that was looked at.
 
         Other than `propose_mapping`, this guesses: a person has to see what is proposed, and
-        how certain it is, before it counts.
+        how certain it is, before it counts.  Raises `MappingError` for samples that do not belong
+        to the header.
         """
         self._require(MANAGE)
+        if any(len(row) != len(preview.header) for row in preview.samples):
+            raise MappingError(
+                _("The rows of the preview do not fit its header. Send it as it was given.")
+            )
         found = self._processor(processor)
         fields = getFields(found.iface)
         titles = {

@@ -144,6 +144,14 @@ class Proposals(StudentsCase):
         found = self.operations.propose_columns(seen, "studentprocessor", "create")
         self.assertEqual((found[1].field, found[1].samples), ("password", ("***",)))
 
+    def test_samples_that_do_not_belong_to_the_header_are_refused(self):
+        seen = self.operations.preview("s_boss.csv")
+        for row in ((), (*seen.samples[0], "more")):
+            with self.assertRaisesRegex(MappingError, "Send it as it was given"):
+                self.operations.propose_columns(
+                    replace(seen, samples=(row,)), "studentprocessor", "create"
+                )
+
     def test_a_guess_is_never_imported_by_itself(self):
         mapping = self.operations.propose_mapping("s_boss.csv", "studentprocessor", "create")
         self.assertEqual(mapping.columns, (None, None, None, "sex", None))

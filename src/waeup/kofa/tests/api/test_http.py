@@ -371,6 +371,7 @@ class Refusals(ApiCase):
         self.assertEqual(answer.headers["X-Error-Reference"], problem["reference"])
         (record,) = self.records
         self.assertIn(problem["reference"], record.getMessage())
+        self.assertRegex(record.getMessage(), " by boss$")
         self.assertIsNotNone(record.exc_info)
 
     def test_a_database_that_is_away(self):

@@ -1,5 +1,6 @@
 """Hooks of Kofa 1.9 that a site may override, and what the engine makes of them."""
 
+import logging
 import os
 import shutil
 import tempfile
@@ -12,7 +13,7 @@ from zope.component import getUtilitiesFor
 from zope.interface.verify import verifyClass, verifyObject
 
 from waeup.kofa.conversion import Mapping
-from waeup.kofa.errors import FatalCSVError, NotAllowed, StorageFault
+from waeup.kofa.errors import DuplicationError, FatalCSVError, NotAllowed, StorageFault
 from waeup.kofa.importing.hooks import HookRow, once
 from waeup.kofa.importing.kind import ContainerProcessor
 from waeup.kofa.importing.processor import BatchProcessor
@@ -195,6 +196,24 @@ class HooksTests(EngineTestCase):
 
         counts, _, pending = self.do("code", "a", processor=Own())
         self.assertEqual((counts, pending[1]), ((1, 1), "a,NotAllowed: not yours"))
+
+    def test_errors_of_addEntry_say_what_they_said_in_Kofa_1_9(self):
+        class Own(BearProcessor):
+            grok.baseclass()
+            errors = (KeyError, DuplicationError, FatalCSVError)
+
+            def addEntry(self, obj, row, site):
+                raise self.errors[obj.born]("There is one.")
+
+        _, _, pending = self.do("code,born", "a,0", "b,1", "c,2", processor=Own())
+        self.assertEqual([line.split(",")[2] for line in pending[1:]], 3 * ["There is one."])
+
+    def test_without_a_logger_there_is_no_line_of_the_whole_import(self):
+        BearProcessor().createLogfile("a.csv", None, 2, 1, "create", "bob", 0.5, None)
+        with self.assertLogs("bears") as logged:
+            logger = logging.getLogger("bears")
+            BearProcessor().createLogfile("a.csv", None, 2, 1, "create", "bob", 0.5, logger)
+        self.assertRegex(logged.output[0], r"processed: a\.csv, create mode, 2 lines \(1 succ")
 
     def test_checkConversion_may_take_names_out_and_put_others_in(self):
         class Own(BearProcessor):
