@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from waeup.kofa.cli.screen import bar, say, say_json
-from waeup.kofa.cli.settings import Settings, common_options, pass_settings
+from waeup.kofa.cli.settings import (
+    Settings,
+    acting_options,
+    common_options,
+    machine_options,
+    pass_settings,
+)
 from waeup.kofa.errors import Fault, Refused
 
 if TYPE_CHECKING:
@@ -31,7 +37,7 @@ MEGABYTE = 1000 * 1000
     metavar="N",
     help="Remove the complete backups in DIR but the N newest.",
 )
-@common_options
+@acting_options
 @pass_settings
 def backup(settings: Settings, folder: Path | None, note: str, keep: int | None) -> None:
     """Save database and files of the portal in the folder DIR, as one whole.
@@ -127,7 +133,7 @@ def _made_backup(settings: Settings, instance: "Instance", folder: Path) -> tupl
 )
 @click.option("--replace", is_flag=True, help="Give up the portal that is there.")
 @click.option("--yes", is_flag=True, help="Do not ask about that.")
-@common_options
+@machine_options
 @pass_settings
 def restore_backup(
     settings: Settings, source: Path, files: Path | None, replace: bool, yes: bool
@@ -227,7 +233,7 @@ def _portal_in(database: "Database", replace: bool) -> str | None:
 )
 @click.option("--replace", is_flag=True, help="Give up what the new database holds.")
 @click.option("--yes", is_flag=True, help="Do not ask about that.")
-@common_options
+@machine_options
 @pass_settings
 def migrate(settings: Settings, target: Path, replace: bool, yes: bool) -> None:
     """Copy the portal from the database of the configuration to that of another one.

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from waeup.kofa.cli.screen import say, say_json, show_table
-from waeup.kofa.cli.settings import Settings, common_options, pass_settings
+from waeup.kofa.cli.settings import Settings, machine_options, pass_settings
 from waeup.kofa.deployment import conf
 from waeup.kofa.errors import Refused
 
@@ -34,7 +34,7 @@ _OPTIONS = {
 @click.option("--host", help="Address to answer on.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to answer on.")
 @click.option("--replace", is_flag=True, help="Replace a configuration that is there.")
-@common_options
+@machine_options
 @pass_settings
 def init(settings: Settings, database: str | None, replace: bool, **options: object) -> None:
     """Write a configuration, in which each key stands with its meaning and its usual value.
@@ -104,7 +104,7 @@ def _write(path: Path, text: str, replace: bool) -> None:
 
 
 @click.command("check-config", short_help="Test the configuration and its connections.")
-@common_options
+@machine_options
 @pass_settings
 def check_config(settings: Settings) -> int:
     """Test what the configuration says: folders, database, servers. Nothing is changed.

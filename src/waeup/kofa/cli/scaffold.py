@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from waeup.kofa.cli.screen import say, say_json
-from waeup.kofa.cli.settings import Settings, common_options, pass_settings
+from waeup.kofa.cli.settings import Settings, answer_options, pass_settings
 
 
 @click.command(short_help="Write a package for kinds of your own.")
@@ -25,7 +25,7 @@ from waeup.kofa.cli.settings import Settings, common_options, pass_settings
     multiple=True,
     help="What one object is called; as often as wanted (usual: as the package).",
 )
-@common_options
+@answer_options
 @pass_settings
 def scaffold(settings: Settings, name: str, folder: Path, kinds: tuple[str, ...]) -> None:
     """Write a Python package with kinds of objects: schema, processor, tests that pass.

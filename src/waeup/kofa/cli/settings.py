@@ -105,6 +105,31 @@ def server_options(command: Command) -> Command:
     return _var_options(_url_option(hidden=True)(command))
 
 
+def machine_options(command: Command) -> Command:
+    """Likewise to a command of this machine as whom nobody acts; it answers in JSON, too."""
+    return server_options(_json_option(command))
+
+
+def acting_options(command: Command) -> Command:
+    """Likewise to a command of this machine that somebody does."""
+    return machine_options(_user_option(command))
+
+
+def answer_options(command: Command) -> Command:
+    """Add ``--json`` to a command that needs no portal; it refuses ``--url`` with words."""
+    return _url_option(hidden=True)(_json_option(command))
+
+
+def _json_option(command: Command) -> Command:
+    return _option("--json", is_flag=True, help="Answer in JSON, for programs.")(command)
+
+
+def _user_option(command: Command) -> Command:
+    return _option("--user", metavar="NAME", help="The account that acts (default: admin).")(
+        command
+    )
+
+
 def _var_options(command: Command) -> Command:
     return _option(
         "--var",
@@ -158,8 +183,8 @@ def common_options(command: Command) -> Command:
             help="File whose first line is the token for --url (default: $KOFA_TOKEN).",
         ),
         _url_option(),
-        _option("--json", is_flag=True, help="Answer in JSON, for programs."),
-        _option("--user", metavar="NAME", help="The account that acts (default: admin)."),
+        _json_option,
+        _user_option,
     ):
         command = option(command)
     return _var_options(command)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from waeup.kofa.cli.screen import complain, say, say_json, show_table
-from waeup.kofa.cli.settings import Settings, common_options, pass_settings
+from waeup.kofa.cli.settings import Settings, acting_options, common_options, pass_settings
 
 if TYPE_CHECKING:
     from waeup.kofa.operations import TokenInfo
@@ -72,7 +72,7 @@ def list_tokens(settings: Settings, owner: str | None = None) -> None:
     help="What it allows: read, files, import, export, users or portal. May be repeated.",
 )
 @click.option("--days", type=int, metavar="N", help="Days for which it is valid (default: 90).")
-@common_options
+@acting_options
 @pass_settings
 def add(settings: Settings, title: str, scopes: Sequence[str], days: int | None) -> None:
     """Make a token of the account that acts; TITLE says what it is for.
@@ -99,7 +99,7 @@ def add(settings: Settings, title: str, scopes: Sequence[str], days: int | None)
 
 @tokens.command(short_help="Let a token be of no use any more.")
 @click.argument("id")
-@common_options
+@acting_options
 @pass_settings
 def revoke(settings: Settings, id: str) -> None:
     """Revoke a token: programs that use it are refused at once.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from waeup.kofa.cli.screen import say, say_json, show_table
-from waeup.kofa.cli.settings import Settings, common_options, pass_settings
+from waeup.kofa.cli.settings import Settings, acting_options, common_options, pass_settings
 from waeup.kofa.errors import Refused
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def add(
 @click.argument("name")
 @_generate
 @_lasting
-@common_options
+@acting_options
 @pass_settings
 def set_password(settings: Settings, name: str, generate: bool, lasting: bool) -> None:
     """Set the password of an account.
@@ -274,7 +274,7 @@ def resume(settings: Settings, name: str) -> None:
 
 @users.command("logout", short_help="End all sessions of an account.")
 @click.argument("name")
-@common_options
+@acting_options
 @pass_settings
 def log_out(settings: Settings, name: str) -> None:
     """End all sessions of an account: who uses it has to log in again.
