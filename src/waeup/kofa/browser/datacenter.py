@@ -1,4 +1,4 @@
-"""The data center's own pages: what waits, and what is finished."""
+"""What all pages of the data center have in common."""
 
 from collections.abc import Iterable
 from functools import cached_property
@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 import grok
-from zope.browserpage import ViewPageTemplateFile
 
 from waeup.kofa.browser.page import Crumb, Page
+from waeup.kofa.browser.paging import PAGES
 from waeup.kofa.browser.words import FORMAT_TITLES, PACKING_TITLES, holding_text
 from waeup.kofa.conversion import Mapping
 from waeup.kofa.errors import NoSuchItem, Refused
@@ -35,8 +35,7 @@ class DataCenterPage(Page):
     grok.context(IDataCenter)
 
     tab = "datacenter"
-    #: The ways to the other pages of a list.
-    show_pages = ViewPageTemplateFile("paging.pt")
+    show_pages = PAGES
 
     @property
     def crumbs(self) -> list[Crumb]:

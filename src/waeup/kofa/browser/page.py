@@ -14,7 +14,7 @@ import transaction
 from grokcore.message import receive
 from zope.authentication.interfaces import IUnauthenticatedPrincipal
 from zope.browserpage import ViewPageTemplateFile
-from zope.component import getMultiAdapter, queryUtility
+from zope.component import getMultiAdapter, queryAdapter, queryUtility
 from zope.interface import Interface
 from zope.security import checkPermission
 from zope.session.interfaces import IClientIdManager
@@ -42,6 +42,9 @@ from waeup.kofa.locales.catalogs import domain, preferred_tag
 from waeup.kofa.locales.formats import Formats, formats_for
 from waeup.kofa.maintenance import Maintenance, maintenance_of, require_open_page
 from waeup.kofa.operations import Operations
+
+#: What style sheet, scripts and icon are registered as, which is a part of their addresses.
+RESOURCES = "waeup.kofa.browser"
 
 #: Everything comes from the portal itself; nothing inline, no frames, no other sites' forms.
 SECURITY_HEADERS = {
@@ -106,9 +109,9 @@ class TabLink(NamedTuple):
 
 
 class Static(grok.DirectoryResource):
-    """Style sheet, script and icon; the views of this package know it as `static`."""
+    """Style sheet, scripts and icon; pages know them as `static`."""
 
-    grok.name("waeup.kofa.browser")
+    grok.name(RESOURCES)
     grok.path("static")
 
 
@@ -242,6 +245,8 @@ class Page(Door):
 
     def __init__(self, context: Any, request: Any) -> None:
         super().__init__(context, request)
+        # Grok looks for resources of the package that the module of a page is in.
+        self.static = queryAdapter(request, Interface, name=RESOURCES)
         self.messages_here: list[Message] = []
 
     def answer(self) -> Any:

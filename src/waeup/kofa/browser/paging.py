@@ -3,6 +3,10 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from zope.browserpage import ViewPageTemplateFile
+
+#: The ways to the other pages of a list; pages with lists have them as `show_pages`.
+PAGES = ViewPageTemplateFile("paging.pt")
 #: Pages that are named beside the one that is shown, on either side.
 BESIDE = 2
 #: Digits of a page's number that are looked at.

@@ -63,6 +63,8 @@ FLOORS = {
 WORLDLY = ("grok", "grokcore", "ZODB", "BTrees", "persistent", "zope.publisher", "transaction")
 #: The portal and its kinds may use each other and everything below; doors may open the portal.
 PORTAL = {"app", "authentication", "users", "university", "students"}
+#: What a room of the web door may use of others; what all of them share is in ``browser`` itself.
+SHOWN_BY_ALL = {"runs"}
 #: Packages of the extras ``postgresql`` and ``zeo``.
 EXTRAS = {"relstorage", "psycopg", "psycopg2", "psycopg_pool", "procrastinate", "ZEO"}
 
@@ -144,6 +146,23 @@ class Floors(unittest.TestCase):
             for room, path in modules()
             if room != "utils" and any(own_room(name) == "utils" for name in imported(path))
         ]
+        self.assertEqual(wrong, [])
+
+    def test_rooms_of_the_web_door_know_no_others_but_runs(self):
+        door = PACKAGE / "browser"
+        rooms = {path.parent.name for path in door.glob("*/__init__.py")}
+        self.assertLessEqual(SHOWN_BY_ALL, rooms)
+        wrong = []
+        for path in sorted(door.rglob("*.py")):
+            here = path.parent.name
+            others = rooms - {here}
+            if here in rooms - SHOWN_BY_ALL:
+                others -= SHOWN_BY_ALL
+            wrong += [
+                f"{path.relative_to(PACKAGE)}: {name}"
+                for name in imported(path)
+                if own_room(name) == "browser" and others.intersection(name.split(".")[3:4])
+            ]
         self.assertEqual(wrong, [])
 
     def test_views_touch_no_files(self):

@@ -24,7 +24,7 @@ from PIL import Image, ImageChops
 from selenium.webdriver.support.select import Select
 
 from waeup.kofa import tokens
-from waeup.kofa.browser import home
+from waeup.kofa.browser.files import home
 from waeup.kofa.jobs import record
 from waeup.kofa.operations import webhooks
 from waeup.kofa.tests.browser.exhibition import DATE, PROCESSOR, acting_as, furnish

@@ -8,7 +8,8 @@ from urllib.parse import urlencode
 
 import transaction
 
-from waeup.kofa.browser import access, login
+from waeup.kofa.browser import login
+from waeup.kofa.browser.administration import access
 from waeup.kofa.browser.throttle import LoginThrottle
 from waeup.kofa.operations.passwords import new_password
 from waeup.kofa.tests.functional import FunctionalLayer, FunctionalTestCase

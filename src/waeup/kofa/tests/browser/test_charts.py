@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 from hypothesis import given
 from hypothesis import strategies as some
 
-from waeup.kofa.browser.charts import (
+from waeup.kofa.browser.runs.charts import (
     ABOVE,
     HEIGHT,
     LOOKS,

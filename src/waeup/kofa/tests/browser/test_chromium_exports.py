@@ -12,7 +12,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 from zope.component import createObject
 
-from waeup.kofa.browser.exports import KEYS_LIMIT
+from waeup.kofa.browser.files.exports import KEYS_LIMIT
 from waeup.kofa.exporting import Export
 from waeup.kofa.tests.browser.test_chromium import ChromiumTestCase, engine_at_work
 from waeup.kofa.tests.functional import FunctionalLayer

@@ -7,7 +7,7 @@ from unittest import mock
 
 from selenium.webdriver.common.by import By
 
-from waeup.kofa.browser import logs as logs_views
+from waeup.kofa.browser.logs import logs as logs_views
 from waeup.kofa.journal import Look
 from waeup.kofa.tests.browser.test_chromium import ChromiumTestCase
 

@@ -12,7 +12,7 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.select import Select
 from selenium.webdriver.support.wait import WebDriverWait
 
-from waeup.kofa.browser.mendapart import Mend
+from waeup.kofa.browser.imports.mendapart import Mend
 from waeup.kofa.conversion import Mapping
 from waeup.kofa.tests.browser.exhibition import acting_as
 from waeup.kofa.tests.browser.test_chromium import ChromiumTestCase, engine_at_work

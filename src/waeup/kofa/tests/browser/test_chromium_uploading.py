@@ -14,7 +14,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 from zope.app.wsgi import WSGIPublisherApplication
 
 from waeup.kofa.browser import tokens
-from waeup.kofa.browser.uploading import UploadPage
+from waeup.kofa.browser.imports.uploading import UploadPage
 from waeup.kofa.tests.browser.test_chromium import TABLE, ChromiumTestCase
 from waeup.kofa.tests.functional import FunctionalLayer
 

@@ -13,7 +13,7 @@ import transaction
 from webtest.forms import Upload
 from zope.component import createObject
 
-from waeup.kofa.browser import exports as exports_views
+from waeup.kofa.browser.files import exports as exports_views
 from waeup.kofa.browser.page import FORM_LIMIT
 from waeup.kofa.browser.ranges import FilePart, Part, Unsatisfiable, part_of
 from waeup.kofa.cli.gate import TOO_LARGE

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 import transaction
 from zope.component import createObject
 
-from waeup.kofa.browser.history import ENTRIES, ROWS
+from waeup.kofa.browser.runs.history import ENTRIES, ROWS
 from waeup.kofa.importing import confirming
 from waeup.kofa.tests.browser.test_importing import CENTER
 from waeup.kofa.tests.browser.test_runs import RunsTestCase

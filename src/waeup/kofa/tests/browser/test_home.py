@@ -9,8 +9,8 @@ from unittest import mock
 
 import transaction
 
-from waeup.kofa.browser import home
 from waeup.kofa.browser.datacenter import COUNTED
+from waeup.kofa.browser.files import home
 from waeup.kofa.browser.paging import paged
 from waeup.kofa.jobs.record import Run, utc_now
 from waeup.kofa.jobs.registry import Runs

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import transaction
 
 from waeup.kofa.browser.datacenter import COUNTED
-from waeup.kofa.browser.importing import FILES
+from waeup.kofa.browser.imports.importing import FILES
 from waeup.kofa.operations import Operations
 from waeup.kofa.tests.functional import FunctionalLayer, FunctionalTestCase, fill_in_login
 

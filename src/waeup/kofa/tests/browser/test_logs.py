@@ -12,8 +12,8 @@ import transaction
 from zope.authentication.interfaces import IAuthentication
 from zope.component import getUtility
 
-from waeup.kofa.browser import logs as logs_views
-from waeup.kofa.browser.loglines import SHOWN
+from waeup.kofa.browser.logs import logs as logs_views
+from waeup.kofa.browser.logs.loglines import SHOWN
 from waeup.kofa.browser.streaming import Streamed
 from waeup.kofa.configuration import ensure_configuration
 from waeup.kofa.conversion import Mapping

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import transaction
 
-from waeup.kofa.browser import mapping
+from waeup.kofa.browser.imports import mapping
 from waeup.kofa.tests.browser.test_importing import CENTER, ImportTestCase
 from waeup.kofa.tests.functional import FunctionalLayer
 from waeup.kofa.tests.importing.test_canonical import xlsx

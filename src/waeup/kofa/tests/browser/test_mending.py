@@ -13,8 +13,8 @@ from urllib.parse import urlencode
 import grok
 import transaction
 
-from waeup.kofa.browser import mending
-from waeup.kofa.browser.runparts import ROWS
+from waeup.kofa.browser.imports import mending
+from waeup.kofa.browser.runs.runparts import ROWS
 from waeup.kofa.errors import Refused
 from waeup.kofa.interfaces import IMappingMadeEvent, IRunOrderedEvent
 from waeup.kofa.operations import Operations

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import transaction
 
-from waeup.kofa.browser.runparts import ROWS
+from waeup.kofa.browser.runs.runparts import ROWS
 from waeup.kofa.importing.engine import RowEngine
 from waeup.kofa.jobs.record import RUNNING
 from waeup.kofa.operations import Operations

@@ -16,8 +16,8 @@ from zope.authentication.interfaces import IAuthentication
 from zope.component import getUtility
 from zope.component.hooks import site as site_set
 
+from waeup.kofa.browser.imports.uploading import UploadPage
 from waeup.kofa.browser.request import Request
-from waeup.kofa.browser.uploading import UploadPage
 from waeup.kofa.cli.gate import Gate
 from waeup.kofa.conversion import Mapping
 from waeup.kofa.errors import Refused

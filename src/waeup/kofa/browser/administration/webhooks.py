@@ -11,7 +11,7 @@ from zope import schema
 from zope.browserpage import ViewPageTemplateFile
 from zope.interface import Interface
 
-from waeup.kofa.browser.administration import PORTAL, AdministrationPage
+from waeup.kofa.browser.administration.tasks import PORTAL, AdministrationPage
 from waeup.kofa.browser.forms import FormField, SchemaFormPage
 from waeup.kofa.browser.page import Crumb
 from waeup.kofa.i18n import MessageFactory as _

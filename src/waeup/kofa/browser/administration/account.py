@@ -7,11 +7,11 @@ from typing import Any
 import grok
 
 from waeup.kofa.authentication import go_on, session_end
+from waeup.kofa.browser.administration.people import PERMISSION
+from waeup.kofa.browser.administration.peoplewords import role_texts, role_title
 from waeup.kofa.browser.forms import FormField, SchemaFormPage
 from waeup.kofa.browser.login import MAX_LENGTH, client_of, local_path, throttle_of
 from waeup.kofa.browser.page import Crumb, FormPage
-from waeup.kofa.browser.people import PERMISSION
-from waeup.kofa.browser.peoplewords import role_texts, role_title
 from waeup.kofa.errors import NotAllowed, Refused
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.interfaces import IUniversity

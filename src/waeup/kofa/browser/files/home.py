@@ -16,7 +16,7 @@ import grok
 from waeup.kofa.browser.datacenter import DataCenterPage
 from waeup.kofa.browser.page import FormPage
 from waeup.kofa.browser.paging import paged
-from waeup.kofa.browser.runparts import live_texts, outcomes_of
+from waeup.kofa.browser.runs.runparts import live_texts, outcomes_of
 from waeup.kofa.browser.words import kind_title, mode_title, state_look, state_title
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.operations import RunInfo, StoredFile

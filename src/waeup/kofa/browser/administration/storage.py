@@ -4,9 +4,9 @@ from typing import Any
 
 import grok
 
-from waeup.kofa.browser.administration import PORTAL, administration_crumbs
+from waeup.kofa.browser.administration.tasks import PORTAL, administration_crumbs
 from waeup.kofa.browser.page import Crumb
-from waeup.kofa.browser.runparts import RunPart
+from waeup.kofa.browser.runs.runparts import RunPart
 from waeup.kofa.errors import InvalidStoragePath
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.operations import RunInfo

@@ -2,8 +2,7 @@
 
 Rows that a check has found failing are shown problem by problem, with the texts of their cells.
 What is entered is kept in the draft at once (`waeup.kofa.operations.mending`): by a button of the
-page, or by its script (`waeup.kofa.browser.mendapart`), which is told what would become of the row
-now.
+page, or by its script (`mendapart`), which is told what would become of the row now.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,14 +14,14 @@ import grok
 import transaction
 from zope.browserpage import ViewPageTemplateFile
 
-from waeup.kofa.browser.mendforms import (
+from waeup.kofa.browser.imports.mendforms import (
     changed_texts,
     is_number,
     number_in,
     require_same_check,
     sent_texts,
 )
-from waeup.kofa.browser.mendrows import (
+from waeup.kofa.browser.imports.mendrows import (
     LONG,
     Cell,
     MendRow,
@@ -37,10 +36,10 @@ from waeup.kofa.browser.mendrows import (
     verdict_words,
     was_words,
 )
+from waeup.kofa.browser.imports.steps import DraftStep
 from waeup.kofa.browser.page import Message, status_of
 from waeup.kofa.browser.paging import Part, paged
-from waeup.kofa.browser.runparts import ROWS, Corrected, Reason, RunPart, corrected_part
-from waeup.kofa.browser.steps import DraftStep
+from waeup.kofa.browser.runs.runparts import ROWS, Corrected, Reason, RunPart, corrected_part
 from waeup.kofa.browser.words import kind_title, state_title
 from waeup.kofa.conversion import Mapping as Columns
 from waeup.kofa.errors import ConfirmationNeeded, MappingError, NoSuchItem, Refused

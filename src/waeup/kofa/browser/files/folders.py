@@ -12,7 +12,7 @@ import grok
 
 from waeup.kofa.browser.datacenter import DataCenterPage
 from waeup.kofa.browser.downloads import ZIPPED
-from waeup.kofa.browser.home import ORDERS as ALL_ORDERS
+from waeup.kofa.browser.files.home import ORDERS as ALL_ORDERS
 from waeup.kofa.browser.page import FormPage
 from waeup.kofa.browser.paging import paged
 from waeup.kofa.i18n import MessageFactory as _

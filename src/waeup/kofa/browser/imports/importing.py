@@ -7,9 +7,9 @@ from typing import Any
 
 import grok
 
+from waeup.kofa.browser.imports.reading import Reading
+from waeup.kofa.browser.imports.steps import ImportStep
 from waeup.kofa.browser.paging import paged
-from waeup.kofa.browser.reading import Reading
-from waeup.kofa.browser.steps import ImportStep
 from waeup.kofa.browser.words import MODES
 from waeup.kofa.errors import MappingError
 from waeup.kofa.i18n import MessageFactory as _

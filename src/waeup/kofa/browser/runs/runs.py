@@ -8,7 +8,7 @@ import grok
 
 from waeup.kofa.browser.datacenter import DataCenterPage
 from waeup.kofa.browser.page import Crumb, Door, status_of
-from waeup.kofa.browser.runparts import RunPart, live_texts
+from waeup.kofa.browser.runs.runparts import RunPart, live_texts
 from waeup.kofa.browser.words import (
     is_preview,
     kind_title,

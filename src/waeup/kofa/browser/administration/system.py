@@ -4,7 +4,7 @@ from typing import Any
 
 import grok
 
-from waeup.kofa.browser.administration import AdministrationPage
+from waeup.kofa.browser.administration.tasks import AdministrationPage
 from waeup.kofa.browser.page import FormPage
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.maintenance import MANAGE_PORTAL

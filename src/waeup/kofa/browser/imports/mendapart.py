@@ -9,8 +9,13 @@ from zope.publisher.http import DirectResult
 
 from waeup.kofa.browser import tokens
 from waeup.kofa.browser.downloads import Attachment, blocks_of
-from waeup.kofa.browser.mendforms import changed_texts, number_in, require_same_check, sent_texts
-from waeup.kofa.browser.mendrows import (
+from waeup.kofa.browser.imports.mendforms import (
+    changed_texts,
+    number_in,
+    require_same_check,
+    sent_texts,
+)
+from waeup.kofa.browser.imports.mendrows import (
     messages_by_position,
     plain,
     since_words,

@@ -20,7 +20,7 @@ from zope.browserpage import ViewPageTemplateFile
 from zope.i18n import translate
 
 from waeup.kofa.browser.datacenter import DataCenterPage
-from waeup.kofa.browser.loglines import LineWriter, linker
+from waeup.kofa.browser.logs.loglines import LineWriter, linker
 from waeup.kofa.browser.page import Crumb, status_of
 from waeup.kofa.browser.streaming import StreamedPage
 from waeup.kofa.configuration import zone_of_portal

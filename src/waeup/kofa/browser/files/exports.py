@@ -13,7 +13,7 @@ from waeup.kofa.browser.datacenter import DataCenterPage
 from waeup.kofa.browser.downloads import disposition
 from waeup.kofa.browser.page import FORM_LIMIT, Crumb, Door, FormPage
 from waeup.kofa.browser.ranges import FilePart, Part, Unsatisfiable, part_of
-from waeup.kofa.browser.runparts import live_texts
+from waeup.kofa.browser.runs.runparts import live_texts
 from waeup.kofa.browser.tokens import TOKEN_FIELD
 from waeup.kofa.browser.words import FORMAT_TITLES, PACKING_TITLES, state_title
 from waeup.kofa.errors import NoSuchItem, Refused

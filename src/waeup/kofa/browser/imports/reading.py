@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import grok
 from zope.browserpage import ViewPageTemplateFile
 
-from waeup.kofa.browser.parts import PartedStep
+from waeup.kofa.browser.imports.parts import PartedStep
 from waeup.kofa.errors import TableError, TooLarge
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.tabular.options import ReadOptions, name_of

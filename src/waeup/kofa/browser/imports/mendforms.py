@@ -1,13 +1,12 @@
 """What the forms of the mend page send: the texts of cells, and which row they are about.
 
-`waeup.kofa.browser.mending` takes them from people, `waeup.kofa.browser.mendapart` from the
-script of the page.
+`mending` takes them from people, `mendapart` from the script of the page.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-from waeup.kofa.browser.mendrows import CELL, plain, text_in_force
+from waeup.kofa.browser.imports.mendrows import CELL, plain, text_in_force
 from waeup.kofa.errors import NoSuchItem
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.ledger import Draft

@@ -4,7 +4,7 @@ from typing import Any
 
 import grok
 
-from waeup.kofa.browser.steps import DraftStep
+from waeup.kofa.browser.imports.steps import DraftStep
 
 
 class PartedStep(DraftStep):

@@ -11,12 +11,12 @@ from urllib.parse import urlencode
 import grok
 from zope.browserpage import ViewPageTemplateFile
 
-from waeup.kofa.browser.access import TokenList
-from waeup.kofa.browser.administration import AdministrationPage
+from waeup.kofa.browser.administration.access import TokenList
+from waeup.kofa.browser.administration.peoplewords import PERMISSIONS, role_texts, role_title
+from waeup.kofa.browser.administration.tasks import AdministrationPage
 from waeup.kofa.browser.forms import FormField, SchemaFormPage
 from waeup.kofa.browser.page import Crumb
-from waeup.kofa.browser.paging import Part, paged
-from waeup.kofa.browser.peoplewords import PERMISSIONS, role_texts, role_title
+from waeup.kofa.browser.paging import PAGES, Part, paged
 from waeup.kofa.errors import Refused
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.operations import RoleInfo, TokenInfo, UserInfo
@@ -46,8 +46,7 @@ class PeoplePage(AdministrationPage):
 
     grok.baseclass()
 
-    #: The ways to the other pages of a list.
-    show_pages = ViewPageTemplateFile("paging.pt")
+    show_pages = PAGES
     #: The roles as a group of boxes.
     show_roles = ViewPageTemplateFile("roleboxes.pt")
 

@@ -15,7 +15,7 @@ import grok
 import transaction
 from zope.browserpage import ViewPageTemplateFile
 
-from waeup.kofa.browser.mappingwords import (
+from waeup.kofa.browser.imports.mappingwords import (
     CHOSEN,
     Choices,
     Column,
@@ -30,8 +30,8 @@ from waeup.kofa.browser.mappingwords import (
     token_options,
     with_selected,
 )
+from waeup.kofa.browser.imports.parts import PartedStep
 from waeup.kofa.browser.page import status_of
-from waeup.kofa.browser.parts import PartedStep
 from waeup.kofa.conversion import Mapping, SavedMapping, Values
 from waeup.kofa.errors import MappingError, NameTaken, Refused
 from waeup.kofa.i18n import MessageFactory as _

@@ -14,10 +14,10 @@ from urllib.parse import urlencode
 import grok
 from zope.publisher.http import DirectResult
 
-from waeup.kofa.browser import charts
-from waeup.kofa.browser.charts import FAILED_LOOK, Chart, Series
 from waeup.kofa.browser.datacenter import DataCenterPage
 from waeup.kofa.browser.downloads import Attachment
+from waeup.kofa.browser.runs import charts
+from waeup.kofa.browser.runs.charts import FAILED_LOOK, Chart, Series
 from waeup.kofa.conversion import guard
 from waeup.kofa.errors import NoSuchItem, Refused
 from waeup.kofa.i18n import MessageFactory as _
