@@ -19,6 +19,7 @@ from waeup.kofa.i18n import counted
 from waeup.kofa.tabular.detection import UNUSUAL, USUAL, Record
 from waeup.kofa.tabular.grammar import Grammar
 from waeup.kofa.tabular.layout import RULE
+from waeup.kofa.tabular.limits import Limits
 from waeup.kofa.tabular.problems import EmptyTable, UnclearTable
 from waeup.kofa.tabular.profile import Profile, learn
 from waeup.kofa.tabular.sequel import repeats
@@ -70,6 +71,7 @@ def find_heading(
     name: str,
     first_line: int,
     given: int | None,
+    limits: Limits,
     sure: bool = False,
 ) -> Heading:
     """Return the record that holds the names of the columns.
@@ -77,11 +79,12 @@ def find_heading(
     `records` are those of `lines` by `grammar`, the first of which is the physical line
     `first_line` of the table `name`.  `given` is the line that a person named; it is
     taken as it is.  A person is `sure` who named the delimiter.  Raises `EmptyTable` when
-    there is nothing, `UnclearTable` when no line can be taken for the names.
+    there is nothing, `UnclearTable` when no line can be taken for the names, and `TooLarge` for
+    more names than `limits` allow.
     """
     filled = [record for record in records if record.cells != ()]
     if given is not None:
-        return _given(records, lines, name, first_line, given)
+        return _given(records, lines, name, first_line, given, limits)
     if not filled:
         raise EmptyTable(
             _(
@@ -99,6 +102,7 @@ def find_heading(
                 mapping={"name": name},
             )
         )
+    _check_number(filled[start], limits, name)
     heading = _behind_preface(records, filled[start:], lines)
     record, verdict = heading.record, heading.are_names()
     line = first_line + record.start
@@ -134,8 +138,20 @@ def _text(record: Record, lines: Sequence[str]) -> str:
     return "".join(lines[record.start : record.end])
 
 
+def _check_number(record: Record, limits: Limits, name: str) -> None:
+    """Refuse too many names before they are looked at one by one, which takes its time."""
+    cells = record.cells or ()
+    blank = len(list(takewhile(lambda cell: not cell.strip(), reversed(cells))))
+    limits.check_columns(name, len(cells) - blank)
+
+
 def _given(
-    records: Sequence[Record], lines: Sequence[str], name: str, first_line: int, given: int
+    records: Sequence[Record],
+    lines: Sequence[str],
+    name: str,
+    first_line: int,
+    given: int,
+    limits: Limits,
 ) -> Heading:
     index = given - first_line
     record = next((record for record in records if record.start == index), None)
@@ -148,6 +164,7 @@ def _given(
                 mapping={"given": given, "name": name},
             )
         )
+    _check_number(record, limits, name)
     return _heading(record, records, lines)
 
 

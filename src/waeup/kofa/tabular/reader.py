@@ -227,14 +227,16 @@ class Table:
         if given.own:
             header_line = next((self._line + r.start for r in records if r.cells != ()), None)
         sure = given.dialect is not None or delimiter is not None
-        heading = find_heading(records, sample, grammar, self.name, self._line, header_line, sure)
+        heading = find_heading(
+            records, sample, grammar, self.name, self._line, header_line, self._limits, sure
+        )
         if not given.own and heading.unnamed:
             grammar = Grammar(
                 self.dialect, given=given.dialect is not None, trailing=heading.unnamed
             )
             records = list(records_of(sample, grammar, final))
             heading = find_heading(
-                records, sample, grammar, self.name, self._line, header_line, sure
+                records, sample, grammar, self.name, self._line, header_line, self._limits, sure
             )
         self._take_heading(heading, lines)
         return Layout(

@@ -1,5 +1,7 @@
 """Limits: what exceeds them is refused, and what reaches them is not."""
 
+from unittest import mock
+
 from waeup.kofa.errors import TooLarge
 from waeup.kofa.tabular import Limits, open_table
 from waeup.kofa.tests.tabular.files import FileTestCase
@@ -30,6 +32,20 @@ class Limited(FileTestCase):
         (row,) = self.values(f"{names}\n{','.join('x' * 1000)}\n")
         self.assertEqual(len(row), 1000)
         self.assertIn("1,001 columns, and 1,000 are allowed", self.refusal(f"{names},more\n"))
+
+    def test_too_many_columns_are_refused_before_they_are_looked_at(self):
+        looks = "waeup.kofa.tabular.heading.learn"
+        for line in (None, 1):
+            with (
+                self.subTest(line=line),
+                mock.patch(looks, side_effect=AssertionError("looked at")),
+                self.assertRaises(TooLarge),
+            ):
+                open_table(self.file("code," * 2000 + "title\n1\n"), header_line=line)
+
+    def test_columns_without_names_and_values_do_not_count(self):
+        table = f"a,b{',' * 3000}\n1,2{',' * 3000}\n"
+        self.assertEqual(self.values(table), [("1", "2")])
 
     def test_rows(self):
         self.assertIn("has more than 4 rows", self.refusal(TABLE, rows=4))
