@@ -332,6 +332,8 @@ def _words_of_run(run: Run) -> dict[str, Any]:
         text = _("Pending rows, each with its reason: ${file}", mapping={"file": report.pending})
         files.append(text)
     reasons = [Listing((Number(number), Kept(reason)), " x ") for reason, number in report.reasons]
+    if reasons and report.unexplained:
+        reasons.append(Listing((Number(report.unexplained), _("other reasons")), " x "))
     what = _("undo of ${file}") if is_undo else _("import of ${file}")
     return {
         "file": order.file,

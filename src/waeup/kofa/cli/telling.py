@@ -207,6 +207,8 @@ def _tell_corrected(report: "Report") -> None:
 def _tell_reasons(report: "Report") -> None:
     for message, number in report.reasons:
         say(f"  {number:,} x {message}")
+    if report.reasons and report.unexplained:
+        say(f"  {report.unexplained:,} x other reasons")
 
 
 def _tell_files(run: "RunInfo") -> None:

@@ -17,6 +17,7 @@ from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.importing.effects import Change, changes_text, outcome_digest
 from waeup.kofa.importing.engine import Columns, RowEngine
 from waeup.kofa.importing.failing import FailingReader, FailingWriter, readable
+from waeup.kofa.importing.reasons import VARYING, is_like
 from waeup.kofa.importing.report import RowResult
 from waeup.kofa.spool.disk import sync_file
 
@@ -162,14 +163,19 @@ class CheckReader:
     ) -> list[CheckedRow]:
         """Return rows in their order, from the one at position `start`, at most `limit`.
 
-        Only those of an outcome, of a reason, or (`notable`) those that fail, change something,
-        or mean an object of another row.
+        Only those of an outcome, of a reason (all that are like it if it has a ``…``), or
+        (`notable`) those that fail, change something, or mean an object of another row.
         """
         terms, values = ["1"], []
-        for name, value in (("outcome", outcome), ("reason", reason)):
-            if value is not None:
-                terms.append(f"{name} = ?")
-                values.append(value)
+        if outcome is not None:
+            terms.append("outcome = ?")
+            values.append(outcome)
+        if reason is not None:
+            # The name of many reasons is compared with each, where there is one.
+            terms.append(
+                "reason IS NOT NULL AND is_like(reason, ?)" if VARYING in reason else "reason = ?"
+            )
+            values.append(reason)
         if notable:
             terms.append("(outcome NOT IN ('created', 'unchanged') OR first IS NOT NULL)")
         columns = "number, line, outcome, key, reason, details, first, under_new"
@@ -177,6 +183,7 @@ class CheckReader:
         query = f"SELECT {columns} FROM rows WHERE {' AND '.join(terms)} "  # noqa: S608
         query += "ORDER BY number LIMIT ? OFFSET ?"
         with closing(_connect(self._path)) as database:
+            database.create_function("is_like", 2, is_like, deterministic=True)
             return [_checked(found) for found in database.execute(query, (*values, limit, start))]
 
     @contextmanager

@@ -10,7 +10,6 @@ import logging
 import os
 import shutil
 import time
-from collections import Counter
 from contextlib import ExitStack
 from typing import Any
 
@@ -19,7 +18,15 @@ from waeup.kofa.errors import FatalCSVError
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.importing.canonical import unpacked
 from waeup.kofa.importing.reading import AS_FOUND, limits, read_with
-from waeup.kofa.importing.report import CREATED, LISTED_REASONS, REMOVED, UPDATED, Report
+from waeup.kofa.importing.reasons import Reasons
+from waeup.kofa.importing.report import (
+    COUNTED_REASONS,
+    CREATED,
+    LISTED_REASONS,
+    REMOVED,
+    UPDATED,
+    Report,
+)
 from waeup.kofa.importing.results import result_paths
 from waeup.kofa.interfaces import ERRORS_COLUMN, IBatchProcessor
 from waeup.kofa.tabular import open_table
@@ -128,9 +135,11 @@ def _is_usual(options: ReadOptions) -> bool:
 def _reasons(pending: str | None) -> tuple[tuple[str, int], ...]:
     if pending is None:
         return ()
-    counts: Counter[str] = Counter()
+    reasons = Reasons(limit=COUNTED_REASONS)
     with open_table(pending, own=True, rows_required=False) as table:
         if ERRORS_COLUMN in table.header:
             at = table.header.index(ERRORS_COLUMN)
-            counts.update(row.values[at] for row in table if at < len(row.values))
-    return tuple(counts.most_common(LISTED_REASONS))
+            for row in table:
+                if at < len(row.values):
+                    reasons.add(row.values[at])
+    return reasons.most_common(LISTED_REASONS)

@@ -9,20 +9,16 @@ all.
 import json
 import re
 import sqlite3
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from itertools import groupby
+from operator import itemgetter
 
 from waeup.kofa.conversion import unguard
-from waeup.kofa.conversion.wording import SHOWN_LENGTH
 from waeup.kofa.importing.engine import Columns
+from waeup.kofa.importing.reasons import VARYING, in_common, kind_of
 from waeup.kofa.importing.report import FAILED, RowResult
 from waeup.kofa.interfaces import RAW_COLUMN
-
-#: What stands for a text in the name of a group.
-VARYING = "..."
-#: Characters from which on a text with a digit is known again in a message without quotes.
-MIN_BARE = 3
 
 _TABLES = """
 CREATE TABLE columns (position INTEGER PRIMARY KEY, name TEXT, field TEXT, is_secret INTEGER);
@@ -69,8 +65,10 @@ UPDATE problems SET in_group = (
 );
 CREATE INDEX problems_by_group ON problems (in_group, number);
 """
-_QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
-_ELEMENTS = re.compile(r"[\[\],;'\"]+")
+_MESSAGES = """
+SELECT DISTINCT in_group, message FROM problems JOIN groups ON groups.id = in_group
+    WHERE instr(groups.kind, ?) ORDER BY in_group
+"""
 _FIELD = re.compile(r"(\w+): (.+)", re.DOTALL)
 
 
@@ -109,7 +107,7 @@ class KeptRow:
 class ProblemGroup:
     """Like problems of many rows.
 
-    `title` says what is wrong, with ``...`` in place of what varies.  It concerns the cells of
+    `title` says what is wrong, with ``…`` in place of what varies.  It concerns the cells of
     the column at `position`, which fill `field`; for rows as a whole that is None, and `field`
     is ``''``.  `rows` have the problem, and `texts` different texts are in the column, unless
     that is secret.
@@ -172,7 +170,7 @@ class FailingWriter:
         if is_damaged and not result.is_corrected and row.problem is not None:
             kinds = [row.problem.code.replace("-", " ").capitalize()] * len(found)
         else:
-            kinds = [self._kind(problem, result) for problem in found]
+            kinds = [kind_of(problem.message) for problem in found]
         self._database.executemany(
             "INSERT INTO problems VALUES (?, ?, ?, ?, ?, NULL)",
             (
@@ -184,6 +182,13 @@ class FailingWriter:
     def finish(self) -> None:
         """Put like problems into groups."""
         self._database.executescript(_GROUPS)
+        # Until here, a group is named by its kind: less than what its messages have in common.
+        found = self._database.execute(_MESSAGES, (VARYING,))
+        titles = [
+            (in_common(message for _id, message in messages), id)
+            for id, messages in groupby(found, key=itemgetter(0))
+        ]
+        self._database.executemany("UPDATE groups SET kind = ? WHERE id = ?", titles)
 
     def _cells(self, values: Sequence[str], result: RowResult) -> list[str]:
         cells = list(values)
@@ -193,11 +198,6 @@ class FailingWriter:
                 # A hash, or what goes to another field and thus is none.
                 cells[at] = "" if field is None else result.cells.get(field, "")
         return cells
-
-    def _kind(self, problem: RowProblem, result: RowResult) -> str:
-        if problem.field:
-            return kind_of(problem.message, [result.cells.get(problem.field, "")])
-        return kind_of(problem.message, result.cells.values())
 
 
 class FailingReader:
@@ -300,44 +300,11 @@ def _pairs_in(reason: str, fields: Container[str]) -> list[tuple[str, str]]:
     return pairs
 
 
-def kind_of(message: str, texts: Iterable[str]) -> str:
-    """Return a message without the texts of the row that it shows, as far as they are told.
-
-    >>> kind_of("Invalid integer data: 'x1' is not a whole number.", ["x1"])
-    'Invalid integer data: ... is not a whole number.'
-    """
-    found = {text.strip() for text in texts} - {""}
-
-    # Most messages of many rows show no text: only what one shows is worth the time.
-    @cache
-    def shown() -> set[str]:
-        forms = {form for text in found for form in _forms(text) if form}
-        return forms | {repr(form)[1:-1] for form in forms}
-
-    def varying(match: re.Match[str]) -> str:
-        inner = match[1] if match[1] is not None else match[2]
-        return VARYING if inner in shown() else match[0]
-
-    kind = _QUOTED.sub(varying, message)
-    for text in sorted(found, key=len, reverse=True):
-        if len(text) >= MIN_BARE and text in kind and any(char.isdigit() for char in text):
-            kind = re.sub(rf"(?<!\w){re.escape(text)}(?!\w)", VARYING, kind)
-    # A text that was cut is followed by points of its own.
-    return kind.replace(VARYING + "...", VARYING)
-
-
 def readable(text: str) -> str:
     """Return a text that any file can hold: half characters become escapes."""
     if text.isascii():
         return text
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def _forms(text: str) -> Iterator[str]:
-    """Generate what a message may show of a text: all, its beginning, or an element."""
-    yield from (text, text[:SHOWN_LENGTH])
-    if any(char in text for char in ",;["):
-        yield from (part.strip() for part in _ELEMENTS.split(text))
 
 
 def _named(field: str, message: str) -> tuple[str, str]:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 from waeup.kofa.importing.effects import Change, Effect
+from waeup.kofa.importing.reasons import Reasons
 
 #: Outcomes of a row, in the order in which people want to read them.
 CREATED, UPDATED, UNCHANGED, REMOVED, FAILED = (
@@ -20,7 +21,7 @@ CREATED, UPDATED, UNCHANGED, REMOVED, FAILED = (
     "failed",
 )
 OUTCOMES = (CREATED, UPDATED, UNCHANGED, REMOVED, FAILED)
-#: Different reasons that are counted; a file may have one for each row.
+#: Kinds of reasons that are counted; a site may have words of its own for each row.
 COUNTED_REASONS = 200
 #: Reasons that a report lists, most frequent first.
 LISTED_REASONS = 20
@@ -64,8 +65,9 @@ class Report:
     `finished` and `pending` are paths of result files while the import runs, and
     names of items once the files are in their places (`pending` is None when no
     row failed).  `seconds` is the time of the row engine.  `reasons` lists the
-    most frequent reasons of failure with their counts.  `corrected` counts the rows that were
-    read otherwise than they stand in the file, whatever became of them.
+    most frequent reasons of failure with their counts; those that differ only in what they show
+    are one, with ``…`` in its place.  `corrected` counts the rows that were read otherwise than
+    they stand in the file, whatever became of them.
 
     The report of a check counts what would be; `duplicates` are the rows that mean the object
     of an earlier row, `under_new` those whose parent an earlier row makes; `refused` are the
@@ -95,6 +97,11 @@ class Report:
     def done(self) -> int:
         """Number of rows that are in the finished file."""
         return self.total - self.failed
+
+    @property
+    def unexplained(self) -> int:
+        """Number of rows that failed for reasons that are not listed."""
+        return max(self.failed - sum(number for _reason, number in self.reasons), 0)
 
     @property
     def successful(self) -> bool:
@@ -130,7 +137,7 @@ class Tally:
         corrected: int = 0,
     ) -> None:
         self.counts: Counter[str] = Counter(counts or {})
-        self.reasons: Counter[str] = Counter(reasons or {})
+        self._reasons = Reasons(reasons, limit=COUNTED_REASONS)
         self.seconds = seconds
         self.corrected = corrected
 
@@ -139,11 +146,16 @@ class Tally:
         """Number of rows."""
         return self.counts.total()
 
+    @property
+    def reasons(self) -> dict[str, int]:
+        """Why rows failed, as `Reasons` counts it."""
+        return self._reasons.counts
+
     def add(self, outcome: str, reason: str | None = None) -> None:
         """Count a row."""
         self.counts[outcome] += 1
         if reason is not None:
-            self._add_reason(reason)
+            self._reasons.add(reason)
 
     def add_all(self, results: Sequence[RowResult]) -> None:
         """Count the rows of a batch."""
@@ -151,13 +163,9 @@ class Tally:
         self.counts.update([result.outcome for result in results])
         for result in results:
             if result.reason is not None:
-                self._add_reason(result.reason)
+                self._reasons.add(result.reason)
             if result.is_corrected:
                 self.corrected += 1
-
-    def _add_reason(self, reason: str) -> None:
-        if reason in self.reasons or len(self.reasons) < COUNTED_REASONS:
-            self.reasons[reason] += 1
 
     def report(self, file: str, processor: str, mode: str, **more: Any) -> Report:
         """Return the totals; `more` are further fields of `Report`."""
@@ -168,7 +176,7 @@ class Tally:
             mode=mode,
             total=self.total,
             seconds=self.seconds,
-            reasons=tuple(self.reasons.most_common(LISTED_REASONS)),
+            reasons=self._reasons.most_common(LISTED_REASONS),
             corrected=self.corrected,
             **numbers,
             **more,

@@ -8,6 +8,8 @@ up when others have done its work, leaves their result alone.
 
 import os
 import shutil
+from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 
 import transaction
@@ -17,7 +19,7 @@ from waeup.kofa import meters
 from waeup.kofa.errors import NoSuchItem
 from waeup.kofa.exporting import Export, Outcome
 from waeup.kofa.i18n import MessageFactory as _
-from waeup.kofa.importing.report import FAILED, UNCHANGED, Tally
+from waeup.kofa.importing.report import FAILED, LISTED_REASONS, UNCHANGED, Tally
 from waeup.kofa.interfaces import IDataCenterConfig
 from waeup.kofa.jobs.distributing import finish
 from waeup.kofa.jobs.job import Job, folder_of
@@ -48,10 +50,13 @@ def do_export(job: Job) -> None:
 
     def end() -> None:
         order, run = job.order, job.run
-        tally = Tally({UNCHANGED: outcome.rows}, seconds=outcome.seconds)
-        for key in outcome.unknown:
-            tally.add(FAILED, f"No object has the key {key!r}.")
-        run.report = tally.report(order.file, order.processor, order.mode).as_dict()
+        counts = {UNCHANGED: outcome.rows, FAILED: len(outcome.unknown)}
+        tally = Tally(counts, seconds=outcome.seconds)
+        report = tally.report(order.file, order.processor, order.mode)
+        # Which keys these are is all that there is to tell: they are not counted by kind.
+        unknown = Counter(f"No object has the key {key!r}." for key in outcome.unknown)
+        reasons = tuple(unknown.most_common(LISTED_REASONS))
+        run.report = replace(report, reasons=reasons).as_dict()
         run.progress.rows, run.progress.failed = outcome.rows, len(outcome.unknown)
         finish(job.datacenter, run)
 

@@ -13,6 +13,7 @@ from zope.sendmail.delivery import QueuedMailDelivery
 from zope.sendmail.interfaces import IMailDelivery
 
 from waeup.kofa.conversion import Mapping
+from waeup.kofa.importing import report
 from waeup.kofa.interfaces import IBatchProcessor, IDataCenterConfig
 from waeup.kofa.tests.jobs.portal import OTHER, USER
 from waeup.kofa.tests.jobs.test_runs import RunTestCase, processor_of
@@ -67,6 +68,14 @@ class Notices(MailTestCase):
         text = message.get_payload(decode=True).decode()
         for line in ("Rows: 3", "Created: 2", "Failed: 1", "data.create.pending.csv"):
             self.assertIn(line, text)
+
+    def test_reasons_that_are_not_listed_are_counted(self):
+        self.put("many.csv", "code,title", "a b,A", "c d,B", "FAC7,,x")
+        with mock.patch.object(report, "LISTED_REASONS", 1):
+            self.done("many.csv")
+        text = self.sent()[0].get_payload(decode=True).decode()
+        self.assertIn("2 x code: Invalid input: … does not satisfy", text)
+        self.assertIn("1 x other reasons", text)
 
     def test_an_undo_is_told_and_a_check_is_not(self):
         self.done(kind="check")

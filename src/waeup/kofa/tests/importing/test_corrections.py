@@ -3,7 +3,6 @@
 import os
 import shutil
 import tempfile
-import time
 import unittest
 from contextlib import closing
 
@@ -18,7 +17,6 @@ from ZODB.MappingStorage import MappingStorage
 from waeup.kofa import conversion
 from waeup.kofa.importing.corrections import CorrectedCell, Correction, Corrections
 from waeup.kofa.importing.engine import RowEngine
-from waeup.kofa.importing.failing import kind_of
 from waeup.kofa.importing.manner import Manner
 from waeup.kofa.interfaces import RAW_COLUMN
 from waeup.kofa.tabular import Row
@@ -267,43 +265,6 @@ class Kept(unittest.TestCase):
             self.assertLess(len(written[0]), 100)
             transaction.abort()
             connection.close()
-
-
-class Kinds(unittest.TestCase):
-    """Messages without what varies."""
-
-    def test_texts_of_the_row_are_left_out(self):
-        for message, text, expected in (
-            ("'x1' is not a whole number.", "x1", "... is not a whole number."),
-            ("'x1' is not a whole number.", " x1 ", "... is not a whole number."),
-            ('"it\'s" is odd', "it's", "... is odd"),
-            ("'a\\nb' is odd", "a\nb", "... is odd"),
-            (f"{'y' * 40!r}... is odd", "y" * 50, "... is odd"),
-            ("no course MTH101 here", "MTH101", "no course ... here"),
-            ("no course MTH1012 here", "MTH101", "no course MTH1012 here"),
-            ("the course is not there", "the", "the course is not there"),
-            ("'a' cannot be an element.", "['a', 'b']", "... cannot be an element."),
-            (
-                "'x' is not allowed; allowed: 'm', 'f'",
-                "x",
-                "... is not allowed; allowed: 'm', 'f'",
-            ),
-            ("nothing", "", "nothing"),
-            ("has 12 rows", "12", "has 12 rows"),
-        ):
-            with self.subTest(message):
-                self.assertEqual(kind_of(message, [text]), expected)
-
-    def test_thousands_of_rows_take_no_time(self):
-        began = time.process_time()
-        for number in range(2000):
-            texts = [f"A{number}{at}x" for at in range(30)]
-            self.assertEqual(kind_of("This object exists.", texts), "This object exists.")
-        self.assertLess(time.process_time() - began, 0.5)
-
-    @given(st.text(), st.lists(st.text(max_size=9), max_size=3))
-    def test_anything_is_a_message(self, message, texts):
-        self.assertIsInstance(kind_of(message, texts), str)
 
 
 def _cave(code, size):

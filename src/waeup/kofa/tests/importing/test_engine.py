@@ -577,10 +577,16 @@ class WithDatabase(CommonTests, EngineTestCase):
 
     def test_reasons_are_counted_up_to_a_limit(self):
         with mock.patch.object(reports, "COUNTED_REASONS", 2):
-            path = self.table("code,size", "a,x", "b,y", "c,z", "d,x")
+            path = self.table("code,size", "a,x", ",1", "c,1,2", "d,z")
             mapping = engine.conversion.Mapping(("code", "size"))
             report = CaveProcessor().importTable(
                 path, mapping, "create", folder=self.folder, site=self.site
             )
-        self.assertEqual([count for _, count in report.reasons], [2, 1])
-        self.assertEqual(report.failed, 4)
+        self.assertEqual(
+            report.reasons,
+            (
+                ("size: Invalid integer data: … is not a whole number.", 2),
+                ("code: Required value is missing.", 1),
+            ),
+        )
+        self.assertEqual((report.failed, report.unexplained), (4, 1))

@@ -123,6 +123,8 @@ class Results(ExportTestCase):
         run = self.done(Wish("faculties", keys=("FAC3", "FAC9", "FAC3")))
         self.assertEqual((run.rows, run.failed, run.report.done), (1, 1, 1))
         self.assertEqual(run.report.reasons, (("No object has the key 'FAC9'.", 1),))
+        run = self.done(Wish("faculties", keys=("FAC8", "FAC9")))
+        self.assertEqual([number for _reason, number in run.report.reasons], [1, 1])
 
     def test_a_list_of_exports_does_not_hold_their_keys(self):
         keys = tuple(f"FAC{number}" for number in range(20_000))

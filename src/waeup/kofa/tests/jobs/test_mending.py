@@ -118,7 +118,7 @@ class Seen(MendingTestCase):
             [
                 (
                     "code",
-                    f"Invalid input: ... does not satisfy {rule}.",
+                    f"Invalid input: … does not satisfy {rule}.",
                     3,
                     2,
                 ),
@@ -126,6 +126,15 @@ class Seen(MendingTestCase):
                 ("", "This object already exists.", 1, 0),
             ],
         )
+
+    def test_rows_are_found_by_what_their_reasons_have_in_common(self):
+        (reason, number), *others = self.info(self.check).report.reasons
+        self.assertEqual(number, 3)
+        self.assertIn("…", reason)
+        self.assertEqual([number for _reason, number in others], [1, 1])
+        for reason, number in self.info(self.check).report.reasons:
+            rows = self.ask(lambda o, r=reason: o.check_rows(self.check, reason=r))
+            self.assertEqual(len(rows), number, reason)
 
     def test_rows_are_shown_with_the_message_of_each_cell(self):
         first, second, damaged, sixth, late = self.rows()
@@ -156,7 +165,7 @@ class Seen(MendingTestCase):
         (prefix, code) = self.ask(lambda o: o.problem_groups(self.check))
         self.assertEqual((prefix.position, prefix.rows, prefix.texts), (0, 3, 2))
         self.assertIn(
-            "Invalid value: ... is not allowed; allowed: 'none', 'faculty', ", prefix.title
+            "Invalid value: … is not allowed; allowed: 'none', 'faculty', ", prefix.title
         )
         self.assertEqual((code.position, code.rows), (1, 1))
         (row, *_others) = self.rows()
