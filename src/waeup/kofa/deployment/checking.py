@@ -105,9 +105,17 @@ def _instance(configuration: Configuration) -> Iterator[Finding]:
 
     yield _tried("instance", test)
     path = configuration.path
-    if path is not None and stat.S_IMODE(path.stat().st_mode) & 0o077:
+    mode = path and mode_to_set(path.stat())
+    if mode:
         others = "Others can read it, and with it what it says of the database"
-        yield Finding("rights", DOUBTFUL, f"{others}: chmod 600 {path}")
+        yield Finding("rights", DOUBTFUL, f"{others}: chmod {mode:o} {path}")
+
+
+def mode_to_set(found: os.stat_result) -> int:
+    """Return the mode that a configuration should have instead of its own, 0 for none."""
+    # One of root is for the group that root has given it to: that of the portal.
+    enough = 0o640 if found.st_uid == 0 else 0o600
+    return enough if stat.S_IMODE(found.st_mode) & 0o077 & ~enough else 0
 
 
 def _package(name: str, load: Callable[[list[str]], object]) -> str:

@@ -12,7 +12,7 @@ RelStorage keeps no history: each object has its present state only.
 """
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 POOL_SIZE = 40
 #: Objects that a connection keeps in memory: imports come back to the same ones.
 CACHE_SIZE = 30_000
+#: What processes that make the tables of RelStorage at the same time wait for each other by.
+TABLES_LOCK = int.from_bytes(b"kofatabs", "big") >> 1
 
 
 class Database:
@@ -87,25 +89,35 @@ class Database:
         Without `make` nothing is made, also with `write`.  Raises `NoSuchItem` when the database
         is empty and shall stay so, and `Refused` when a copy to it was broken off.
         """
-        from waeup.kofa.deployment.copying import EMPTY, require_whole, state_of
-        from waeup.kofa.deployment.opening import PortalDB
+        from ZODB.POSException import ConflictError
 
         make = make and write
         if not make and not self.exists():
             raise self._nothing()
+        try:
+            database = self._portal(write, make)
+        except ConflictError:
+            # Another process that starts has made the root at the same moment.
+            database = self._portal(write, make)
+        try:
+            yield database
+        finally:
+            database.close()
+
+    def _portal(self, write: bool, make: bool) -> "DB":
+        """Return the database, opened; ZODB makes the root of an empty one."""
+        from waeup.kofa.deployment.copying import EMPTY, require_whole, state_of
+        from waeup.kofa.deployment.opening import PortalDB
+
         storage = self._opened(write, make)
         try:
             require_whole(storage, self.title)
             if not make and state_of(storage) == EMPTY:
                 raise self._nothing()
-            database = PortalDB(storage, pool_size=POOL_SIZE, cache_size=CACHE_SIZE)
+            return PortalDB(storage, pool_size=POOL_SIZE, cache_size=CACHE_SIZE)
         except BaseException:
             storage.close()
             raise
-        try:
-            yield database
-        finally:
-            database.close()
 
 
 @dataclass(frozen=True)
@@ -210,7 +222,8 @@ class PostgresDatabase(Database):
             # People see the name; that which RelStorage would give has the id of an object.
             adapter = PostgreSQLAdapter(self.dsn, options=options)
             try:
-                return RelStorage(adapter, name=self.title, options=options)
+                with self._tables_to_make() if make else nullcontext():
+                    return RelStorage(adapter, name=self.title, options=options)
             except StorageError:
                 if make or self._has_tables():
                     raise
@@ -220,6 +233,16 @@ class PostgresDatabase(Database):
                 f"{self.title} cannot be reached: {_first_line(error)}. Start the server, or "
                 "correct <postgresql> in the configuration; `kofactl check-config` tells more."
             )
+
+    @contextmanager
+    def _tables_to_make(self) -> Iterator[None]:
+        """Let one process at a time look for the tables and make them; RelStorage does not."""
+        import psycopg2
+
+        # The lock goes with the connection, also when the process is killed.
+        with closing(psycopg2.connect(self.dsn)) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_lock(%s)", (TABLES_LOCK,))
+            yield
 
     def _has_tables(self) -> bool:
         """Tell whether RelStorage has made its tables."""

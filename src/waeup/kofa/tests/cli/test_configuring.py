@@ -123,8 +123,18 @@ class CheckConfig(unittest.TestCase):
 
     def test_others_who_can_read_it(self) -> None:
         kofactl("init")
-        Path("var/kofa.conf").chmod(0o640)
-        self.assertIn("chmod 600", verdicts()["rights"][1])
+        Path("var/kofa.conf").chmod(0o644)
+        self.assertIn("chmod 6", verdicts()["rights"][1])
+        for owner, mode, better in (
+            (0, 0o640, 0),
+            (0, 0o644, 0o640),
+            (0, 0o660, 0o640),
+            (7, 0o640, 0o600),
+            (7, 0o600, 0),
+        ):
+            with self.subTest(owner=owner, mode=mode):
+                found = os.stat_result((mode, 0, 0, 1, owner, 9, 0, 0, 0, 0))
+                self.assertEqual(checking.mode_to_set(found), better)
 
     def test_one_that_cannot_be_understood(self) -> None:
         Path("kofa.conf").write_text("<server>\n")
