@@ -1,4 +1,4 @@
-"""How requests are answered while the database is away.
+"""How the portal is walked through, and how requests are answered while the database is away.
 
 A database at a server may be away for a moment: the server is started anew, or the network is
 broken.  Then there is no page of the portal, and no layout; this answer needs none.  It names no
@@ -12,6 +12,8 @@ from typing import Any
 
 import transaction
 from grokcore.view.publication import GrokBrowserFactory, GrokBrowserPublication
+from zope.publisher.interfaces import NotFound
+from zope.traversing.interfaces import ITraversable
 
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.i18n import english
@@ -40,6 +42,13 @@ _PAGE = """<!DOCTYPE html>
 
 class Publication(GrokBrowserPublication):
     """Publishes pages; see the module."""
+
+    def traverseName(self, request: Any, ob: Any, name: str) -> Any:
+        """See `IPublication`; what Zope registers for ``++name++`` is no page called ``name``."""
+        found = super().traverseName(request, ob, name)
+        if ITraversable.providedBy(found):
+            raise NotFound(ob, name, request)
+        return found
 
     def handleException(
         self,

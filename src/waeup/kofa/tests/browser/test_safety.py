@@ -7,6 +7,8 @@ from unittest import mock
 from urllib.parse import urlencode
 
 import transaction
+from zope.component import getGlobalSiteManager
+from zope.traversing.interfaces import ITraversable
 
 from waeup.kofa.browser.page import SECURITY_HEADERS
 from waeup.kofa.errors import StorageFault
@@ -138,6 +140,17 @@ class ErrorTest(SafetyTestCase):
             self.browser.open(address)
             self.assertEqual(self.status(self.browser), 404)
             self.assertIn("There is no such page", self.browser.contents)
+
+    def test_what_zope_walks_by_is_no_page(self) -> None:
+        found = getGlobalSiteManager().registeredAdapters()
+        names = {each.name for each in found if each.provided is ITraversable} - {""}
+        self.assertLess({"attribute", "etc", "view", "vh"}, names)
+        for name in names:
+            for place in ("http://localhost", PORTAL, CENTER, f"{PORTAL}/@@login"):
+                for prefix in ("", "@@"):
+                    with self.subTest(address := f"{place}/{prefix}{name}"):
+                        self.browser.open(address)
+                        self.assertEqual(self.status(self.browser), 404)
 
     def test_what_is_wrong_is_told_in_the_language_of_the_person(self) -> None:
         self.browser.addHeader("Accept-Language", "fr")
