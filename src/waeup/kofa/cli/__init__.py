@@ -148,6 +148,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(arguments: list[str], settings: Settings) -> int:
     """Run the command, and turn each kind of error into a message and an exit code."""
     try:
+        _require_text(arguments)
         with kofactl.make_context("kofactl", arguments, obj=settings) as context:
             code = kofactl.invoke(context)
     except click.exceptions.Exit as end:
@@ -185,6 +186,18 @@ def _run(arguments: list[str], settings: Settings) -> int:
         )
         return FAULT
     return code if isinstance(code, int) else DONE
+
+
+def _require_text(arguments: Sequence[str]) -> None:
+    """Raise `Refused` for an argument that is no text: nothing that is kept could hold it."""
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            raise Refused(
+                f"{argument!r} is not in UTF-8. Give the file another name, or let the terminal "
+                "send UTF-8."
+            )
 
 
 def _where_to_look(settings: Settings, error: Fault) -> str:

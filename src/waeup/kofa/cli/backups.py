@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from waeup.kofa.cli.numbers import Between
 from waeup.kofa.cli.screen import bar, say, say_json
 from waeup.kofa.cli.settings import (
     Settings,
@@ -17,6 +18,7 @@ from waeup.kofa.cli.settings import (
     machine_options,
     pass_settings,
 )
+from waeup.kofa.deployment.figures import MOST_DAYS
 from waeup.kofa.errors import Fault, Refused
 
 if TYPE_CHECKING:
@@ -312,7 +314,7 @@ def _require_unchanged(database: "Database", last: bytes) -> None:
 @click.command(short_help="Free room in the database.")
 @click.option(
     "--days",
-    type=click.FloatRange(min=0),
+    type=Between(0, MOST_DAYS),
     default=1,
     show_default=True,
     metavar="N",

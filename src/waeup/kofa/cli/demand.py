@@ -1,5 +1,6 @@
 """What a person wants to import, and how: the options of ``import`` and ``check``."""
 
+import os
 import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -354,7 +355,7 @@ def _stored_name(operations: "Operations", file: str) -> tuple[str, bool]:
     is_plain_name = path.name == file
     if is_plain_name and any(item.name == file for item in operations.pending_files()):
         return file, False
-    if is_plain_name and not path.exists():
+    if is_plain_name and not os.path.exists(path):
         raise NoSuchItem(
             f"There is no pending file {file!r} in the data center, and no such file in the "
             "working directory. `kofactl ls` lists the pending files."

@@ -11,6 +11,7 @@ import click
 from waeup.kofa.cli.finding import open_own
 from waeup.kofa.cli.screen import has_room, say, say_json, show_table
 from waeup.kofa.cli.settings import Settings, common_options, pass_settings
+from waeup.kofa.deployment.figures import MOST_DAYS
 from waeup.kofa.errors import Refused
 
 if TYPE_CHECKING:
@@ -265,7 +266,7 @@ def restore(settings: Settings, name: str, folder: str) -> None:
 @click.argument("names", metavar="[NAME...]", nargs=-1)
 @click.option("--folder", type=FOLDERS, default="deleted", help="Where they are; usually deleted.")
 @click.option(
-    "--older-than", type=click.IntRange(min=0), metavar="DAYS", help="All that are older."
+    "--older-than", type=click.IntRange(0, MOST_DAYS), metavar="DAYS", help="All that are older."
 )
 @click.option("--yes", is_flag=True, help="Really do it; without it the files are listed only.")
 @common_options

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from waeup.kofa.cli.numbers import MOST
 from waeup.kofa.cli.screen import say, say_json, show_table
 from waeup.kofa.cli.settings import Settings, common_options, pass_settings
 
@@ -38,8 +39,8 @@ FIRST_SECONDS, SECONDS = 0.05, 5.0
 @click.option("--since", default="", metavar="TIME", help="From this day or time on.")
 @click.option("--until", default="", metavar="TIME", help="Up to this day or time.")
 @click.option("--newest", is_flag=True, help="Begin with the newest line.")
-@click.option("--limit", type=click.IntRange(min=0), default=0, help="Lines at most; 0 for all.")
-@click.option("--start", type=click.IntRange(min=0), default=0, help="Matches to leave out.")
+@click.option("--limit", type=click.IntRange(0, MOST), default=0, help="Lines at most; 0 for all.")
+@click.option("--start", type=click.IntRange(0, MOST), default=0, help="Matches to leave out.")
 @common_options
 @pass_settings
 def logs(

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from waeup.kofa.cli.mail import MailServer
+from waeup.kofa.cli.numbers import Between
 from waeup.kofa.cli.screen import say
 from waeup.kofa.cli.settings import Settings, pass_settings, server_options
 from waeup.kofa.deployment.conf import Configuration, Server
-from waeup.kofa.deployment.figures import Figures
+from waeup.kofa.deployment.figures import MOST_DAYS, Figures
 
 if TYPE_CHECKING:
     from waeup.kofa.cli.instance import Instance
@@ -79,25 +80,25 @@ def _address(context: click.Context, parameter: click.Parameter, value: str | No
 )
 @click.option(
     "--undo-days",
-    type=click.IntRange(min=0),
+    type=click.IntRange(0, MOST_DAYS),
     metavar="N",
     help="Days for which an import can be taken back (usual: 30).",
 )
 @click.option(
     "--export-hours",
-    type=click.FloatRange(min=0),
+    type=Between(0, 24 * MOST_DAYS),
     metavar="N",
     help="Hours for which the result of an export is kept (usual: 24).",
 )
 @click.option(
     "--remove-share",
-    type=click.FloatRange(0, 100),
+    type=Between(0, 100),
     metavar="PERCENT",
     help="Share of all objects of a kind that may be removed without a question (usual: 10).",
 )
 @click.option(
     "--change-share",
-    type=click.FloatRange(0, 100),
+    type=Between(0, 100),
     metavar="PERCENT",
     help="Share of all objects of a kind that may be changed without a question (usual: 50).",
 )

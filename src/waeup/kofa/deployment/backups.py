@@ -134,7 +134,10 @@ def make_backup(
 @contextmanager
 def _claimed(folder: Path) -> Iterator[None]:
     """Have the folder of backups for oneself; it is made if need be."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except FileExistsError:
+        raise Refused(f"{folder} is no folder. Name one in which backups can be made.")
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

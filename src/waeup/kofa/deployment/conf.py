@@ -17,7 +17,7 @@ from waeup.kofa.deployment.databases import (
     PostgresDatabase,
     ZeoDatabase,
 )
-from waeup.kofa.deployment.figures import Figures
+from waeup.kofa.deployment.figures import MOST_DAYS, Figures
 from waeup.kofa.errors import NoSuchItem, Refused
 
 if TYPE_CHECKING:
@@ -260,9 +260,15 @@ def natural(text: str) -> int:
     return found
 
 
+def days(text: str) -> int:
+    """Return a time in days."""
+    found: int = _between(text, 0, MOST_DAYS, int)
+    return found
+
+
 def hours(text: str) -> float:
     """Return a time in hours."""
-    found: float = _between(text, 0, float("inf"), float)
+    found: float = _between(text, 0, 24 * MOST_DAYS, float)
     return found
 
 

@@ -11,6 +11,9 @@ from typing import Any, NamedTuple
 
 from waeup.kofa.errors import Refused
 
+#: Days for which anything is kept at most; those of `waeup.kofa.configuration`.
+MOST_DAYS = 36525
+
 
 class Figures(NamedTuple):
     """What the operator allows.

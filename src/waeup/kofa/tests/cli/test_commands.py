@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from waeup.kofa.importing import report as reports
 from waeup.kofa.operations import Operations
 from waeup.kofa.operations.passwords import new_password
 from waeup.kofa.tests.cli.shell import CommandLayer, PortalLayer, kofactl
@@ -232,6 +233,16 @@ class ImportTests(PortalCase):
         self.assertEqual(self.names(), ["f_admin.create.pending.csv"])
         self.assertEqual(self.names("unfinished"), ["f_admin.csv"])
 
+    def test_reasons_that_differ_only_in_what_they_show_are_one(self) -> None:
+        table = "code,title\na 1,A\nb 2,B\nc 3,C\nLAW,Law,x\n"
+        with mock.patch.object(reports, "LISTED_REASONS", 1):
+            answer = kofactl(
+                "import", self.file("f.csv", table), "-p", "facultyprocessor", "-m", "create"
+            )
+        self.assertEqual(answer.code, 1, answer)
+        self.assertIn("\n  3 x code: Invalid input: … does not satisfy the rule", answer.out)
+        self.assertIn("\n  1 x other reasons\n", answer.out)
+
     def test_a_stored_name_is_imported_as_it_is(self) -> None:
         kofactl("put", self.file("f.csv", FACULTIES))
         answer = kofactl("import", "f_admin.csv", "-p", "facultyprocessor", "-m", "create")
@@ -301,6 +312,53 @@ class ImportTests(PortalCase):
         answer = kofactl("import", "x", "-p", "p", "-m", "create", "--map", "code")
         self.assertEqual(answer.code, 2)
         self.assertIn("'code' is not of the form COLUMN=FIELD", answer.err)
+
+
+class ArgumentTests(PortalCase):
+    """What nobody means is refused before anything is done, whatever the command."""
+
+    def test_what_is_not_in_utf_8_is_refused(self) -> None:
+        name = os.fsdecode(b"caf\xe9.csv")
+        Path(name).write_bytes(FACULTIES.encode())
+        Path(os.fsdecode(b"b\xe9")).mkdir()
+        for arguments in (
+            ("put", name),
+            ("backup", os.fsdecode(b"b\xe9")),
+            ("backup", "--note", os.fsdecode(b"caf\xe9")),
+            ("storage", os.fsdecode(b"b\xe9")),
+            ("users", "change", "admin", "--title", os.fsdecode(b"caf\xe9")),
+            ("tokens", "add", os.fsdecode(b"caf\xe9"), "--scope", "read"),
+        ):
+            with self.subTest(arguments):
+                self.assert_refused(r"^Error: '.*\\udce9.*' is not in UTF-8\. ", *arguments)
+
+    def test_names_that_no_file_can_have_are_of_no_file(self) -> None:
+        kind = ("-p", "facultyprocessor", "-m", "create")
+        self.assert_refused("There is no pending file 'xxx", "import", 300 * "x", *kind)
+        self.assert_refused("File name too long", "put", 300 * "x")
+
+    def test_numbers_beyond_all_measure_are_refused(self) -> None:
+        for arguments in (
+            ("pack", "--days", "nan"),
+            ("pack", "--days", "inf"),
+            ("pack", "--days", "1e30"),
+            ("purge", "--older-than", 30 * "9"),
+            ("logs", "datacenter.log", "--limit", 30 * "9"),
+            ("logs", "datacenter.log", "--start", 30 * "9"),
+            ("run", "--setup-only", "--remove-share", "nan"),
+            ("run", "--setup-only", "--change-share", "nan"),
+            ("run", "--setup-only", "--export-hours", "nan"),
+            ("run", "--setup-only", "--export-hours", "inf"),
+            ("run", "--setup-only", "--undo-days", 30 * "9"),
+        ):
+            with self.subTest(arguments):
+                answer = kofactl(*arguments)
+                self.assertEqual((answer.code, answer.out), (2, ""), answer)
+                self.assertIn(f"'{arguments[-2]}': ", answer.err)
+        self.assertEqual(kofactl("logs", "main.log", "--limit", "1000000000").code, 0)
+
+    def test_a_backup_goes_into_a_folder(self) -> None:
+        self.assert_refused("/dev/null is no folder", "backup", "/dev/null")
 
 
 class FaultTests(PortalCase):

@@ -5,6 +5,7 @@ import unittest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from waeup.kofa import configuration
 from waeup.kofa.deployment import conf, writing
 from waeup.kofa.deployment.databases import (
     FileDatabase,
@@ -12,7 +13,7 @@ from waeup.kofa.deployment.databases import (
     ZeoDatabase,
     shown,
 )
-from waeup.kofa.deployment.figures import Figures
+from waeup.kofa.deployment.figures import MOST_DAYS, Figures
 from waeup.kofa.errors import NoSuchItem, Refused
 
 PATH = Path("/srv/kofa/kofa.conf")
@@ -99,6 +100,9 @@ class Reading(unittest.TestCase):
         self.assertEqual(found.monitoring, ("127.0.0.1", 9100))
         self.assertEqual(found.logging, conf.Logging("json", "stderr", True))
 
+    def test_the_operator_may_keep_things_as_long_as_administrators(self) -> None:
+        self.assertEqual(MOST_DAYS, configuration.MAX_DAYS)
+
     def test_what_cannot_be_is_refused_where_it_stands(self) -> None:
         for text, message in (
             ("<server>\nport 1\nprt 2\n</server>", "line 3: 'prt' is not a known key"),
@@ -118,7 +122,12 @@ class Reading(unittest.TestCase):
             ("<mail>\nserver a:b\nfrom x\n</mail>", "HOST or HOST:PORT"),
             ("<webhooks>\nallow 10.1.0.0/99\n</webhooks>", "line 2: .* no network"),
             ("<webhooks>\nallow https://x.org\n</webhooks>", "line 2: .* no name of a host"),
-            ("<limits>\nundo-days -1\n</limits>", "0 or more"),
+            ("<limits>\nundo-days -1\n</limits>", "from 0 to 36525"),
+            ("<limits>\nundo-days 36526\n</limits>", "from 0 to 36525"),
+            ("<limits>\nexport-hours inf\n</limits>", "from 0 to 876600"),
+            ("<limits>\nexport-hours nan\n</limits>", "from 0 to 876600"),
+            ("<limits>\nremove-share nan\n</limits>", "from 0 to 100"),
+            ("<limits>\napi-requests -1\n</limits>", "0 or more"),
             ("<limits>\nrows 0\n</limits>", "1 or more"),
             ("<limits>\nremove-share 101\n</limits>", "from 0 to 100"),
         ):

@@ -1,0 +1,22 @@
+"""Numbers that options take."""
+
+import math
+from typing import Any
+
+import click
+
+#: Lines, or matches, that can be counted.
+MOST = 1_000_000_000
+
+
+class Between(click.FloatRange):
+    """A number within bounds; ``nan`` is in none, however it compares."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the number, or fail with words."""
+        found: float = super().convert(value, param, ctx)
+        if math.isnan(found):
+            self.fail(f"{value!r} is no number.", param, ctx)
+        return found
