@@ -102,7 +102,7 @@ def description(handlers: Sequence[Handler] = ()) -> Mapping[str, Any]:
             },
             "headers": _HEADERS,
             "parameters": _SHARED,
-            "responses": _problem_answers(),
+            "responses": {**_problem_answers(), "TooLong": _TOO_LONG},
         },
     }
 
@@ -154,6 +154,7 @@ def _of_handler(handler: Handler, parts: Parts) -> dict[str, Any]:
     statuses = _STATUSES if handler.needs_token else ("400", "404", "500", "503")
     found["responses"] = {
         **{status: _problem_ref(status) for status in statuses},
+        "431": _TOO_LONG_REF,
         **more.get("responses", {}),
     }
     return found
@@ -245,7 +246,14 @@ def _json(schema: Any, route: Route, kind: str) -> dict[str, Any]:
     return {"application/json": content}
 
 
-#: Statuses that each request can have.
+#: What the server answers before it knows the address, and thus without a problem.
+_TOO_LONG = {
+    "description": "Address and headers have more than 256 KB.",
+    "content": {"text/plain": {"schema": {"type": "string"}}},
+}
+_TOO_LONG_REF = {"$ref": "#/components/responses/TooLong"}
+
+#: Statuses of problems that each request can have.
 _STATUSES = ("400", "401", "403", "404", "409", "422", "429", "500", "503")
 
 
@@ -283,6 +291,7 @@ def _answers(route: Route, parts: Parts, *, has_body: bool) -> dict[str, Any]:
     if route.method == "GET":
         found["304"] = {"description": "It is as the client has it."}
     found.update((each, _problem_ref(each)) for each in statuses)
+    found["431"] = _TOO_LONG_REF
     return dict(sorted(found.items()))
 
 

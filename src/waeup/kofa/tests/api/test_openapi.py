@@ -55,6 +55,11 @@ class Description(unittest.TestCase):
         for code in all_problems():
             self.assertIn(f"`{code}`", text)
 
+    def test_what_the_server_answers_by_itself_is_told_of_each(self):
+        for path in self.found["paths"].values():
+            for operation in path.values():
+                self.assertIn("431", operation["responses"])
+
     def test_errors_are_told_by_their_codes(self):
         operation = self.found["paths"]["/imports"]["post"]
         self.assertIn("Raises `confirmation-needed` when", operation["description"])

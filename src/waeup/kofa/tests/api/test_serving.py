@@ -8,6 +8,7 @@ from contextlib import ExitStack, closing, suppress
 from urllib.parse import urlsplit
 
 from waeup.kofa.api.http import MOST_JSON
+from waeup.kofa.api.openapi import description
 from waeup.kofa.browser.page import SECURITY_HEADERS
 from waeup.kofa.tests.cli.shell import CommandLayer, kofactl, running
 
@@ -111,6 +112,9 @@ class Serving(unittest.TestCase):
         self.assertEqual((status, json.loads(body)["code"]), (400, "bad-request"))
         status, headers, body = self.ask("GET", "/%ff")
         self.assertEqual((status, json.loads(body)["code"]), (400, "bad-request"))
+        status, headers, body = self.ask("GET", f"/files?folder={300_000 * 'x'}")
+        described = description()["components"]["responses"]["TooLong"]
+        self.assertEqual((status, list(described["content"])), (431, [headers.get_content_type()]))
         status, headers, body = self.ask("HEAD", "/openapi.json")
         self.assertEqual((status, body), (200, b""))
         self.assertGreater(int(headers["Content-Length"]), 1000)
