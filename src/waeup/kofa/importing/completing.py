@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from waeup.kofa.conversion import IGNORED, is_ignored, plan_fields
 from waeup.kofa.conversion.checks import full_check
 from waeup.kofa.errors import ConversionError
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.i18n import english
 from waeup.kofa.importing.declaring import declarations_of
 from waeup.kofa.importing.effects import HIDDEN
@@ -18,7 +19,7 @@ from waeup.kofa.importing.plan import secret_names
 #: Errors of a row: pairs of field and message.
 Errors = list[tuple[str, str]]
 #: What is said of a required field without a value (Kofa 1.9).
-MISSING = "Required value is missing."
+MISSING = english(_("Required value is missing."))
 
 
 class _Computation(NamedTuple):

@@ -15,6 +15,7 @@ from itertools import groupby
 from operator import itemgetter
 
 from waeup.kofa.conversion import unguard
+from waeup.kofa.importing.completing import MISSING
 from waeup.kofa.importing.engine import Columns
 from waeup.kofa.importing.reasons import VARYING, in_common, kind_of
 from waeup.kofa.importing.report import FAILED, RowResult
@@ -310,5 +311,5 @@ def readable(text: str) -> str:
 def _named(field: str, message: str) -> tuple[str, str]:
     """Return field and message of an error, which Kofa 1.9 writes the other way round for one."""
     if field == "RequiredMissing":
-        return message, "Required value is missing."
+        return message, MISSING
     return field, message

@@ -18,7 +18,7 @@ from zope.interface import implementer
 from waeup.kofa.errors import KofaError
 from waeup.kofa.i18n import DOMAIN, LANGUAGES, Kept, Listing, english, fill
 from waeup.kofa.locales.formats import formats_for
-from waeup.kofa.locales.recognition import Recognizer
+from waeup.kofa.locales.recognition import Recognizer, Text
 
 FOLDER = Path(__file__).parent
 
@@ -65,13 +65,13 @@ def _translations(path: Path) -> gettext.NullTranslations:
     return gettext.GNUTranslations(compiled)  # type: ignore[arg-type]
 
 
-def _ids(path: Path) -> list[str]:
+def _ids(path: Path) -> list[Text]:
     """Return the English texts of a ``.po`` file."""
     from babel.messages.pofile import read_po
 
     with path.open("rb") as file:
         ids = [message.id for message in read_po(file) if message.id]
-    return [text for id in ids for text in ([id] if isinstance(id, str) else id)]
+    return [id if isinstance(id, str) else tuple(id) for id in ids]
 
 
 @implementer(ITranslationDomain)

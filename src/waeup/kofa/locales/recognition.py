@@ -28,10 +28,18 @@ _MOST_DEPTH = 4
 _MOST_REASONS = 20
 
 
-class _Form(NamedTuple):
-    """A text with names: its expression, their order, and how many letters it has without them."""
+#: A text, or a text of one thing and that of several.
+Text = str | tuple[str, ...]
 
-    text: str
+
+class _Form(NamedTuple):
+    """A text with names: its expression, their order, and how many letters it has without them.
+
+    `text` is what it belongs to; `is_of_several` tells which of two texts it is.
+    """
+
+    text: Text
+    is_of_several: bool
     expression: Any
     names: list[str]
     weight: int
@@ -40,23 +48,27 @@ class _Form(NamedTuple):
 class Recognizer:
     """Knows texts with their ``${names}``."""
 
-    def __init__(self, texts: Iterable[str]) -> None:
-        self._plain = set()
+    def __init__(self, texts: Iterable[Text]) -> None:
+        self._plain: dict[str, Any] = {}
         self._forms: list[_Form] = []
         self._set = re2.Set.FullMatchSet()
         for text in texts:
-            parts = _NAME.split(text)
-            literals, names = parts[::2], parts[1::2]
-            weight = sum(letter.isalpha() for part in literals for letter in part)
-            if not names:
-                self._plain.add(text)
-            elif weight >= _LEAST_INSIDE:
-                pattern = "(?s)" + "(.+?)".join(map(re2.escape, literals))
-                self._set.Add(pattern)
-                self._forms.append(_Form(text, re2.compile(pattern), names, weight))
+            for at, form in enumerate((text,) if isinstance(text, str) else text):
+                self._learn(text, form, is_of_several=at > 0)
         if self._forms:
             self._set.Compile()
         self.message = lru_cache(maxsize=2048)(self._message)
+
+    def _learn(self, text: Text, form: str, *, is_of_several: bool) -> None:
+        parts = _NAME.split(form)
+        literals, names = parts[::2], parts[1::2]
+        weight = sum(letter.isalpha() for part in literals for letter in part)
+        if not names:
+            self._plain[form] = _made(text, is_of_several, {})
+        elif weight >= _LEAST_INSIDE:
+            pattern = "(?s)" + "(.+?)".join(map(re2.escape, literals))
+            self._set.Add(pattern)
+            self._forms.append(_Form(text, is_of_several, re2.compile(pattern), names, weight))
 
     def _message(self, text: str, depth: int = 0) -> Any:
         """Return the message that says `text` in English, or `text` if it is none.
@@ -67,7 +79,7 @@ class Recognizer:
         if len(text) > _MOST_CHARACTERS or depth > _MOST_DEPTH:
             return text
         if text in self._plain:
-            return _(text)
+            return self._plain[text]
         found = [self._forms[at] for at in self._set.Match(text) or ()] if self._forms else []
         least = _LEAST_INSIDE if depth else _LEAST_LETTERS
         for form in sorted(found, key=lambda form: form.weight, reverse=True):
@@ -79,9 +91,10 @@ class Recognizer:
                 mapping.setdefault(name, value) == value
                 for name, value in zip(form.names, values, strict=True)
             ):
-                return _(
+                return _made(
                     form.text,
-                    mapping={
+                    form.is_of_several,
+                    {
                         name: self.message(value, depth + 1) if " " in value else value
                         for name, value in mapping.items()
                     },
@@ -117,3 +130,18 @@ class Recognizer:
                     at = end
                     break
         return found
+
+
+def _made(text: Text, is_of_several: bool, mapping: dict[str, Any]) -> Message:
+    """Return a message; how many things it is about, its ``${n}`` tells, if it has that."""
+    if isinstance(text, str):
+        return _(text, mapping=mapping)
+    one, several = text
+    number = str(mapping.get("n", "")).replace(",", "")
+    is_number = is_of_several and number.isascii() and number.isdigit()
+    return _(
+        one,
+        mapping=mapping,
+        msgid_plural=several,
+        number=int(number) if is_number else 1 + is_of_several,
+    )

@@ -10,6 +10,8 @@ from BTrees.OOBTree import OOBTree
 from zope.interface import implementer
 
 from waeup.kofa.errors import DuplicationError
+from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.i18n import english
 from waeup.kofa.importing.events import put
 from waeup.kofa.logger import Logger
 from waeup.kofa.students.interfaces import IStudent, IStudentsContainer
@@ -146,7 +148,11 @@ class StudentsContainer(grok.Container, Logger):
                 continue
             other = self._find(name, index, number)
             if other is not None and other is not ignoring:
-                return f"{name}: {number!r} belongs to student {other.student_id} already."
+                reason = _(
+                    "${number} belongs to student ${student_id} already.",
+                    mapping={"number": repr(number), "student_id": other.student_id},
+                )
+                return f"{name}: {english(reason)}"
         return None
 
     def index(self, student: Any) -> None:

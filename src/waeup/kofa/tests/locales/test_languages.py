@@ -17,6 +17,7 @@ from waeup.kofa.locales.recognition import Recognizer
 from waeup.kofa.tests.functional import FunctionalLayer, FunctionalTestCase
 
 LOGIN = "http://localhost/app/login"
+_CUT = "cells are missing or the row was cut off. Make the row as long as the header."
 _REASON = "changed since the check: then it failed, now it would be created. Check the file again."
 
 
@@ -144,9 +145,38 @@ class Recognition(unittest.TestCase):
                 "Invalid value: 'x' is not allowed; allowed: 'm', 'f' and 3 more.",
                 "'m', 'f' und 3 weitere",
             ),
+            (
+                f"Damaged row (line …): 4 cells instead of 7; {_CUT}",
+                "Beschädigte Zeile (Dateizeile …): 4 Zellen statt 7; es fehlen Zellen",
+            ),
+            (
+                f"Damaged row (line 2): 1 cell instead of 7; {_CUT}",
+                "Beschädigte Zeile (Dateizeile 2): 1 Zelle statt 7; es fehlen Zellen",
+            ),
+            ("reg_number: 'A' belongs to student K1 already.", "gehört schon zu K1"),
+            (
+                "lastname: Required value is missing.; sex: Required value is missing.",
+                "lastname: Ein Pflichtwert fehlt.; sex: Ein Pflichtwert fehlt.",
+            ),
         ):
             with self.subTest(text):
                 self.assertIn(said, domain.recognized(text, "de-CH"))
+
+    def test_how_many_things_a_text_is_about(self) -> None:
+        known = Recognizer(
+            [("${n} file is lost.", "${n} files are lost."), ("It is.", "They are.")]
+        )
+        for text, number in (
+            ("1 file is lost.", 1),
+            ("2 files are lost.", 2),
+            ("1,200 files are lost.", 1200),
+            ("no files are lost.", 2),
+            ("It is.", 1),
+            ("They are.", 2),
+        ):
+            with self.subTest(text):
+                found = known.message(text)
+                self.assertEqual((english(found), found.number), (text, number))
 
     def test_very_long_texts_are_left_alone(self) -> None:
         text = f"Invalid value: {'x' * 5000} is not allowed."
