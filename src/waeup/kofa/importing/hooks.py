@@ -11,8 +11,10 @@ from transaction.interfaces import TransientError
 from ZODB.POSException import POSError
 from zope.interface import Invalid
 
-from waeup.kofa.errors import DuplicationError, FatalCSVError, Fault, Refused
+from waeup.kofa.errors import DuplicationError, FatalCSVError, Fault, KofaError, Refused
+from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.i18n import english
+from waeup.kofa.importing.atfault import site_code_at_fault
 
 #: What an import can do; ``upsert`` updates what exists, and creates what does not.
 CREATE, UPDATE, REMOVE, UPSERT = "create", "update", "remove", "upsert"
@@ -20,6 +22,18 @@ MODES = (CREATE, UPDATE, REMOVE, UPSERT)
 
 #: Not errors of a row, whatever hook they come through: the import must stop.
 FAULTS = (TransientError, POSError, Fault, OSError, MemoryError)
+#: Mistakes of code, whose texts are for its developer.
+MISTAKES = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    NameError,
+    NotImplementedError,
+    RecursionError,
+    TypeError,
+)
 #: Clients of databases, whose errors ZODB passes on as they are; they need not be installed.
 CLIENTS = frozenset(("psycopg2", "psycopg"))
 
@@ -74,7 +88,8 @@ def is_fault(exc: BaseException) -> bool:
 def row_error(exc: Exception) -> str:
     """Return the reason that people read for an exception of a hook; raise a fault again.
 
-    The forms for errors of schemas, keys and duplicates are those of Kofa 1.9.
+    The forms for errors of schemas, keys and duplicates are those of Kofa 1.9; a mistake of the
+    code of a site names the code, so that its developer can be told.
     """
     if is_fault(exc):
         raise exc
@@ -83,11 +98,23 @@ def row_error(exc: Exception) -> str:
     text = _text_of(exc)
     if isinstance(exc, Invalid):
         return f"{type(exc).__name__}: {text}"
-    if isinstance(exc, KeyError) and exc.args:
+    if isinstance(exc, KeyError) and exc.args and _is_message(exc.args[0]):
         return english(exc.args[0])
     if isinstance(exc, (ValueError, FatalCSVError)) and text:
         return text
-    return f"{type(exc).__name__}: {text}" if text else type(exc).__name__
+    reason = f"{type(exc).__name__}: {text}" if text else type(exc).__name__
+    if not isinstance(exc, MISTAKES) or isinstance(exc, KofaError):
+        return reason
+    code = site_code_at_fault(exc)
+    if code is None:
+        return reason
+    mapping = {"reason": reason, "code": code}
+    return english(_("${reason} (the code ${code} failed: tell its developer)", mapping=mapping))
+
+
+def _is_message(key: Any) -> bool:
+    """Tell whether a `KeyError` was given words, and not what was looked up."""
+    return isinstance(key, str) and " " in key.strip()
 
 
 def _text_of(exc: Exception) -> str:

@@ -12,6 +12,7 @@ from zope.component.hooks import site as site_set
 from zope.event import notify
 from zope.interface import implementer
 
+from waeup.kofa.importing.atfault import code_at_fault
 from waeup.kofa.importing.report import FAILED, RowResult
 from waeup.kofa.interfaces import (
     IBatchDoneEvent,
@@ -23,7 +24,7 @@ from waeup.kofa.interfaces import (
 )
 from waeup.kofa.jobs.outages import is_away
 from waeup.kofa.jobs.record import Run
-from waeup.kofa.jobs.sitecode import Hold, code_at_fault
+from waeup.kofa.jobs.sitecode import Hold
 
 log = logging.getLogger(__name__)
 

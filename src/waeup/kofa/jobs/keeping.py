@@ -20,8 +20,9 @@ from zope.event import notify
 
 from waeup.kofa import claims, removals, spool
 from waeup.kofa.errors import ItemBusy, NoSuchItem, StorageFault, TableError
+from waeup.kofa.importing.atfault import code_at_fault
 from waeup.kofa.interfaces import FilePurgedEvent, IDataCenterConfig
-from waeup.kofa.jobs.sitecode import Hold, code_at_fault
+from waeup.kofa.jobs.sitecode import Hold
 from waeup.kofa.ledger import Ledger
 from waeup.kofa.spool.disk import digest_of, disk, put
 from waeup.kofa.spool.locks import require_held

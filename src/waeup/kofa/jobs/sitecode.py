@@ -1,4 +1,4 @@
-"""Code of sites that is called in a run: it leaves transactions alone, and is named when it fails.
+"""Code of sites that is called in a run: it leaves transactions alone.
 
 Hooks of kinds, rules and subscribers work in the transaction of a batch.  One that ended it would
 store rows without a checkpoint, or lose rows that count as done.  So `Hold` keeps the transaction
@@ -6,10 +6,10 @@ from being ended by anybody but the run itself; that costs nothing for a row.
 """
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from types import CodeType, FrameType, TracebackType
+from types import FrameType, TracebackType
 from typing import Any
 
 import transaction
@@ -17,6 +17,7 @@ from transaction.interfaces import TransactionFailedError
 
 from waeup.kofa.errors import CodeFault
 from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.importing.atfault import module_of, name_of
 
 #: What ends a transaction, or lets it never be stored.
 _ENDS = ("commit", "abort", "doom")
@@ -24,22 +25,6 @@ _ENDS = ("commit", "abort", "doom")
 _CALLS = (*_ENDS, "begin", "sync")
 #: The status of a transaction by which nothing can be stored any more: a savepoint has failed.
 _SPOILT = "Commit failed"
-#: What anybody calls, and what calls subscribers.
-_TOOLS = frozenset(("", "zope", "grok", "grokcore", *sys.stdlib_module_names))
-#: Packages whose code is not that of a site.
-_BETWEEN = _TOOLS | {
-    "transaction",
-    "ZODB",
-    "ZEO",
-    "BTrees",
-    "persistent",
-    "relstorage",
-    "psycopg",
-    "psycopg2",
-}
-_OWN = "waeup.kofa."
-#: Code of this package that is what a site could have.
-_AS_OF_SITES = tuple(f"{_OWN}{room}." for room in ("tests", "students", "university", "users"))
 
 
 class Hold:
@@ -145,58 +130,8 @@ def _first_failure(spoilt: Any) -> TransactionFailedError | None:
 def _caller(call: str) -> tuple[str, str]:
     """Return the name of who has ended a transaction by `call`, and how."""
     frame: FrameType | None = sys._getframe(2)
-    while frame is not None and _module_of(frame).partition(".")[0] in ("transaction", "ZODB"):
+    while frame is not None and module_of(frame).partition(".")[0] in ("transaction", "ZODB"):
         if frame.f_code.co_name in _CALLS:
             call = frame.f_code.co_name
         frame = frame.f_back
-    return ("?" if frame is None else _name_of(frame)), call
-
-
-def code_at_fault(error: BaseException) -> str:
-    """Return the dotted name of the code that an unexpected exception comes from.
-
-    That is the code of a site which was called, whatever it has called itself; without such code
-    it is the last of this package that was at work.
-    """
-    frames = list(_frames(error))
-    names = [_name_of(frame) for frame in frames if _is_of_site(_module_of(frame))]
-    if not names:
-        own = [frame for frame in frames if f"{_module_of(frame)}.".startswith(_OWN)]
-        names = [_name_of(frame) for frame in (own or frames)[-1:]]
-    return names[0] if names else type(error).__name__
-
-
-def is_of_site(error: BaseException) -> bool:
-    """Tell whether code of a site has met an error, and not what of the portal it has called.
-
-    The database is none of the site's, although it is called by each access to an object.
-    """
-    modules = [_module_of(frame) for frame in _frames(error)]
-    met = [name for name in modules if name.partition(".")[0] not in _TOOLS]
-    return bool(met) and _is_of_site(met[-1])
-
-
-def _is_of_site(module: str) -> bool:
-    if f"{module}.".startswith(_AS_OF_SITES):
-        return True
-    return module.partition(".")[0] not in _BETWEEN and not f"{module}.".startswith(_OWN)
-
-
-def _frames(error: BaseException) -> Iterable[FrameType]:
-    traceback = error.__traceback__
-    while traceback is not None:
-        yield traceback.tb_frame
-        traceback = traceback.tb_next
-
-
-def _module_of(frame: FrameType) -> str:
-    return str(frame.f_globals.get("__name__", ""))
-
-
-def _name_of(frame: FrameType) -> str:
-    """Return the dotted name of a function, or of a method of the class that its object has."""
-    code: CodeType = frame.f_code
-    owner = frame.f_locals.get("self") if code.co_varnames[:1] == ("self",) else None
-    if owner is None:
-        return f"{_module_of(frame)}.{code.co_name}"
-    return f"{type(owner).__module__}.{type(owner).__qualname__}.{code.co_name}"
+    return ("?" if frame is None else name_of(frame)), call

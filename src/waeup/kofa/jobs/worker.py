@@ -26,6 +26,7 @@ from waeup.kofa import meters
 from waeup.kofa.errors import CodeFault, ItemBusy, KofaError, NotAllowed, Refused, StorageFault
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.i18n import english
+from waeup.kofa.importing.atfault import code_at_fault, is_of_site
 from waeup.kofa.importing.events import is_heard
 from waeup.kofa.importing.hooks import is_fault
 from waeup.kofa.jobs.checks import do_check
@@ -48,7 +49,6 @@ from waeup.kofa.jobs.job import (
 from waeup.kofa.jobs.moves import do_move
 from waeup.kofa.jobs.outages import is_away, tell
 from waeup.kofa.jobs.record import CANCELLED, CHECK, EXPORT, IMPORT, MOVE, STOPPED, UNDO
-from waeup.kofa.jobs.sitecode import code_at_fault, is_of_site
 from waeup.kofa.jobs.undos import check_undo, do_undo
 from waeup.kofa.journal import deferred_lines, marked, new_reference
 from waeup.kofa.logger import in_run

@@ -151,7 +151,7 @@ class DriverTests(unittest.TestCase):
             for error, words in (
                 (ZeroDivisionError("division"), "ZeroDivisionError: division"),
                 (ValueError("odd"), "odd"),
-                (KeyError("gone"), "gone"),
+                (KeyError("gone"), "KeyError: 'gone'"),
             ):
                 self.site[CONTAINER].values = lambda error=error: iter([Broken(error, "x")])
                 export = Export(Wish(CONTAINER, **wish), self.site)

@@ -253,10 +253,13 @@ class CommonTests:
         cases = {
             "key": "no such thing",
             "duplicate": "exists elsewhere",
-            "fatal": "FatalCSVError: does not fit",
+            "fatal": "does not fit",
             "constraint": "ConstraintNotSatisfied: x",
             "required": "RequiredMissing: firstname",
-            "type": "TypeError: wrong",
+            "type": (
+                f"TypeError: wrong (the code {__name__}.CaveProcessor.updateEntry failed: "
+                "tell its developer)"
+            ),
             "silent": "RuntimeError",
         }
         for owner, reason in cases.items():

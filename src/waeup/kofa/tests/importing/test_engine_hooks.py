@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import shutil
 import tempfile
 import unittest
@@ -207,6 +208,39 @@ class HooksTests(EngineTestCase):
 
         _, _, pending = self.do("code,born", "a,0", "b,1", "c,2", processor=Own())
         self.assertEqual([line.split(",")[2] for line in pending[1:]], 3 * ["There is one."])
+
+    def test_a_mistake_of_a_hook_says_what_it_was_and_in_which_code(self):
+        class Own(BearProcessor):
+            grok.baseclass()
+            errors = (
+                lambda: {}["den"],
+                lambda: None.den,
+                lambda: 1 / 0,
+                lambda: self.fail(),
+            )
+
+            def updateEntry(self, obj, row, site, filename):
+                self.errors[obj.born or row["born"]]()
+
+        counts, _, pending = self.do("code,born", "a,0", "b,1", "c,2", "d,3", processor=Own())
+        self.assertEqual(counts, (4, 4))
+        reasons = [
+            re.fullmatch(
+                r".,.,(.*) \(the code (\S+)\.Own\.updateEntry failed: tell its developer\)",
+                line.replace('"', ""),
+            )
+            for line in pending[1:]
+        ]
+        self.assertEqual(
+            [found[1] for found in reasons],
+            [
+                "KeyError: 'den'",
+                "AttributeError: 'NoneType' object has no attribute 'den'",
+                "ZeroDivisionError: division by zero",
+                "AssertionError: None",
+            ],
+        )
+        self.assertTrue(reasons[0][2].startswith(__name__))
 
     def test_without_a_logger_there_is_no_line_of_the_whole_import(self):
         BearProcessor().createLogfile("a.csv", None, 2, 1, "create", "bob", 0.5, None)

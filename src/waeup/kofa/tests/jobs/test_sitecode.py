@@ -15,6 +15,7 @@ from transaction.interfaces import TransientError
 from waeup.kofa.errors import CodeFault
 from waeup.kofa.exporting import Wish
 from waeup.kofa.exporting.driver import find_exporter
+from waeup.kofa.importing.atfault import code_at_fault, is_of_site
 from waeup.kofa.importing.filerules import FileRule
 from waeup.kofa.interfaces import (
     IBatchDoneEvent,
@@ -25,7 +26,7 @@ from waeup.kofa.interfaces import (
 )
 from waeup.kofa.jobs import events
 from waeup.kofa.jobs.apart import in_own_thread
-from waeup.kofa.jobs.sitecode import Hold, code_at_fault, is_of_site
+from waeup.kofa.jobs.sitecode import Hold
 from waeup.kofa.journal import read_reference
 from waeup.kofa.spool.disk import disk
 from waeup.kofa.tests.databases import kind_of_tests
