@@ -6,6 +6,7 @@ carries the token of the session.
 """
 
 from datetime import datetime
+from functools import cached_property
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -20,7 +21,7 @@ from zope.security import checkPermission
 from zope.session.interfaces import IClientIdManager
 
 from waeup.kofa.authentication import must_choose_password
-from waeup.kofa.browser import tokens
+from waeup.kofa.browser import once, tokens
 from waeup.kofa.browser.language import language_of
 from waeup.kofa.browser.navigation import TABS
 from waeup.kofa.configuration import zone_of_portal
@@ -31,6 +32,7 @@ from waeup.kofa.errors import (
     NameTaken,
     NoSuchItem,
     NotAllowed,
+    Outdated,
     Refused,
     TooLarge,
     UnderMaintenance,
@@ -354,6 +356,21 @@ class FormPage(Page):
 
     def prepare(self) -> None:
         """Gather what the template shows."""
+
+    @cached_property
+    def form_id(self) -> str:
+        """The id of a form on this page that is obeyed once; see `require_first_time`."""
+        return once.new_id()
+
+    def require_first_time(self) -> None:
+        """Raise `Outdated` when the form was obeyed before, as when an answer is reloaded."""
+        if not once.take(self.request):
+            raise Outdated(
+                _(
+                    "This form was sent before, so nothing was changed. What it made was shown "
+                    "that time only: who has not kept it sends the form of this page."
+                )
+            )
 
     def _press(self, button: str) -> None:
         """Call the method of `button`, if this request may."""

@@ -182,5 +182,6 @@ class Access(TokenList):
             self.response.setStatus(400)
             self.say(_("Nothing was changed: see what is said at the fields."), "danger")
             return
+        self.require_first_time()
         # It is kept nowhere, so it cannot be told by another page.
         self.made = self.operations.new_token(title, scopes, int(days))

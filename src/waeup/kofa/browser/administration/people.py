@@ -312,6 +312,7 @@ class User(PeoplePage, SchemaFormPage, TokenList):
 
     def generate(self) -> None:
         """Give the account a password that nobody has thought of, and show it once."""
+        self.require_first_time()
         password = new_password()
         self._set(password)
         self.made = password

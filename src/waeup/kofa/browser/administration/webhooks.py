@@ -257,6 +257,7 @@ class AddWebhook(WebhookFormPage):
         values = self.entered_values()
         if self.say_errors():
             return
+        self.require_first_time()
         self.made = self.tried(lambda: self.operations.new_webhook(**values))
 
 
@@ -337,6 +338,7 @@ class OneWebhook(WebhookFormPage):
 
     def renew(self) -> None:
         """Give it another secret, and show that once."""
+        self.require_first_time()
         self.renewed = self.operations.renew_webhook_secret(self.id)
 
     def send_again(self) -> None:

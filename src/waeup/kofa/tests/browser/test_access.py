@@ -10,6 +10,7 @@ import transaction
 
 from waeup.kofa.browser import login
 from waeup.kofa.browser.administration import access
+from waeup.kofa.browser.once import new_id
 from waeup.kofa.browser.throttle import LoginThrottle
 from waeup.kofa.operations.passwords import new_password
 from waeup.kofa.tests.functional import FunctionalLayer, FunctionalTestCase
@@ -45,9 +46,9 @@ class AccessTestCase(FunctionalTestCase):
         return int(browser.headers["Status"][:3])
 
     def send(self, browser: Any, view: str, **fields: Any) -> None:
-        """Send a form with the token of the page that is shown."""
+        """Send a form with the token of the page that is shown, and an id that is new."""
         token = browser.getControl(name="form_token", index=0).value
-        data = urlencode({**fields, "form_token": token}, doseq=True)
+        data = urlencode({"form_id": new_id(), **fields, "form_token": token}, doseq=True)
         browser.post(f"{PORTAL}/{view}", data)
 
 
@@ -86,6 +87,24 @@ class OwnTest(AccessTestCase):
         self.assertIn("Valid tokens: 1", self.ann.contents)
         for path in self.storage.rglob("*.log"):
             self.assertNotIn(found["secret"], path.read_text(encoding="utf-8"))
+
+    def test_who_reloads_the_answer_makes_no_second_token(self) -> None:
+        self.ann.open(f"{PORTAL}/access")
+        form = {
+            name: self.ann.getControl(name=name, index=0).value for name in ("form_id", "days")
+        }
+        sent = {"title": "nightly", "scopes": "read", "make": "1", **form}
+        self.send(self.ann, "access", **sent)
+        self.assertRegex(self.ann.contents, SHAPE)
+        for other_id in (form["form_id"], "", "0" * 31, ["0" * 32, "1" * 32]):
+            self.send(self.ann, "access", **{**sent, "form_id": other_id})
+            self.assertEqual(self.status(self.ann), 409)
+            self.assertIn("This form was sent before, so nothing was changed.", self.ann.contents)
+            self.assertNotRegex(self.ann.contents, SHAPE)
+        self.assertIn("Tokens: 1", self.ann.contents)
+        self.assertEqual(self.ann.getControl(name="title").value, "nightly")
+        self.ann.getControl(name="make").click()
+        self.assertRegex(self.ann.contents, SHAPE)
 
     def test_what_is_missing_or_wrong_is_told_at_the_field(self) -> None:
         for fields, words in (

@@ -236,6 +236,15 @@ class ChangeTest(PeopleTestCase):
         (password,) = re.findall(r"<code>(\w{4}-\w{4}-\w{4}-\w{4})</code>", self.boss.contents)
         self.assertEqual(self.enter("bola", password).url, PORTAL)
 
+    def test_who_reloads_the_answer_sets_no_second_password(self) -> None:
+        sent = {"name": "bola", "form_id": self.boss.getControl(name="form_id").value}
+        self.post(self.boss, "user", generate="1", **sent)
+        (password,) = re.findall(r"<code>(\w{4}-\w{4}-\w{4}-\w{4})</code>", self.boss.contents)
+        self.post(self.boss, "user", generate="1", **sent)
+        self.assertEqual(self.status(self.boss), 409)
+        self.assertIn("This form was sent before, so nothing was changed.", self.boss.contents)
+        self.assertTrue(self.users()["bola"].checkPassword(password))
+
     def test_weak_and_different_passwords_are_refused(self) -> None:
         for first, second, text in (
             (GOOD, "another one", "not the same"),
@@ -267,7 +276,8 @@ class ChangeTest(PeopleTestCase):
         self.assertIn("This account has rights that you lack", manager.contents)
         self.assertNotIn("Save</button>", manager.contents)
         for button in ("save", "generate", "suspend", "endsessions", "remove"):
-            self.post(manager, "user", name="boss", title="X", temporary="yes", **{button: "1"})
+            sent = {"title": "X", "temporary": "yes", "form_id": "0" * 32, button: "1"}
+            self.post(manager, "user", name="boss", **sent)
             self.assertEqual(self.status(manager), 403, button)
             manager.open(f"{PORTAL}/user?name=boss")
         manager.open(f"{PORTAL}/adduser")

@@ -2,6 +2,7 @@
 
 import re
 from unittest import mock
+from urllib.parse import urlencode
 
 import transaction
 
@@ -189,6 +190,28 @@ class WebhooksTest(AdministrationTestCase):
         self.assertIn("The former secret signs as well until", self.browser.contents)
         self.open("webhooks")
         self.assertNotIn("whsec_", self.browser.contents)
+
+    def test_who_reloads_an_answer_makes_nothing_anew(self):
+        self.open("addwebhook")
+        for view, sent in (
+            (
+                "addwebhook",
+                {"address": "https://receiver.example/", "events": "run.finished", "add": "1"},
+            ),
+            ("webhook", {"renew": "1"}),
+        ):
+            names = ("form_id", "form_token", *(["id"] if view == "webhook" else []))
+            form = {name: self.browser.getControl(name=name, index=0).value for name in names}
+            data = urlencode({**sent, **form})
+            address = f"http://localhost/app/{view}"
+            self.browser.post(address, data)
+            self.assertIn("whsec_", self.browser.contents)
+            kept = [webhook.secret for webhook in self.found()]
+            self.browser.post(address, data)
+            self.assertEqual(self.browser.headers["Status"][:3], "409")
+            self.assertNotIn("whsec_", self.browser.contents)
+            self.assertEqual([webhook.secret for webhook in self.found()], kept)
+            self.open(f"webhook?id={self.found()[0].id}")
 
     def test_one_is_removed_after_a_question(self):
         self.add()
