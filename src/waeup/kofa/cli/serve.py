@@ -213,7 +213,7 @@ class _ErrorTask(ErrorTask):
 
 
 class _Channel(HTTPChannel):
-    """A connection."""
+    """A connection; a new one is not refused for others that are silent."""
 
     request: Any
     error_task_class = _ErrorTask
@@ -222,6 +222,22 @@ class _Channel(HTTPChannel):
         # Not in a circle: with the connection the parser goes, and then its place is free.
         self.parser_class = partial(_Parser, connection=weakref.ref(self))
         super().__init__(*args, **kwargs)
+        if len(self._map) >= self.adj.connection_limit:
+            self._make_room()
+
+    def _make_room(self) -> None:
+        """Close the connection that was silent for the longest time: waitress takes no more now.
+
+        One whose request is complete is not closed.  Only this thread, which accepts, makes any
+        complete.
+        """
+        others = [
+            each
+            for each in self.server.active_channels.values()
+            if each is not self and not each.requests
+        ]
+        if others:
+            min(others, key=lambda each: each.last_activity).handle_close()
 
     def cut_off(self, request: _Parser) -> None:
         """Wait no more for the body of a request; answer it, and close the connection."""

@@ -1,6 +1,7 @@
 """Large bodies have a place each as long as they come: a slow one gives it to who waits."""
 
 import json
+import threading
 import time
 import unittest
 from contextlib import ExitStack
@@ -123,3 +124,55 @@ class CrowdTests(unittest.TestCase):
         self.assertEqual(answer.status, 408)
         self.assertIn(b"The file came too slowly", answer.read())
         self.assertEqual(answer.headers["X-Content-Type-Options"], "nosniff")
+
+
+class SilenceTests(unittest.TestCase):
+    """Connections by which nothing comes, as many as there can be."""
+
+    #: How many connections the server takes, besides its own two sockets.
+    most = 6
+
+    def setUp(self) -> None:
+        self.ends = ExitStack()
+        self.addCleanup(self.ends.close)
+        limit = {"connection_limit": self.most + 2}
+        self.port = self.ends.enter_context(answering(self.answer, serve._Channel, **limit))
+        self.is_held, self.goes_on = threading.Event(), threading.Event()
+        self.ends.callback(self.goes_on.set)
+
+    def answer(self, environment: dict[str, Any], start_response: Any) -> list[bytes]:
+        """Answer a request, one for a page that takes long when it goes on."""
+        if environment["PATH_INFO"] == "/long":
+            self.is_held.set()
+            self.goes_on.wait(30)
+        return application(environment, start_response)
+
+    def begin(self) -> HTTPConnection:
+        """Begin a request without the end of its headers."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=20)
+        self.ends.callback(connection.close)
+        connection.connect()
+        connection.send(b"GET / HTTP/1.1\r\n")
+        return connection
+
+    def ask(self, path: str = "/") -> HTTPConnection:
+        """Send a whole request; return the connection."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=20)
+        self.ends.callback(connection.close)
+        connection.request("GET", path)
+        return connection
+
+    def test_they_are_in_nobodys_way(self) -> None:
+        silent = [self.begin() for _ in range(2 * self.most)]
+        for _ in range(3):
+            self.assertEqual(self.ask().getresponse().status, 200)
+        self.assertEqual(silent[0].sock.recv(1), b"", "the oldest one is closed")
+
+    def test_what_is_being_answered_is_not_closed(self) -> None:
+        long = self.ask("/long")
+        self.assertTrue(self.is_held.wait(20))
+        for _ in range(2 * self.most):
+            self.begin()
+        self.assertEqual(self.ask().getresponse().status, 200)
+        self.goes_on.set()
+        self.assertEqual(long.getresponse().status, 200)
