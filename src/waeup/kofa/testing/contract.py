@@ -152,6 +152,8 @@ class Contract(_TestCase):
     not_kept: ClassVar[Sequence[str]] = ()
 
     _has_own_layer: ClassVar[bool] = False
+    # What was found to be wrong for many rules -> the test that has told it.
+    _found_for_all: ClassVar[dict[str, str]]
 
     # -- what a subclass may say otherwise ------------------------------------------
 
@@ -178,7 +180,7 @@ class Contract(_TestCase):
         """Put the objects of `rows` into `portal`: by an import, unless a subclass says how."""
         applied = portal.apply(self.tested_processor, self.rows, CREATE)
         if applied.reasons:
-            self.broken(
+            self.broken_for_all(
                 f"rows of `rows` were refused: {'; '.join(applied.reasons)}.",
                 "Declare rows that can be imported, put into the portal what they need (override "
                 "`fill_site`), or mend the processor.",
@@ -253,7 +255,7 @@ class Contract(_TestCase):
 
     def _tested(self, iface: Any, declared: Any, what: str) -> Any:
         if declared is None:
-            self.broken(
+            self.broken_for_all(
                 f"{type(self).__name__} does not say which {what} is tested.",
                 f"Give it `{what}`: the name of the utility, or the class.",
             )
@@ -263,7 +265,7 @@ class Contract(_TestCase):
             return found[0] if found else declared()
         utility = queryUtility(iface, name=declared)
         if utility is None:
-            self.broken(
+            self.broken_for_all(
                 f"no {what} is registered as {declared!r}.",
                 "Correct the name, and let the layer grok your package (see KofaUnitTestLayer).",
             )
@@ -284,7 +286,7 @@ class Contract(_TestCase):
     def update_rows(self) -> list[dict[str, str]]:
         """Return a table that changes the first object, and says nothing about the others."""
         if not self.changes:
-            self.broken(
+            self.broken_for_all(
                 "nothing says what an update would change.",
                 "Declare `changes`, such as {'weight': '5100'}.",
             )
@@ -307,7 +309,7 @@ class Contract(_TestCase):
         """
         found, errors = self.converted(row, mode)
         if found is None:
-            self.broken(
+            self.broken_for_all(
                 f"the row {dict(row)} was not converted: {errors}.",
                 "Declare rows of texts that stand for values, or mend `checkConversion`.",
             )
@@ -344,7 +346,7 @@ class Contract(_TestCase):
     def require_rows(self) -> None:
         """Refuse declarations that test nothing."""
         if len(self.rows) < 2 or not all(isinstance(row, Mapping) for row in self.rows):
-            self.broken(
+            self.broken_for_all(
                 f"`rows` of {type(self).__name__} has {len(self.rows)} rows.",
                 "Declare at least two rows of texts, each for an object of its own: "
                 "rows = [{'code': 'A', 'title': 'One'}, {'code': 'B', 'title': 'Two'}].",
@@ -442,6 +444,15 @@ class Contract(_TestCase):
         return list(csv.reader(io.StringIO(text, newline="")))
 
     # -- messages -----------------------------------------------------------------------
+
+    def broken_for_all(self, found: str, to_do: str) -> NoReturn:
+        """Fail for what many rules need: the first test does, others of the class are skipped."""
+        if "_found_for_all" not in vars(type(self)):
+            type(self)._found_for_all = {}
+        first = self._found_for_all.setdefault(found, self._testMethodName)
+        if first != self._testMethodName:
+            self.skipTest(f"it needs what {first} has found to be wrong: {found}")
+        self.broken(found, to_do)
 
     def broken(self, found: str, to_do: str) -> NoReturn:
         """Fail: say which rule is broken, what was found, and what is to be done."""

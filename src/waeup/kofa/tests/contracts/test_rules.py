@@ -1115,6 +1115,7 @@ class NoTexts:
 #: What is given the words for a broken rule.
 TELLING = {
     "self.broken",
+    "self.broken_for_all",
     "self.require_done",
     "self.require_same",
     "self.require_files",
@@ -1189,6 +1190,23 @@ class WrongTests(unittest.TestCase):
             if not any((path, line) in reached for line in range(first, last + 1))
         ]
         self.assertFalse(missing, "\n".join(["no wrong implementation for:", *missing]))
+
+    def test_what_many_rules_need_is_told_once(self):
+        refused = [{"code": code, "title": "Ant", "weight": "-5"} for code in "AB"]
+        for declared, found in (
+            ({"rows": ()}, "`rows` of Case has 0 rows."),
+            ({"processor": "nobody", "is_registered": False}, "no processor is registered"),
+            ({"rows": refused}, "rows of `rows` were refused"),
+        ):
+            case = type("Case", (CreatureTests, unittest.TestCase), declared)
+            result = unittest.TestResult()
+            unittest.defaultTestLoader.loadTestsFromTestCase(case).run(result)
+            told = [self.parts(text)[1] for _test, text in result.failures]
+            skipped = [reason for _test, reason in result.skipped]
+            with self.subTest(found):
+                self.assertEqual(result.errors, [])
+                self.assertEqual([found in text for text in told].count(True), 1, told)
+                self.assertGreater([found in reason for reason in skipped].count(True), 2)
 
     def parts(self, message):
         """Return the three parts of a message."""
