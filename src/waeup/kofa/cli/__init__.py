@@ -126,6 +126,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     A person is told in one line what is wrong; a traceback goes to ``log/kofactl.log`` of the
     instance.
     """
+    _open_missing()
     for stream in (sys.stdout, sys.stderr):
         # A terminal that lacks a character gets an escape instead of an error.
         getattr(stream, "reconfigure", lambda **_: None)(errors="backslashreplace")
@@ -186,6 +187,18 @@ def _run(arguments: list[str], settings: Settings) -> int:
         )
         return FAULT
     return code if isinstance(code, int) else DONE
+
+
+def _open_missing() -> None:
+    """Let streams that are closed, as ``>&-`` and some supervisors leave them, lead nowhere.
+
+    The next file that is opened would have their number, and what is written to them.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            number = os.open(os.devnull, os.O_RDWR)
+            # It stays open until the process ends.
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
 def _require_text(arguments: Sequence[str]) -> None:

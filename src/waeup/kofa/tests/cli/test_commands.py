@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import re
+import subprocess
 import unittest
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,14 @@ from unittest import mock
 from waeup.kofa.importing import report as reports
 from waeup.kofa.operations import Operations
 from waeup.kofa.operations.passwords import new_password
-from waeup.kofa.tests.cli.shell import CommandLayer, PortalLayer, kofactl
+from waeup.kofa.tests.cli.shell import (
+    KOFACTL,
+    Answer,
+    CommandLayer,
+    PortalLayer,
+    environment,
+    kofactl,
+)
 
 FACULTIES = "code,title\nSCI,Science\nART,Arts\n"
 
@@ -359,6 +367,27 @@ class ArgumentTests(PortalCase):
 
     def test_a_backup_goes_into_a_folder(self) -> None:
         self.assert_refused("/dev/null is no folder", "backup", "/dev/null")
+
+
+class ClosedStreamsTests(PortalCase):
+    """A supervisor, or ``>&-`` in a shell, leaves a command without streams."""
+
+    def without(self, closed: str, *arguments: str) -> Answer:
+        done = subprocess.run(
+            ["sh", "-c", f'exec "$@" {closed}', "sh", *KOFACTL, *arguments],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            env=environment(),
+        )
+        return Answer(done.returncode, done.stdout, done.stderr)
+
+    def test_a_command_works_without_those_that_it_needs_not(self) -> None:
+        self.assertEqual(self.without(">&-", "ls"), (0, "", ""))
+        self.assertEqual(self.without(">&- 2>&-", "ls", "nosuch"), (2, "", ""))
+        answer = self.without("<&-", "users", "add", "bola", "--title", "Bola")
+        self.assertEqual((answer.code, answer.out), (2, ""))
+        self.assertIn("There is no password in the input.", answer.err)
 
 
 class FaultTests(PortalCase):
