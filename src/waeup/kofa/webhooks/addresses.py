@@ -44,11 +44,23 @@ _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.IGNORECASE)
 _PLAIN = re.compile(r"[!#$%&'()*+,./0-9:;=?@A-Z\[\]_a-z~-]+")
 #: Networks whose addresses have one of version 4 at their end.
 _WITH_V4 = (ip_network("::ffff:0:0/96"), ip_network("64:ff9b::/96"))
-#: What is no destination though its numbers look public: Teredo, documentation, 6to4, local NAT64.
+#: What is no destination though its numbers look public, at least to older releases of Python:
+#: assignments of protocols, where clouds have metadata, too, relays of 6to4, Teredo,
+#: documentation, 6to4, local NAT64, segment routing.
 _NOT_PUBLIC = tuple(
     map(
         ip_network,
-        ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20", "64:ff9b:1::/48", "fec0::/10"),
+        (
+            "192.0.0.0/24",
+            "192.88.99.0/24",
+            "2001::/23",
+            "2001:db8::/32",
+            "2002::/16",
+            "3fff::/20",
+            "5f00::/16",
+            "64:ff9b:1::/48",
+            "fec0::/10",
+        ),
     )
 )
 
