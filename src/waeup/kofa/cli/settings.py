@@ -180,7 +180,8 @@ def common_options(command: Command) -> Command:
             "--token-file",
             type=click.Path(path_type=Path),
             metavar="FILE",
-            help="File whose first line is the token for --url (default: $KOFA_TOKEN).",
+            help="File whose first line is the token for --url; without it $KOFA_TOKEN is the "
+            "token itself.",
         ),
         _url_option(),
         _json_option,
