@@ -11,6 +11,8 @@ from itertools import repeat
 from typing import Any, NamedTuple
 
 from waeup.kofa.conversion import unguard
+from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.i18n import english
 from waeup.kofa.importing.completing import MISSING, Completer, given
 from waeup.kofa.importing.corrections import Correction
 from waeup.kofa.importing.declaring import declarations_of
@@ -28,9 +30,12 @@ from waeup.kofa.importing.quick import QuickPlan, is_blank
 from waeup.kofa.interfaces import IGNORE_MARKER, RAW_COLUMN, IBatchProcessor
 from waeup.kofa.tabular import Row
 
-_DAMAGED_BEFORE = (
-    f"This row was damaged: compare its cells with column {RAW_COLUMN}, "
-    "correct them, then empty that column."
+_DAMAGED_BEFORE = english(
+    _(
+        "This row was damaged: compare its cells with column ${column}, correct them, then empty "
+        "that column.",
+        mapping={"column": RAW_COLUMN},
+    )
 )
 
 

@@ -278,12 +278,6 @@ class RunPart(DataCenterPage, FormPage):
             for text, number in self.shown.report.reasons
         ]
 
-    @property
-    def other_reasons(self) -> int:
-        """The number of rows with reasons that are not among the most frequent ones."""
-        report = self.shown.report
-        return max(report.failed - sum(number for _text, number in report.reasons), 0)
-
     def to_do_text(self) -> str:
         """Say in numbers what is to be done after the check that is shown."""
         report, is_undo = self.shown.report, is_preview(self.shown)

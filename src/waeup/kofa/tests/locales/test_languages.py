@@ -153,7 +153,10 @@ class Recognition(unittest.TestCase):
                 f"Damaged row (line 2): 1 cell instead of 7; {_CUT}",
                 "Beschädigte Zeile (Dateizeile 2): 1 Zelle statt 7; es fehlen Zellen",
             ),
-            ("reg_number: 'A' belongs to student K1 already.", "gehört schon zu K1"),
+            (
+                "reg_number: 'A' belongs to student K1 already.",
+                "'A' gehört schon zum Datensatz K1.",
+            ),
             (
                 "lastname: Required value is missing.; sex: Required value is missing.",
                 "lastname: Ein Pflichtwert fehlt.; sex: Ein Pflichtwert fehlt.",
