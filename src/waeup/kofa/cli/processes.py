@@ -110,7 +110,7 @@ def working(database: "DB", chosen: Configuration, threads: int) -> Iterator[Cal
             return
         stopped.set()
         left = engine.at_work() if is_shared else None
-        engine.stop()
+        engine.stop(say)
         for title in _active(database, left):
             say(f"The {title} goes on {'elsewhere' if is_shared else 'with the next start'}.")
 

@@ -1,4 +1,4 @@
-"""Names the code of a site that an exception comes from."""
+"""Names the code of a site that an exception comes from, or that does not come back."""
 
 import sys
 from collections.abc import Iterable
@@ -41,6 +41,12 @@ def site_code_at_fault(error: BaseException) -> str | None:
     """Return the dotted name of the code of a site that was called, or None."""
     found = (frame for frame in _frames(error) if _is_of_site(module_of(frame)))
     return next(map(name_of, found), None)
+
+
+def site_code_in(frames: Iterable[FrameType]) -> str | None:
+    """Return the dotted name of the code of a site that was called; the last call comes first."""
+    found = [frame for frame in frames if _is_of_site(module_of(frame))]
+    return name_of(found[-1]) if found else None
 
 
 def is_of_site(error: BaseException) -> bool:

@@ -14,8 +14,9 @@ transactions; `RowEngine.run` does a whole table in one.
 
 import os
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from types import FrameType
 from typing import Any, NamedTuple
 
 from waeup.kofa import conversion
@@ -83,6 +84,13 @@ class Columns(NamedTuple):
 
 class HalfDone(Exception):
     """A hook failed, perhaps after it changed something; the message is the reason."""
+
+
+def row_at(frames: Iterable[FrameType]) -> int | None:
+    """Return the number of the row that is applied by calls of an engine, or None."""
+    applied = RowEngine._try.__code__
+    found = next((frame for frame in frames if frame.f_code is applied), None)
+    return None if found is None else found.f_locals["row"].number
 
 
 def check_mode(processor: IBatchProcessor, mode: str) -> None:

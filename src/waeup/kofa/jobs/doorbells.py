@@ -14,7 +14,7 @@ looks what there is to do, and looks again now and then.
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
@@ -27,6 +27,7 @@ from waeup.kofa.jobs.duties import RETENTION, Keeper, Task, retention
 from waeup.kofa.jobs.interfaces import IJobEngine
 from waeup.kofa.jobs.job import put_down_rest
 from waeup.kofa.jobs.lanes import next_runs
+from waeup.kofa.jobs.lingering import watched
 from waeup.kofa.jobs.outages import tell
 from waeup.kofa.jobs.registry import Runs
 from waeup.kofa.jobs.worker import IsStopping, never, work_on
@@ -85,11 +86,12 @@ class Engine:
         """See `IJobEngine`."""
         raise NotImplementedError
 
-    def stop(self) -> None:
+    def stop(self, tell: Callable[[str], object] | None = None) -> None:
         """See `IJobEngine`."""
         self._stopping.set()
-        self._keeper.stop()
-        self._end()
+        with watched(self._at_work, tell):
+            self._keeper.stop()
+            self._end()
 
     def __enter__(self) -> "Engine":
         self.start()

@@ -42,8 +42,11 @@ class IJobEngine(Interface):
         it returns at once, raises nothing, and touches no database.
         """
 
-    def stop():
+    def stop(tell=None):
         """End at the next batch of each run; returns when nobody works any more.
+
+        What keeps it waiting, such as a hook that does not come back, is logged; `tell` is called
+        with it, too.
 
         Called once, by the thread that called `start`.  What was under way is put down, and goes
         on with whoever comes next.

@@ -24,6 +24,7 @@ from waeup.kofa.jobs import (
     duties,
     heartbeat,
     lanes,
+    lingering,
     new_holder,
     queueing,
     work_off,
@@ -36,6 +37,7 @@ from waeup.kofa.tests.functional import FunctionalLayer
 from waeup.kofa.tests.jobs.lives import few_rows
 from waeup.kofa.tests.jobs.portal import SITE, Portal
 from waeup.kofa.tests.spool.faultydisk import write
+from waeup.kofa.university.processors import FacultyProcessor
 
 #: Seconds after which what is waited for is not believed to come any more.
 PATIENCE = 60
@@ -200,6 +202,37 @@ class EngineContract:
             self.assertEqual(engine.workers()[0], 2)
         self.assertEqual((run["done"], run["token"]), (20, 1))
         self.assertEqual(len(self.faculties()), 20)
+
+    def test_what_keeps_a_stop_waiting_is_told(self):
+        called, goes_on, told = threading.Event(), threading.Event(), []
+
+        def endless(processor, obj, row, site, filename):
+            called.set()
+            goes_on.wait(PATIENCE)
+            return ""
+
+        def tell(text):
+            told.append(text)
+            goes_on.set()
+
+        self.put("data.csv", rows=3)
+        engine = self.make_engine(self.db)
+        with (
+            mock.patch.object(lingering, "PATIENCE", 0.1),
+            mock.patch.object(FacultyProcessor, "updateEntry", endless),
+            self.assertLogs(lingering.log, "WARNING") as logged,
+        ):
+            engine.start()
+            try:
+                id = self.order("data.csv")
+                self.assertTrue(called.wait(PATIENCE))
+            finally:
+                engine.stop(tell)
+        self.assertIn(
+            f"The run {id} keeps the stop waiting at row 1, in the code {__name__}.endless. ",
+            told[0],
+        )
+        self.assertEqual([record.getMessage() for record in logged.records], told)
 
     def test_an_aborted_order_is_done_by_nobody(self):
         self.put("data.csv")
