@@ -129,7 +129,7 @@ class DataCenterPage(Page):
         titles = {} if info is None else {each.name: each.title for each in info.filters}
         none = self.words(_("no value"))
         texts = [
-            f"{titles.get(name, name)}: {none if text == DELETION_MARKER else text}"
+            self.labelled(titles.get(name, name), none if text == DELETION_MARKER else text)
             for name, text in wish.filters
         ]
         if run.listed is not None:
@@ -161,14 +161,16 @@ class DataCenterPage(Page):
         """Go back to the data center's index."""
         self.redirect(self.url(self.context))
 
-    def begin_mending(self, name: str) -> None:
+    def begin_mending(self, name: str, mode: str | None = None) -> None:
         """Check a file with rows that came back, and lead to where they are mended.
 
-        What they are is known from the import that has left them; where it is not, the officer
-        is asked for it as for any file.
+        What they are is known from the import that has left them, and so is the mode, if none is
+        named; where it is not, the officer is asked for it as for any file.
         """
         operations = self.operations
         draft = operations.new_draft(name)
+        if mode is not None:
+            operations.save_draft(draft.id, mode=mode)
         operations.require_content(name)
         step, place = 2, {}
         if draft.processor and draft.mode and draft.columns is not None:

@@ -186,6 +186,10 @@ class Door(grok.View):
         """Return a text that a template cannot mark, such as one of an attribute with names."""
         return self.words(_(text, mapping=mapping))
 
+    def labelled(self, title: Any, text: Any) -> str:
+        """Return a text behind its title; languages have other signs, and room, between them."""
+        return self.words(_("${title}: ${text}", mapping={"title": title, "text": text}))
+
     def recognized(self, english: str) -> str:
         """Return a reason that is kept in English in the language of the person."""
         return domain.recognized(english, preferred_tag(self.request))

@@ -36,6 +36,10 @@ from waeup.kofa.importing.preparing import Prepared, Preparer
 from waeup.kofa.importing.rollback import ObjectRestore
 from waeup.kofa.interfaces import IBatchProcessor
 
+#: Why rows fail that another mode would take.
+THERE_ALREADY = english(_("This object already exists."))
+NO_ENTRY = english(_("Cannot update: no such entry"))
+
 
 class Applied(NamedTuple):
     """What a row did.
@@ -118,7 +122,7 @@ class RowActions:
         if not exist:
             raise RowRefused(english(_("Not all parents do exist yet.")))
         if processor.entryExists(row, site):
-            raise RowRefused(english(_("This object already exists.")))
+            raise RowRefused(THERE_ALREADY)
         parent = once(row, "parent", processor.getParent, row, site)
         self._refuse_if(processor.checkCreateRequirements(parent, row, site))
         obj = self._make()
@@ -182,7 +186,7 @@ class RowActions:
     def _update(self, prepared: Prepared) -> Applied:
         obj = self._processor.getEntry(prepared.row, self._site)
         if obj is None:
-            raise RowRefused(english(_("Cannot update: no such entry")))
+            raise RowRefused(NO_ENTRY)
         return self._change(obj, prepared.row)
 
     def _upsert(self, prepared: Prepared) -> Applied:

@@ -39,7 +39,8 @@ from waeup.kofa.browser.imports.mendrows import (
 from waeup.kofa.browser.imports.steps import DraftStep
 from waeup.kofa.browser.page import Message, status_of
 from waeup.kofa.browser.paging import Part, paged
-from waeup.kofa.browser.runs.runparts import ROWS, Corrected, Reason, RunPart, corrected_part
+from waeup.kofa.browser.runs.advice import AdvisedPart
+from waeup.kofa.browser.runs.runparts import ROWS, Corrected, Reason, corrected_part
 from waeup.kofa.browser.words import kind_title, state_title
 from waeup.kofa.conversion import Mapping as Columns
 from waeup.kofa.errors import ConfirmationNeeded, MappingError, NoSuchItem, Refused
@@ -78,7 +79,7 @@ class Group(NamedTuple):
     is_open: bool
 
 
-class Import4(DraftStep, RunPart):
+class Import4(DraftStep, AdvisedPart):
     """Step 4: see in words what is to happen, check and mend it, and let it happen.
 
     ``group`` is the id of a group of problems whose rows are shown, or `ALL_ROWS`; ``page`` says
@@ -94,6 +95,7 @@ class Import4(DraftStep, RunPart):
     needs = {"processor": 2, "columns": 3}
     buttons = {
         "check": "check",
+        "advised": "follow_advice",
         "perform": "perform",
         "yes_remove": "perform",
         "yes_change": "perform",
@@ -148,8 +150,8 @@ class Import4(DraftStep, RunPart):
         self.holder = self.operations.run_of(self.draft.filename)
         for ended in (self.shown, self.last_run):
             if ended is not None and ended.state in ("stopped", "cancelled"):
-                text = f"{self.words(kind_title(ended))}: {self.words(state_title(ended))}. "
-                self.say(text + ended.fault, "warning")
+                text = self.labelled(kind_title(ended), state_title(ended))
+                self.say(f"{text}. {self.recognized(ended.fault)}", "warning")
         self.since = self.operations.corrected_since(self.draft.id)
         if not self.is_checking:
             pairs = list(zip(self.preview.header, self.draft.columns, strict=False))
@@ -187,6 +189,20 @@ class Import4(DraftStep, RunPart):
             info = self.operations.start_check(*self._order(), **self._details())
             self.save(check=info.id, skip_unchanged=self.is_skipping)
         self.go(4)
+
+    @property
+    def can_follow(self) -> bool:
+        """See `AdvisedPart`."""
+        return True
+
+    def follow_advice(self) -> None:
+        """Order a check in the mode that helps the rows which fail."""
+        self.shown = self.known_run(self.draft.check)
+        if self.advice is not None:
+            self.save(mode=self.advice.mode)
+            self.check()
+        else:
+            self.go(4)
 
     def perform(self) -> None:
         """Order the import, and lead to its page; rows must not differ from the check, if any."""

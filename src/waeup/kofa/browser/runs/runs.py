@@ -8,7 +8,8 @@ import grok
 
 from waeup.kofa.browser.datacenter import DataCenterPage
 from waeup.kofa.browser.page import Crumb, Door, status_of
-from waeup.kofa.browser.runs.runparts import RunPart, live_texts
+from waeup.kofa.browser.runs.advice import AdvisedPart
+from waeup.kofa.browser.runs.runparts import live_texts
 from waeup.kofa.browser.words import (
     is_preview,
     kind_title,
@@ -17,7 +18,7 @@ from waeup.kofa.browser.words import (
     state_look,
     state_title,
 )
-from waeup.kofa.errors import Refused
+from waeup.kofa.errors import NoSuchItem, Refused
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.interfaces import IDataCenter
 from waeup.kofa.operations import RunInfo
@@ -75,7 +76,7 @@ class Runs(DataCenterPage):
         return self.words(_(text, mapping=mapping))
 
 
-class RunPage(RunPart):
+class RunPage(AdvisedPart):
     """One run (``id=``), whatever its kind and state, and what can be done with it."""
 
     grok.name("run")
@@ -90,6 +91,7 @@ class RunPage(RunPart):
         "undo": "undo",
         "select": "begin_import",
         "mend": "mend",
+        "advised": "follow_advice",
         "discard": "discard",
     }
 
@@ -107,7 +109,7 @@ class RunPage(RunPart):
     def title(self) -> str:
         """See `Page`; what has become of a run comes first, for those who look elsewhere."""
         run, title = self.shown, super().title
-        return title if run.is_active else f"{self.words(state_title(run))}: {run.file} - {title}"
+        return title if run.is_active else f"{self.labelled(state_title(run), run.file)} - {title}"
 
     @property
     def crumbs(self) -> list[Crumb]:
@@ -172,6 +174,18 @@ class RunPage(RunPart):
     def mend(self) -> None:
         """Lead to where the rows are mended that came back."""
         self.begin_mending(self.field("mend"))
+
+    @property
+    def can_follow(self) -> bool:
+        """See `AdvisedPart`."""
+        return self.came_back is not None
+
+    def follow_advice(self) -> None:
+        """Check the rows that came back in the mode that helps."""
+        self.shown = self.operations.run(self.field("id"))
+        if self.came_back is None or self.advice is None:
+            raise NoSuchItem(_("The file is not there any more: it was imported or deleted."))
+        self.begin_mending(self.came_back, self.advice.mode)
 
     def discard(self) -> None:
         """Forget an export and what it gave."""
