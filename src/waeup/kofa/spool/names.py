@@ -102,8 +102,8 @@ def stored_name(filename: str, userid: str) -> str:
         accepted = ", ".join(EXTENSIONS)
         raise InvalidName(
             _(
-                "Only csv files are allowed. Tables can also be workbooks, or packed: "
-                "${name} should end in one of ${accepted}.",
+                "Only csv files are allowed. Workbooks and packed tables count as such: the name "
+                "should end in one of ${accepted}, and ${name} does not.",
                 mapping={"name": repr(name), "accepted": accepted},
             )
         )

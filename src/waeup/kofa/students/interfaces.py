@@ -57,9 +57,17 @@ class IStudent(IKofaObject):
     sex = schema.Choice(title=_("Gender"), required=True, vocabulary=GENDERS)
     date_of_birth = FormattedDate(title=_("Date of Birth"), required=False)
     nationality = schema.TextLine(title=_("Nationality"), required=False)
-    email = schema.ASCIILine(title=_("Email"), required=False, constraint=is_email)
+    email = schema.ASCIILine(
+        title=_("Email"),
+        description=_("One address, such as ann@example.org."),
+        required=False,
+        constraint=is_email,
+    )
     parents_email = schema.ASCIILine(
-        title=_("Parents' Email"), required=False, constraint=is_email
+        title=_("Parents' Email"),
+        description=_("One address, such as ann@example.org."),
+        required=False,
+        constraint=is_email,
     )
     phone = PhoneNumber(title=_("Phone"), required=False)
     perm_address = schema.Text(title=_("Permanent Address"), required=False)

@@ -201,7 +201,7 @@ class Index(DataCenterPage, FormPage):
     def totals(self, run: RunInfo) -> str:
         """Say in numbers what has become of the rows of a run."""
         numbers = [
-            f"{self.words(title)}: {self.number(getattr(run.report, name))}"
+            self.labelled(title, self.number(getattr(run.report, name)))
             for name, title in outcomes_of(run).items()
             if getattr(run.report, name)
         ]

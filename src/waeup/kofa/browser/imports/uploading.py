@@ -28,8 +28,8 @@ from waeup.kofa.errors import (
     WrongOffset,
     WrongState,
 )
-from waeup.kofa.i18n import Listing, Number
 from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.i18n import Number
 from waeup.kofa.spool import EXTENSIONS, Upload
 from waeup.kofa.spool.names import TEXT_EXTENSIONS
 from waeup.kofa.transactional import refusable
@@ -122,14 +122,14 @@ class UploadPage(DataCenterPage, FormPage):
                 )
         except Refused as refusal:
             self.response.setStatus(status_of(refusal))
-            self.say(Listing((file.name, refusal), ": "), "danger")
+            self.say(self.labelled(file.name, refusal), "danger")
             return None
         if stored.notice:
             notice = self.recognized(stored.notice)
-            self.flash(f"{stored.name}: {notice}", "warning")
+            self.flash(self.labelled(stored.name, notice), "warning")
         former = self.operations.imported_before(stored.digest)
         if former is not None:
-            self.flash(f"{stored.name}: {self.former_text(former)}", "warning")
+            self.flash(self.labelled(stored.name, self.former_text(former)), "warning")
         return stored.name
 
     # -- the script ----------------------------------------------------------------

@@ -43,6 +43,11 @@ _PATTERNS = {
     6: "M-2,6 L2,10 M0,0 L8,8 M6,-2 L10,2",
 }
 
+Number = Callable[[int], str]
+Labelled = Callable[[str, str], str]
+#: How English puts a title before a number.
+COLON: Labelled = "{}: {}".format
+
 
 class Series(NamedTuple):
     """Numbers of one thing over time; `look` goes from 1 to `LOOKS`."""
@@ -103,17 +108,17 @@ def shown_labels(number: int, most: int) -> int:
     return max(-(-number // most), 1)
 
 
-def bars(chart: Chart, number: Callable[[int], str]) -> str:
+def bars(chart: Chart, number: Number, labelled: Labelled = COLON) -> str:
     """Return a chart with a bar for each label, in which the series stand on each other.
 
-    `number` writes a number as the person reads it.
+    `number` writes a number as the person reads it, `labelled` one behind its title.
     """
     parts = stacked(chart.series)
     ticks = nice_ticks(max((bar[-1][1] for bar in parts if bar), default=0))
     svg = _frame(chart, ticks, number)
     share = 100 / max(len(chart.labels), 1)
     for place, bar in enumerate(parts):
-        group = _place(svg, chart, place, number)
+        group = _place(svg, chart, place, number, labelled)
         for each, (low, high) in zip(chart.series, bar, strict=True):
             if high > low:
                 SubElement(
@@ -135,7 +140,7 @@ def bars(chart: Chart, number: Callable[[int], str]) -> str:
     return tostring(svg, encoding="unicode")
 
 
-def lines(chart: Chart, number: Callable[[int], str]) -> str:
+def lines(chart: Chart, number: Number, labelled: Labelled = COLON) -> str:
     """Return a chart with a line of points for each of the series; see `bars`."""
     ticks = nice_ticks(max((max(each.values, default=0) for each in chart.series), default=0))
     svg = _frame(chart, ticks, number)
@@ -152,7 +157,7 @@ def lines(chart: Chart, number: Callable[[int], str]) -> str:
             if value:
                 _point(svg, each.look, x, y)
     for place in range(len(chart.labels)):
-        _place(svg, chart, place, number)
+        _place(svg, chart, place, number, labelled)
     return tostring(svg, encoding="unicode")
 
 
@@ -177,7 +182,7 @@ def line_key(series: Series) -> str:
 # -- parts -------------------------------------------------------------------------
 
 
-def _frame(chart: Chart, ticks: list[int], number: Callable[[int], str]) -> Element:
+def _frame(chart: Chart, ticks: list[int], number: Number) -> Element:
     """Return a chart without its numbers: title, patterns, lines across, words at the edges."""
     svg = Element(
         "svg",
@@ -218,11 +223,11 @@ def _labels(svg: Element, chart: Chart) -> None:
         _text(svg, chart.labels[place], kind, at)
 
 
-def _place(svg: Element, chart: Chart, place: int, number: Callable[[int], str]) -> Element:
+def _place(svg: Element, chart: Chart, place: int, number: Number, labelled: Labelled) -> Element:
     """Return the group of a place, which tells its numbers to who points at it."""
     share = 100 / len(chart.labels)
     group = SubElement(svg, "g", {"class": "chart-place"})
-    numbers = [f"{each.title}: {number(each.values[place])}" for each in chart.series]
+    numbers = [labelled(each.title, number(each.values[place])) for each in chart.series]
     SubElement(group, "title").text = "\n".join([chart.names[place], *numbers])
     SubElement(
         group,

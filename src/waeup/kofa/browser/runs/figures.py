@@ -145,7 +145,7 @@ class Asked(DataCenterPage):
 
     def summary(self, series: tuple[Series, ...], names: tuple[str, ...]) -> str:
         """Say in words what a chart shows."""
-        totals = [f"{each.title}: {self.number(each.total)}" for each in series]
+        totals = [self.labelled(each.title, self.number(each.total)) for each in series]
         sums = [sum(values) for values in zip(*(each.values for each in series), strict=True)]
         highest = max(sums, default=0)
         if not highest:
@@ -357,7 +357,7 @@ class FiguresPage(Asked):
                 (charts.line_key(each) if is_line else charts.bar_key(chart, each), each.title)
                 for each in chart.series
             )
-            picture = draw(chart, self.number)
+            picture = draw(chart, self.number, self.labelled)
             yield Drawing(chart, picture, keys, chart.title, self.words(note), not is_line)
 
     def rows(self, drawing: Drawing) -> Iterator[tuple[str, list[int]]]:

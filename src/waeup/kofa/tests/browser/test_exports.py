@@ -335,7 +335,7 @@ class StatesTest(ExportsTestCase):
     def test_progress_is_shown_and_told(self) -> None:
         id = self.running(rows=1234, fraction=0.437)
         text = self.plain()
-        for words in ("Running.", "43 %", "Rows so far : 1,234"):
+        for words in ("Running.", "43 %", "Rows so far: 1,234"):
             self.assertIn(words, text)
         row = re.search(rf'<tr[^>]* id="export-{id}"[^>]*>', self.page)
         assert row is not None

@@ -90,6 +90,15 @@ class Charts(FiguresTestCase):
             for each in id.split():
                 self.assertEqual(self.page.count(f' id="{each}"'), 1, each)
 
+    def test_french_has_room_before_colons(self) -> None:
+        self.furnish()
+        self.browser.addHeader("Accept-Language", "fr")
+        self.open()
+        (described,) = re.findall(r'<desc id="chart-rows-desc">([^<]*)', self.page)
+        for text in (described, *re.findall(r"<title>([^<]*\n[^<]*)</title>", self.page)):
+            self.assertRegex(text, r"\w\xa0: \d")
+            self.assertNotRegex(text, r"\w:")
+
     def test_many_kinds_of_officers_are_shown_as_few(self) -> None:
         for number in range(8):
             end(self.site, user=f"officer{number}", created=number + 1)

@@ -38,7 +38,7 @@ class Folders(PagesTestCase):
     def test_a_deletion_can_be_undone_at_once(self) -> None:
         self.delete()
         self.assertNotIn("list.csv", self.names())
-        self.browser.getControl("Undo").click()
+        self.browser.getControl("Undo the deletion").click()
         self.assertIn("Restored: list.csv", self.page)
         self.assertIn("list.csv", self.names())
 

@@ -168,7 +168,7 @@ class Parts(HomeTestCase):
         self.open()
         text = self.part("running")
         self.assertIn(f"{name} Import, Faculty Processor, officer", text)
-        self.assertIn("Waits to begin. Rows so far : 0 , failed : 0 Look again Cancel", text)
+        self.assertIn("Waits to begin. Rows so far: 0 , failed: 0 Look again Cancel", text)
         self.assertIn(f"runstatus?id={id}", self.page)
         self.assertIn("Waits for its import", self.part("waiting"))
         self.assertNotIn('name="select"', self.page)

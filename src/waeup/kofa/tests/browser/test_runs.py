@@ -62,7 +62,7 @@ class CheckTest(RunsTestCase):
             "Rows 3 Would be created 2 Would fail 1",
             "This object already exists. 1",
             "Rows that mean the same object as an earlier row: 1",
-            "1 2 SCI Would be created code : SCI title : Sciences A later row means",
+            "1 2 SCI Would be created code: SCI title: Sciences A later row means",
             "3 4 SCI Would fail This object already exists. The same object as in row 1",
         ):
             self.assertIn(words, text)
