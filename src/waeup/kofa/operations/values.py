@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from waeup.kofa.spool import size_text
-
 if TYPE_CHECKING:
     from waeup.kofa.exporting import Wish
     from waeup.kofa.importing.report import Report
@@ -67,8 +65,8 @@ class StoredFile(NamedTuple):
 
     @property
     def size_text(self) -> str:
-        """The size in words."""
-        return size_text(self.size)
+        """The size in words, as the command line says all sizes."""
+        return f"{self.size:,} bytes"
 
     @property
     def lines(self) -> int | None:

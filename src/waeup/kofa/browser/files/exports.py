@@ -11,7 +11,7 @@ import grok
 
 from waeup.kofa.browser.datacenter import DataCenterPage
 from waeup.kofa.browser.downloads import disposition
-from waeup.kofa.browser.page import FORM_LIMIT, Crumb, Door, FormPage
+from waeup.kofa.browser.page import Crumb, Door, FormPage
 from waeup.kofa.browser.ranges import FilePart, Part, Unsatisfiable, part_of
 from waeup.kofa.browser.runs.runparts import live_texts
 from waeup.kofa.browser.tokens import TOKEN_FIELD
@@ -30,7 +30,7 @@ LISTED = 100
 #: So many filters, or columns, are folded away.
 MANY = 20
 #: Bytes of a file with keys: the other fields of the form need room, too.
-KEYS_LIMIT = FORM_LIMIT - 124 * 1024
+KEYS_LIMIT = 900_000
 
 
 class Asked(NamedTuple):

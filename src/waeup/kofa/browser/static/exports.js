@@ -5,14 +5,12 @@ document.querySelectorAll("form[data-keys-limit]").forEach((form) => {
   const limit = Number(form.dataset.keysLimit);
   const choice = form.querySelector("input[type=file]");
   const place = document.getElementById("limit-message");
-  const kilobytes = new Intl.NumberFormat(document.documentElement.lang, { style: "unit", unit: "kilobyte" });
-  const sizeText = (bytes) => kilobytes.format(Math.ceil(bytes / 1024));
 
   function tell() {
     const file = choice.files[0];
     place.hidden = !file || file.size <= limit;
     if (place.hidden) return;
-    const words = { name: file.name, size: sizeText(file.size), limit: sizeText(limit) };
+    const words = { name: file.name, size: sizeText(file.size, "ceil"), limit: sizeText(limit) };
     place.textContent = form.dataset.tooLarge.replace(/\{(\w+)\}/g, (_, word) => words[word]);
   }
 

@@ -18,6 +18,16 @@ window.addEventListener("submit", (event) => {
   button.classList.add("busy");
 });
 
+// As the portal writes sizes: a thousand of a unit are one of the next. What is larger than a limit is
+// rounded up, so that it is never said to be as large.
+function sizeText(bytes, roundingMode = "halfExpand") {
+  const units = ["byte", "kilobyte", "megabyte", "gigabyte"];
+  const step = Math.max(0, units.findLastIndex((_, at) => bytes >= 1000 ** at));
+  const unitDisplay = step ? "short" : "long";
+  const form = { style: "unit", unit: units[step], unitDisplay, maximumFractionDigits: 1, roundingMode };
+  return new Intl.NumberFormat(document.documentElement.lang, form).format(bytes / 1000 ** step);
+}
+
 // On a narrow screen the links of the head move sideways: the one of this page is to be seen.
 const here = document.querySelector(".tabs [aria-current]");
 if (here) {

@@ -28,14 +28,6 @@
     return text.replace(/\{(\w+)\}/g, (_, key) => values[key]);
   }
 
-  // As the portal writes sizes: a thousand of a unit are one of the next.
-  function sizeText(bytes) {
-    const units = ["byte", "kilobyte", "megabyte", "gigabyte"];
-    const step = Math.max(0, units.findLastIndex((_, at) => bytes >= 1000 ** at));
-    const form = { style: "unit", unit: units[step], unitDisplay: step ? "short" : "long", maximumFractionDigits: 1 };
-    return new Intl.NumberFormat(document.documentElement.lang, form).format(bytes / 1000 ** step);
-  }
-
   // By which the portal knows a file that is sent once more.
   function newToken() {
     const bytes = crypto.getRandomValues(new Uint8Array(16));
@@ -278,7 +270,7 @@
     }
 
     refuseSize() {
-      const sizes = { size: sizeText(this.file.size), limit: sizeText(limit) };
+      const sizes = { size: sizeText(this.file.size, "ceil"), limit: sizeText(limit) };
       this.end("refused", word("too-large", sizes));
     }
 

@@ -104,7 +104,9 @@ class ExportTest(ChromiumTestCase):
         path = self.folder / "keys.csv"
         path.write_bytes(b"code\n" + b"LAW\n" * (KEYS_LIMIT // 4))
         self.find("#keysfile").send_keys(str(path))
-        self.assertIn("keys.csv has 901 kB, and this form takes files of up to 900 kB", self.text)
+        self.assertIn(
+            "keys.csv has 900.1 kB, and this form takes files of up to 900 kB", self.text
+        )
         address = self.window.current_url
         self.find("button[name=start]").click()
         self.assertEqual(self.window.current_url, address)
