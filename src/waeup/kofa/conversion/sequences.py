@@ -38,6 +38,9 @@ _TOKEN = re.compile(
     re.VERBOSE | re.ASCII,
 )
 
+# A backslash with what follows: an octal number beyond a byte, no escape, or an escape.
+_ESCAPE = re.compile(r"""\\(?:(?P<octal>[4-7][0-7]{2})|(?P<other>[^\n\\'"abfnrtvxNuU0-7])|.)""")
+
 
 def parse_list(text: str) -> list[Any]:
     """Return the elements of the list, tuple or set literal `text`.
@@ -70,7 +73,7 @@ def parse_list(text: str) -> list[Any]:
             )
         position = token.end()
     try:
-        value = ast.literal_eval(text)
+        value = ast.literal_eval(_ESCAPE.sub(_plain_escape, text))
     except (ValueError, SyntaxError, TypeError):
         raise _no_list(text)
     # `()` and `{}` are lists too; a dict that has something in it is none.
@@ -86,6 +89,13 @@ def parse_list(text: str) -> list[Any]:
             )
         )
     return list(value)
+
+
+def _plain_escape(match: re.Match[str]) -> str:
+    """Return what Python reads alike, without a warning on the console for each cell."""
+    if match["octal"]:
+        return f"\\u{int(match['octal'], 8):04x}"
+    return f"\\{match[0]}" if match["other"] else match[0]
 
 
 def _is_writable(value: Any) -> bool:

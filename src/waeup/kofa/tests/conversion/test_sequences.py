@@ -1,6 +1,7 @@
 """List literals are parsed, never evaluated."""
 
 import unittest
+import warnings
 from datetime import date
 
 from zope import schema
@@ -17,6 +18,15 @@ class ParseTests(unittest.TestCase):
             ["a", "it's", 1, -2.5, 1000.0, True, None, ["x"], {"k": ("v",)}],
         )
         self.assertEqual(parse_list(r"""['\n\'\\', '#', '[', "é"]"""), ["\n'\\", "#", "[", "é"])
+
+    def test_what_is_no_escape_stands_for_itself_without_a_warning(self):
+        # Each warning would be a line on the console of the server.
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            self.assertEqual(
+                parse_list(r"""['\d+', 'C:\\d\é', '\8\101\400', u'\x41\u0041\\']"""),
+                [r"\d+", r"C:\d\é", "\\8A\u0100", "AA\\"],
+            )
 
     def test_texts_as_kofa_1_9_exports_them(self):
         self.assertEqual(
