@@ -344,8 +344,9 @@ class RunOperations(MappingOperations):
     ) -> list[CheckedRow]:
         """Return what a check says about rows, from the one at position `start`.
 
-        Only those with an `outcome`, with a `reason`, or, if `notable`, those that would fail,
-        change something, or mean the same object as another row.
+        Only those with an `outcome`, with a `reason` (with all that are like it, if a ``…`` is in
+        it), or, if `notable`, those that would fail, change something, or mean the same object as
+        another row.
         """
         run = self._run(id)
         reader = CheckReader(folder_of(self.datacenter.storage, run.id))
