@@ -269,15 +269,19 @@ class CommonTests:
                 self.assertEqual(list(self.site["caves"]), [])
 
     def test_faults_stop_the_import_and_leave_no_result_files(self):
-        before = set(os.listdir(tempfile.gettempdir()))
-        for owner, error in (
-            ("conflict", TransientError),
-            ("disk", OSError),
-            ("fault", StorageFault),
+        # A folder for temporary files of its own: other processes have theirs in the common one.
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            mock.patch.object(tempfile, "tempdir", folder),
         ):
-            with self.subTest(owner), self.assertRaises(error):
-                self.do("code,owner", f"a,{owner}")
-        left = set(os.listdir(tempfile.gettempdir())) - before
+            for owner, error in (
+                ("conflict", TransientError),
+                ("disk", OSError),
+                ("fault", StorageFault),
+            ):
+                with self.subTest(owner), self.assertRaises(error):
+                    self.do("code,owner", f"a,{owner}")
+            left = os.listdir(folder)
         self.assertEqual([name for name in left if name.startswith("kofa-import-")], [])
 
     def test_damaged_rows_are_pending_with_their_text(self):
