@@ -154,7 +154,8 @@ class Containers(DeployTestCase):
         self.assertEqual(self.image["EXPOSE"].split(), list(map(str, ports)))
         self.assertIn(f"http://127.0.0.1:{ports[1]}/++health'", self.image["HEALTHCHECK"])
         self.assertEqual(
-            yaml.safe_load(self.image["VOLUME"]), [str(self.said.var), str(self.said.storage.parent)]
+            yaml.safe_load(self.image["VOLUME"]),
+            [str(self.said.var), str(self.said.storage.parent)],
         )
         self.assertEqual(self.image["STOPSIGNAL"], "SIGTERM")
         self.assertEqual(self.image["USER"], "10001")
