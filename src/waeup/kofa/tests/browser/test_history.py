@@ -53,7 +53,7 @@ class HistoryTest(RunsTestCase):
         self.browser.getLink("2", index=0).click()
         self.assertIn("/rows?id=", self.browser.url)
         self.assertTrue(self.browser.url.endswith("#row-2"))
-        self.assertIn("2 SCI Changed title : Sciences → Science", self.plain())
+        self.assertIn("2 SCI Changed title: Sciences → Science", self.plain())
         self.assertNotIn("LAW", self.plain())
         self.browser.getLink("Earlier rows").click()
         self.assertIn("1 LAW Created", self.plain())

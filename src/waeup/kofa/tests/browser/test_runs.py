@@ -78,7 +78,7 @@ class CheckTest(RunsTestCase):
     def test_old_and_new_values_are_shown(self) -> None:
         self.create("code,title\nSCI,Sciences\nART,Arts\n")
         self.check("code,title\nSCI,Science\nART,Arts\n", "update")
-        self.assertIn("SCI Would be updated title : Sciences → Science", self.plain())
+        self.assertIn("SCI Would be updated title: Sciences → Science", self.plain())
         self.assertIn("<del>Sciences</del>", self.page)
         self.assertNotIn("ART Would", self.plain())
         self.browser.getLink("Would stay as they are").click()

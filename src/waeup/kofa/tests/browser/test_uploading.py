@@ -251,7 +251,7 @@ class PutTest(PutTestCase):
             ("a\r\nSet-Cookie: x.csv", "it contains control characters"),
             ("x" * 300 + ".csv", "longer than 255 bytes"),
             ("x" * 100 + ".csv", "Maximum file name length is 65"),
-            ("<b>.odt", "'<b>.odt' should end in"),
+            ("<b>.odt", "and '<b>.odt' does not."),
             ("finished", "is the name of a folder"),
         ):
             with self.subTest(name=name):
