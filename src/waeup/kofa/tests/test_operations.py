@@ -5,7 +5,6 @@ import io
 import os
 import shutil
 import tempfile
-from dataclasses import replace
 from unittest import mock
 
 import transaction
@@ -79,7 +78,7 @@ class Uploads(OperationsTestCase):
         (stored,) = self.operations.pending_files()
         self.assertEqual((stored.name, stored.owner, stored.size), ("data_boss.csv", "boss", 21))
         self.assertEqual((stored.lines, stored.size_text), (2, "21 bytes"))
-        self.assertEqual(replace(stored, size=1_048_576).size_text, "1,048,576 bytes")
+        self.assertEqual(stored._replace(size=1_048_576).size_text, "1,048,576 bytes")
         self.assertEqual(self.names(), sorted([*FOLDERS, "data_boss.csv"]))
 
     def test_an_abort_takes_the_file_back(self):
