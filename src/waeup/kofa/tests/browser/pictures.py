@@ -118,7 +118,7 @@ class Pictures(ChromiumTestCase):
         address = self.window.current_url
         FunctionalLayer.work_off_runs()
         self.window.get(address)
-        self.take("mend", at=460)
+        self.take("mend", at=480)
         self.window.get(f"{self.address}/app/access")
         self.take("access")
         self.window.get(f"{self.address}/app/webhooks")
