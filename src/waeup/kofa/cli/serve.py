@@ -6,14 +6,14 @@ import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 from weakref import WeakSet
 
-from waitress.channel import HTTPChannel
+from waitress.channel import ClientDisconnected, HTTPChannel
 from waitress.parser import HTTPRequestParser
 from waitress.server import create_server
 from waitress.task import ErrorTask
@@ -40,6 +40,11 @@ if TYPE_CHECKING:
 LARGE_FOR_EACH_THREAD = 2
 #: Bytes of a large body that must come in so many seconds while others wait for its place.
 LEAST, PERIOD = 64 * 1024, 30.0
+#: Seconds between two looks whether others wait for the thread of an answer that is read slowly.
+LOOK = 0.1
+#: Bytes of all answers that are kept in temporary files at most, so that no thread waits for those
+#: who read them slowly.
+MOST_KEPT = 1024 * 1024 * 1024
 #: Headers that a trusted proxy tells the client's address and the portal's with.
 PROXY_HEADERS = {"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"}
 
@@ -213,7 +218,11 @@ class _ErrorTask(ErrorTask):
 
 
 class _Channel(HTTPChannel):
-    """A connection; a new one is not refused for others that are silent."""
+    """A connection.
+
+    A new one is not refused for others that are silent, and who reads a long answer slowly, or has
+    paused a download, keeps no thread from others.
+    """
 
     request: Any
     error_task_class = _ErrorTask
@@ -238,6 +247,25 @@ class _Channel(HTTPChannel):
         ]
         if others:
             min(others, key=lambda each: each.last_activity).handle_close()
+
+    def _flush_outbufs_below_high_watermark(self) -> None:
+        """Let an answer wait until the client has read of it, but not while others wait.
+
+        Then the rest is kept in a temporary file, as waitress keeps what is not read yet, and the
+        thread is free.  Where that would be too much, the connection is closed.
+        """
+        with self.outbuf_lock:
+            while self.connected and self.total_outbufs_len > self.adj.outbuf_high_watermark:
+                self.server.pull_trigger()
+                if self.server.task_dispatcher.queue:
+                    channels = list(self.server.active_channels.values())
+                    if sum(each.total_outbufs_len for each in channels) < MOST_KEPT:
+                        return
+                    # The loop, to which the socket belongs, closes it when it finds that.
+                    with suppress(OSError):
+                        self.socket.shutdown(socket.SHUT_RDWR)
+                    raise ClientDisconnected
+                self.outbuf_lock.wait(LOOK)
 
     def cut_off(self, request: _Parser) -> None:
         """Wait no more for the body of a request; answer it, and close the connection."""

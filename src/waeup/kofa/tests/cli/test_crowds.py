@@ -1,11 +1,15 @@
-"""Large bodies have a place each as long as they come: a slow one gives it to who waits."""
+"""Who is slow is in nobody's way.
+
+Large bodies have a place each as long as they come: a slow one gives it to who waits.  So does a
+thread whose answer is read slowly.
+"""
 
 import json
 import threading
 import time
 import unittest
 from contextlib import ExitStack
-from http.client import HTTPConnection, HTTPResponse
+from http.client import HTTPConnection, HTTPResponse, IncompleteRead
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -176,3 +180,61 @@ class SilenceTests(unittest.TestCase):
         self.assertEqual(self.ask().getresponse().status, 200)
         self.goes_on.set()
         self.assertEqual(long.getresponse().status, 200)
+
+
+class SlowReaderTests(unittest.TestCase):
+    """Long answers that nobody reads, as many as there are threads."""
+
+    #: Bytes of an answer: more than waitress, and the system, keep for a client.
+    size = 16 * 1024 * 1024
+    threads = 2
+
+    def setUp(self) -> None:
+        self.ends = ExitStack()
+        self.addCleanup(self.ends.close)
+        limits = {"outbuf_high_watermark": 1024 * 1024}
+        self.port = self.ends.enter_context(answering(self.answer, serve._Channel, **limits))
+        self.sent = threading.Semaphore(0)
+
+    def answer(self, environment: dict[str, Any], start_response: Any) -> Any:
+        """Answer at length, or in short."""
+        if environment["PATH_INFO"] != "/long":
+            return application(environment, start_response)
+        start_response("200 OK", [("Content-Length", str(self.size))])
+        return self.blocks()
+
+    def blocks(self) -> Any:
+        """Generate a long answer."""
+        for _ in range(self.size // 65536):
+            self.sent.release()
+            yield b"x" * 65536
+
+    def ask(self, path: str) -> HTTPResponse:
+        """Send a request; return the beginning of the answer."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=20)
+        self.ends.callback(connection.close)
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        self.ends.callback(answer.close)
+        return answer
+
+    def pause(self) -> list[HTTPResponse]:
+        """Take all threads for answers that nobody reads."""
+        answers = [self.ask("/long") for _ in range(self.threads)]
+        for _ in range(self.threads * 16):
+            self.assertTrue(self.sent.acquire(timeout=20))
+        return answers
+
+    def test_keep_no_thread_from_others_and_are_answered_wholly(self) -> None:
+        paused = self.pause()
+        self.assertEqual(self.ask("/").status, 200)
+        for answer in paused:
+            self.assertEqual(len(answer.read()), self.size)
+
+    def test_are_cut_off_when_too_much_would_be_kept_for_them(self) -> None:
+        self.ends.enter_context(mock.patch.object(serve, "MOST_KEPT", 1))
+        paused = self.pause()
+        self.assertEqual(self.ask("/").status, 200)
+        with self.assertRaises((IncompleteRead, ConnectionError)):
+            for answer in paused:
+                answer.read()
