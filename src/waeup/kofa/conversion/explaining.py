@@ -42,8 +42,9 @@ def explain(field: Any, context: Any = None) -> Explanation:
     """Explain a field of a schema; `context` is what vocabularies are bound to (the site)."""
     try:
         plan = FieldPlan(field, context)
-    except MappingError:
-        return Explanation(_line(field.title), _("no cell can fill it; leave it out"))
+    except MappingError as error:
+        words = _("no cell can fill it; leave it out")
+        return Explanation(_line(field.title), words, description=error.message)
     return Explanation(
         _line(field.title),
         getattr(plan.converter, "kind", "") or _kind(plan.field),

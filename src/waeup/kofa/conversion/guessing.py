@@ -36,6 +36,10 @@ _SHORT = dict.fromkeys(("no", "nr", "num"), "number")
 _MOST = 0.9
 
 
+#: Titles of a field, one for each language that has a title of its own.
+Titles = Sequence[str]
+
+
 class Guess(NamedTuple):
     """What is proposed, a field or a token, how certain that is (0 to 1), and why.
 
@@ -52,11 +56,11 @@ _OPEN = Guess()
 
 
 def guess_columns(
-    header: Sequence[str], fields: Dict[str, str], remembered: Dict[str, str | None]
+    header: Sequence[str], fields: Dict[str, Titles], remembered: Dict[str, str | None]
 ) -> list[Guess]:
     """Return, for each column of `header`, the field that it may fill.
 
-    `fields` leads from the names of fields to their titles, `remembered` from names of columns,
+    `fields` leads from the names of fields to their titles in all languages, `remembered` from names of columns,
     in the form of `loose`, to what they were last: a field, or None for a column that was left
     out.  No field is proposed twice, and what is ambiguous is left open.
     """
@@ -98,12 +102,13 @@ def _remembered(
     }
 
 
-def _titled(names: set[str], free: set[str], fields: Dict[str, str]) -> dict[str, Guess]:
+def _titled(names: set[str], free: set[str], fields: Dict[str, Titles]) -> dict[str, Guess]:
     by_title = defaultdict(set)
-    for field, title in fields.items():
-        # "Last Name (Surname)" are two names, and so are "Semester/Term".
-        for part in (title, *re.split("[()/]", title)):
-            by_title[_letters(part)].add(field)
+    for field, titles in fields.items():
+        for title in titles:
+            # "Last Name (Surname)" are two names, and so are "Semester/Term".
+            for part in (title, *re.split("[()/]", title)):
+                by_title[_letters(part)].add(field)
     twins = Counter(map(_letters, names))
     meant = {
         name: by_title[_letters(name)]
@@ -120,9 +125,9 @@ def _titled(names: set[str], free: set[str], fields: Dict[str, str]) -> dict[str
     }
 
 
-def _similar(names: set[str], free: set[str], fields: Dict[str, str]) -> dict[str, Guess]:
+def _similar(names: set[str], free: set[str], fields: Dict[str, Titles]) -> dict[str, Guess]:
     # Of all fields, the taken ones too: who means one of them does not mean the next best.
-    wanted = [(field, words_of(field), words_of(title)) for field, title in fields.items()]
+    wanted = [(field, *map(words_of, (field, *titles))) for field, titles in fields.items()]
     scores = {
         (name, field): score
         for name, words in ((name, words_of(name)) for name in names)

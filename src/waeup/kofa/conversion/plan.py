@@ -14,6 +14,7 @@ from zope.schema import getFieldsInOrder
 from waeup.kofa.conversion.cells import IGNORED, MARKERS, VerbatimText, guard, unguard
 from waeup.kofa.conversion.checks import Check, compile_check
 from waeup.kofa.conversion.converters import TextConverter, converter_for
+from waeup.kofa.conversion.vocabularies import bound
 from waeup.kofa.errors import ConversionError, MappingError
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.interfaces import DELETION_MARKER, IGNORE_MARKER
@@ -27,7 +28,8 @@ class FieldPlan:
     """How the cells of one field are read and written.
 
     `field` is bound to `context`, which vocabularies and default factories are asked
-    with.  Raises `MappingError` for a kind of field that no cell can fill.
+    with.  Raises `MappingError` for a kind of field that no cell can fill, and for one whose
+    vocabulary cannot be found.
 
     `convert(cell, mode, ignore_empty)` returns the value of a cell, or `IGNORED`
     when the attribute must stay untouched; it raises `ConversionError`, whose message
@@ -41,7 +43,7 @@ class FieldPlan:
     convert: Callable[[str, str, bool], Any]
 
     def __init__(self, field: Any, context: Any = None) -> None:
-        self.field = field.bind(context)
+        self.field = bound(field, context)
         self.name: str = field.__name__
         self.converter = converter_for(self.field)
         #: What remains to be checked of a value; None when every value is good.

@@ -56,7 +56,8 @@ def rule(test: _Test) -> _Test:
         except (self.failureException, unittest.SkipTest):
             raise
         except Exception as error:
-            self.broken(
+            # What fails in one place for all rules is told once.
+            self.broken_for_all(
                 f"{in_words(error)}, raised {place_of(error)}.",
                 "Mend what has raised it, or what is declared for this test if that is wrong.",
             )

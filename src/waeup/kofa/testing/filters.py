@@ -122,8 +122,8 @@ class FilterRules(Contract):
         except Refused as error:
             self.broken(
                 f"the filter {name} with {text!r} stops the export: {error}",
-                f"Do with each value that the field of the filter takes; {DELETION_MARKER} gives "
-                "None, unless the field is required.",
+                f"Do with each value that the filter takes; {DELETION_MARKER} gives None, also "
+                "where the field of `@filter_by` is required.",
             )
 
     def _refusal(self, portal: SamplePortal, name: str, text: str) -> str | None:

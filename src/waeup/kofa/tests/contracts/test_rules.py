@@ -1197,6 +1197,7 @@ class WrongTests(unittest.TestCase):
             ({"rows": ()}, "`rows` of Case has 0 rows."),
             ({"processor": "nobody", "is_registered": False}, "no processor is registered"),
             ({"rows": refused}, "rows of `rows` were refused"),
+            ({"fill_site": lambda self, site: site["zoo"]}, "KeyError: 'zoo', raised in "),
         ):
             case = type("Case", (CreatureTests, unittest.TestCase), declared)
             result = unittest.TestResult()

@@ -2,18 +2,26 @@
 
 import unittest
 
+from ZODB.POSException import POSKeyError
 from zope import schema
-from zope.interface import implementer
-from zope.schema.interfaces import IContextSourceBinder, IIterableSource, ISource
+from zope.component import getGlobalSiteManager
+from zope.interface import implementer, provider
+from zope.schema.interfaces import (
+    IContextSourceBinder,
+    IIterableSource,
+    ISource,
+    IVocabularyFactory,
+)
 from zope.schema.vocabulary import (
     SimpleTerm,
     SimpleVocabulary,
-    _clear,
     getVocabularyRegistry,
 )
 
-from waeup.kofa.conversion import FieldPlan
-from waeup.kofa.errors import ConversionError
+from waeup.kofa.conversion import FieldPlan, explain
+from waeup.kofa.conversion.vocabularies import install
+from waeup.kofa.errors import ConversionError, MappingError
+from waeup.kofa.i18n import english
 
 
 class Course:
@@ -130,11 +138,44 @@ class ChoiceTests(unittest.TestCase):
         self.assertEqual(self.convert("100", plan), 100)
         self.assertEqual(binder.calls, 1)
 
-    def test_named_vocabulary(self):
-        self.addCleanup(_clear)
+    def test_named_vocabulary_is_a_utility(self):
+        """A name means a utility, as everywhere in Zope."""
+
+        @provider(IVocabularyFactory)
+        def factory(context):
+            return vocabulary(("m", "m", context))
+
+        registry = getGlobalSiteManager()
+        registry.registerUtility(factory, IVocabularyFactory, "sexes")
+        self.addCleanup(registry.unregisterUtility, factory, IVocabularyFactory, "sexes")
+        self.assertEqual(self.convert("Male", self.plan("male", vocabulary="sexes")), "m")
+
+    def test_vocabulary_of_zope_schema_itself(self):
+        self.addCleanup(install)
         getVocabularyRegistry().register("sexes", lambda context: vocabulary(("m", "m", "male")))
         plan = self.plan(vocabulary="sexes")
         self.assertEqual(self.convert("Male", plan), "m")
+
+    def test_vocabulary_that_is_not_there(self):
+        field = schema.List(value_type=schema.Choice(vocabulary="sexs"), __name__="sexes")
+        with self.assertRaisesRegex(MappingError, "'sexes' names the vocabulary 'sexs', and noth"):
+            FieldPlan(field)
+        self.assertIn("'sexs'", english(explain(field).description))
+
+    def test_vocabulary_that_fails(self):
+        """Its mistake is told; a fault of the database is none."""
+
+        def plan(error):
+            @provider(IContextSourceBinder)
+            def needs_a_row(context):
+                raise error
+
+            return self.plan(Context(), source=needs_a_row)
+
+        with self.assertRaisesRegex(MappingError, "'choice': its values .*: KeyError: 'row'"):
+            plan(KeyError("row"))
+        with self.assertRaises(POSKeyError):
+            plan(POSKeyError(b"0"))
 
     def test_value_that_is_not_allowed_any_more(self):
         """An export must not stop at an old value."""

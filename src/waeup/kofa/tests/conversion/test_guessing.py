@@ -10,13 +10,13 @@ from waeup.kofa.conversion import Guess, TokenGuesser, guess_columns, guessing, 
 from waeup.kofa.conversion.guessing import CONFIDENCE, THRESHOLD, similarity, words_of
 
 FIELDS = {
-    "student_id": "Student Id",
-    "firstname": "First Name",
-    "lastname": "Last Name (Surname)",
-    "sex": "Gender",
-    "matric_number": "Matriculation Number",
-    "semester": "Semester/Term",
-    "faculty_code": "",
+    "student_id": ("Student Id",),
+    "firstname": ("First Name", "Vorname"),
+    "lastname": ("Last Name (Surname)", "Nachname (Familienname)"),
+    "sex": ("Gender", "Geschlecht"),
+    "matric_number": ("Matriculation Number",),
+    "semester": ("Semester/Term",),
+    "faculty_code": (),
 }
 
 
@@ -49,6 +49,12 @@ class GuessColumnsTests(unittest.TestCase):
                 (None, ""),
                 (None, ""),
             ],
+        )
+
+    def test_titles_of_all_languages(self):
+        self.assertEqual(
+            guess("Vorname", "FAMILIENNAME", "Geschelcht"),
+            [("firstname", "title"), ("lastname", "title"), ("sex", "similar")],
         )
 
     def test_earlier_steps_are_more_certain(self):
@@ -90,22 +96,22 @@ class GuessColumnsTests(unittest.TestCase):
         self.assertEqual(guess("A a", "a-A", remembered={"aa": "sex"}), [(None, "")] * 2)
 
     def test_two_fields_for_one_column_stay_open(self):
-        fields = {"code1": "Code", "code2": "Code", "mother_name": "", "father_name": ""}
+        fields = {"code1": ("Code",), "code2": ("A", "Code"), "mother_name": (), "father_name": ()}
         self.assertEqual(guess("Code.", fields=fields), [(None, "")])
         self.assertEqual(guess("xather_name", fields=fields), [("father_name", "similar")])
         self.assertEqual(guess("other_name", fields=fields), [("mother_name", "similar")])
-        fields = {"officer_1": "", "officer_2": ""}
+        fields = {"officer_1": (), "officer_2": ()}
         self.assertEqual(guess("officer", fields=fields), [(None, "")])
 
     def test_who_means_a_field_that_is_taken_does_not_mean_the_next_best(self):
-        fields = {"score": "", "scored": ""}
+        fields = {"score": (), "scored": ()}
         self.assertEqual(guess("scores", fields=fields), [("score", "similar")])
         self.assertEqual(guess("score", "scores", fields=fields), [("score", "same"), (None, "")])
 
     def test_short_names_and_the_dates_of_removed_objects_are_never_similar(self):
         self.assertEqual(guess("sax"), [(None, "")])
         self.assertEqual(similarity(words_of("sax"), words_of("sex")), 0)
-        self.assertEqual(guess("del_date", fields={"dell_date": ""}), [(None, "")])
+        self.assertEqual(guess("del_date", fields={"dell_date": ()}), [(None, "")])
 
     def test_the_order_of_words_does_not_count(self):
         self.assertEqual(
@@ -123,7 +129,7 @@ class GuessColumnsTests(unittest.TestCase):
         ),
         st.dictionaries(
             st.sampled_from(["sex", "gender", "a", "xy", "x-y"]),
-            st.sampled_from(["", "Gender", "A"]),
+            st.sampled_from([(), ("Gender",), ("A", "Gender")]),
         ),
         st.dictionaries(
             st.sampled_from(["a", "xy", "gendre"]), st.sampled_from(["sex", "a", None, "nix"])
