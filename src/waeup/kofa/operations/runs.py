@@ -32,6 +32,7 @@ from waeup.kofa.i18n import Number, english, without_folders
 from waeup.kofa.importing.checking import CheckedRow, CheckReader
 from waeup.kofa.importing.confirming import FEW, Numbers, confirmation_for, has_own_check
 from waeup.kofa.importing.corrections import Corrections
+from waeup.kofa.importing.distribution import result_names
 from waeup.kofa.importing.hooks import CREATE, REMOVE, overridden
 from waeup.kofa.importing.plan import secret_names
 from waeup.kofa.importing.reading import AS_FOUND
@@ -39,7 +40,6 @@ from waeup.kofa.interfaces import IBatchProcessor, IDataCenterConfig
 from waeup.kofa.jobs.events import RunResumedEvent
 from waeup.kofa.jobs.exports import has_result, kept_time, result_of
 from waeup.kofa.jobs.job import (
-    EXPORT_PERMISSION,
     MOVE_PERMISSION,
     PREFIX,
     close,
@@ -66,10 +66,9 @@ from waeup.kofa.jobs.registry import Runs
 from waeup.kofa.jobs.sight import ALL_EXPORTS, sight_of_person
 from waeup.kofa.operations.acting import MANAGE
 from waeup.kofa.operations.contents import needs_of
-from waeup.kofa.operations.imports import IMPORT as MAY_IMPORT
 from waeup.kofa.operations.mappings import MappingOperations
 from waeup.kofa.operations.values import RunInfo
-from waeup.kofa.scopes import MANAGE_PORTAL, MANAGE_USERS
+from waeup.kofa.rights import EXPORT_DATA, IMPORT_DATA, MANAGE_PORTAL, MANAGE_USERS
 from waeup.kofa.spool import count_lines
 from waeup.kofa.spool.disk import digest_of
 from waeup.kofa.tabular.options import ReadOptions
@@ -110,6 +109,8 @@ class RunOperations(MappingOperations):
         when the file belongs to another run, and what `check` raises.
         """
         order = self._order(IMPORT, name, processor, mode, mapping, digest, options)
+        # Of a name that is too long for its results nobody must learn when they are there.
+        result_names(name, mode, ())
         corrections = self._corrections_for(order, draft)
         order = replace(
             order,
@@ -369,7 +370,7 @@ class RunOperations(MappingOperations):
 
     def _run(self, id: str) -> Run:
         """Return a run whose rows the person may see."""
-        if not self.may(EXPORT_PERMISSION):
+        if not self.may(EXPORT_DATA):
             self._require(MANAGE)
         run = self._runs.get(id)
         if run.order.kind == EXPORT:
@@ -389,12 +390,12 @@ class RunOperations(MappingOperations):
         """Return a run that the person may order about."""
         run = self._run(id)
         if run.order.kind not in (EXPORT, MOVE):
-            self._require(MAY_IMPORT)
+            self._require(IMPORT_DATA)
         return run
 
     def _require_own_export(self, run: Run) -> None:
         """Raise `NotAllowed` unless the person may fetch what an export gives."""
-        for permission in (EXPORT_PERMISSION, *run.needs):
+        for permission in (EXPORT_DATA, *run.needs):
             self._require(permission)
         if run.order.user != self.principal.id:
             self._require(ALL_EXPORTS)
@@ -425,7 +426,7 @@ class RunOperations(MappingOperations):
         options: ReadOptions,
     ) -> Order:
         """Return the order, once it is clear that it can be carried out."""
-        self._require(MAY_IMPORT)
+        self._require(IMPORT_DATA)
         path = self._existing(name)
         current = digest_of(path)
         if digest is not None and digest != current:
@@ -506,7 +507,7 @@ class RunOperations(MappingOperations):
     def _start(
         self, order: Order, needs: Iterable[str], corrections: Corrections | None = None
     ) -> RunInfo:
-        self._require(MAY_IMPORT)
+        self._require(IMPORT_DATA)
         self._require_token_for_run(order)
         scope = getUtility(IBatchProcessor, name=order.processor).scope
         run = Run(order, scope, needs)

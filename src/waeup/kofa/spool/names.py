@@ -32,10 +32,14 @@ FOLDERS = frozenset(
 MAX_STEM = 65
 #: Most bytes of a name on common file systems.
 MAX_BYTES = 255
+#: Most bytes of a name of what comes in: its results and a number have longer ones.
+MAX_STORED_BYTES = MAX_BYTES - 45
 
 #: Unicode categories that a name must not have: control characters, lone
 #: surrogates (bytes that are no text), separators of lines and paragraphs.
 _FORBIDDEN = frozenset({"Cc", "Cs", "Zl", "Zp"})
+#: Unicode category of what cannot be seen: direction marks, spaces without width.
+_UNSEEN = "Cf"
 _NOT_FOR_USERS = re.compile(r"[^A-Za-z0-9_.-]")
 
 
@@ -93,10 +97,14 @@ def stored_name(filename: str, userid: str) -> str:
 
     The rule is Kofa 1.9's: ``my list.csv`` of ``zope.mgr`` becomes
     ``my_list_zope.mgr.csv``, and likewise for other extensions; ``*.pending.csv``
-    keeps its name, so that a pending file can be mended and sent again.  Raises
-    `InvalidName`.
+    keeps its name, so that a pending file can be mended and sent again.  What cannot be seen is
+    left out, and each letter has one spelling, so that no two names look the same.  Raises
+    `InvalidName`, also for a name whose results would have too long ones.
     """
     name = given_name(filename)
+    if not (name.isascii() or name.endswith(PENDING_SUFFIX)):
+        seen = "".join(char for char in name if unicodedata.category(char) != _UNSEEN)
+        name = unicodedata.normalize("NFC", seen)
     base, extension = split_extension(name)
     if not extension.lower().endswith(EXTENSIONS):
         accepted = ", ".join(EXTENSIONS)
@@ -108,7 +116,7 @@ def stored_name(filename: str, userid: str) -> str:
             )
         )
     if name.endswith(PENDING_SUFFIX):
-        return name
+        return _with_room(name)
     owner = _NOT_FOR_USERS.sub("", userid)
     name = f"{base}_{owner}{extension.lower()}".replace(" ", "_")
     length = len(name.split(".", 1)[0])
@@ -120,7 +128,23 @@ def stored_name(filename: str, userid: str) -> str:
                 mapping={"max_stem": MAX_STEM, "filename": repr(filename), "length": length},
             )
         )
-    return check_name(name)
+    return _with_room(check_name(name))
+
+
+def _with_room(name: str) -> str:
+    """Return a name behind which there is room for what those of its results have besides."""
+    if len(name.encode("utf-8")) > MAX_STORED_BYTES:
+        raise InvalidName(
+            _(
+                "${name} is no file name: ${reason}. Choose another name.",
+                mapping={
+                    "name": repr(name),
+                    "reason": f"it is longer than {MAX_STORED_BYTES} bytes, and those of its "
+                    "results are longer still",
+                },
+            )
+        )
+    return name
 
 
 def numbered(name: str) -> Iterator[str]:

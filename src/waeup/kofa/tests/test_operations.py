@@ -235,6 +235,13 @@ class Imports(OperationsTestCase):
             self.operations.check("data_boss.csv", "nosuch", "create", Mapping(()))
         self.assertIn("data_boss.csv", self.names())
 
+    def test_a_name_that_is_too_long_for_its_results_is_refused_before(self):
+        name = "x" * 240 + ".csv"
+        shutil.copy(os.path.join(self.storage, "data_boss.csv"), os.path.join(self.storage, name))
+        mapping = Mapping(("code", "title", None))
+        with self.assertRaisesRegex(InvalidName, "longer than 255 bytes"):
+            self.operations.start_import(name, "facultyprocessor", "create", mapping)
+
     def test_a_mapping_is_made_from_names(self):
         args = ("data_boss.csv", "facultyprocessor", "create")
         mapping = self.operations.make_mapping(

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from waeup.kofa.errors import InvalidName
 from waeup.kofa.spool import FOLDERS, check_name, numbered, stored_name
+from waeup.kofa.spool.names import MAX_STORED_BYTES
 
 
 class CheckNameTests(unittest.TestCase):
@@ -93,6 +94,19 @@ class StoredNameTests(unittest.TestCase):
         self.assertEqual(len(stored_name("a" * 61 + ".csv", "ann")), 69)
         with self.assertRaisesRegex(InvalidName, "Maximum file name length is 65 characters!"):
             stored_name("a" * 62 + ".csv", "ann")
+
+    def test_names_of_results_fit_as_well(self) -> None:
+        for name in (f"a.{'b' * (MAX_STORED_BYTES - 9)}.csv", f"{'b' * 200}.create.pending.csv"):
+            with self.subTest(name), self.assertRaisesRegex(InvalidName, "results are longer"):
+                stored_name(name, "ann")
+        stored_name(f"a.{'b' * (MAX_STORED_BYTES - 10)}.csv", "ann")
+
+    def test_no_two_names_look_the_same(self) -> None:
+        for name in ("e\u0301.csv", "\u202e\u00e9\u200b.csv", "\ufeffe\u200d\u0301.csv"):
+            with self.subTest(ascii(name)):
+                self.assertEqual(stored_name(name, "ann"), "\u00e9_ann.csv")
+        again = "e\u0301.create.pending.csv"
+        self.assertEqual(stored_name(again, "ann"), again)
 
     def test_paths(self) -> None:
         for filename in ("../a.csv", "/etc/a.csv", "a/b.csv", ".hidden.csv", "../a.pending.csv"):
