@@ -8,14 +8,12 @@ manage the portal works.  Runs go on in the meantime.
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
-from zope.security.management import getSecurityPolicy
-
 from waeup.kofa.configuration import configuration_of, ensure_configuration
 from waeup.kofa.errors import UnderMaintenance
 from waeup.kofa.i18n import MessageFactory as _
-from waeup.kofa.jobs import Participation
+from waeup.kofa.permissions import has_permission
+from waeup.kofa.rights import MANAGE_PORTAL
 
-MANAGE_PORTAL = "waeup.managePortal"
 #: Characters of what people are told meanwhile.
 LONGEST_TEXT = 2000
 
@@ -54,8 +52,7 @@ def open_portal(site: Any) -> None:
 
 def may_manage(site: Any, principal: Any) -> bool:
     """Tell whether somebody may close and open the portal."""
-    interaction = getSecurityPolicy()(Participation(principal))
-    return bool(interaction.checkPermission(MANAGE_PORTAL, site))
+    return has_permission(principal, MANAGE_PORTAL, site)
 
 
 def require_open_page(site: Any, principal: Any) -> None:

@@ -35,6 +35,7 @@ from waeup.kofa.letters import (
     write,
 )
 from waeup.kofa.permissions import get_role_titles_for, roles_with
+from waeup.kofa.rights import IMPORT_DATA
 from waeup.kofa.tokens import ending
 
 log = logging.getLogger(__name__)
@@ -46,8 +47,6 @@ _MODES = {
     "upsert": _("create or update"),
     "remove": _("remove"),
 }
-#: The permission of an import manager.
-MAY_IMPORT = "waeup.importData"
 #: Messages that are listed, and how their files begin while, and after, they are tried.
 MOST_LISTED = 100
 _SENDING, _REJECTED = ".sending-", ".rejected-"
@@ -89,7 +88,7 @@ def tell_end_of_run(site: Any, run: Run) -> None:
         return
     permission = getUtility(IBatchProcessor, name=run.order.processor).permission
     try:
-        recipients = _recipients(site, {MAY_IMPORT, permission, *run.needs})
+        recipients = _recipients(site, {IMPORT_DATA, permission, *run.needs})
         _send(site, ENDED, recipients, _words_of_run(run))
     except Exception:
         # That nobody can be told must not keep the run from its end.
@@ -125,7 +124,7 @@ def tell_upload(
                 for column, values in columns
             ],
         }
-        _send(site, UPLOADED, _recipients(site, {MAY_IMPORT, *needs}), words)
+        _send(site, UPLOADED, _recipients(site, {IMPORT_DATA, *needs}), words)
     except Exception:
         # The file has come, whether anybody is told or not.
         log.exception("The upload of %s could not be told by mail.", name)
@@ -280,7 +279,7 @@ def _send(
 ) -> None:
     """Send a message, once in each language."""
     delivery, sender = getUtility(IMailDelivery), _sender()
-    roles = ", ".join(get_role_titles_for(MAY_IMPORT))
+    roles = ", ".join(get_role_titles_for(IMPORT_DATA))
     for language, addresses in sorted(recipients.items()):
         texts = texts_of(site, letter, language)
         all_words = {

@@ -9,10 +9,17 @@ from typing import Any
 
 import grok
 from zope.component import getUtilitiesFor, queryUtility
-from zope.security.management import queryInteraction
+from zope.security.management import getSecurityPolicy, queryInteraction
 from zope.securitypolicy.interfaces import IRole
 
 from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.rights import (
+    EXPORT_DATA,
+    IMPORT_DATA,
+    MANAGE_DATA_CENTER,
+    MANAGE_PORTAL,
+    MANAGE_USERS,
+)
 
 #: The role that may do everything.
 ADMINISTRATOR = "waeup.PortalManager"
@@ -42,35 +49,35 @@ class Authenticated(grok.Permission):
 class ManageDataCenter(grok.Permission):
     """See, upload and delete the files of the data center."""
 
-    grok.name("waeup.manageDataCenter")
+    grok.name(MANAGE_DATA_CENTER)
     grok.title(_("Manage data center"))
 
 
 class ImportData(grok.Permission):
     """Import files."""
 
-    grok.name("waeup.importData")
+    grok.name(IMPORT_DATA)
     grok.title(_("Import data"))
 
 
 class ExportData(grok.Permission):
     """Export objects as files."""
 
-    grok.name("waeup.exportData")
+    grok.name(EXPORT_DATA)
     grok.title(_("Export data"))
 
 
 class ManagePortal(grok.Permission):
     """Change the settings of the portal."""
 
-    grok.name("waeup.managePortal")
+    grok.name(MANAGE_PORTAL)
     grok.title(_("Manage portal"))
 
 
 class ManageUsers(grok.Permission):
     """Make, change and remove accounts."""
 
-    grok.name("waeup.manageUsers")
+    grok.name(MANAGE_USERS)
     grok.title(_("Manage users"))
 
 
@@ -79,7 +86,7 @@ class DataCenterManager(grok.Role):
 
     grok.name("waeup.DataCenterManager")
     grok.title(_("Datacenter Manager"))
-    grok.permissions("waeup.manageDataCenter")
+    grok.permissions(MANAGE_DATA_CENTER)
 
 
 class ImportManager(grok.Role):
@@ -87,7 +94,7 @@ class ImportManager(grok.Role):
 
     grok.name("waeup.ImportManager")
     grok.title(_("Import Manager"))
-    grok.permissions("waeup.manageDataCenter", "waeup.importData")
+    grok.permissions(MANAGE_DATA_CENTER, IMPORT_DATA)
 
 
 class ExportManager(grok.Role):
@@ -95,7 +102,7 @@ class ExportManager(grok.Role):
 
     grok.name("waeup.ExportManager")
     grok.title(_("Export Manager"))
-    grok.permissions("waeup.manageDataCenter", "waeup.exportData")
+    grok.permissions(MANAGE_DATA_CENTER, EXPORT_DATA)
 
 
 class UsersManager(grok.Role):
@@ -103,7 +110,7 @@ class UsersManager(grok.Role):
 
     grok.name("waeup.UsersManager")
     grok.title(_("Users Manager"))
-    grok.permissions("waeup.manageUsers")
+    grok.permissions(MANAGE_USERS)
 
 
 class PortalManager(grok.Role):
@@ -112,11 +119,11 @@ class PortalManager(grok.Role):
     grok.name("waeup.PortalManager")
     grok.title(_("Portal Manager"))
     grok.permissions(
-        "waeup.manageDataCenter",
-        "waeup.importData",
-        "waeup.exportData",
-        "waeup.managePortal",
-        "waeup.manageUsers",
+        MANAGE_DATA_CENTER,
+        IMPORT_DATA,
+        EXPORT_DATA,
+        MANAGE_PORTAL,
+        MANAGE_USERS,
     )
 
 
@@ -171,6 +178,22 @@ def permissions_of(role: str) -> list[str]:
         for permission, setting in rolePermissionManager.getPermissionsForRole(role)
         if setting.getName() == "Allow"
     )
+
+
+class Participation:
+    """Lets a principal take part in an interaction without a request."""
+
+    interaction = None
+
+    def __init__(self, principal: Any) -> None:
+        self.principal = principal
+
+
+def has_permission(principal: Any, permission: str, site: Any) -> bool:
+    """Tell whether somebody has a permission in a portal, at this moment."""
+    # An interaction of its own: one remembers its answers.
+    interaction = getSecurityPolicy()(Participation(principal))
+    return bool(interaction.checkPermission(permission, site))
 
 
 def roles_beyond(may: Callable[[str], bool], roles: Iterable[str]) -> list[str]:

@@ -7,11 +7,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.rights import (
+    EXPORT_DATA,
+    IMPORT_DATA,
+    MANAGE_DATA_CENTER,
+    MANAGE_PORTAL,
+    MANAGE_USERS,
+)
 
-MANAGE_FILES, IMPORT, EXPORT = "waeup.manageDataCenter", "waeup.importData", "waeup.exportData"
-MANAGE_USERS, MANAGE_PORTAL = "waeup.manageUsers", "waeup.managePortal"
 #: The permissions of the portal itself; all others are those of kinds of objects.
-OWN_PERMISSIONS = frozenset((MANAGE_FILES, IMPORT, EXPORT, MANAGE_USERS, MANAGE_PORTAL))
+OWN_PERMISSIONS = frozenset(
+    (MANAGE_DATA_CENTER, IMPORT_DATA, EXPORT_DATA, MANAGE_USERS, MANAGE_PORTAL)
+)
 
 
 @dataclass(frozen=True)
@@ -47,18 +54,18 @@ SCOPES: Mapping[str, Scope] = {
     "files": Scope(
         _("Files"),
         _("Uploads, fetches and deletes files, prepares imports, and reads logs."),
-        frozenset((MANAGE_FILES,)),
+        frozenset((MANAGE_DATA_CENTER,)),
     ),
     "import": Scope(
         _("Imports"),
         _("Uploads files, checks and imports them, and takes imports back."),
-        frozenset((MANAGE_FILES, IMPORT)),
+        frozenset((MANAGE_DATA_CENTER, IMPORT_DATA)),
         covers_kinds=True,
     ),
     "export": Scope(
         _("Exports"),
         _("Makes exports and fetches them."),
-        frozenset((EXPORT,)),
+        frozenset((EXPORT_DATA,)),
         covers_kinds=True,
     ),
     "users": Scope(

@@ -14,9 +14,9 @@ from zope.component import getUtility
 from zope.security.management import endInteraction, newInteraction
 
 from waeup.kofa.errors import InvalidStoragePath, NoSuchItem, NotAllowed, UnderMaintenance
-from waeup.kofa.jobs import Participation
 from waeup.kofa.maintenance import maintenance_of, may_manage, require_open_command
 from waeup.kofa.operations import Operations
+from waeup.kofa.permissions import Participation
 from waeup.kofa.tokens import Grant
 
 

@@ -18,7 +18,7 @@ from waeup.kofa.api.context import Context, Handler
 from waeup.kofa.api.plain import Parts
 from waeup.kofa.api.problems import Refusal, body_of
 from waeup.kofa.operations import RunInfo
-from waeup.kofa.scopes import EXPORT, IMPORT
+from waeup.kofa.rights import EXPORT_DATA, IMPORT_DATA
 
 #: Seconds for which a stream goes on, and until a sign of life.
 LASTS, SILENCE = 25.0, 10.0
@@ -189,7 +189,7 @@ HANDLERS = (
         "run_events",
         "Runs",
         show_events,
-        permission=(IMPORT, EXPORT),
+        permission=(IMPORT_DATA, EXPORT_DATA),
         is_reading=True,
         described=_described,
     ),

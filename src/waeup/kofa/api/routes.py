@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 from waeup.kofa.api.plain import Bound
 from waeup.kofa.api.route import MOST_ENTRIES, Adapted, Route
-from waeup.kofa.scopes import EXPORT, IMPORT, MANAGE_FILES, MANAGE_PORTAL, MANAGE_USERS
+from waeup.kofa.rights import EXPORT_DATA as EXPORT
+from waeup.kofa.rights import IMPORT_DATA as IMPORT
+from waeup.kofa.rights import MANAGE_DATA_CENTER as MANAGE_FILES
+from waeup.kofa.rights import MANAGE_PORTAL, MANAGE_USERS
 
 if TYPE_CHECKING:
     from waeup.kofa.tabular.options import ReadOptions
@@ -586,6 +589,7 @@ UNROUTED = {
     ),
     "look_through_logs": "It gives lines without an end; log_page gives pages of them.",
     "mentions_later": "It gives a function for pages that are being sent; see mentions.",
+    "propose_kind": "It guesses for a person; a program knows what it brings.",
     "require_content": "It is the first step of a preview, which says the same.",
     "set_storage_path": "It takes any folder of the server, thus is for who can log in there.",
     "start_move_anywhere": "It takes any folder of the server, thus is for who can log in there.",

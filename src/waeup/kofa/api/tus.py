@@ -41,7 +41,7 @@ from waeup.kofa.api.route import ROOT
 from waeup.kofa.errors import Fault, ItemBusy, KofaError, Refused
 from waeup.kofa.operations import Operations
 from waeup.kofa.operations.uploads import ALGORITHMS, LONGEST_NOTE, UploadState, checksum_of
-from waeup.kofa.scopes import MANAGE_FILES
+from waeup.kofa.rights import MANAGE_DATA_CENTER
 
 #: The version of the protocol, and the extensions of it.
 VERSION = "1.0.0"
@@ -414,7 +414,7 @@ HANDLERS: tuple[Handler, ...] = (
         "tus_create",
         _TAG,
         create,
-        MANAGE_FILES,
+        MANAGE_DATA_CENTER,
         takes_file=True,
         described=_description(201, "It has begun.", {**_BEGIN, **_CHECKSUM}, body=True),
     ),
@@ -424,7 +424,7 @@ HANDLERS: tuple[Handler, ...] = (
         "tus_look",
         _TAG,
         look,
-        MANAGE_FILES,
+        MANAGE_DATA_CENTER,
         is_reading=True,
         described=_description(200, "How far it is."),
     ),
@@ -434,7 +434,7 @@ HANDLERS: tuple[Handler, ...] = (
         "tus_go_on",
         _TAG,
         go_on,
-        MANAGE_FILES,
+        MANAGE_DATA_CENTER,
         takes_file=True,
         described=_description(204, "The bytes are kept.", {**_OFFSET, **_CHECKSUM}, body=True),
     ),
@@ -444,7 +444,7 @@ HANDLERS: tuple[Handler, ...] = (
         "tus_drop",
         _TAG,
         drop,
-        MANAGE_FILES,
+        MANAGE_DATA_CENTER,
         described=_description(204, "It is gone."),
     ),
     Handler(
@@ -453,7 +453,7 @@ HANDLERS: tuple[Handler, ...] = (
         "tus_override",
         _TAG,
         override,
-        MANAGE_FILES,
+        MANAGE_DATA_CENTER,
         takes_file=True,
         described=_description(
             204,

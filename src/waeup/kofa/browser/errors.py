@@ -24,8 +24,9 @@ from waeup.kofa.browser.page import Page, TabLink, status_of
 from waeup.kofa.errors import Fault, NotAllowed, Refused, UnderMaintenance
 from waeup.kofa.i18n import Listing, without_folders
 from waeup.kofa.i18n import MessageFactory as _
-from waeup.kofa.maintenance import MANAGE_PORTAL, maintenance_of
+from waeup.kofa.maintenance import maintenance_of
 from waeup.kofa.permissions import get_role_titles_for
+from waeup.kofa.rights import MANAGE_PORTAL
 
 log = logging.getLogger("SiteError")
 

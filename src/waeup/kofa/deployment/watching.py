@@ -47,13 +47,14 @@ from waeup.kofa.errors import (
     UnderMaintenance,
     WrongState,
 )
-from waeup.kofa.jobs import Participation
 from waeup.kofa.jobs.connection import open_portal
 from waeup.kofa.jobs.record import FINISHED
 from waeup.kofa.ledger import Arrival
 from waeup.kofa.logger import deferred_lines
 from waeup.kofa.maintenance import maintenance_of, may_manage
 from waeup.kofa.operations import Operations
+from waeup.kofa.permissions import Participation
+from waeup.kofa.rights import IMPORT_DATA
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +65,6 @@ ATTEMPTS = 3
 #: For how long a decision is remembered at least: no transaction lasts that long.
 REMEMBERED = timedelta(days=1)
 
-_MAY_IMPORT = "waeup.importData"
 #: What is no matter of the file: it is tried again at the next look.
 _FOR_LATER = (NotAllowed, UnderMaintenance, InvalidStoragePath, ItemBusy)
 #: What is one all the same: a person has the file.
@@ -243,9 +243,9 @@ def _require_ready(watch: Watch, db: Any, site_path: str) -> None:
                 f"{watch.processor} has no mode {watch.mode!r}. It has: {', '.join(found.modes)}. "
                 f"Correct the watch {watch.name}."
             )
-        if not operations.may(_MAY_IMPORT):
+        if not operations.may(IMPORT_DATA):
             raise NotAllowed(
-                f"The account {watch.user!r} lacks the permission {_MAY_IMPORT}. Give it the role "
+                f"The account {watch.user!r} lacks the permission {IMPORT_DATA}. Give it the role "
                 "of an import manager."
             )
         saved = [each.name for each in operations.saved_mappings(watch.processor)]

@@ -11,6 +11,7 @@ from zope.interface import implementer
 from waeup.kofa.conversion import render_value
 from waeup.kofa.importing.hooks import default
 from waeup.kofa.interfaces import ICSVExporter
+from waeup.kofa.rights import EXPORT_DATA
 
 #: Objects between two looks at the cache of the database.
 STEP = 200
@@ -52,7 +53,7 @@ class ExporterBase:
 
     fields: Any = ("code", "title", "title_prefix")
     title: str = "Override this title"
-    permission: str = "waeup.exportData"
+    permission: str = EXPORT_DATA
     secret_fields: tuple[str, ...] = ("password",)
     key_fields: tuple[str, ...] = ()
     filters: Any = None

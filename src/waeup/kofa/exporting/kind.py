@@ -28,9 +28,7 @@ from waeup.kofa.importing.kind import ContainerProcessor
 from waeup.kofa.importing.parts import mark_parts, part_columns, part_getters
 from waeup.kofa.importing.plan import secret_names
 from waeup.kofa.interfaces import IBatchProcessor, ICSVExporter
-
-#: The permission of imports and of exports, unless a kind asks for one of its own.
-_IMPORT, _EXPORT = "waeup.importData", "waeup.exportData"
+from waeup.kofa.rights import EXPORT_DATA, IMPORT_DATA
 
 
 class KindExporter(ExporterBase, grok.GlobalUtility):
@@ -81,7 +79,7 @@ class KindExporter(ExporterBase, grok.GlobalUtility):
     def permission(self) -> str:  # type: ignore[override]
         """See `ICSVExporter`: that of imports of the kind, if it is one of its own."""
         permission: str = self.declared.permission
-        return _EXPORT if permission == _IMPORT else permission
+        return EXPORT_DATA if permission == IMPORT_DATA else permission
 
     @property
     def all_fields(self) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ from waeup.kofa.importing.reading import open_source, options_in_force
 from waeup.kofa.importing.rowschema import row_schema
 from waeup.kofa.importing.wholetable import WholeTable
 from waeup.kofa.interfaces import ERRORS_COLUMN, IGNORE_MARKER, IBatchProcessor
+from waeup.kofa.rights import IMPORT_DATA
 
 # Values that are shown as they are, and need not be asked for a code.
 _PLAIN = frozenset((str, int, float, bool, type(None)))
@@ -56,7 +57,7 @@ class BatchProcessor(WholeTable, grok.GlobalUtility):
     _declared_iface: ClassVar[Any] = None
     location_fields: ClassVar[Sequence[str]] = []
     factory_name: str | None = None
-    permission: str = "waeup.importData"
+    permission: str = IMPORT_DATA
     scope: str = ""
     #: Objects that an import may remove, or change, without being asked; None: as the portal says.
     most_removed: ClassVar[int | None] = None

@@ -8,7 +8,6 @@ comes next, `duties` is what is to be done now and then, `recovery` looks after 
 Transactions of runs begin and end here; nothing below begins or commits one.
 """
 
-from waeup.kofa.jobs.connection import Participation
 from waeup.kofa.jobs.doorbells import EmbeddedEngine, work_off
 from waeup.kofa.jobs.interfaces import IJobEngine, IRunEndedEvent, IRunOverEvent
 from waeup.kofa.jobs.queueing import ProcrastinateEngine
@@ -30,7 +29,6 @@ __all__ = [
     "IRunEndedEvent",
     "IRunOverEvent",
     "Order",
-    "Participation",
     "ProcrastinateEngine",
     "Run",
     "Runs",

@@ -15,14 +15,7 @@ from zope.component.hooks import site as site_set
 from zope.security.management import endInteraction, newInteraction
 from zope.traversing.api import traverse
 
-
-class Participation:
-    """Lets a principal take part in an interaction without a request."""
-
-    interaction = None
-
-    def __init__(self, principal: Any) -> None:
-        self.principal = principal
+from waeup.kofa.permissions import Participation
 
 
 @contextmanager

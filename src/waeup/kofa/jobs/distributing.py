@@ -24,11 +24,12 @@ from waeup.kofa.importing.report import Report
 from waeup.kofa.interfaces import IBatchProcessor
 from waeup.kofa.jobs.connection import sight_of
 from waeup.kofa.jobs.events import RunEndedEvent
-from waeup.kofa.jobs.job import IMPORT_PERMISSION, PREFIX, Job, PutDown, close
+from waeup.kofa.jobs.job import PREFIX, Job, PutDown, close
 from waeup.kofa.jobs.record import DISTRIBUTING, FINISHED, Run, utc_now
 from waeup.kofa.jobs.sitecode import Hold
 from waeup.kofa.journal import deferred_lines
 from waeup.kofa.ledger import FileEntry, Ledger
+from waeup.kofa.rights import IMPORT_DATA
 from waeup.kofa.spool.disk import digest_of, faults
 
 
@@ -170,7 +171,7 @@ def _log(job: Job, source: str, report: Report) -> None:
 def needs_of_results(run: Run) -> set[str]:
     """Return the permissions that the results of a run need, besides that of the data center."""
     permission = getUtility(IBatchProcessor, name=run.order.processor).permission
-    return {*run.needs, *({permission} - {IMPORT_PERMISSION})}
+    return {*run.needs, *({permission} - {IMPORT_DATA})}
 
 
 def _follow(ledger: Ledger, intent: results.Distribution, pending: str | None, run: Run) -> None:

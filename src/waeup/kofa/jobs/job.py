@@ -24,14 +24,14 @@ from typing import Any, NamedTuple
 
 import transaction
 from transaction.interfaces import TransientError
-from zope.security.management import getSecurityPolicy, queryInteraction
+from zope.security.management import queryInteraction
 
 from waeup.kofa import meters
 from waeup.kofa.errors import Fault, NotAllowed
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.i18n import english
 from waeup.kofa.importing.effects import serial_of
-from waeup.kofa.jobs.connection import Participation, connected
+from waeup.kofa.jobs.connection import connected
 from waeup.kofa.jobs.events import tell_over
 from waeup.kofa.jobs.outages import is_away, tell
 from waeup.kofa.jobs.record import (
@@ -49,7 +49,9 @@ from waeup.kofa.jobs.record import (
 )
 from waeup.kofa.jobs.registry import Runs
 from waeup.kofa.jobs.sitecode import Hold
+from waeup.kofa.permissions import has_permission
 from waeup.kofa.presence import Watch, is_surely_dead
+from waeup.kofa.rights import EXPORT_DATA, IMPORT_DATA, MANAGE_PORTAL
 from waeup.kofa.spool import WorkFolder
 from waeup.kofa.spool.work import WORK
 from waeup.kofa.transactional import give_way
@@ -68,11 +70,10 @@ PAUSE = 0.05
 TRIES = 5
 #: How the ids of the work folders of runs begin.
 PREFIX = "run-"
-#: The permissions that every import and every export needs.
-IMPORT_PERMISSION, EXPORT_PERMISSION = "waeup.importData", "waeup.exportData"
-#: That which a move of the storage needs.
-MOVE_PERMISSION = "waeup.managePortal"
-_GENERAL = {EXPORT: EXPORT_PERMISSION, MOVE: MOVE_PERMISSION}
+#: The permission that a move of the storage needs.
+MOVE_PERMISSION = MANAGE_PORTAL
+#: What runs of a kind need besides what their processor asks for; all others: `IMPORT_DATA`.
+_GENERAL = {EXPORT: EXPORT_DATA, MOVE: MOVE_PERMISSION}
 
 #: What this process has seen of leases.
 _seen = Watch()
@@ -264,11 +265,9 @@ class Job:
                     mapping={"id": principal.id},
                 )
             )
-        general = _GENERAL.get(self.order.kind, IMPORT_PERMISSION)
+        general = _GENERAL.get(self.order.kind, IMPORT_DATA)
         for permission in (general, *permissions):
-            # A new interaction: one remembers its answers.
-            fresh = getSecurityPolicy()(Participation(principal))
-            if not fresh.checkPermission(permission, self.site):
+            if not has_permission(principal, permission, self.site):
                 raise NotAllowed(
                     _(
                         "${id} lacks the permission ${permission} (any more), thus the run does "

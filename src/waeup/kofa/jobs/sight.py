@@ -1,16 +1,34 @@
 """Who may see a run: asked by lists of runs, and before anybody is told of one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 
 from zope.component import queryUtility
 
 from waeup.kofa.interfaces import IBatchProcessor
-from waeup.kofa.jobs.job import EXPORT_PERMISSION, MOVE_PERMISSION
+from waeup.kofa.jobs.job import MOVE_PERMISSION
 from waeup.kofa.jobs.record import EXPORT, MOVE, Run
+from waeup.kofa.rights import EXPORT_DATA, MANAGE_PORTAL
 
 #: Who has this permission sees the exports of all.
-ALL_EXPORTS = "waeup.managePortal"
+ALL_EXPORTS = MANAGE_PORTAL
+
+
+def may_see(
+    may: Callable[[str], bool], kind: str, processor: str, needs: Iterable[str], is_own: bool
+) -> bool:
+    """Tell whether a person may see a run of a `kind`, and the rows that it is about.
+
+    `may` tells whether the person has a permission, `processor` names that of the run, `needs` are
+    the permissions that its file or its export needs, `is_own` says that the person ordered it.
+    """
+    if kind == EXPORT:
+        general = () if is_own else (ALL_EXPORTS,)
+        return all(map(may, {EXPORT_DATA, *needs, *general}))
+    if kind == MOVE:
+        return may(MOVE_PERMISSION)
+    found = queryUtility(IBatchProcessor, name=processor)
+    return found is not None and all(map(may, {found.permission, *(() if is_own else needs)}))
 
 
 def sight_of_person(user: str, may: Callable[[str], bool]) -> Callable[[Run], bool]:
@@ -20,15 +38,8 @@ def sight_of_person(user: str, may: Callable[[str], bool]) -> Callable[[Run], bo
     """
     may = cache(may)
 
-    def may_see(run: Run) -> bool:
-        is_own = run.order.user == user
-        if run.order.kind == EXPORT:
-            general = () if is_own else (ALL_EXPORTS,)
-            return all(map(may, {EXPORT_PERMISSION, *run.needs, *general}))
-        if run.order.kind == MOVE:
-            return may(MOVE_PERMISSION)
-        processor = queryUtility(IBatchProcessor, name=run.order.processor)
-        needs = () if is_own else run.needs
-        return processor is not None and all(map(may, {processor.permission, *needs}))
+    def may_see_run(run: Run) -> bool:
+        order = run.order
+        return may_see(may, order.kind, order.processor, run.needs, order.user == user)
 
-    return may_see
+    return may_see_run

@@ -4,20 +4,21 @@ from collections.abc import Iterable
 from typing import Any
 
 import transaction
-from zope.security.management import getSecurityPolicy
 
 from waeup.kofa import jobs
 from waeup.kofa.errors import NotAllowed
 from waeup.kofa.i18n import Listing
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.logger import deferred_lines, in_run
-from waeup.kofa.permissions import get_role_titles_for
+from waeup.kofa.permissions import get_role_titles_for, has_permission
+from waeup.kofa.rights import MANAGE_DATA_CENTER, MANAGE_USERS
 from waeup.kofa.scopes import OWN_PERMISSIONS, SCOPES
 from waeup.kofa.tokens import Grant
 
-MANAGE = "waeup.manageDataCenter"
+#: Who has this permission may see and change what the data center has.
+MANAGE = MANAGE_DATA_CENTER
 #: Who has this permission may fetch passwords of others, which are hashes.
-SECRETS = "waeup.manageUsers"
+SECRETS = MANAGE_USERS
 #: What stands before the id of the token at the end of a line.
 TOKEN_MARK = " - token="  # noqa: S105  (no secret)
 
@@ -45,9 +46,7 @@ class Acting:
 
     def _has(self, permission: str) -> bool:
         """Tell whether the person has a permission, whatever a token allows."""
-        # A new interaction each time: one remembers its answers.
-        interaction = getSecurityPolicy()(jobs.Participation(self.principal))
-        return bool(interaction.checkPermission(permission, self.site))
+        return has_permission(self.principal, permission, self.site)
 
     def _require(self, permission: str) -> None:
         if not self._has(permission):

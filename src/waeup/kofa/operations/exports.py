@@ -21,12 +21,13 @@ from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.i18n import Number
 from waeup.kofa.interfaces import ExportBegunEvent, ExportDoneEvent
 from waeup.kofa.jobs.exports import SCOPE, result_of
-from waeup.kofa.jobs.job import EXPORT_PERMISSION, PREFIX, remove_folders
+from waeup.kofa.jobs.job import PREFIX, remove_folders
 from waeup.kofa.jobs.lanes import is_small_export
 from waeup.kofa.jobs.record import EXPORT, Order, Run
 from waeup.kofa.operations.acting import SECRETS
 from waeup.kofa.operations.runs import RunOperations
 from waeup.kofa.operations.values import ExporterInfo, FilterInfo, RunInfo
+from waeup.kofa.rights import EXPORT_DATA
 from waeup.kofa.spool import EXTENSIONS
 from waeup.kofa.spool.disk import CHUNK
 from waeup.kofa.transactional import on_commit
@@ -46,7 +47,7 @@ class ExportOperations(RunOperations):
 
     def exporters(self) -> list[ExporterInfo]:
         """List what the person may export, sorted by title."""
-        self._require(EXPORT_PERMISSION)
+        self._require(EXPORT_DATA)
         found = [
             self._describe_exporter(name, exporter)
             for name, exporter in all_exporters()
@@ -141,7 +142,7 @@ class ExportOperations(RunOperations):
 
         Who manages the portal sees those of all.
         """
-        self._require(EXPORT_PERMISSION)
+        self._require(EXPORT_DATA)
         return [self._info(run) for run in islice(self._seen([EXPORT]), limit)]
 
     def open_export(self, id: str) -> tuple[str, BinaryIO]:
@@ -180,7 +181,7 @@ class ExportOperations(RunOperations):
         return "".join(c for c in acronym if c.isalnum() or c in "._-").lstrip(".") or "Kofa"
 
     def _exporter(self, name: str) -> Any:
-        self._require(EXPORT_PERMISSION)
+        self._require(EXPORT_DATA)
         exporter = find_exporter(name)
         self._require(_permission(exporter))
         return exporter

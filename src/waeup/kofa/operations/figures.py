@@ -18,16 +18,14 @@ from waeup.kofa.errors import Refused
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.interfaces import IBatchProcessor
 from waeup.kofa.jobs.ended import EndedRun
-from waeup.kofa.jobs.job import EXPORT_PERMISSION
-from waeup.kofa.jobs.record import EXPORT
+from waeup.kofa.jobs.record import EXPORT, MOVE
+from waeup.kofa.jobs.sight import may_see
 from waeup.kofa.operations.acting import MANAGE, Acting
 
 DAY, WEEK, MONTH = "day", "week", "month"
 UNITS = (DAY, WEEK, MONTH)
 #: Parts of a time that are shown at most.
 MOST_PERIODS = 400
-#: Who has this permission sees the exports of all.
-_ALL_EXPORTS = "waeup.managePortal"
 _TOO_LONG = {
     DAY: _(
         "The time from ${since} to ${until} is too long to be shown by day. Choose larger steps, "
@@ -114,12 +112,13 @@ class FigureOperations(Acting):
         periods = tuple(periods_between(since, until, unit))
         starts = [self._beginning_of(period.first) for period in periods]
         end = self._beginning_of(until + timedelta(days=1))
-        may_see = cache(self._may_see_ended)
+        may_see_ended = cache(self._may_see_ended)
         processors: dict[str, str] = {}
         officers: set[str] = set()
         sums: dict[tuple[int, str, str, str], list[int]] = defaultdict(lambda: [0] * 7)
         for ended, run in self.datacenter.runs.ended_between(starts[0], end):
-            if not may_see(run.kind, run.processor, run.needs, run.owner == self.principal.id):
+            is_own = run.owner == self.principal.id
+            if not may_see_ended(run.kind, run.processor, run.needs, is_own):
                 continue
             officers.add(run.owner)
             if run.kind != EXPORT:
@@ -147,14 +146,8 @@ class FigureOperations(Acting):
     def _may_see_ended(
         self, kind: str, processor: str, needs: tuple[str, ...], is_own: bool
     ) -> bool:
-        """Tell whether the person may see runs of that kind, as `runs` lists them."""
-        if kind == EXPORT:
-            general = () if is_own else (_ALL_EXPORTS,)
-            return all(map(self.may, {EXPORT_PERMISSION, *needs, *general}))
-        found = queryUtility(IBatchProcessor, name=processor)
-        return found is not None and all(
-            map(self.may, {found.permission, *(() if is_own else needs)})
-        )
+        """Tell whether the person may see such runs, as `runs` lists them; moves have no rows."""
+        return kind != MOVE and may_see(self.may, kind, processor, needs, is_own)
 
 
 def _add(numbers: list[int], run: EndedRun) -> None:

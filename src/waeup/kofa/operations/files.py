@@ -26,13 +26,13 @@ from waeup.kofa.interfaces import (
     FileDeletedEvent,
     FilePurgedEvent,
     FileRestoredEvent,
-    IBatchProcessor,
     IDataCenterConfig,
 )
 from waeup.kofa.jobs import keeping
 from waeup.kofa.jobs.job import checks_of, remove_folders
-from waeup.kofa.jobs.record import FINISHED, Run
+from waeup.kofa.jobs.record import FINISHED
 from waeup.kofa.jobs.registry import busy_text
+from waeup.kofa.jobs.sight import sight_of_person
 from waeup.kofa.ledger import FileEntry
 from waeup.kofa.operations.acting import MANAGE, SECRETS, Acting
 from waeup.kofa.operations.contents import (
@@ -41,6 +41,7 @@ from waeup.kofa.operations.contents import (
     needs_of,
 )
 from waeup.kofa.operations.values import FormerImport, StoredFile
+from waeup.kofa.rights import IMPORT_DATA, MANAGE_PORTAL
 from waeup.kofa.spool.disk import CHUNK, digest_of
 from waeup.kofa.spool.names import TEXT_EXTENSIONS
 from waeup.kofa.tabular import EmptyTable
@@ -183,8 +184,8 @@ class FileOperations(Acting):
         Raises `WrongState` for a file that an import may come back to, and `Refused` for more
         than `PURGED_AT_ONCE` files.
         """
-        if not self.may("waeup.managePortal"):
-            self._require("waeup.importData")
+        if not self.may(MANAGE_PORTAL):
+            self._require(IMPORT_DATA)
         if not folder:
             raise WrongState(
                 _("Files that wait for an import are deleted before they are purged.")
@@ -336,9 +337,10 @@ class FileOperations(Acting):
         An import that was taken back, or whose run is forgotten, does not count.
         """
         self._require(MANAGE)
+        may_see = sight_of_person(self.principal.id, self.may)
         for run in self.datacenter.runs.imports_of(digest):
             if run.state == FINISHED:
-                id = run.id if self._may_see_rows(run) else ""
+                id = run.id if may_see(run) else ""
                 date = run.ended or run.queued
                 return FormerImport(id, run.order.file, run.order.user, date)
         return None
@@ -520,12 +522,6 @@ class FileOperations(Acting):
         # What has no entry may be on its way at this moment.
         is_found = entry is not None and not entry.owner
         return is_found and self.datacenter.runs.holder_of(name) is None
-
-    def _may_see_rows(self, run: Run) -> bool:
-        """Tell whether the person may see the rows that a run is about."""
-        processor = queryUtility(IBatchProcessor, name=run.order.processor)
-        needs = () if run.order.user == self.principal.id else run.needs
-        return processor is not None and all(map(self.may, {processor.permission, *needs}))
 
     def _header(self, name: str, options: ReadOptions) -> tuple[str, ...]:
         """Return the names of the columns of a pending file."""

@@ -19,11 +19,9 @@ from waeup.kofa.importing.plan import secret_names
 from waeup.kofa.importing.report import CREATED
 from waeup.kofa.interfaces import IBatchProcessor
 from waeup.kofa.jobs import history as past
-from waeup.kofa.jobs.job import EXPORT_PERMISSION
 from waeup.kofa.jobs.record import IMPORT, Run
 from waeup.kofa.operations.acting import MANAGE
 from waeup.kofa.operations.exports import ExportOperations
-from waeup.kofa.operations.imports import IMPORT as MAY_IMPORT
 from waeup.kofa.operations.values import (
     DoneRow,
     DoneRows,
@@ -32,6 +30,7 @@ from waeup.kofa.operations.values import (
     ObjectHistory,
     ValueChange,
 )
+from waeup.kofa.rights import EXPORT_DATA, IMPORT_DATA
 
 #: Objects of one key that are listed.
 MOST_FOUND = 200
@@ -132,8 +131,8 @@ class HistoryOperations(ExportOperations):
     def _may_see_kind(self, processor: Any) -> bool:
         """Tell whether the person may import, or export, objects of a kind."""
         exporter = _exporter_of(processor.util_name)
-        own = (MAY_IMPORT, processor.permission)
-        others = () if exporter is None else (EXPORT_PERMISSION, exporter.permission)
+        own = (IMPORT_DATA, processor.permission)
+        others = () if exporter is None else (EXPORT_DATA, exporter.permission)
         return any(rights and all(map(self.may, rights)) for rights in (own, others))
 
     def _may_see_values(self, run: Run) -> bool:

@@ -27,7 +27,6 @@ from waeup.kofa.operations.values import FieldInfo, ProcessorInfo
 from waeup.kofa.spool.disk import digest_of
 from waeup.kofa.tabular.options import ReadOptions
 
-IMPORT = "waeup.importData"
 #: What a draft knows of a mapping.
 _MAPPED = ("columns", "constants", "values")
 #: Allowed values of a field that are listed.

@@ -20,9 +20,7 @@ from waeup.kofa.importing.declaring import declarations_of
 from waeup.kofa.interfaces import IBatchProcessor
 from waeup.kofa.operations.acting import MANAGE, Acting
 from waeup.kofa.permissions import get_role_titles_for
-from waeup.kofa.scopes import MANAGE_USERS
-
-_IMPORT = "waeup.importData"
+from waeup.kofa.rights import IMPORT_DATA, MANAGE_USERS
 
 
 @dataclass(frozen=True)
@@ -120,7 +118,7 @@ class KindOperations(Acting):
         )
 
     def _may_import(self, permission: str) -> bool:
-        is_possible = self._may_change(_IMPORT) and self._may_change(permission)
+        is_possible = self._may_change(IMPORT_DATA) and self._may_change(permission)
         # What gives people their rights needs a token with all rights.
         return is_possible and not (permission == MANAGE_USERS and self._not_covered())
 
@@ -154,7 +152,7 @@ class KindOperations(Acting):
 def roles_for(permission: str) -> list[str]:
     """Return the titles of the roles that can import what needs `permission`, sorted."""
     titles = set(get_role_titles_for(permission))
-    return sorted(titles & set(get_role_titles_for(_IMPORT)) or titles)
+    return sorted(titles & set(get_role_titles_for(IMPORT_DATA)) or titles)
 
 
 #: Columns that no field of a schema stands for: those of the kinds of this package.

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from waeup.kofa.jobs.record import utc_now
-from waeup.kofa.maintenance import MANAGE_PORTAL
 from waeup.kofa.operations.acting import Acting
+from waeup.kofa.rights import MANAGE_PORTAL
 
 #: Answers that are sent while they are made may have begun so long ago, but not longer.
 LONGEST_ANSWER = timedelta(hours=1)

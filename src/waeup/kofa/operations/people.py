@@ -24,10 +24,10 @@ from waeup.kofa.operations.acting import Acting
 from waeup.kofa.operations.passwords import weakness
 from waeup.kofa.operations.values import RoleInfo, UserInfo
 from waeup.kofa.permissions import ADMINISTRATOR, get_waeup_roles, permissions_of, roles_beyond
+from waeup.kofa.rights import MANAGE_USERS
 from waeup.kofa.scopes import READ
 from waeup.kofa.tokens import revoke_all
 
-USERS = "waeup.manageUsers"
 #: Scopes of tokens by one of which a program may see what concerns the own account.
 OWN_SCOPES = (READ, "users")
 #: What an administrator changes of an account by `change_user`.
@@ -41,17 +41,17 @@ class PeopleOperations(Acting):
 
     def users(self) -> list[UserInfo]:
         """List the user accounts, sorted by name."""
-        self._require(USERS)
+        self._require(MANAGE_USERS)
         return [self._user_info(account) for _, account in sorted(self.site["users"].items())]
 
     def user(self, name: str) -> UserInfo:
         """Return an account; raises `NoSuchItem`."""
-        self._require(USERS)
+        self._require(MANAGE_USERS)
         return self._user_info(self._account(name))
 
     def roles(self) -> list[RoleInfo]:
         """List the portal-wide roles, with what they allow and who has them."""
-        self._require(USERS)
+        self._require(MANAGE_USERS)
         holders = defaultdict(list)
         for name, account in sorted(self.site["users"].items()):
             for role in account.roles:
@@ -60,7 +60,7 @@ class PeopleOperations(Acting):
 
     def runs_under_way(self, name: str) -> int:
         """Return how many runs act with the rights of an account, or are going to."""
-        self._require(USERS)
+        self._require(MANAGE_USERS)
         return sum(run.is_active and run.user == name for run in self.datacenter.runs)
 
     def add_user(
@@ -79,7 +79,7 @@ class PeopleOperations(Acting):
         `more` has values of `FIELDS`.  The person is asked for another password at the first
         log-in, unless this one is `lasting`.
         """
-        self._require(USERS)
+        self._require(MANAGE_USERS)
         if name in self.site["users"]:
             raise NameTaken(
                 _(
@@ -112,7 +112,7 @@ class PeopleOperations(Acting):
         those that it has).  `version` is that of the `UserInfo` which the change was made for: one
         that is changed meanwhile is not overwritten (`Outdated`).  Raises `InvalidSettings`.
         """
-        self._require(USERS)
+        self._require(MANAGE_USERS)
         account = self._changeable(name, version)
         changed = self._change_account(account, values, FIELDS)
         if roles is not None:
@@ -130,7 +130,7 @@ class PeopleOperations(Acting):
         at the next log-in, unless it is `lasting`, or the own.
         """
         self._require_no_token()
-        self._require(USERS)
+        self._require(MANAGE_USERS)
         account = self._changeable(name)
         self._require_strength(account, password)
         account.setPassword(password)
@@ -141,12 +141,12 @@ class PeopleOperations(Acting):
 
     def set_roles(self, name: str, roles: Iterable[str]) -> None:
         """Give a user these roles and no others."""
-        self._require(USERS)
+        self._require(MANAGE_USERS)
         self._give(self._changeable(name), self._grantable(roles))
 
     def suspend_user(self, name: str, version: str | None = None) -> None:
         """Let nobody log in with an account, nor go on with its sessions."""
-        self._require(USERS)
+        self._require(MANAGE_USERS)
         if name == self.principal.id:
             raise Refused(
                 _("You cannot suspend your own account. Let another administrator do it.")
@@ -163,7 +163,7 @@ class PeopleOperations(Acting):
 
     def resume_user(self, name: str, version: str | None = None) -> None:
         """Let people log in again with a suspended account."""
-        self._require(USERS)
+        self._require(MANAGE_USERS)
         account = self._changeable(name, version)
         if account.suspended:
             account.suspended = False
@@ -173,13 +173,13 @@ class PeopleOperations(Acting):
     def end_sessions(self, name: str) -> None:
         """End all sessions of an account: who uses it has to log in again."""
         self._require_no_token()
-        self._require(USERS)
+        self._require(MANAGE_USERS)
         self._changeable(name).ended_sessions += 1
         self._tell("Sessions ended: %s", name)
 
     def remove_user(self, name: str, version: str | None = None) -> None:
         """Remove a user account."""
-        self._require(USERS)
+        self._require(MANAGE_USERS)
         if name == self.principal.id:
             raise Refused(
                 _("You cannot remove your own account. Let another administrator do it.")
@@ -278,7 +278,7 @@ class PeopleOperations(Acting):
             account.password is not None,
             account.has_foreign_password,
             tuple(account.log_ins),
-            self._may_change(USERS) and not roles_beyond(self._may_change, account.roles),
+            self._may_change(MANAGE_USERS) and not roles_beyond(self._may_change, account.roles),
             _version(account),
         )
 

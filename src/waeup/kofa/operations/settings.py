@@ -32,10 +32,10 @@ from waeup.kofa.jobs.job import close
 from waeup.kofa.jobs.record import CHECK, EXPORT, FINISHED, STOPPED, Run, utc_now
 from waeup.kofa.jobs.recovery import RUN_DAYS, UNDO_DAYS
 from waeup.kofa.operations.files import UPLOAD_LIMIT, FileOperations
+from waeup.kofa.rights import MANAGE_PORTAL
 from waeup.kofa.tabular import Limits
 from waeup.kofa.transactional import on_commit
 
-SETTINGS = "waeup.managePortal"
 #: Shares that a run may remove, or change, without being asked, in percent.
 REMOVE_PERCENT, CHANGE_PERCENT = 10.0, 50.0
 
@@ -114,7 +114,7 @@ class SettingsOperations(FileOperations):
 
     def storage_path(self) -> str:
         """Return the absolute path of the folder that files are kept in."""
-        self._require(SETTINGS)
+        self._require(MANAGE_PORTAL)
         return self.datacenter.storage
 
     def set_storage_path(self, path: str) -> None:
@@ -123,7 +123,7 @@ class SettingsOperations(FileOperations):
         Raises `InvalidStoragePath` for a folder that cannot be used, and `ItemBusy`
         while a run has rows in the present one.
         """
-        self._require(SETTINGS)
+        self._require(MANAGE_PORTAL)
         datacenter = self.datacenter
         if not os.path.isdir(datacenter.storage):
             # The storage is lost, and with it what was to be put into its place.
@@ -140,7 +140,7 @@ class SettingsOperations(FileOperations):
 
     def settings(self, section: str) -> Section:
         """Return a section of the settings: ``portal``, ``limits``, ``retention`` or ``mail``."""
-        self._require(SETTINGS)
+        self._require(MANAGE_PORTAL)
         iface, config = _schema(section), configuration_of(self.site)
         config._p_activate()
         process = getGlobalSiteManager().queryUtility(IDataCenterConfig, default={})
@@ -237,12 +237,12 @@ class SettingsOperations(FileOperations):
 
     def mail_queue(self) -> notices.MailQueue:
         """Return how mail is set up, and which messages wait."""
-        self._require(SETTINGS)
+        self._require(MANAGE_PORTAL)
         return notices.queue()
 
     def send_test_message(self) -> str:
         """Send a message to the person who asks; return the address."""
-        self._require(SETTINGS)
+        self._require(MANAGE_PORTAL)
         account = self.site["users"].get(self.principal.id)
         if account is None:
             raise NoSuchItem(
@@ -258,21 +258,21 @@ class SettingsOperations(FileOperations):
 
     def send_message_again(self, id: str) -> None:
         """Let a message be sent once more that the mail server has refused."""
-        self._require(SETTINGS)
+        self._require(MANAGE_PORTAL)
         notices.refused_message(id)
         on_commit(partial(notices.send_again, id))
         self._log("message sent again: %s", id)
 
     def discard_message(self, id: str) -> None:
         """Remove a message that the mail server has refused, for good."""
-        self._require(SETTINGS)
+        self._require(MANAGE_PORTAL)
         notices.refused_message(id)
         on_commit(partial(notices.discard, id))
         self._log("message discarded: %s", id)
 
     def letter_texts(self, name: str, language: str) -> LetterTexts:
         """Return the texts of a message in a language."""
-        self._require(SETTINGS)
+        self._require(MANAGE_PORTAL)
         letter = letters.letter_named(name)
         letters.require_language(language)
         texts = letters.texts_of(self.site, letter, language)
@@ -305,7 +305,7 @@ class SettingsOperations(FileOperations):
 
     def preview_letter(self, name: str, language: str, subject: str, text: str) -> letters.Written:
         """Return what a message looks like; raises `InvalidSettings` as `set_letter_texts`."""
-        self._require(SETTINGS)
+        self._require(MANAGE_PORTAL)
         letter = letters.letter_named(name)
         letters.require_language(language)
         letters.check_texts(letter, subject, text)

@@ -11,8 +11,9 @@ from waeup.kofa import tokens
 from waeup.kofa.configuration import configuration_of
 from waeup.kofa.errors import NoSuchItem
 from waeup.kofa.i18n import MessageFactory as _
-from waeup.kofa.operations.people import OWN_SCOPES, USERS, PeopleOperations
+from waeup.kofa.operations.people import OWN_SCOPES, PeopleOperations
 from waeup.kofa.operations.values import NewToken, TokenInfo
+from waeup.kofa.rights import MANAGE_USERS
 from waeup.kofa.tokens import MAX_DAYS, USUAL_DAYS, Token
 
 
@@ -37,7 +38,7 @@ class TokenOperations(PeopleOperations):
 
     def tokens_of(self, user: str) -> list[TokenInfo]:
         """List the tokens of an account, as `tokens` does; raises `NoSuchItem`."""
-        self._require(USERS)
+        self._require(MANAGE_USERS)
         return self._infos(self._account(user).name)
 
     def new_token(self, title: str, scopes: Iterable[str], days: int | None = None) -> NewToken:
@@ -74,7 +75,7 @@ class TokenOperations(PeopleOperations):
         self._require_no_token()
         token = tokens.get_token(self.site, id)
         is_own = token is not None and token.user == self.principal.id
-        if token is None or not (is_own or self.may(USERS)):
+        if token is None or not (is_own or self.may(MANAGE_USERS)):
             # Who may not know of it gets the same answer.
             raise NoSuchItem(
                 _("There is no token ${id} (any more). Look at the list.", mapping={"id": id})

@@ -10,9 +10,10 @@ from waeup.kofa import journal, maintenance
 from waeup.kofa.errors import NoSuchItem, Refused
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.interfaces import IDataCenterConfig
-from waeup.kofa.maintenance import LONGEST_TEXT, MANAGE_PORTAL, Maintenance
+from waeup.kofa.maintenance import LONGEST_TEXT, Maintenance
 from waeup.kofa.operations.acting import Acting
 from waeup.kofa.operations.state import SystemState, state_of
+from waeup.kofa.rights import MANAGE_PORTAL
 
 #: The logs of programs: of processes beside each other, and those that were rotated.
 _LOG = re.compile(r"(?:portal|worker|kofactl)(?:-[0-9]+)?\.log(?:\.[0-9]+)?")

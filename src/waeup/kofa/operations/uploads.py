@@ -29,6 +29,7 @@ from waeup.kofa.i18n import Number
 from waeup.kofa.ledger import TOKEN_AGE, FileEntry
 from waeup.kofa.operations.acting import MANAGE
 from waeup.kofa.operations.files import FileOperations
+from waeup.kofa.rights import MANAGE_PORTAL
 from waeup.kofa.spool.partial import missing, too_many_bytes, wrong_offset
 from waeup.kofa.transactional import on_abort, on_commit
 
@@ -41,7 +42,7 @@ LONGEST_NOTE = 4096
 #: What the checksum of a piece can be made with.
 ALGORITHMS = ("sha1", "sha256")
 #: Who has this permission sees and drops the uploads of all.
-ALL_UPLOADS = "waeup.managePortal"
+ALL_UPLOADS = MANAGE_PORTAL
 
 _SHA256 = re.compile(r"(?:[0-9a-f]{64})?")
 

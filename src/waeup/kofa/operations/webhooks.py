@@ -28,6 +28,7 @@ from waeup.kofa.jobs.record import (
 )
 from waeup.kofa.letters import one_line
 from waeup.kofa.operations.acting import Acting
+from waeup.kofa.rights import EXPORT_DATA, IMPORT_DATA, MANAGE_PORTAL
 from waeup.kofa.webhooks.addresses import Allowed, place_of
 from waeup.kofa.webhooks.outbox import queue_ping
 from waeup.kofa.webhooks.record import (
@@ -47,9 +48,9 @@ from waeup.kofa.webhooks.record import (
 )
 
 #: Who has this permission cares for the webhooks of all.
-ALL_WEBHOOKS = "waeup.managePortal"
+ALL_WEBHOOKS = MANAGE_PORTAL
 #: Who has one of these has webhooks of his own.
-OWN_WEBHOOKS = ("waeup.importData", "waeup.exportData")
+OWN_WEBHOOKS = (IMPORT_DATA, EXPORT_DATA)
 #: Webhooks of one owner at most, so that others can have some, too.
 MOST_OWN = 20
 #: Characters of a title at most.

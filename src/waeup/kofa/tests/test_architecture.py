@@ -5,6 +5,7 @@ import os
 import re
 import sys
 import unittest
+from functools import cache
 from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
@@ -19,6 +20,7 @@ FLOORS = {
     "i18n": 0,
     "locales": 0,
     "meters": 0,
+    "rights": 0,
     "spool": 1,
     "tabular": 1,
     "conversion": 1,
@@ -79,12 +81,18 @@ def modules():
         yield room, path
 
 
+@cache
+def parsed(path):
+    """Return the syntax tree of a module."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def imported(path, at_once=False):
     """Generate the dotted names that a module imports.
 
     Those of functions are included, unless only what is imported `at_once` is asked for.
     """
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = parsed(path)
     for node in tree.body if at_once else ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -95,9 +103,34 @@ def imported(path, at_once=False):
                 yield f"{node.module}.{alias.name}"
 
 
+def needed(path):
+    """Generate the dotted names that a module imports when it runs, in functions as well."""
+    todo = [parsed(path)]
+    while todo:
+        for node in ast.iter_child_nodes(todo.pop()):
+            if isinstance(node, ast.ImportFrom):
+                yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            elif not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"):
+                todo.append(node)
+
+
+def circles(needs):
+    """Return the sets of names that need each other; `needs` are those that each one needs."""
+    reached = {name: set(others) for name, others in needs.items()}
+    for middle, beyond in reached.items():
+        for others in reached.values():
+            if middle in others:
+                others |= beyond
+    return {
+        frozenset(other for other in others if name in reached[other])
+        for name, others in reached.items()
+        if name in others
+    }
+
+
 def calls(path):
     """Generate the calls of a module."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Call):
             yield node
 
@@ -125,6 +158,13 @@ class Floors(unittest.TestCase):
                 if up and not (target in PORTAL and FLOORS[room] == 4):
                     wrong.append(f"{path.relative_to(PACKAGE)}: {name}")
         self.assertEqual(wrong, [])
+
+    def test_rooms_do_not_need_each_other(self):
+        """An import inside a function hides a circle, and does not open it."""
+        needs = {room: set() for room in FLOORS}
+        for room, path in modules():
+            needs[room].update({own_room(name) for name in needed(path)} & set(FLOORS) - {room})
+        self.assertEqual(circles(needs), set())
 
     def test_pure_rooms_know_neither_each_other_nor_the_world(self):
         wrong = []

@@ -9,6 +9,7 @@ from waeup.kofa.i18n import english
 from waeup.kofa.importing.kind import ContainerProcessor
 from waeup.kofa.logger import current_user
 from waeup.kofa.permissions import ADMINISTRATOR, get_waeup_role_names, roles_beyond_actor
+from waeup.kofa.rights import MANAGE_USERS
 from waeup.kofa.users.interfaces import IUserAccount
 
 
@@ -25,7 +26,7 @@ class UserProcessor(ContainerProcessor):
     factory_name = "waeup.UserAccount"
     container = "users"
     key = "name"
-    permission = "waeup.manageUsers"
+    permission = MANAGE_USERS
     scope = "users"
 
     def checkConversion(

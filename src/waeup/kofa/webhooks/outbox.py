@@ -20,7 +20,8 @@ from waeup.kofa.i18n import english
 from waeup.kofa.jobs.record import EXPORT, FINISHED, Run
 from waeup.kofa.jobs.sight import sight_of_person
 from waeup.kofa.ledger import FileEntry
-from waeup.kofa.operations.acting import MANAGE, Acting
+from waeup.kofa.permissions import has_permission
+from waeup.kofa.rights import MANAGE_DATA_CENTER
 from waeup.kofa.webhooks.record import (
     EXPORT_READY,
     FILE,
@@ -138,5 +139,10 @@ def may_be_told(site: Any, webhook: Webhook, run: Run | None = None) -> bool:
         account = site["users"].get(webhook.owner)
         if account is not None and account.suspended:
             return False
-        may = Acting(site, principal).may
-        return may(MANAGE) and (run is None or sight_of_person(webhook.owner, may)(run))
+
+        def may(permission: str) -> bool:
+            return has_permission(principal, permission, site)
+
+        if not may(MANAGE_DATA_CENTER):
+            return False
+        return run is None or sight_of_person(webhook.owner, may)(run)

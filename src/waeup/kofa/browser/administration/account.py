@@ -15,11 +15,11 @@ from waeup.kofa.browser.page import Crumb, FormPage
 from waeup.kofa.errors import NotAllowed, Refused
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.interfaces import IUniversity
-from waeup.kofa.maintenance import MANAGE_PORTAL
 from waeup.kofa.operations import UserInfo
 from waeup.kofa.operations.passwords import MIN_LENGTH
 from waeup.kofa.operations.people import OWN_FIELDS
 from waeup.kofa.operations.webhooks import OWN_WEBHOOKS
+from waeup.kofa.rights import MANAGE_PORTAL
 from waeup.kofa.users.interfaces import IUserAccount
 
 

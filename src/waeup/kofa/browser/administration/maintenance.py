@@ -7,7 +7,8 @@ import grok
 from waeup.kofa.browser.administration.tasks import AdministrationPage
 from waeup.kofa.browser.page import FormPage
 from waeup.kofa.i18n import MessageFactory as _
-from waeup.kofa.maintenance import LONGEST_TEXT, MANAGE_PORTAL, Maintenance, maintenance_of
+from waeup.kofa.maintenance import LONGEST_TEXT, Maintenance, maintenance_of
+from waeup.kofa.rights import MANAGE_PORTAL
 
 
 class SwitchMaintenance(AdministrationPage, FormPage):

@@ -7,8 +7,8 @@ import grok
 from waeup.kofa.browser.administration.tasks import AdministrationPage
 from waeup.kofa.browser.page import FormPage
 from waeup.kofa.i18n import MessageFactory as _
-from waeup.kofa.maintenance import MANAGE_PORTAL
 from waeup.kofa.operations import SystemState
+from waeup.kofa.rights import MANAGE_PORTAL
 from waeup.kofa.spool.sizes import FolderSize
 
 _FOLDERS = {

@@ -15,8 +15,8 @@ from zope.security.management import endInteraction, newInteraction
 
 from waeup.kofa.conversion import Mapping
 from waeup.kofa.exporting import Wish
-from waeup.kofa.jobs import Participation
 from waeup.kofa.operations import Operations
+from waeup.kofa.permissions import Participation
 from waeup.kofa.tests.functional import FunctionalLayer
 
 PROCESSOR = "facultyprocessor"

@@ -20,9 +20,10 @@ from zope.site.folder import rootFolder
 
 from waeup.kofa.app import University
 from waeup.kofa.interfaces import IDataCenterConfig
-from waeup.kofa.jobs import Participation, new_holder, work_off
+from waeup.kofa.jobs import new_holder, work_off
 from waeup.kofa.jobs.apart import in_own_thread
 from waeup.kofa.operations import Operations
+from waeup.kofa.permissions import Participation
 from waeup.kofa.tests.databases import new_place
 from waeup.kofa.tests.spool.faultydisk import FAST, tree_of, write
 
