@@ -212,13 +212,13 @@ def _portal_in(database: "Database", replace: bool) -> str | None:
     Raises `Refused` when there is something that must not be replaced, and while it is in use.
     """
     from waeup.kofa.cli.session import SITE_NAME
-    from waeup.kofa.deployment import copying
+    from waeup.kofa.deployment import copying, wholeness
 
     if not database.is_shared and not database.exists():
         return None
     with database.storage(write=True) as storage:
         copying.require_free(storage, database, replace)
-        if copying.state_of(storage) != copying.TAKEN:
+        if wholeness.state_of(storage) != wholeness.TAKEN:
             return None
     copying.require_nobody(database)
     return copying.storage_path_of(database, SITE_NAME)
@@ -248,7 +248,7 @@ def migrate(settings: Settings, target: Path, replace: bool, yes: bool) -> None:
     kofactl migrate --to /etc/kofa/kofa.conf
     """
     from waeup.kofa.cli.session import SITE_NAME
-    from waeup.kofa.deployment import conf, copying
+    from waeup.kofa.deployment import conf, copying, wholeness
 
     instance = settings.instance()
     instance.require()
@@ -258,7 +258,7 @@ def migrate(settings: Settings, target: Path, replace: bool, yes: bool) -> None:
     if replace:
         _ask(f"All that {chosen.database.title} holds is given up.", yes)
     with copying.alone(source) as storage:
-        if copying.state_of(storage) != copying.TAKEN:
+        if wholeness.state_of(storage) != wholeness.TAKEN:
             raise Refused(f"There is no portal in {source.title}, thus nothing to be copied.")
         copying.require_nobody(source)
         last, total = storage.lastTransaction(), max(len(storage), 1)

@@ -25,10 +25,10 @@ from typing import Any
 
 from persistent.mapping import PersistentMapping
 from ZODB.Connection import TransactionMetaData
-from ZODB.serialize import referencesf
 from ZODB.utils import load_current, p64, u64, z64
 
 from waeup.kofa.deployment.databases import Database, FileDatabase
+from waeup.kofa.deployment.wholeness import BARE, EMPTY, MARK, PARTIAL, state_of
 from waeup.kofa.errors import DatabaseHeld, Fault, Refused
 from waeup.kofa.spool.disk import disk, faults, sync_file
 
@@ -36,35 +36,10 @@ from waeup.kofa.spool.disk import disk, faults, sync_file
 Tell = Callable[[int, int], object]
 #: What is behind the name of a file that is being filled.
 INCOMPLETE = ".incomplete"
-#: What the root of a ZEO server has as long as it is not whole.
-MARK = "waeup.kofa: this copy is not complete"
 #: Tables of RelStorage that hold objects, or what is known of them.
 _TABLES = ("object_ref", "object_refs_added", "pack_object", "blob_chunk", "object_state")
 #: Records between two words about the progress.
 _STEP = 1000
-
-#: What a database can hold: nothing; a root and nothing else; a part of a copy; something.
-EMPTY, BARE, PARTIAL, TAKEN = "empty", "bare", "partial", "taken"
-
-
-def state_of(storage: Any) -> str:
-    """Return what a ZODB storage holds: `EMPTY`, `BARE`, `PARTIAL` or `TAKEN`."""
-    try:
-        data, _tid = load_current(storage, z64)
-    except KeyError:
-        return EMPTY
-    if MARK.encode() in data:
-        return PARTIAL
-    return TAKEN if referencesf(data) else BARE
-
-
-def require_whole(storage: Any, title: str) -> None:
-    """Raise `Refused` for a ZODB storage that a copy was broken off in; `title` says where."""
-    if state_of(storage) == PARTIAL:
-        raise Refused(
-            f"{title} holds a part of a portal: a copy to it was broken off. Begin the copy anew "
-            "with `kofactl migrate` or `kofactl restore-backup`; what it came from is whole."
-        )
 
 
 @contextmanager

@@ -106,8 +106,8 @@ class Database:
 
     def _portal(self, write: bool, make: bool) -> "DB":
         """Return the database, opened; ZODB makes the root of an empty one."""
-        from waeup.kofa.deployment.copying import EMPTY, require_whole, state_of
         from waeup.kofa.deployment.opening import PortalDB
+        from waeup.kofa.deployment.wholeness import EMPTY, require_whole, state_of
 
         storage = self._opened(write, make)
         try:

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 from waeup.kofa.deployment import copying
 from waeup.kofa.deployment.databases import Database, FileDatabase
 from waeup.kofa.deployment.storagecopies import Tell
+from waeup.kofa.deployment.wholeness import require_whole
 from waeup.kofa.errors import Fault
 from waeup.kofa.spool.disk import CHUNK, disk
 
@@ -37,7 +38,7 @@ def moment_of(database: Database) -> Iterator[Moment]:
             yield moment
         return
     with database.storage(write=False) as storage:
-        copying.require_whole(storage, database.title)
+        require_whole(storage, database.title)
         with closing(_StorageMoment(storage)) as moment:
             yield moment
 

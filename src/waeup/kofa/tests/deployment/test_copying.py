@@ -12,7 +12,7 @@ import transaction
 from persistent.mapping import PersistentMapping
 from ZODB.utils import load_current, p64, u64, z64
 
-from waeup.kofa.deployment import copying
+from waeup.kofa.deployment import copying, wholeness
 from waeup.kofa.deployment.databases import Database, FileDatabase
 from waeup.kofa.errors import DatabaseHeld, Fault, Refused
 from waeup.kofa.tests.databases import PLACES, Place, new_place
@@ -184,9 +184,9 @@ class BrokenOff(CopyingCase):
     def test_a_server_of_zeo_says_that_it_is_not_complete(self) -> None:
         source, target = self.break_off("zeo")
         with target.storage(write=True) as storage:
-            self.assertEqual(copying.state_of(storage), copying.PARTIAL)
+            self.assertEqual(wholeness.state_of(storage), wholeness.PARTIAL)
             with self.assertRaisesRegex(Refused, "holds a part of a portal"):
-                copying.require_whole(storage, target.title)
+                wholeness.require_whole(storage, target.title)
         with self.assertRaisesRegex(Refused, "holds a part of a portal"), target.open(write=True):
             self.fail("it was opened")
         with self.assertRaisesRegex(Refused, "a part of a copy that was broken off"):
@@ -235,14 +235,14 @@ class Careful(CopyingCase):
             with self.subTest(kind):
                 database = self.database(kind)
                 with database.storage(write=True) as storage:
-                    self.assertEqual(copying.state_of(storage), copying.EMPTY)
+                    self.assertEqual(wholeness.state_of(storage), wholeness.EMPTY)
                 with database.open(write=True):
                     pass
                 with database.storage(write=False) as storage:
-                    self.assertEqual(copying.state_of(storage), copying.BARE)
+                    self.assertEqual(wholeness.state_of(storage), wholeness.BARE)
                 fill(database)
                 with database.storage(write=False) as storage:
-                    self.assertEqual(copying.state_of(storage), copying.TAKEN)
+                    self.assertEqual(wholeness.state_of(storage), wholeness.TAKEN)
 
     def test_progress_is_told(self) -> None:
         source = self.database()
