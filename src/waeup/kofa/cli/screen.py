@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from io import StringIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 # Control and format characters (among them the ones that turn the direction of writing), lone
 # surrogates, private characters, and the separators of lines and paragraphs.
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+
+#: Columns of a terminal below which a table that is wider becomes a list for each row.
+NARROW = 60
+#: More columns than any table has.
+ENDLESS = 100_000
 
 
 def printable(text: object) -> str:
@@ -73,25 +78,41 @@ def has_room(columns: int) -> bool:
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], right: str = "") -> None:
     """Print rows below their column names.
 
-    `right` lists the names of the columns that are aligned to the right, divided by blanks.
+    `right` lists the names of the columns that are aligned to the right, divided by blanks.  Where
+    a terminal is narrow and has no room for that, each row is a list of names and values.
     """
     from rich import box
     from rich.console import Console
+    from rich.measure import Measurement
     from rich.table import Table
     from rich.text import Text
 
+    names = [Text(printable(name)) for name in columns]
+    cells = [[Text(printable(cell)) for cell in row] for row in rows]
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for name in columns:
-        numeric = name in right.split()
-        table.add_column(
-            Text(printable(name)), justify="right" if numeric else "left", overflow="fold"
-        )
-    for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))
+    for column, name in zip(columns, names, strict=True):
+        justify: Literal["right", "left"] = "right" if column in right.split() else "left"
+        table.add_column(name, justify=justify, overflow="fold")
+    for row in cells:
+        table.add_row(*row)
     # In a file or a pipe there is no width to keep to: a row is a line.
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 100_000
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else ENDLESS
     paper = StringIO()
-    Console(file=paper, width=width, highlight=False).print(table)
+    console = Console(file=paper, width=width, highlight=False)
+    wanted = Measurement.get(console, console.options.update(width=ENDLESS), table).maximum
+    if width < NARROW and width < wanted:
+        for number, row in enumerate(cells):
+            if number:
+                console.print()
+            grid = Table.grid(padding=(0, 2, 0, 0))
+            grid.add_column(no_wrap=True)
+            grid.add_column(overflow="fold")
+            for name, cell in zip(names, row, strict=True):
+                if cell:
+                    grid.add_row(name, cell)
+            console.print(grid)
+    else:
+        console.print(table)
     for line in paper.getvalue().splitlines():
         click.echo(line.rstrip())
 

@@ -188,10 +188,11 @@ def show_runs(runs: Iterable["RunInfo"], *, is_attended: bool) -> None:
 def plain_run(run: "RunInfo") -> dict[str, Any]:
     """Return a run for programs."""
     plain = {name: getattr(run, name) for name in run.__dataclass_fields__}
-    for name in ("queued", "started", "ended", "undo_until"):
+    for name in ("queued", "started", "ended", "undo_until", "kept_until"):
         plain[name] = None if plain[name] is None else plain[name].isoformat()
     for name, digits in (("fraction", 4), ("rate", 1), ("remaining", 1)):
         plain[name] = None if plain[name] is None else round(plain[name], digits)
+    plain["wish"] = None if run.wish is None else run.wish.as_dict()
     return {**plain, "report": _plain_report(run.report), "actions": list(run.actions)}
 
 

@@ -1,10 +1,12 @@
 """What reaches a terminal."""
 
 import io
+import json
 import re
 import threading
 import unittest
 from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -20,6 +22,9 @@ from waeup.kofa.cli.screen import (
     say_json,
     show_table,
 )
+from waeup.kofa.cli.telling import plain_run
+from waeup.kofa.exporting.wish import Wish
+from waeup.kofa.tests.api.test_followed import NOW, RUN
 
 
 class PrintableTests(unittest.TestCase):
@@ -58,8 +63,38 @@ class TableTests(unittest.TestCase):
         lines = self.table(("n" * 500, 1)).splitlines()
         self.assertEqual(len([line for line in lines if "n" * 500 in line]), 1)
 
+    def shown(self, width: int, *rows: tuple[object, ...]) -> str:
+        class Terminal(io.StringIO):
+            def isatty(self) -> bool:
+                return True
+
+        with (
+            mock.patch.dict("os.environ", {"COLUMNS": str(width), "TERM": "xterm"}),
+            redirect_stdout(Terminal()) as out,
+        ):
+            show_table(("Name", "State", "By"), rows)
+        return out.getvalue()
+
+    def test_a_narrow_terminal_gets_a_list_of_each_row_that_has_no_room(self) -> None:
+        rows = (("students_admin.csv", "interrupted, 74%", "admin"), ("f" * 40, "finished", ""))
+        self.assertEqual(
+            self.shown(40, *rows),
+            "Name   students_admin.csv\nState  interrupted, 74%\nBy     admin\n\n"
+            f"Name   {'f' * 33}\n       {'f' * 7}\nState  finished\n",
+        )
+        self.assertIn("\n─", self.shown(60, *rows))
+        self.assertIn("\n─", self.shown(40, ("a.csv", "finished", "admin")))
+
 
 class JSONTests(unittest.TestCase):
+    def test_all_that_is_known_of_an_export_can_be_told(self) -> None:
+        run = replace(RUN, kind="export", wish=Wish("students", keys=("K1",)), kept_until=NOW)
+        with redirect_stdout(io.StringIO()) as out:
+            say_json(plain_run(run))
+        told = json.loads(out.getvalue())
+        self.assertEqual(told["kept_until"], "2026-01-31T10:00:00+00:00")
+        self.assertEqual((told["wish"]["exporter"], told["wish"]["keys"]), ("students", ["K1"]))
+
     def test_is_ascii(self) -> None:
         with redirect_stdout(io.StringIO()) as out:
             say_json(["\x1b Ọ"])
