@@ -1,6 +1,6 @@
 """One request of the HTTP API, as those see it who answer it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -17,14 +17,20 @@ class Context(Protocol):
 
     `variables` are the names in the address, `base` is the address of the server, as far as it is
     known, without a slash at the end.  `streams` are the streams of events of the process.  `user`
-    is whose token it is, '' as long as that is not known.
+    is whose token it is, '' as long as that is not known.  `handlers` are the addresses of the API
+    that are no single operations.
     """
 
     request: Request
     variables: Mapping[str, str]
     base: str
     user: str
+    handlers: Sequence["Handler"]
     streams: Any
+
+    @property
+    def token(self) -> str:
+        """What stands in the header Authorization as a token, '' for anything else."""
 
     def carry_out(
         self, work: Callable[[Operations], Value], *, reading: bool, repeatable: bool = True

@@ -41,17 +41,10 @@ th, td { text-align: left; vertical-align: top; padding: 0.2rem 0.8rem 0.2rem 0;
 _METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
 
 
-def described() -> Mapping[str, Any]:
-    """Return the description of all that this portal answers."""
-    from waeup.kofa.api.http import all_handlers
-
-    return description(all_handlers())
-
-
 def show_description(context: Context) -> Response:
     """Return the description of the API (OpenAPI 3.1)."""
     root = context.request.root_path
-    found = {**described(), "servers": [{"url": f"{root}{ROOT}"}]}
+    found = {**description(context.handlers), "servers": [{"url": f"{root}{ROOT}"}]}
     response = answers.json_answer(found)
     response.headers["Cache-Control"] = f"public, max-age={FRESH}"
     return answers.tagged(context.request, response)
@@ -59,7 +52,9 @@ def show_description(context: Context) -> Response:
 
 def show_page(context: Context) -> Response:
     """Show the description of the API as a page for people."""
-    return _html(context, "Kofa data center: HTTP API", "".join(_page(described())))
+    return _html(
+        context, "Kofa data center: HTTP API", "".join(_page(description(context.handlers)))
+    )
 
 
 def show_style(context: Context) -> Response:

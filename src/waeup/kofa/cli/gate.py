@@ -15,7 +15,8 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from waeup.kofa.api.http import HOST, is_own
+from waeup.kofa.api.addresses import is_own
+from waeup.kofa.api.http import HOST
 from waeup.kofa.browser.faults import REFERENCE_HEADER, log_fault
 from waeup.kofa.browser.page import FORM_LIMIT, SECURITY_HEADERS
 from waeup.kofa.browser.publication import RETRY

@@ -20,7 +20,8 @@ from waitress.task import ErrorTask
 from waitress.utilities import Error, RequestEntityTooLarge
 from waitress.wasyncore import ExitNow, close_all, loop
 
-from waeup.kofa.api.http import Api, is_own, may_be_large, refused_by_server
+from waeup.kofa.api.addresses import is_own, may_be_large
+from waeup.kofa.api.http import Api, refused_by_server
 from waeup.kofa.cli import gate
 from waeup.kofa.cli.gate import Application, Environment, StartResponse
 from waeup.kofa.cli.processes import stopped_by_signals, working

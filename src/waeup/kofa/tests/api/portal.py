@@ -9,9 +9,10 @@ from jsonschema import Draft202012Validator
 from werkzeug.test import Client
 
 from waeup.kofa import tokens
+from waeup.kofa.api.addresses import HANDLERS
 from waeup.kofa.api.http import Api
 from waeup.kofa.api.matching import Table
-from waeup.kofa.api.pages import described
+from waeup.kofa.api.openapi import description
 from waeup.kofa.api.route import ROOT
 from waeup.kofa.api.routes import ROUTES
 from waeup.kofa.jobs import new_holder, work_off
@@ -25,7 +26,7 @@ ALL_SCOPES = tuple(tokens.SCOPES)
 @cache
 def answers_of(path, method, status="200"):
     """Return what checks the answers of an operation."""
-    found = described()
+    found = description(HANDLERS)
     answer = found["paths"][path][method]["responses"][status]
     schema = {**answer["content"]["application/json"]["schema"], "components": found["components"]}
     return Draft202012Validator(schema)

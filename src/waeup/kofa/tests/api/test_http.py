@@ -9,8 +9,8 @@ import grok
 import transaction
 from transaction.interfaces import TransientError
 
-from waeup.kofa.api import answers, http
-from waeup.kofa.api.http import Api, refused_by_server
+from waeup.kofa.api import answers, asking, http
+from waeup.kofa.api.http import refused_by_server
 from waeup.kofa.api.routes import ROUTES
 from waeup.kofa.errors import Refused, StorageFault
 from waeup.kofa.interfaces import IExportBegunEvent, IExportDoneEvent
@@ -279,8 +279,7 @@ class Refusals(ApiCase):
         self.records = []
         handler = logging.Handler()
         handler.emit = self.records.append
-        for name in ("SiteError", "waeup.kofa.api.http"):
-            logger = logging.getLogger(name)
+        for logger in (logging.getLogger("SiteError"), answers.log):
             logger.addHandler(handler)
             self.addCleanup(logger.removeHandler, handler)
 
@@ -310,7 +309,7 @@ class Refusals(ApiCase):
         answer = self.ask("POST", "/drafts", data=b"{}", content_type="text/plain")
         self.problem(answer, 415, "unsupported-media-type")
         self.problem(self.ask("GET", "/files", body={}), 400, "bad-request")
-        body = b'{"filename": "' + b"x" * http.MOST_JSON + b'"}'
+        body = b'{"filename": "' + b"x" * asking.MOST_JSON + b'"}'
         answer = self.ask("POST", "/drafts", data=body, content_type="application/json")
         self.problem(answer, 413, "too-large")
 
@@ -505,7 +504,3 @@ class Looks(ApiCase):
         self.assertEqual(answer.headers["Vary"], "Authorization")
         self.assertNotIn("Set-Cookie", answer.headers)
         self.assertFalse(any("Access-Control" in name for name, _ in answer.headers))
-
-    def test_handlers_of_others(self):
-        self.api = Api(FunctionalLayer.database(), "/app", handlers=())
-        self.problem(self.ask("GET", "/openapi.json"), 404, "no-such-address")

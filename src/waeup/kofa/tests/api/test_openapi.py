@@ -8,9 +8,9 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
 from waeup.kofa.api import plain
+from waeup.kofa.api.addresses import HANDLERS
 from waeup.kofa.api.examples import EXAMPLES
-from waeup.kofa.api.http import all_handlers
-from waeup.kofa.api.pages import described
+from waeup.kofa.api.openapi import description
 from waeup.kofa.api.problems import all_problems
 from waeup.kofa.api.routes import ROUTES, by_operation
 from waeup.kofa.scopes import SCOPES
@@ -20,7 +20,7 @@ class Description(unittest.TestCase):
     """See the module."""
 
     def setUp(self):
-        self.found = json.loads(plain.to_text(dict(described())))
+        self.found = json.loads(plain.to_text(dict(description(HANDLERS))))
 
     def operations(self):
         """Generate all operations."""
@@ -33,7 +33,7 @@ class Description(unittest.TestCase):
 
     def test_each_address_is_in_it(self):
         found = {(method.upper(), path) for path, method, _ in self.operations()}
-        wanted = {(entry.method, entry.path) for entry in (*ROUTES, *all_handlers())}
+        wanted = {(entry.method, entry.path) for entry in (*ROUTES, *HANDLERS)}
         self.assertEqual(found, wanted)
         names = [operation["operationId"] for _, _, operation in self.operations()]
         self.assertEqual(len(names), len(set(names)))

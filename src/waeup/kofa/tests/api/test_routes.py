@@ -7,7 +7,7 @@ from collections import Counter
 from datetime import date, datetime, timezone
 
 from waeup.kofa.api import passing, plain
-from waeup.kofa.api.http import all_handlers, is_own, may_be_large, path_of
+from waeup.kofa.api.addresses import HANDLERS, is_own, may_be_large, path_of
 from waeup.kofa.api.matching import Table
 from waeup.kofa.api.passing import NOTHING, asked, received
 from waeup.kofa.api.plain import NotPlain
@@ -88,8 +88,8 @@ class Found(unittest.TestCase):
     """From an address to what answers it."""
 
     def test_each_address_leads_to_its_entry(self):
-        table = Table((*ROUTES, *all_handlers()))
-        for entry in (*ROUTES, *all_handlers()):
+        table = Table((*ROUTES, *HANDLERS))
+        for entry in (*ROUTES, *HANDLERS):
             names = [part.replace("{", "<") for part in entry.path.split("/")[1:]]
             found, variables = table.find(entry.method, names)
             self.assertIs(found, entry)

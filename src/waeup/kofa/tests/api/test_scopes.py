@@ -4,9 +4,9 @@ from functools import partial
 from typing import Any
 from unittest import mock
 
+from waeup.kofa.api.addresses import HANDLERS
 from waeup.kofa.api.events import Streams
-from waeup.kofa.api.http import all_handlers
-from waeup.kofa.api.pages import described
+from waeup.kofa.api.openapi import description
 from waeup.kofa.api.routes import ROUTES
 from waeup.kofa.scopes import SCOPES
 from waeup.kofa.tests.api.portal import ApiCase
@@ -203,16 +203,16 @@ class Scopes(ApiCase):
     def cases(self):
         """Generate names of addresses, what asks for them, scopes to try, and those enough."""
         entries = [(route.operation, route, self.ask_route) for route in ROUTES]
-        entries += [(each.name, each, self.ask_handler) for each in all_handlers()]
+        entries += [(each.name, each, self.ask_handler) for each in HANDLERS]
         for name, entry, ask in entries:
-            security = described()["paths"][entry.path][entry.method.lower()]["security"]
+            security = description(HANDLERS)["paths"][entry.path][entry.method.lower()]["security"]
             enough = [frozenset(each["token"]) for each in security]
             self.assertEqual(bool(enough), getattr(entry, "needs_token", True), name)
             for scopes in tried(enough) if enough else ():
                 yield name, partial(ask, entry), scopes, enough
 
     def test_webhooks_need_all_that_the_account_may(self):
-        operation = described()["paths"]["/webhooks"]["post"]
+        operation = description(HANDLERS)["paths"]["/webhooks"]["post"]
         self.assertEqual(
             [each["token"] for each in operation["security"]],
             [

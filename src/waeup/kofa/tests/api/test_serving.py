@@ -7,7 +7,7 @@ import unittest
 from contextlib import ExitStack, closing, suppress
 from urllib.parse import urlsplit
 
-from waeup.kofa.api.http import MOST_JSON
+from waeup.kofa.api.asking import MOST_JSON
 from waeup.kofa.api.openapi import description
 from waeup.kofa.browser.page import SECURITY_HEADERS
 from waeup.kofa.tests.cli.shell import CommandLayer, kofactl, running

@@ -15,7 +15,8 @@ from tusclient.exceptions import TusCommunicationError, TusUploadFailed
 from ZODB.POSException import ConflictError
 
 from waeup.kofa.api import http
-from waeup.kofa.api.http import may_be_large, refused_by_server
+from waeup.kofa.api.addresses import may_be_large
+from waeup.kofa.api.http import refused_by_server
 from waeup.kofa.api.route import ROOT
 from waeup.kofa.cli.gate import SMALL_REQUEST, Gate
 from waeup.kofa.cli.serve import _Channel

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
-from waeup.kofa.api.http import MOST_JSON
+from waeup.kofa.api.asking import MOST_JSON
 from waeup.kofa.cli import serve
 from waeup.kofa.tests.serving import answering
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from zope.schema import Field
 
-from waeup.kofa.api.http import all_handlers
+from waeup.kofa.api.addresses import HANDLERS
 from waeup.kofa.api.problems import all_problems
 from waeup.kofa.api.route import scopes_for
 from waeup.kofa.api.routes import ROUTES, TAGS
@@ -188,7 +188,7 @@ def addresses(_argument: str) -> str:
             scopes_for(each.permission, each.is_reading) if each.needs_token else (),
             inspect.getdoc(each.answer),
         )
-        for each in all_handlers()
+        for each in HANDLERS
     ]
     for tag, words in TAGS.items():
         rows = [

@@ -9,7 +9,7 @@ import click
 import grok
 from zope.dottedname.resolve import resolve
 
-from waeup.kofa.api.http import all_handlers
+from waeup.kofa.api.addresses import HANDLERS
 from waeup.kofa.api.routes import ROUTES
 from waeup.kofa.cli import kofactl
 from waeup.kofa.deployment import conf
@@ -156,7 +156,7 @@ class Names(PagesTestCase):
         self.assert_none(wrong, "No command has this option (any more):")
 
     def test_addresses_of_the_api(self) -> None:
-        paths = [each.path for each in ROUTES] + [each.path for each in all_handlers()]
+        paths = [each.path for each in ROUTES] + [each.path for each in HANDLERS]
         known = [re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(path))) for path in paths]
         wrong = [
             f"docs/{page.name}.rst: {path}"
