@@ -16,7 +16,7 @@ import transaction
 from zope.component import getUtility
 
 from waeup.kofa import meters
-from waeup.kofa.errors import MappingError
+from waeup.kofa.errors import MappingError, NoSuchItem
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.importing import canonical
 from waeup.kofa.importing.batches import BATCH_ROWS
@@ -28,7 +28,7 @@ from waeup.kofa.importing.reading import limits
 from waeup.kofa.importing.report import FAILED, OUTCOMES, Report, Tally
 from waeup.kofa.interfaces import IBatchProcessor
 from waeup.kofa.jobs.distributing import finish
-from waeup.kofa.jobs.job import Job
+from waeup.kofa.jobs.job import Job, identity, while_there
 from waeup.kofa.jobs.pace import Pace
 from waeup.kofa.jobs.record import CHECK
 from waeup.kofa.jobs.reporter import Reporter, empty_folder
@@ -39,26 +39,29 @@ from waeup.kofa.tabular.options import ReadOptions
 
 
 def do_check(job: Job) -> None:
-    """Find out what an import would do."""
+    """Find out what an import would do.
+
+    A check keeps nobody off its file: what is imported, deleted or replaced meanwhile is not
+    checked, and not told as a fault of the disk.
+    """
     source = os.path.join(job.storage, job.order.file)
-    if digest_of(source) != job.order.digest:
-        raise MappingError(
-            _(
-                "${file} was changed since its columns were mapped. Choose the file again.",
-                mapping={"file": job.order.file},
-            )
-        )
-    # Who was paused until others have done this must not empty their folder.
-    job.begin()
-    with faults(_("The ${title}", mapping={"title": job.run.words})):
-        folder = empty_folder(job)
-        writer = CheckWriter(folder)
-        try:
-            report = _check(job, source, folder, writer)
-        finally:
-            transaction.abort()
-            writer.close()
-        job.work_folder().sync()
+    with while_there(job.storage, source, lambda: _gone(job)):
+        seen = identity(source)
+        if digest_of(source) != job.order.digest:
+            raise _changed(job)
+        # Who was paused until others have done this must not empty their folder.
+        job.begin()
+        with faults(_("The ${title}", mapping={"title": job.run.words})):
+            folder = empty_folder(job)
+            writer = CheckWriter(folder)
+            try:
+                report = _check(job, source, folder, writer)
+            finally:
+                transaction.abort()
+                writer.close()
+            job.work_folder().sync()
+        if identity(source) not in (seen, None):
+            raise _changed(job)
 
     def end() -> None:
         job.run.report = report.as_dict()
@@ -67,6 +70,25 @@ def do_check(job: Job) -> None:
     job.committed(end)
     counts = {outcome: getattr(report, outcome) for outcome in OUTCOMES}
     meters.rows(CHECK, job.order.processor, counts)
+
+
+def _changed(job: Job) -> Exception:
+    return MappingError(
+        _(
+            "${file} was changed since its columns were mapped. Choose the file again.",
+            mapping={"file": job.order.file},
+        )
+    )
+
+
+def _gone(job: Job) -> Exception:
+    return NoSuchItem(
+        _(
+            "There is no file ${name} (any more). Look at the list of files: it may "
+            "have been imported or deleted meanwhile.",
+            mapping={"name": repr(job.order.file)},
+        )
+    )
 
 
 def _check(job: Job, source: str, folder: str, writer: CheckWriter) -> Report:

@@ -44,7 +44,14 @@ from waeup.kofa.importing.undoing import touched
 from waeup.kofa.interfaces import IBatchProcessor
 from waeup.kofa.jobs.distributing import carry_out, record, turn
 from waeup.kofa.jobs.events import BatchDoneEvent
-from waeup.kofa.jobs.job import Job, checks_of, folder_of, remove_folders
+from waeup.kofa.jobs.job import (
+    Job,
+    checks_of,
+    folder_of,
+    identity,
+    remove_folders,
+    while_there,
+)
 from waeup.kofa.jobs.pace import Pace
 from waeup.kofa.jobs.record import IMPORT, UndoBatch
 from waeup.kofa.jobs.reporter import Reporter
@@ -58,12 +65,13 @@ def do_import(job: Job) -> None:
     if not job.run.checkpoint.is_complete:
         with ExitStack() as held:
             source = os.path.join(job.storage, job.order.file)
-            _claim_file(job, source, held)
-            # First, so that a file that takes its place meanwhile is noticed in the end.
-            seen = identity(source)
-            if digest_of(source) != job.order.digest:
-                raise _changed(job)
-            _ImportedRows(job, source).apply()
+            with while_there(job.storage, source, lambda: _changed(job)):
+                _claim_file(job, source, held)
+                # First, so that a file that takes its place meanwhile is noticed in the end.
+                seen = identity(source)
+                if digest_of(source) != job.order.digest:
+                    raise _changed(job)
+                _ImportedRows(job, source).apply()
             with turn(job):
                 if identity(source) != seen:
                     raise _changed(job)
@@ -80,15 +88,6 @@ def do_import(job: Job) -> None:
     except OSError as exc:
         # The import is done; what is left over goes when the portal starts.
         job.datacenter.logger.warning("What was made of %s stays: %s", job.order.file, exc)
-
-
-def identity(path: str) -> tuple[int, int, int, int] | None:
-    """Return what tells a file from another one of its name; None when it is gone."""
-    try:
-        status = os.stat(path)
-    except FileNotFoundError:
-        return None
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _claim_file(job: Job, source: str, held: ExitStack) -> None:

@@ -27,7 +27,7 @@ from transaction.interfaces import TransientError
 from zope.security.management import queryInteraction
 
 from waeup.kofa import meters
-from waeup.kofa.errors import Fault, NotAllowed
+from waeup.kofa.errors import Fault, NotAllowed, StorageFault
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.i18n import english
 from waeup.kofa.importing.effects import serial_of
@@ -114,6 +114,35 @@ def is_there(storage: str) -> bool:
         return bool(os.listdir(storage))
     except OSError:
         return False
+
+
+def identity(path: str) -> tuple[int, int, int, int] | None:
+    """Return what tells a file from another one of its name; None when it is gone."""
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+@contextmanager
+def while_there(storage: str, path: str, gone: Callable[[], Exception]) -> Iterator[None]:
+    """Raise what `gone` returns where the block fails since the file `path` is gone.
+
+    People may have imported or deleted it meanwhile, which is no fault of the disk; a storage that
+    is gone is one.
+    """
+    try:
+        yield
+    except (OSError, StorageFault) as error:
+        cause = error.__cause__ if isinstance(error, StorageFault) else error
+        if (
+            isinstance(cause, FileNotFoundError)
+            and is_there(storage)
+            and not os.path.lexists(path)
+        ):
+            raise gone() from error
+        raise
 
 
 def checks_of(datacenter: Any, file: str) -> list[str]:

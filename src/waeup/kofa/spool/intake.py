@@ -7,6 +7,7 @@ name among the pending files.  Who lists the storage never sees half a file.
 import hashlib
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import BinaryIO
@@ -135,7 +136,9 @@ class Intake:
 
     def _take_back(self) -> None:
         if self._work is None:
-            remove_file(self._target)
+            # Who has seen it meanwhile may have put it elsewhere.
+            with suppress(FileNotFoundError):
+                remove_file(self._target)
         else:
             disk.replace(self._former, self._target)
             disk.sync_folder(self.storage)

@@ -22,7 +22,15 @@ from waeup.kofa.importing import distribution
 from waeup.kofa.importing.batches import SourceRows
 from waeup.kofa.importing.engine import RowEngine
 from waeup.kofa.interfaces import IBatchProcessor
-from waeup.kofa.jobs import EmbeddedEngine, doorbells, heartbeat, imports, new_holder, work_on
+from waeup.kofa.jobs import (
+    EmbeddedEngine,
+    checks,
+    doorbells,
+    heartbeat,
+    imports,
+    new_holder,
+    work_on,
+)
 from waeup.kofa.jobs import job as jobs_job
 from waeup.kofa.jobs.apart import in_own_thread
 from waeup.kofa.spool import claimed
@@ -511,6 +519,32 @@ class Refusals(FaultTestCase):
         info = self.work(self.id)
         self.assertEqual((info.state, info.rows), ("cancelled", 0))
         self.assertNotIn(".work", self.stored())
+
+    def test_a_file_that_others_delete_before(self):
+        check = self.ordered_check()
+        os.unlink(os.path.join(self.town.storage, "data.csv"))
+        for id, words in ((check, "There is no file"), (self.id, "No such source path")):
+            with self.subTest(words):
+                info = self.work(id)
+                self.assertEqual((info.state, info.rows), ("cancelled", 0))
+                self.assertIn(words, info.fault)
+        self.assertNotIn(".work", self.stored())
+
+    def test_a_check_tells_nothing_of_a_file_that_has_taken_the_place_of_its_own(self):
+        def digest(path):
+            found = digest_of(path)
+            os.replace(self.town.put("new", "code,title", "NEW,New"), path)
+            return found
+
+        with mock.patch.object(checks, "digest_of", digest):
+            info = self.work(self.ordered_check())
+        self.assertEqual(info.state, "cancelled")
+        self.assertIn("was changed since its columns were mapped", info.fault)
+
+    def ordered_check(self):
+        mapping = Mapping(("code", "title"))
+        order = ("data.csv", "facultyprocessor", "create", mapping)
+        return self.ask(lambda o: o.start_check(*order)).id
 
     def test_nothing_is_left_of_a_run_that_was_refused_late(self):
         cls = type(getUtility(IBatchProcessor, name="facultyprocessor"))
