@@ -107,6 +107,11 @@ class Completer:
                 known[sees_secrets] = self._shown(row, sees_secrets)
             try:
                 message = method(known[sees_secrets], self._site)
+                if message and not isinstance(message, str):
+                    raise TypeError(
+                        f"{method.__qualname__} has returned {message!r}; a rule returns None, "
+                        "or a message."
+                    )
             except Exception as exc:
                 message = row_error(exc)
             if message:

@@ -27,6 +27,8 @@ takes it out.
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, TypeVar
 
+from zope.schema.interfaces import IField
+
 from waeup.kofa.conversion import is_secret
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
@@ -100,7 +102,8 @@ def rule(*fields: str, sees_secrets: bool = False) -> Callable[[_Method], _Metho
 
     A password that is given is ``***`` there; with `sees_secrets` it is its hash.
     """
-    if not fields:
+    if not fields or not all(isinstance(name, str) for name in fields):
+        # Without parentheses the only one is the method itself.
         raise TypeError("A rule names the fields that it is about: @rule('weight', 'born').")
     return lambda method: _declares(method, Rule(method.__name__, fields, sees_secrets))
 
@@ -116,6 +119,8 @@ def computed(
     import need no column for such a field, even if it is required.  It must change nothing.  What
     it is shown of passwords is that of `rule`.
     """
+    if not isinstance(field, str):
+        raise TypeError("What is computed is named: @computed('weight').")
     return lambda method: _declares(
         method, Computed(method.__name__, field, on_update, sees_secrets)
     )
@@ -127,6 +132,8 @@ def column(name: str = "", *, title: str = "") -> Callable[[_Method], _Method]:
     It is called `name`, or like the method, and comes behind the fields.  A text is guarded like
     all others.  An import passes over a column of that name.
     """
+    if not isinstance(name, str):
+        raise TypeError("A column is declared with parentheses: @column(), or @column('age').")
     return lambda method: _declares(
         method, Column(method.__name__, name or method.__name__, title or name)
     )
@@ -138,6 +145,8 @@ def filter_by(field: Any) -> Callable[[_Method], _Method]:
     `field` reads what a person writes, and has the title that pages show; the filter is called
     like the method.  ``XXX`` gives None.
     """
+    if not IField.providedBy(field):
+        raise TypeError("A filter has a field: @filter_by(schema.Int(title='Heavier than')).")
     return lambda method: _declares(method, Filter(method.__name__, field))
 
 

@@ -100,8 +100,14 @@ class Total(FileRule):
     def see(self, number: int, row: Mapping[str, Any]) -> None:
         """See `FileRule`."""
         value = row.get(self.fields[0])
-        if value is not None:
+        if value is None:
+            return
+        try:
             self._total += value
+        except TypeError:
+            raise TypeError(
+                f"Total({self.fields[0]!r}): {value!r} cannot be added. Name a column of numbers."
+            ) from None
 
     def miss(self, number: int) -> None:
         """See `FileRule`."""
@@ -263,7 +269,14 @@ class _Pass:
 def rules_for(processor: Any, fields: Iterable[str]) -> list[FileRule]:
     """Return the rules of a kind that are about any of `fields`, those that a file fills."""
     filled = set(fields)
-    rules: Iterable[FileRule] = getattr(processor, "file_rules", ())
+    rules: Any = getattr(processor, "file_rules", ())
+    if not isinstance(rules, list | tuple) or not all(
+        isinstance(each, FileRule) for each in rules
+    ):
+        raise TypeError(
+            f"{type(processor).__name__}.file_rules is {rules!r}. It has to be a tuple of rules: "
+            "file_rules = (Total('weight', most=100),)."
+        )
     return [rule for rule in rules if not rule.fields or filled.intersection(rule.fields)]
 
 

@@ -37,6 +37,12 @@ class ContainerProcessor(BatchProcessor):
     container_factory: ClassVar[Callable[[], Any] | None] = None
 
     def __init_subclass__(cls, **kw: Any) -> None:
+        declared = cls.__dict__.get("iface")
+        if isinstance(declared, type):
+            raise TypeError(
+                f"{cls.__name__}.iface: the schema of the objects is an interface, and "
+                f"{declared.__name__} is a class. It goes into `factory`, perhaps."
+            )
         if "key" in cls.__dict__ and "location_fields" not in cls.__dict__:
             cls.location_fields = [cls.key]
         super().__init_subclass__(**kw)
@@ -63,6 +69,22 @@ class ContainerProcessor(BatchProcessor):
                     f"{cls.__name__}.{what}: there is no field {wrong} in {schema}. Its fields "
                     f"are: {', '.join(sorted(known))}."
                 )
+
+    def __init__(self) -> None:
+        """Refuse a kind that does not say what its objects are, or where; bases need not."""
+        super().__init__()
+        cls = type(self)
+        if cls.iface is None:
+            raise TypeError(f"{cls.__name__}.iface is missing: the schema of the objects.")
+        is_usual = (
+            cls.getParent is ContainerProcessor.getParent
+            and cls.getEntry is ContainerProcessor.getEntry
+        )
+        if is_usual and not cls.container:
+            raise TypeError(
+                f"{cls.__name__}.container is missing: the names that lead from the site to the "
+                "container, such as 'mammoths'. Objects within others need a `getParent` instead."
+            )
 
     def prepareSite(self, site: Any) -> None:
         """See `IBatchProcessor`: make containers that are missing, if the kind says of what."""

@@ -41,6 +41,15 @@ def row_schema(
         origin = fields.get(column) or known.get(column)
         if origin is None:
             raise TypeError(f"{name}: there is no field {column} for a converter.")
+        if not isinstance(converter, type):
+            raise TypeError(
+                f"{name}: the converter of {column} has to be a class, and is {converter!r}."
+            )
+        if getattr(converter, "__init__", None) is object.__init__:
+            raise TypeError(
+                f"{name}: {converter.__name__} is made for a field, which its class has to take. "
+                "Let it inherit from `waeup.kofa.conversion.OwnConverter`."
+            )
         found = copy.copy(origin)
         found.interface = None
         fields[column] = convert_by(found, converter)

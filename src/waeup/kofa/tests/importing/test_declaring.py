@@ -7,7 +7,7 @@ from zope import interface, schema
 
 from waeup.kofa.errors import StorageFault
 from waeup.kofa.importing.declaring import NOTHING, column, computed, filter_by, rule
-from waeup.kofa.importing.kind import ContainerProcessor
+from waeup.kofa.importing.kind import ContainerProcessor, Record
 from waeup.kofa.importing.processor import BatchProcessor
 from waeup.kofa.tests.importing.test_engine import EngineTestCase
 
@@ -179,6 +179,17 @@ class DeclaredTests(EngineTestCase):
             reason = "It dies before it is born."
             self.assertEqual(pending[1:], [f"a,Pooh,7,5,born: {reason}; died: {reason}"])
 
+    def test_what_is_no_message_is_told(self):
+        class Yes(BearProcessor):
+            grok.baseclass()
+
+            @rule("born")
+            def is_known(self, row, site):
+                return True
+
+        pending = self.do("code,full,born", "a,Pooh,7", processor=Yes())[2]
+        self.assertIn("Yes.is_known has returned True; a rule returns None, or a m", pending[1])
+
     def test_what_raises_concerns_its_row(self):
         class Broken(BearProcessor):
             grok.baseclass()
@@ -294,7 +305,43 @@ class CollectingTests(unittest.TestCase):
             type("Own", (ContainerProcessor,), {"iface": IBear, **members})
         with self.assertRaisesRegex(TypeError, "names the fields"):
             rule()
+        # As a decorator without parentheses, or without what goes into them.
+        for declare, given, found in (
+            (rule, method, "names the fields"),
+            (computed, method, "What is computed is named"),
+            (column, method, "with parentheses"),
+            (filter_by, schema.Int, "has a field"),
+        ):
+            with self.assertRaisesRegex(TypeError, found):
+                declare(given)
         self.assertEqual(filter_by(schema.Int())(method), method)
+
+    def test_what_a_kind_cannot_do_without_is_asked_for(self):
+        """A base need not have it; who makes a processor of a class hears what is missing."""
+
+        class Base(ContainerProcessor):
+            grok.baseclass()
+
+        class Placed(Base):
+            grok.baseclass()
+            iface = IBear
+            contaner = "caves"
+
+        class Within(Placed):
+            grok.baseclass()
+
+            def getParent(self, row, site):
+                return site
+
+        for cls, found in (
+            (Base, "Base.iface is missing"),
+            (Placed, "Placed.container is missing"),
+        ):
+            with self.assertRaisesRegex(TypeError, found):
+                cls()
+        self.assertEqual(Within().container, "")
+        with self.assertRaisesRegex(TypeError, "Own.iface: .*, and Record is a class"):
+            type("Own", (ContainerProcessor,), {"iface": Record})
 
     def test_a_place_that_is_no_field_is_refused_at_once(self):
         def make(**members):

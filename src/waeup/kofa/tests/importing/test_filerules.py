@@ -18,6 +18,7 @@ from waeup.kofa.importing.filerules import (
     Total,
     UniqueTogether,
     broken_rules,
+    rules_for,
 )
 from waeup.kofa.importing.kind import ContainerProcessor
 from waeup.kofa.tests.importing.test_engine import EngineTestCase
@@ -112,6 +113,16 @@ class RuleTests(unittest.TestCase):
             self.assertEqual(self.broken(rule, 3, None, 4), ())
             self.assertEqual(len(self.broken(rule, 3, 3)), 1)
         self.assertEqual(self.broken(Total("n", Decimal("0.3")), *[Decimal("0.1")] * 3), ())
+
+    def test_what_is_no_number_has_no_sum(self):
+        with self.assertRaisesRegex(TypeError, r"^Total\('n'\): 'x' cannot be added"):
+            self.broken(Total("n", 7), "x")
+
+    def test_rules_that_are_none(self):
+        for wrong in (Total("n", 7), (Total,)):
+            kind = type("Kind", (), {"file_rules": wrong})()
+            with self.assertRaisesRegex(TypeError, "^Kind.file_rules is .* a tuple of rules"):
+                rules_for(kind, ["n"])
 
     def test_each_file_is_looked_at_anew(self):
         rule = Total("n", 3)

@@ -158,9 +158,18 @@ class KindConverterTests(EngineTestCase):
         self.assertIs(Other().object_iface, IOther)
         self.assertTrue(is_secret(Other.iface["pin"]))
 
-    def test_one_without_a_field_is_refused_at_once(self):
+    def test_one_that_cannot_be_is_refused_at_once(self):
+        class Plain:
+            """Has what a converter has, and takes no field."""
+
         with self.assertRaisesRegex(TypeError, "no field size"):
             type("Own", (BearProcessor,), {"converters": {"size": Tons}})
+        for wrong, found in (
+            (Tons(IBear["weight"]), "to be a class"),
+            (Plain, "Plain is made for"),
+        ):
+            with self.assertRaisesRegex(TypeError, found):
+                type("Own", (BearProcessor,), {"converters": {"weight": wrong}})
 
     def test_exports_come_back(self):
         registry = getGlobalSiteManager()
