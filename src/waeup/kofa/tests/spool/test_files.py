@@ -304,6 +304,13 @@ class AcceptTests(StorageTestCase):
                 self.assertEqual(tree_of(self.storage), {name: b"3"})
                 os.unlink(os.path.join(self.storage, name))
 
+    def test_what_somebody_has_put_elsewhere_meanwhile_need_not_be_taken_back(self) -> None:
+        intake = Intake(self.storage, "a.csv", "mgr")
+        intake.run(io.BytesIO(b"1"))
+        os.unlink(os.path.join(self.storage, "a_mgr.csv"))
+        intake.undo()
+        self.assertEqual(tree_of(self.storage), {})
+
     def test_pending_file_that_somebody_works_on(self) -> None:
         name = "a.create.pending.csv"
         path = self.put(name)
