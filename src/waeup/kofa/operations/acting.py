@@ -1,5 +1,6 @@
 """The person behind all operations: rights, and the log."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -21,6 +22,9 @@ MANAGE = MANAGE_DATA_CENTER
 SECRETS = MANAGE_USERS
 #: What stands before the id of the token at the end of a line.
 TOKEN_MARK = " - token="  # noqa: S105  (no secret)
+
+# What says of a line which run and which token it belongs to.
+_ENDS = re.compile(r"( - |[:,] )(run|token|job_id)=")
 
 
 class Acting:
@@ -122,7 +126,11 @@ class Acting:
         )
 
     def _log(self, message: str, *args: Any, component: Any = None) -> None:
-        """Log what the person does, once the transaction has made it true."""
+        """Log what the person does, once the transaction has made it true.
+
+        What somebody has typed looks like no run and like no token at the end of the line.
+        """
+        args = tuple(_ENDS.sub(r"\1\2: ", arg) if isinstance(arg, str) else arg for arg in args)
         if self.grant is not None:
             message, args = f"{message}{TOKEN_MARK}%s", (*args, self.grant.id)
         with deferred_lines(transaction.manager):

@@ -360,6 +360,15 @@ class TogetherTests(PeopleTestCase):
         self.assertNotIn("river", text)
         self.assertNotIn("$2b$", text)
 
+    def test_no_name_puts_a_line_of_the_log_to_a_run_or_a_token(self) -> None:
+        ann = self.of("ann")
+        for mark in (" - run=", " - token=", ", job_id="):
+            with self.subTest(mark):
+                ann.change_own_account({"public_name": f"Ann{mark}0123456789abcdef"})
+                transaction.commit()
+                line = (self.storage / "logs" / "main.log").read_text().splitlines()[-1]
+                self.assertRegex(line, r"public_name=Ann.*: 0123456789abcdef$")
+
 
 class PasswordTests(unittest.TestCase):
     """Which passwords are easy to guess."""
