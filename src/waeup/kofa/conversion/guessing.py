@@ -127,11 +127,11 @@ def _titled(names: set[str], free: set[str], fields: Dict[str, Titles]) -> dict[
 
 def _similar(names: set[str], free: set[str], fields: Dict[str, Titles]) -> dict[str, Guess]:
     # Of all fields, the taken ones too: who means one of them does not mean the next best.
-    wanted = [(field, *map(words_of, (field, *titles))) for field, titles in fields.items()]
+    wanted = [(field, [*map(words_of, (field, *titles))]) for field, titles in fields.items()]
     scores = {
         (name, field): score
         for name, words in ((name, words_of(name)) for name in names)
-        for field, *forms in wanted
+        for field, forms in wanted
         if (score := max(similarity(words, form) for form in forms)) >= THRESHOLD - MARGIN
     }
     by_name: dict[str, list[float]] = defaultdict(list)

@@ -1,10 +1,14 @@
 """Operations on mappings: what columns and texts may mean, and mappings with a name."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime, timezone
+from typing import Any
 
 from zope import schema
 from zope.event import notify
+from zope.i18n import translate
+from zope.i18nmessageid import Message
 from zope.schema import getFields
 
 from waeup.kofa.conversion import (
@@ -16,17 +20,19 @@ from waeup.kofa.conversion import (
     SavedMapping,
     TokenGuesser,
     Values,
+    allowed_values,
     explain,
     guess_columns,
     is_ignored_column,
 )
 from waeup.kofa.conversion.guessing import CONFIDENCE, REMEMBERED
 from waeup.kofa.conversion.saved import check_mapping_name
-from waeup.kofa.errors import MappingError
+from waeup.kofa.errors import FatalCSVError, MappingError
+from waeup.kofa.i18n import LANGUAGES
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.importing.corrections import secret_columns
 from waeup.kofa.importing.foreign import Foreign, foreign_texts
-from waeup.kofa.importing.hooks import REMOVE, UPDATE, row_error
+from waeup.kofa.importing.hooks import CREATE, REMOVE, UPDATE, row_error
 from waeup.kofa.importing.plan import secret_names
 from waeup.kofa.importing.preview import HIDDEN, Preview
 from waeup.kofa.importing.reading import AS_FOUND
@@ -34,11 +40,17 @@ from waeup.kofa.interfaces import MappingMadeEvent
 from waeup.kofa.jobs.record import Order
 from waeup.kofa.operations.acting import MANAGE
 from waeup.kofa.operations.imports import MOST_CHOICES, ImportOperations, without_exported
-from waeup.kofa.operations.values import ChoiceColumn, ForeignText, ProposedColumn
+from waeup.kofa.operations.values import ChoiceColumn, ForeignText, ProposedColumn, ProposedKind
 from waeup.kofa.tabular.options import ReadOptions
 
 #: What a person may mean by yes and no, besides their tokens.
 _YES_OR_NO = (("yes", "1"), ("true", "1"), ("on", "1"), ("no", "0"), ("false", "0"), ("off", "0"))
+
+
+#: With more columns no kind of objects is proposed: to compare them would take too long.
+MOST_COLUMNS = 200
+#: Modes in which a table brings something, the one that is proposed first in front.
+_BRINGING = (CREATE, UPDATE)
 
 
 class MappingOperations(ImportOperations):
@@ -51,9 +63,9 @@ class MappingOperations(ImportOperations):
     ) -> tuple[ProposedColumn, ...]:
         """Propose a field for each column of a table that was looked at.
 
-        Other than `propose_mapping`, this guesses: a person has to see what is proposed, and
-        how certain it is, before it counts.  Raises `MappingError` for samples that do not belong
-        to the header.
+        Other than `propose_mapping`, this guesses, also from titles in other languages: a person
+        has to see what is proposed, and how certain it is, before it counts.  Raises
+        `MappingError` for samples that do not belong to the header.
         """
         self._require(MANAGE)
         if any(len(row) != len(preview.header) for row in preview.samples):
@@ -62,13 +74,7 @@ class MappingOperations(ImportOperations):
             )
         found = self._processor(processor)
         fields = getFields(found.iface)
-        titles = {
-            name: str(fields[name].title) if name in fields else ""
-            for name in found.getHeaders(mode)
-        }
-        memory = self.datacenter.ledger.mappings.memory(processor)
-        header = without_exported(preview.header, found)
-        guesses = guess_columns(header, titles, memory.columns)
+        guesses = self._guesses(preview.header, processor, mode)
         secret = secret_names(found.iface)
         return tuple(
             ProposedColumn(
@@ -79,6 +85,30 @@ class MappingOperations(ImportOperations):
             )
             for at, (column, guess) in enumerate(zip(preview.header, guesses, strict=True))
         )
+
+    def propose_kind(self, preview: Preview) -> ProposedKind | None:
+        """Propose what the rows of a table are, by its columns.
+
+        It is the kind of which they fill the most fields, all that it needs among these, and
+        before others one that can be created of them; None when there is none, two are as likely,
+        or the columns are too many to be compared with all kinds.  Like `propose_columns` this
+        guesses.
+        """
+        fitting = []
+        for info in self.processors() if len(preview.header) <= MOST_COLUMNS else ():
+            found = self._processor(info.name)
+            for mode in _BRINGING:
+                if mode not in info.modes:
+                    continue
+                guesses = self._guesses(preview.header, info.name, mode)
+                filled = [guess.value for guess in guesses if guess.value is not None]
+                with suppress(FatalCSVError):
+                    found.checkHeaders(filled, mode)
+                    fitting.append(ProposedKind(info.name, mode, len(filled)))
+                    break
+        most = max(map(_likelihood, fitting), default=None)
+        best = [kind for kind in fitting if _likelihood(kind) == most]
+        return best[0] if len(best) == 1 else None
 
     # -- what texts may mean ----------------------------------------------------------
 
@@ -217,6 +247,17 @@ class MappingOperations(ImportOperations):
 
     # -- helpers ------------------------------------------------------------------------
 
+    def _guesses(self, header: Sequence[str], processor: str, mode: str) -> list[Guess]:
+        """Return what fields of a kind of objects the columns of a table may fill."""
+        found = self._processor(processor)
+        fields = getFields(found.iface)
+        titles = {
+            name: in_all_languages(fields[name].title) if name in fields else ()
+            for name in found.getHeaders(mode)
+        }
+        memory = self.datacenter.ledger.mappings.memory(processor)
+        return guess_columns(without_exported(header, found), titles, memory.columns)
+
     def _remember(self, order: Order, header: Iterable[str]) -> None:
         """Remember what the columns and texts of an import are, to be proposed the next time.
 
@@ -230,6 +271,10 @@ class MappingOperations(ImportOperations):
         self.datacenter.ledger.mappings_to_change().remember(
             order.processor, columns, order.values
         )
+
+
+def _likelihood(kind: ProposedKind) -> tuple[int, bool]:
+    return kind.columns, kind.mode == CREATE
 
 
 def _choice_column(
@@ -248,7 +293,7 @@ def _choice_column(
         looked_up = plan.converter if plan.converter.is_looked_up else None
     elif isinstance(plan.field, schema.Bool):
         choices = (("1", "yes"), ("0", "no"))
-        names = list(_YES_OR_NO)
+        names = [*_YES_OR_NO, *_names(allowed_values(plan.field).items())]
     else:
         names = []
     guesser = TokenGuesser(names)
@@ -276,7 +321,17 @@ def _choice_column(
 
 def _names(choices: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """Return what a person may have meant by allowed values: tokens and titles, and the tokens."""
-    return [pair for token, title in choices for pair in ((token, token), (title, token))]
+    return [
+        (name, token) for token, title in choices for name in (token, *in_all_languages(title))
+    ]
+
+
+def in_all_languages(text: Any) -> tuple[str, ...]:
+    """Return what a text says in each language that people may have written it in."""
+    if not isinstance(text, Message):
+        return (str(text),)
+    said = (translate(text, target_language=language) for language in LANGUAGES)
+    return tuple(dict.fromkeys(said))
 
 
 def _is_allowed(plan: FieldPlan, token: str) -> bool:

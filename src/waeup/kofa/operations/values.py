@@ -181,6 +181,19 @@ class ProposedColumn:
 
 
 @dataclass(frozen=True)
+class ProposedKind:
+    """What the rows of a table may be: the kind of objects, by the name of its processor.
+
+    `mode` is one that the table can be imported in, and `columns` counts the columns that fill a
+    field.
+    """
+
+    name: str
+    mode: str
+    columns: int
+
+
+@dataclass(frozen=True)
 class ForeignText:
     """A text that occurs `count` times in a column and is no allowed value.
 

@@ -1,5 +1,6 @@
 """What is in a folder: a listing that costs one ``stat`` a file, and lines on demand."""
 
+import codecs
 import os
 import stat
 from functools import lru_cache
@@ -9,6 +10,14 @@ from typing import NamedTuple
 from waeup.kofa.errors import InvalidName
 from waeup.kofa.spool.disk import CHUNK, retried
 from waeup.kofa.spool.names import check_name
+
+#: Byte order marks of texts whose characters have two or four bytes, and how they are read.
+_WIDE = (
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
 
 
 class Item(NamedTuple):
@@ -71,8 +80,9 @@ def size_text(size: int) -> str:
 def count_lines(path: str) -> int:
     """Return the number of physical lines of a file; a last one without end counts.
 
-    Lines end with LF, or, where there is none in the whole file, with CR.  The file
-    is read once for each state it has.  Raises OSError.
+    Lines end with LF, or, where there is none in the whole file, with CR.  A byte order mark
+    of UTF-16 or UTF-32 tells that these have more bytes.  The file is read once for each state
+    it has.  Raises OSError.
     """
     status = os.stat(path)
     return _count(path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
@@ -83,8 +93,13 @@ def _count(path: str, device: int, inode: int, size: int, mtime_ns: int) -> int:
     # All but the path tell the states of a file apart.
     newlines = returns = 0
     last = b"\n"
+    wide = None
     with open(path, "rb") as stream:
         while data := stream.read(CHUNK):
+            if stream.tell() == len(data):
+                wide = next((name for mark, name in _WIDE if data.startswith(mark)), None)
+            if wide is not None:
+                data = data.decode(wide, "replace").encode("utf-8")
             newlines += data.count(b"\n")
             if not newlines:
                 returns += data.count(b"\r")

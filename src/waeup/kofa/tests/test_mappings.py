@@ -138,6 +138,45 @@ class Proposals(StudentsCase):
         self.assertEqual((found[0].field, found[0].reason, found[0].kind), (None, "", ""))
         self.assertEqual(self.proposed()[2], ("lastname", "title"))
 
+    def test_titles_and_texts_of_another_language_are_understood(self):
+        table = "Vorname;Nachname;Geschlecht;Date de naissance\nAda;Eze;weiblich;1999-05-17\n"
+        self.upload("german.csv", table.encode())
+        self.assertEqual(
+            self.proposed("german_boss.csv"),
+            [
+                ("firstname", "title"),
+                ("lastname", "title"),
+                ("sex", "title"),
+                ("date_of_birth", "title"),
+            ],
+        )
+        columns = ("firstname", "lastname", "sex", None)
+        (sex,) = self.operations.choice_values(self.draft("german_boss.csv", columns=columns).id)
+        self.assertEqual([(text.text, text.proposed) for text in sex.texts], [("weiblich", "f")])
+
+    def test_the_kind_is_proposed_that_most_columns_fit(self):
+        cases = (
+            ("Student ID,First name,Surname,Gender", ("studentprocessor", "create", 4)),
+            ("student_id,e-mail", ("studentprocessor", "update", 2)),
+            ("Fakultätscode,Titel,Schuhgröße", ("facultyprocessor", "create", 1)),
+            ("code,title,faculty_code", ("departmentprocessor", "create", 3)),
+            ("level,score", None),  # nothing can be done with these alone
+            ("Kürzel,Bezeichnung", None),
+        )
+        for number, (header, kind) in enumerate(cases):
+            with self.subTest(header):
+                row = ",".join("x" for _name in header.split(","))
+                self.upload(f"k{number}.csv", f"{header}\n{row}\n".encode())
+                seen = self.operations.preview(f"k{number}_boss.csv")
+                found = self.operations.propose_kind(seen)
+                self.assertEqual(found and (found.name, found.mode, found.columns), kind)
+                many = replace(seen, header=(*seen.header, *map(str, range(200))))
+                self.assertIsNone(self.operations.propose_kind(many))
+        self.upload("users.csv", b"name,title\nada,Ada\n")
+        seen = self.operations.preview("users_boss.csv")
+        self.assertEqual(self.operations.propose_kind(seen).name, "userprocessor")
+        self.assertIsNone(self.clerk.propose_kind(seen))
+
     def test_what_is_proposed_for_a_password_shows_none(self):
         self.upload("p.csv", b"Student Id,Pasword\r\nA1,open sesame\r\n")
         seen = self.operations.preview("p_boss.csv")

@@ -13,6 +13,8 @@ from waeup.kofa.browser.paging import paged
 from waeup.kofa.browser.words import MODES
 from waeup.kofa.errors import MappingError
 from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.i18n import Number
+from waeup.kofa.operations import ProposedKind
 
 #: Files on one page.
 FILES = 50
@@ -46,15 +48,37 @@ class Import2(Reading):
     grok.require("waeup.manageDataCenter")
 
     step = 2
+    #: What the rows of the file may be, where nobody has said it.
+    proposed: ProposedKind | None = None
+
     buttons = {"read": "read", "proceed": "proceed", "back1": "back", "cancel": "cancel"}
 
     def prepare(self) -> None:
-        """Show what was chosen, if there is a table to choose for."""
+        """Show what was chosen, or what may be meant, if there is a table to choose for."""
         self.importer = self.field("importer") or self.draft.processor
         self.fixed_mode = None if self.seen is None else self.seen.suggested_mode
         self.mode = self.fixed_mode or self.field("mode") or self.draft.mode or "create"
+        if self.seen is not None and "importer" not in self.request.form and not self.importer:
+            self.proposed = self.operations.propose_kind(self.seen)
+        if self.proposed is not None:
+            self.importer = self.proposed.name
+            self.mode = self.fixed_mode or self.proposed.mode
         possible = {mode for info in self.processors.values() for mode in info.modes}
         self.modes = [mode for mode in MODES if mode.name in possible]
+
+    @property
+    def proposed_text(self) -> str:
+        """Why a processor is chosen already, in words; ``''`` where none is."""
+        if self.proposed is None:
+            return ""
+        text = _(
+            "Proposed: ${columns} of ${number} columns fit. If it is wrong, choose another one.",
+            mapping={
+                "columns": Number(self.proposed.columns),
+                "number": Number(len(self.seen.header)),
+            },
+        )
+        return self.words(text)
 
     def proceed(self) -> None:
         """Keep the choice; another processor or mode than before needs a new mapping."""

@@ -188,7 +188,9 @@ class Reading(PartedStep):
     @property
     def is_open(self) -> bool:
         """Whether the form is shown at once, not only on demand."""
-        return bool(self.seen is None or self.seen.is_guess or any(self.said.values()))
+        seen = self.seen
+        is_open = seen is None or seen.is_guess or len(seen.sheets) > 1
+        return is_open or any(self.said.values())
 
     @property
     def is_text(self) -> bool:

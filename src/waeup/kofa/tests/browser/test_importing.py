@@ -351,9 +351,25 @@ class StepsTest(ImportTestCase):
 
     def test_step_2_wants_a_processor(self) -> None:
         self.go_to_step(2)
+        self.browser.getControl(name="importer").value = [""]
         self.press("proceed")
         self.assertEqual(self.status, 400)
-        self.assertIn("Choose a processor", self.page)
+        self.assertIn("Choose a processor: it says", self.page)
+        # What the person has said stays.
+        self.assertEqual(self.browser.getControl(name="importer").value, [""])
+
+    def test_step_2_proposes_a_processor_and_a_mode(self) -> None:
+        for columns, mode in (
+            ("Student ID,First name,Surname,Sex", "create"),
+            ("student_id,phone", "update"),
+        ):
+            number = len(columns.split(","))
+            self.store(f"a{number}.csv", f"{columns}\n{','.join('x' * number)}\n")
+            self.browser.open(f"{CENTER}/import1")
+            self.browser.getControl(name="select", index=0).click()
+            self.assertIn(f"Proposed: {number} of {number} columns fit.", self.page)
+            self.assertEqual(self.browser.getControl(name="importer").value, ["studentprocessor"])
+            self.assertEqual(self.browser.getControl(name="mode").value, [mode])
 
     def test_step_2_offers_only_processors_that_the_person_may_use(self) -> None:
         self.go_to_step(2)

@@ -362,10 +362,11 @@ class ValuesTest(MappingTestCase):
         self.assertEqual(self.site["students"]["A4"].sex, "m")
 
     def test_yes_and_no_are_choices(self) -> None:
-        table = "student_id,suspended\nA1,ja\nA2,0\n"
+        table = "student_id,suspended\nA1,aye\nA2,0\nA3,nein\n"
         self.look(table, "update")
-        self.assertIn('<option value="1">1 (yes)</option>', self.row("ja"))
-        self.assertNotIn('<th scope="row" id="text-value-1-2"', self.page)
+        self.assertIn('<option value="1">1 (yes)</option>', self.row("aye"))
+        self.assertIn('<option value="0" selected="selected">0 (no)</option>', self.row("nein"))
+        self.assertNotIn('<th scope="row" id="text-value-1-3"', self.page)
 
 
 class SavedTest(MappingTestCase):

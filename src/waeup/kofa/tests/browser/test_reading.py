@@ -151,6 +151,7 @@ class SaidTest(ReadingTestCase):
     def test_a_sheet_is_chosen(self) -> None:
         self.look(workbook(), "list.xlsx")
         self.assertIn("<dd>Main</dd>", self.page)
+        self.assertIn('<details class="card" open=', self.page)
         self.assertNotIn('name="delimiter"', self.page)
         self.assertEqual(
             self.browser.getControl(name="sheet").options, ["", "Notes", "Main", "More"]

@@ -112,6 +112,16 @@ class CountLinesTests(StorageTestCase):
                 folder = tempfile.mkdtemp(dir=self.home)
                 self.assertEqual(count_lines(write(os.path.join(folder, "a"), text)), number)
 
+    def test_lines_of_several_bytes_for_each_character(self) -> None:
+        """Neither half of another letter nor the second byte of a line end is a line."""
+        for encoding in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"):
+            for text, number in (("a\r\n\u010a\u0a0a\r\n", 2), ("a\nb", 2), ("a\rb\r", 2)):
+                with self.subTest(encoding=encoding, text=text):
+                    path = os.path.join(tempfile.mkdtemp(dir=self.home), "a")
+                    with open(path, "wb") as stream:
+                        stream.write(f"\ufeff{text}".encode(encoding))
+                    self.assertEqual(count_lines(path), number)
+
     def test_file_is_read_once_for_each_state(self) -> None:
         path = self.put("a.csv", "a\nb\n")
         self.assertEqual(count_lines(path), 2)
