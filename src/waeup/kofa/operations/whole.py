@@ -6,6 +6,7 @@ from waeup.kofa.operations.kinds import KindOperations
 from waeup.kofa.operations.logs import LogOperations
 from waeup.kofa.operations.mending import MendingOperations
 from waeup.kofa.operations.moving import MovingOperations
+from waeup.kofa.operations.ordering import OrderingOperations
 from waeup.kofa.operations.packing import PackingOperations
 from waeup.kofa.operations.settings import SettingsOperations
 from waeup.kofa.operations.tokens import TokenOperations
@@ -15,6 +16,7 @@ from waeup.kofa.operations.webhooks import WebhookOperations
 
 
 class Operations(
+    OrderingOperations,
     MovingOperations,
     MendingOperations,
     HistoryOperations,
