@@ -25,14 +25,7 @@ from waeup.kofa.importing.hooks import CREATE, REMOVE, overridden
 from waeup.kofa.importing.reading import AS_FOUND
 from waeup.kofa.interfaces import IBatchProcessor, IDataCenterConfig
 from waeup.kofa.jobs.lanes import is_small_file, is_small_undo
-from waeup.kofa.jobs.record import (
-    CHECK,
-    FINISHED,
-    IMPORT,
-    UNDO,
-    Order,
-    Run,
-)
+from waeup.kofa.jobs.record import CHECK, FINISHED, IMPORT, UNDO, Order, Run
 from waeup.kofa.operations.contents import needs_of
 from waeup.kofa.operations.runs import RunOperations
 from waeup.kofa.operations.values import RunInfo

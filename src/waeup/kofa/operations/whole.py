@@ -1,6 +1,7 @@
 """All operations in one class; it is asked for as `waeup.kofa.operations.Operations`."""
 
 from waeup.kofa.operations.figures import FigureOperations
+from waeup.kofa.operations.folders import FolderOperations
 from waeup.kofa.operations.history import HistoryOperations
 from waeup.kofa.operations.kinds import KindOperations
 from waeup.kofa.operations.logs import LogOperations
@@ -29,6 +30,7 @@ class Operations(
     PackingOperations,
     TokenOperations,
     UploadOperations,
+    FolderOperations,
 ):
     """The operations of one person in one portal.
 

@@ -14,7 +14,7 @@ from waeup.kofa.conversion import Mapping
 from waeup.kofa.errors import NotAllowed, Refused, WrongState
 from waeup.kofa.interfaces import IDataCenterConfig
 from waeup.kofa.jobs import keeping
-from waeup.kofa.operations import files
+from waeup.kofa.operations import folders
 from waeup.kofa.tests.functional import FunctionalLayer
 from waeup.kofa.tests.test_operations import OperationsTestCase
 
@@ -110,7 +110,7 @@ class Keeping(OperationsTestCase):
         self.assertEqual(path.read_text(), "code\nA\nB\n")
 
     def test_not_too_many_files_are_purged_at_once(self):
-        names = [f"{number}.csv" for number in range(files.PURGED_AT_ONCE + 1)]
+        names = [f"{number}.csv" for number in range(folders.PURGED_AT_ONCE + 1)]
         for name in names:
             self.store(f"finished/{name}")
         with self.assertRaisesRegex(Refused, "in several turns"):

@@ -19,7 +19,7 @@ from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.interfaces import IDataCenter
 from waeup.kofa.jobs.undos import UNDONE_SUFFIX
 from waeup.kofa.operations import RunInfo, StoredFile
-from waeup.kofa.operations.files import PURGED_AT_ONCE
+from waeup.kofa.operations.folders import PURGED_AT_ONCE
 
 #: Files on one page.
 FILES = 50

@@ -7,7 +7,7 @@ import zipfile
 import transaction
 
 from waeup.kofa.browser.downloads import ZIPPED
-from waeup.kofa.operations.files import PURGED_AT_ONCE
+from waeup.kofa.operations.folders import PURGED_AT_ONCE
 from waeup.kofa.tests.browser.exhibition import acting_as, done
 from waeup.kofa.tests.browser.test_datacenter import INDEX, PagesTestCase
 from waeup.kofa.tests.functional import FunctionalLayer
