@@ -106,6 +106,11 @@ class Column:
         lengths = [len(value) for value in self._values]
         return min(lengths, default=0), max(lengths, default=0)
 
+    @property
+    def longest(self) -> int:
+        """Characters of the longest value."""
+        return self._lengths[1]
+
     @cached_property
     def _stand_again(self) -> bool:
         """Whether the values are few that stand again and again."""
@@ -263,6 +268,10 @@ class Column:
         """Tell whether `text` stands in several rows."""
         return self._counts[text] >= _FEW
 
+    def has_value(self, condition: Callable[[str], bool]) -> bool:
+        """Tell whether one of the values meets the condition."""
+        return any(map(condition, self._values))
+
     def knows(self, text: str) -> bool:
         """Tell whether `text` is one of the values."""
         return text in self._counts
@@ -395,8 +404,8 @@ class Column:
             return self.fits(whole)
         if _host(part) not in self._hosts and _host(whole) in self._hosts:
             return True
-        if len(self._values) >= ENOUGH:
-            # Words of one length are an accident, codes in capitals are not.
+        # Words of one length are an accident, codes in capitals are not, be they only two.
+        if len(self._values) >= (_FEW if whole.isupper() else ENOUGH):
             forms = [
                 (shorten, form)
                 for shorten, form in self._forms

@@ -60,6 +60,15 @@ _CUT_CHARACTER = re.compile(
 #: Letters beyond ASCII of the languages that Windows-1252 was made for, without those that
 #: are rare enough to be more often a sign of another encoding.
 _LETTERS = frozenset("ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜßàáâãäåæçèéêëìíîïñòóôõöøùúûüŒœŠšŽž")
+#: Those that have the same byte in the encodings of Central Europe and of Turkey.
+_SHARED = frozenset(
+    letter
+    for letter in _LETTERS
+    if all(
+        letter.encode("cp1252").decode(codec) == letter
+        for codec in ("cp1250", "iso8859-2", "cp1254", "iso8859-15")
+    )
+)
 #: Those of the languages that have several; a word of no language has letters of two.
 _LANGUAGES = tuple(
     map(
@@ -283,8 +292,8 @@ def _guess(counts: _Counts) -> Encoding:
         return Encoding("utf-8")
     sample = counts.sample
     plausible = _plausibility(sample)
-    if len(_HIGH.findall(sample)) == 1:
-        # One letter in the whole file may be an accident.
+    if len(_HIGH.findall(sample)) == 1 and _SHARED.isdisjoint(sample.decode("cp1252", "replace")):
+        # One letter in the whole file may be another one elsewhere.
         plausible = min(plausible, CERTAIN - 0.1)
     if plausible >= CERTAIN:
         # Latin-1 is contained in it, but for control characters that no table has.

@@ -138,13 +138,13 @@ def is_incomplete(profile: Profile, cells: Sequence[str]) -> bool:
     """Tell whether a row is like a total: with many gaps, and something odd.
 
     At least half of the cells that have a value in other rows are empty; where most of several
-    are, nothing else has to be odd.  In a small table the row itself must not make its values
-    look usual.
+    are, or the first one and another, nothing else has to be odd.  In a small table the row
+    itself must not make its values look usual.
     """
     columns = profile.columns
     filled = [at for at, column in enumerate(columns) if column.is_never_empty]
     empty = [at for at in filled if not cells[at].strip()]
-    if len(empty) >= max(_GAPS, _MOST_GAPS * len(filled)):
+    if len(empty) >= max(_GAPS, _MOST_GAPS * len(filled)) or (0 in empty and len(empty) > 1):
         return True
     return (
         bool(empty)

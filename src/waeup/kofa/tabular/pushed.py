@@ -16,6 +16,9 @@ from waeup.kofa.tabular.shapes import ENOUGH
 
 __all__ = ["is_pushed", "without_pushed"]
 
+#: Numbers that stand for no and yes.
+_FLAGS = frozenset("01")
+
 
 class _Move(NamedTuple):
     """Cells that may be moved: their columns would be `homes`, and are `places`."""
@@ -35,11 +38,17 @@ def is_pushed(columns: Sequence[Column], cells: Sequence[str], empty: int) -> bo
         return False
     for moved, homes, places in _moves(columns, cells, empty):
         # Without its first value, its key, a row is no row.
-        least = likeness(places, moved) + (empty > 0)
+        strange = sum(map(_is_no_flag, places, moved))  # like the numbers, and yet unlike
+        least = likeness(places, moved) - 2 * strange + (empty > 0)
         is_odd = any(map(Column.is_odd, homes, moved))
         if moved and not is_odd and likeness(homes, moved) >= least:
             return True
     return False
+
+
+def _is_no_flag(column: Column, text: str) -> bool:
+    """Tell whether `text` is a value in a column of nothing but 0 and 1, and none of these."""
+    return column.choices == _FLAGS and text.strip() not in ("", *_FLAGS)
 
 
 def without_pushed(rows: Sequence[tuple[str, ...]]) -> Sequence[tuple[str, ...]]:
@@ -68,7 +77,7 @@ def without_pushed(rows: Sequence[tuple[str, ...]]) -> Sequence[tuple[str, ...]]
             found[empty][at] = tried[empty]
     pushed = {at for group in found.values() if all(group.values()) for at in group}
     certain = any(found[empty][at] > 1 for empty in found for at in found[empty])
-    if not certain or 2 * len(pushed) >= len(rows):
+    if not certain or 2 * len(pushed) > len(rows):
         return rows
     return [row for at, row in enumerate(rows) if at not in pushed]
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from waeup.kofa.tabular.column import Column
-from waeup.kofa.tabular.shapes import DIGITS, ENOUGH, NUMBERS, outline, shape
+from waeup.kofa.tabular.shapes import DIGITS, ENOUGH, NUMBERS, of_any_number, outline, shape
 
 __all__ = ["cut_elsewhere", "is_cut_elsewhere"]
 
@@ -36,7 +36,7 @@ def is_cut_elsewhere(columns: Sequence[Column], cells: Sequence[str], at: int) -
     if len(text) > _LONGEST:
         return False
     if text.isdecimal() or all(column.kind in NUMBERS for column in pair):
-        return _have_form_otherwise(pair, own)
+        return _have_form_otherwise(pair, own) or _has_digit_too_many(pair, own)
     return _are_values_otherwise(pair, own) or _begins_in_front(pair, own)
 
 
@@ -47,6 +47,35 @@ def _have_form_otherwise(pair: tuple[Column, Column], own: tuple[str, str]) -> b
     return all(forms) and (shape(text[:at]), shape(text[at:])) == forms != tuple(map(shape, own))
 
 
+def _has_digit_too_many(pair: tuple[Column, Column], own: tuple[str, str]) -> bool:
+    """Tell whether one of two numbers is longer than all others, and has digits of its neighbour.
+
+    So it is if both are among the others when divided elsewhere; or if zeros that no number begins
+    with are then gone, and none is too long.
+    """
+    if not all(map(str.isdecimal, own)) or not all(column.has_many for column in pair):
+        return False
+    if not any(len(text) > column.longest for column, text in zip(pair, own, strict=True)):
+        return False
+    text = "".join(own)
+    cuts = [(text[:at], text[at:]) for at in range(1, len(text))]
+    if any(all(map(Column.knows, pair, cut)) for cut in cuts):
+        return True
+    has_zero = any(
+        _has_leading_zero(cell) and not column.has_value(_has_leading_zero)
+        for column, cell in zip(pair, own, strict=True)
+    )
+    return has_zero and any(
+        not any(map(_has_leading_zero, cut))
+        and all(len(cell) <= column.longest for column, cell in zip(pair, cut, strict=True))
+        for cut in cuts
+    )
+
+
+def _has_leading_zero(text: str) -> bool:
+    return len(text) > 1 and text[0] == "0"
+
+
 def _are_values_otherwise(pair: tuple[Column, Column], own: tuple[str, str]) -> bool:
     """Tell whether two cells, none of which is a value, both are if divided elsewhere."""
     if any(map(_is_value, pair, own)):
@@ -54,7 +83,9 @@ def _are_values_otherwise(pair: tuple[Column, Column], own: tuple[str, str]) -> 
     # One of the cells may have been empty, but not as one is now: no value moves as a whole.
     text, least = "".join(own), 0 if all(own) else 1
     cuts = ((text[:at], text[at:]) for at in range(least, len(text) + 1 - least))
-    return any(all(map(_is_value, pair, cut)) for cut in cuts)
+    # Where a cell is no number, numbers may have more or less digits than most.
+    is_value = _is_value if all(map(Column.fits, pair, own)) else _may_be_value
+    return any(all(map(is_value, pair, cut)) for cut in cuts)
 
 
 def _begins_in_front(pair: tuple[Column, Column], own: tuple[str, str]) -> bool:
@@ -101,6 +132,14 @@ def _is_value(column: Column, text: str) -> bool:
     if column.kind in NUMBERS and column.form is None and text[:1] != "0":
         return column.fits(text)
     return shape(text) == column.form or column.fits_closely(text)
+
+
+def _may_be_value(column: Column, text: str) -> bool:
+    """Tell the same where numbers of a form may be of any length."""
+    if _is_value(column, text):
+        return True
+    form = column.form if column.kind in NUMBERS else None
+    return form is not None and of_any_number(shape(text)) == of_any_number(form)
 
 
 def cut_elsewhere(rows: Sequence[tuple[str, ...]]) -> frozenset[tuple[str, ...]]:

@@ -86,6 +86,17 @@ class Pieces(FileTestCase):
             self.assertEqual(found[6][1], "broken-line", piece)
             self.assertIsNone(found[8][1])
 
+    def test_two_others_tell_that_a_code_is_not_whole(self):
+        table = f"{NAMES}1,10,NG\n2,20,BJ\n3,40,{{}}\n\nE\n4,30,NG\n"
+        for last, code in (("D", "broken-line"), ("DE", None)):
+            self.assertEqual(self.outcome(table.format(last))[2][1], code, last)
+
+    def test_an_odd_row_before_one_without_a_key(self):
+        rows = "".join(f"AP-{at},A{at % 7},x{at}\n" for at in range(10, 40))
+        for grade, code in (("MATH", "broken-line"), ("A3", None)):
+            found = self.outcome(f"{NAMES}{rows}AP-40,{grade},x40\n4,B3,x41\n")
+            self.assertEqual([code for _cells, code in found[30:]], [code, "broken-value"])
+
     def test_digits_behind_a_blank_line(self):
         rows = "".join(f"BIO{at},Biology,{at * 11 + 10}\n" for at in range(8))
         found = self.outcome(f"code,title,score\n{rows}ART1,Arts,4\n\n7\nLAW1,Law,20\n")

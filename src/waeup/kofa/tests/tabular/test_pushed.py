@@ -59,6 +59,14 @@ class PushedRows(unittest.TestCase):
     def test_an_empty_cell_within(self):
         self.assert_left_out(lambda row: (*row[:1], "", *row[1:-1]))
 
+    def test_half_of_the_rows(self):
+        gaps = {1: 1, 3: 1, 5: 2, 7: 2}
+        rows = [
+            (*row[: gaps[at]], "", *row[gaps[at] : -1]) if at in gaps else row
+            for at, row in enumerate(COURSES)
+        ]
+        self.assertEqual(without_pushed(rows), rows[::2])
+
     def test_a_cell_left_empty(self):
         for at in range(4):
             self.assert_left_out(lambda row, at=at: (*row[:at], "", *row[at + 1 :]), ())
@@ -89,6 +97,13 @@ class OneRow(FileTestCase):
         rows[11] = rows[11].partition(",")[2].replace("\n", ",\n")
         codes = [code for _cells, code in self.outcome("a,b,c,d,e\n" + "".join(rows))]
         self.assertEqual([at for at, code in enumerate(codes) if code], [11])
+
+    def test_a_number_in_a_column_of_0_and_1_tells_of_an_empty_cell(self):
+        rows = [f"17{at},{28400 + at},{at * 3},{at % 2},{at}\n" for at in range(50, 80)]
+        for last, code in ((9, "shifted-cells"), (1, None)):
+            row = f"1790,28480,,{last},0\n"
+            found = self.outcome("a,b,c,d,e\n" + "".join([*rows, row]))
+            self.assertEqual([code for _cells, code in found], [None] * 30 + [code], row)
 
 
 class SeveralOfFewRows(FileTestCase):

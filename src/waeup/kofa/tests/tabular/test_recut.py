@@ -14,6 +14,10 @@ PRICES = Column(["8906.65", "1203.10", "55.40", "26543.24", "777.00", "4021.15"]
 CODES = Column(["BSC007", "BSC008", "BSC009", "BSC010", "BSC011"])
 FACULTIES = Column(["FAC1", "FAC2", "FAC1", "FAC3", "FAC2"])
 SERIALS = Column(["28400", "28401", "28402", "28403", "28404"])
+ATTEMPTS = Column(["0", "3", "1", "0", "3", "0", "1"])
+CREDITS = Column(["30", "60", "60", "120", "240", "60", "60"])
+AMOUNTS = Column(["10340,00", "99210,50", "36120,10", "14200,00", "52800,78", "47110,20"])
+CURRENCIES = Column(["NGN", "EUR", "NGN", "EUR", "USD", "NGN"])
 TESTS = Column(["1752", "1774", "1790", "1761", "1775"])
 
 
@@ -50,6 +54,14 @@ class CutElsewhere(unittest.TestCase):
         self.assert_whole(TESTS, SERIALS, ("1774", "28405"), ("177", "28405"))
         self.assert_whole(PRICES, PRICES, ("5.5", "1026543.24"), ("10", "0.5"))
 
+    def test_a_number_longer_than_all_others_has_digits_of_its_neighbour(self):
+        self.assert_cut(ATTEMPTS, CREDITS, ("31", "20"), ("01", "20"))
+        self.assert_whole(ATTEMPTS, CREDITS, ("10", "60"), ("2", "90"), ("31", "60"))
+
+    def test_letters_of_the_next_cell_behind_a_number_with_less_digits(self):
+        self.assert_cut(AMOUNTS, CURRENCIES, ("7056,58N", "GN"))
+        self.assert_whole(AMOUNTS, CURRENCIES, ("7056,58", "NGN"), ("7056,58 N", "CHF"))
+
     def test_several_codes_teach_nothing(self):
         rows = [(f"BSC{at:03}", f"FAC{at % 3}", "x") for at in range(10)]
         for at in (2, 5, 6):
@@ -78,6 +90,9 @@ class RowsOfSmallTables(FileTestCase):
     def test_nearly_all_cells_are_empty(self):
         self.assertEqual(self.codes_of("Total,,,,2107.00\n"), ["incomplete-row"])
         self.assertEqual(self.codes_of("A7,Eze,,,701.50\n"), [None])
+
+    def test_the_first_cell_and_another_one_are_empty(self):
+        self.assertEqual(self.codes_of(",Eze,Ada,kg,\n"), ["incomplete-row"])
 
     def test_quotes_within_a_number(self):
         for value in ('"7""01.50"', "\u201c701.50\u201d"):
