@@ -589,6 +589,10 @@ UNROUTED = {
     ),
     "look_through_logs": "It gives lines without an end; log_page gives pages of them.",
     "mentions_later": "It gives a function for pages that are being sent; see mentions.",
+    **dict.fromkeys(
+        ("date_orders", "correct_dates"),
+        "It guesses for a person; a program corrects the texts itself.",
+    ),
     "propose_kind": "It guesses for a person; a program knows what it brings.",
     "require_content": "It is the first step of a preview, which says the same.",
     "set_storage_path": "It takes any folder of the server, thus is for who can log in there.",

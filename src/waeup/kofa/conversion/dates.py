@@ -9,12 +9,15 @@ from typing import Any
 
 from zope import schema
 
-from waeup.kofa.conversion.converters import PROTECTION, Converter, converts
+from waeup.kofa.conversion.converters import PROTECTION, Converter, converter_for, converts
 from waeup.kofa.conversion.fields import FormattedDate
 from waeup.kofa.conversion.wording import shown
 from waeup.kofa.errors import ConversionError
 from waeup.kofa.i18n import MessageFactory as _
 
+#: What comes first in a date that ends with its year.
+DAY_FIRST, MONTH_FIRST = "day", "month"
+_YEAR_LAST = re.compile(r"([0-9]{1,2})([./-]) ?([0-9]{1,2})\2 ?([0-9]{4})(?: 0?0:00(?::00)?)?")
 _ISO_DATE = re.compile(r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})")
 
 
@@ -26,6 +29,32 @@ def _iso_date(text: str) -> date | None:
         return date(int(match[1]), int(match[2]), int(match[3]))
     except ValueError:
         return None
+
+
+def date_in_order(text: str, order: str) -> str | None:
+    """Return a date that ends with its year of four digits as ``YYYY-MM-DD``, else None.
+
+    `order` is `DAY_FIRST` or `MONTH_FIRST`; the text itself leaves that open.
+    """
+    match = _YEAR_LAST.fullmatch(text.strip().strip(PROTECTION))
+    if match is None:
+        return None
+    first, _sep, second, year = match.groups()
+    day, month = (first, second) if order == DAY_FIRST else (second, first)
+    found = _iso_date(f"{year}-{month}-{day}")
+    return None if found is None else found.isoformat()
+
+
+def takes_iso_dates(field: Any) -> bool:
+    """Tell whether the cells of a field are dates, and ``YYYY-MM-DD`` is one of them."""
+    if not isinstance(field, (schema.Date, schema.Datetime)):
+        return False
+    probe = date(2001, 2, 3)
+    try:
+        value = converter_for(field).convert(probe.isoformat())
+    except ConversionError:
+        return False
+    return (value.date() if isinstance(value, datetime) else value) == probe
 
 
 @converts(schema.Date)

@@ -6,15 +6,17 @@ file stays as it was.
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import Any, BinaryIO
 
 from zope.component import queryUtility
+from zope.schema import getFields
 from zope.traversing.api import getPath
 
 from waeup.kofa.conversion import is_ignored_column, propose
+from waeup.kofa.conversion.dates import DAY_FIRST, MONTH_FIRST, date_in_order, takes_iso_dates
 from waeup.kofa.errors import MappingError, NoSuchItem, Refused, TableError, TooLarge, WrongState
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.i18n import Number
@@ -38,6 +40,7 @@ from waeup.kofa.operations.runs import RunOperations
 from waeup.kofa.operations.values import (
     CellInfo,
     CorrectedText,
+    DateOrder,
     FailingRow,
     LikeCell,
     RowVerdict,
@@ -181,22 +184,51 @@ class MendingOperations(RunOperations):
         Returns the number of rows.  Damaged ones are left alone, unless all their cells were
         given before.  Raises `MappingError` for a column that there is not, or of passwords.
         """
+        return self._correct_group(
+            draft, check, group, position, lambda text: new if text == old else None
+        )
+
+    def date_orders(self, draft: str, check: str, group: int) -> list[DateOrder]:
+        """Return how dates of a group that end with their year may be meant, the likeliest first.
+
+        None where the group is not about dates, or no order makes one of a text in force.
+        """
         found = self.draft(draft)
         run = self._check_of(found, check)
-        corrections = found.corrections_to_change()
-        count = 0
-        with self._failing(run) as (reader, columns):
-            _require_open(columns, position)
-            _require_same_secrets(found, columns)
-            self._group(reader, group)
-            for row, text in list(_texts(reader, group, position, corrections)):
-                if text != old or new == old:
-                    continue
-                kept = _kept(reader, row)
-                merged = _merged(kept, columns, corrections.get(row), {position: new})
-                corrections.keep(row, merged, columns.names)
-                count += 1
-        return count
+        corrections = found.corrections
+        with self._failing(run) as (reader, _columns):
+            about = self._group(reader, group)
+            field = getFields(self._processor(run.order.processor).iface).get(about.field)
+            if about.position is None or not takes_iso_dates(field):
+                return []
+            texts = [
+                text or "" for _row, text in _texts(reader, group, about.position, corrections)
+            ]
+        orders = []
+        for order in (DAY_FIRST, MONTH_FIRST):
+            dates = [(text, meant) for text in texts if (meant := date_in_order(text, order))]
+            if dates:
+                orders.append(DateOrder(order, len(dates), *dates[0]))
+        return sorted(orders, key=lambda found: -found.rows)
+
+    def correct_dates(self, draft: str, check: str, group: int, order: str) -> int:
+        """Let the dates of a group that end with their year be read in an order of `date_orders`.
+
+        Returns the number of rows.  Texts that are no date so, and damaged rows, are left alone.
+        Raises `MappingError` for a group that is not about dates, and for other orders.
+        """
+        offered = {each.order for each in self.date_orders(draft, check, group)}
+        if order not in offered:
+            raise MappingError(
+                _(
+                    "None of these cells is a date with ${order} in front. Look at them, then "
+                    "correct each, or all that are alike.",
+                    mapping={"order": repr(order)},
+                )
+            )
+        return self._correct_group(
+            draft, check, group, None, lambda text: date_in_order(text, order)
+        )
 
     def uncorrect(self, draft: str, number: int | None = None) -> int:
         """Forget the corrections of a row, or (None) of all; return the number of rows."""
@@ -310,6 +342,38 @@ class MendingOperations(RunOperations):
         return draft
 
     # -- helpers ------------------------------------------------------------------------
+
+    def _correct_group(
+        self,
+        draft: str,
+        check: str,
+        group: int,
+        position: int | None,
+        corrected: Callable[[str], str | None],
+    ) -> int:
+        """Correct cells of a group's rows in a column (default: its own); return how many.
+
+        `corrected` says what is to be read in place of a text, None for one that stays.
+        """
+        found = self.draft(draft)
+        run = self._check_of(found, check)
+        corrections = found.corrections_to_change()
+        count = 0
+        with self._failing(run) as (reader, columns):
+            about = self._group(reader, group)
+            at = about.position if position is None else position
+            assert at is not None
+            _require_open(columns, at)
+            _require_same_secrets(found, columns)
+            for row, text in list(_texts(reader, group, at, corrections)):
+                new = None if text is None else corrected(text)
+                if new is None or new == text:
+                    continue
+                kept = _kept(reader, row)
+                merged = _merged(kept, columns, corrections.get(row), {at: new})
+                corrections.keep(row, merged, columns.names)
+                count += 1
+        return count
 
     def _require_own_run(self, draft: Draft, name: str, id: str | None) -> None:
         """Raise `Refused` when the ``check``, or ``run``, of a draft would be of another file."""

@@ -456,6 +456,20 @@ class LikeCell:
 
 
 @dataclass(frozen=True)
+class DateOrder:
+    """How dates that end with their year may be meant: `order` is ``day`` or ``month`` first.
+
+    `rows` of a group can be read so; `example` is the text of one of them, and `meant` the date
+    that it would be.
+    """
+
+    order: str
+    rows: int
+    example: str
+    meant: str
+
+
+@dataclass(frozen=True)
 class RowVerdict:
     """What would become of a single row.
 

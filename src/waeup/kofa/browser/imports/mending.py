@@ -43,10 +43,12 @@ from waeup.kofa.browser.runs.advice import AdvisedPart
 from waeup.kofa.browser.runs.runparts import ROWS, Corrected, Reason, corrected_part
 from waeup.kofa.browser.words import kind_title, state_title
 from waeup.kofa.conversion import Mapping as Columns
+from waeup.kofa.conversion.dates import DAY_FIRST
 from waeup.kofa.errors import ConfirmationNeeded, MappingError, NoSuchItem, Refused
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.operations import (
     CellInfo,
+    DateOrder,
     FailingRow,
     FieldInfo,
     LikeCell,
@@ -103,6 +105,7 @@ class Import4(DraftStep, AdvisedPart):
         "correct": "correct",
         "also": "correct_others",
         "replace": "replace",
+        "order": "correct_dates",
         "uncorrect": "uncorrect",
         "uncorrect_all": "uncorrect_all",
         "back3": "back",
@@ -483,6 +486,23 @@ class Import4(DraftStep, AdvisedPart):
         )
         return [cell for cell in found if cell.rows > 1]
 
+    @cached_property
+    def date_orders(self) -> list[DateOrder]:
+        """How the dates of the group may be meant, where they end with their year."""
+        if self.group is None or self.like_position is None:
+            return []
+        return self.operations.date_orders(self.draft.id, self.shown.id, self.group.id)
+
+    def order_title(self, found: DateOrder) -> str:
+        """Say how dates would be read."""
+        mapping = {"text": found.example, "date": found.meant}
+        text = (
+            _("The day comes first: “${text}” is ${date}", mapping=mapping)
+            if found.order == DAY_FIRST
+            else _("The month comes first: “${text}” is ${date}", mapping=mapping)
+        )
+        return self.words(text)
+
     @property
     def listed_likes(self) -> list[LikeCell]:
         """Those that are listed."""
@@ -559,6 +579,16 @@ class Import4(DraftStep, AdvisedPart):
         text = _("Corrected cells: ${n}. “${new}” is read in place of “${old}”.")
         mapping = {"n": self.number(count), "old": short(known), "new": short(new)}
         self.flash(_(text, mapping=mapping))
+        self.redirect(f"{self.here()}#mend")
+
+    def correct_dates(self) -> None:
+        """Let dates that end with their year be read as the button says, in all rows."""
+        require_same_check(self.draft, self.field("checked"))
+        count = self.operations.correct_dates(
+            self.draft.id, self.draft.check, self._number("group"), self.field("order")
+        )
+        text = _("Corrected cells: ${n}. Dates are read as you said.")
+        self.flash(_(text, mapping={"n": self.number(count)}))
         self.redirect(f"{self.here()}#mend")
 
     def uncorrect(self) -> None:

@@ -288,6 +288,23 @@ class CorrectingTest(MendingTestCase):
         self.assertEqual(self.corrections(), {4: {2: "none"}, 5: {2: "none"}})
         self.assertRaises(LookupError, self.row(7).getControl, "The same for all")
 
+    def test_dates_are_read_as_a_button_says(self) -> None:
+        self.store(
+            "list.csv",
+            "student_id,firstname,lastname,sex,date_of_birth\n"
+            "A1,Ada,Eze,f,3.4.1999\nA2,Bo,Eze,m,17.5.1999\n",
+        )
+        self.go_to_step(4, "studentprocessor")
+        self.press("check")
+        self.work_off()
+        self.draft = self.browser.url.partition("draft=")[2]
+        self.open_problem("date_of_birth:")
+        self.assertIn("The month comes first: “3.4.1999” is 1999-03-04", self.page)
+        self.browser.getControl("The day comes first: “3.4.1999” is 1999-04-03").click()
+        self.assertIn("Corrected cells: 2. Dates are read as you said.", self.page)
+        self.assertNotIn("comes first", self.page)
+        self.assertEqual(self.corrections(), {1: {4: "1999-04-03"}, 2: {4: "1999-05-17"}})
+
     def test_nothing_entered_is_told_beside_the_row(self) -> None:
         self.check()
         self.open_problem("title_prefix:")

@@ -9,6 +9,7 @@ from zope.interface.verify import verifyObject
 
 from waeup.kofa.conversion import FormattedDate, PhoneNumber, Secret, converter_for, from_cell
 from waeup.kofa.conversion.converters import CONVERTERS
+from waeup.kofa.conversion.dates import DAY_FIRST, MONTH_FIRST, date_in_order, takes_iso_dates
 from waeup.kofa.conversion.secret import check_password, hash_password
 from waeup.kofa.errors import ConversionError, MappingError
 from waeup.kofa.interfaces import IFieldConverter
@@ -137,6 +138,32 @@ class NumberTests(ConverterTestCase):
         self.assertConverts(field, [("0", 0), ("100", 100)])
         self.assertRefused(field, ["-1"], "Invalid input: '-1' is too small")
         self.assertRefused(field, ["101"], "Invalid input: '101' is too big")
+
+
+class DateOrderTests(unittest.TestCase):
+    """Dates that end with their year, of which a person says what comes first."""
+
+    def test_both_orders(self):
+        for text, day_first, month_first in (
+            ("3.4.1999", "1999-04-03", "1999-03-04"),
+            ("17/05/1999", "1999-05-17", None),
+            ("05-17-1999 0:00", None, "1999-05-17"),
+            (" 3. 4. 1999# ", "1999-04-03", "1999-03-04"),
+            ("29.2.1999", None, None),
+            ("3.4.99", None, None),
+            ("3.4/1999", None, None),
+            ("1999-04-03", None, None),
+            ("3.4.1999 12:00", None, None),
+            ("", None, None),
+        ):
+            with self.subTest(text):
+                self.assertEqual(date_in_order(text, DAY_FIRST), day_first)
+                self.assertEqual(date_in_order(text, MONTH_FIRST), month_first)
+
+    def test_fields_that_take_what_comes_of_it(self):
+        taking = [schema.Date(), schema.Datetime(), FormattedDate(date_format="%d.%m.%Y")]
+        others = [FormattedDate(date_format="%Y-%d-%m"), schema.TextLine(), None]
+        self.assertEqual([takes_iso_dates(f) for f in taking + others], [True] * 3 + [False] * 3)
 
 
 class DateTests(ConverterTestCase):

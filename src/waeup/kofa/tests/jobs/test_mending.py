@@ -20,6 +20,7 @@ from waeup.kofa.errors import (
 from waeup.kofa.importing.preview import HIDDEN
 from waeup.kofa.interfaces import IBatchProcessor
 from waeup.kofa.jobs import recovery
+from waeup.kofa.operations import DateOrder
 from waeup.kofa.tests.jobs.lives import failing_at
 from waeup.kofa.tests.jobs.portal import OTHER, USER
 from waeup.kofa.tests.jobs.test_runs import FACULTIES, RunTestCase, few_rows, processor_of
@@ -622,6 +623,56 @@ class Runs(MendingTestCase):
                 report = self.imported(yes_remove=9, yes_change=9).report
                 self.assertEqual((report.failed, report.corrected), (0, 1))
                 self.assertEqual(report.updated + report.removed, expected)
+
+
+class Dates(MendingTestCase):
+    """Dates that end with their year, of which a person says once what comes first."""
+
+    files = {
+        "data.csv": "student_id,firstname,lastname,sex,date_of_birth\r\n"
+        "A1,Ada,Eze,f,3.4.1999\r\nA2,Bo,Eze,m,17.5.1999\r\nA3,Cy,Eze,m,1999-05-17\r\n"
+        "A4,Di,Eze,f,soon\r\nA5,Ed,Eze,m\r\nA6,Flo,Eze,x,5.17.1999\r\n"
+    }
+    processor = "studentprocessor"
+    mapping = Mapping(("student_id", "firstname", "lastname", "sex", "date_of_birth"))
+
+    def orders(self, field="date_of_birth"):
+        """Return how the dates of the group of a field may be meant, and the id of the group."""
+        groups = self.ask(lambda o: o.problem_groups(self.check))
+        group = next(each.id for each in groups if each.field == field)
+        return group, self.ask(lambda o: o.date_orders(self.draft, self.check, group))
+
+    def test_they_are_read_as_was_said(self):
+        group, orders = self.orders()
+        self.assertEqual(
+            orders,
+            [
+                DateOrder("day", 2, "3.4.1999", "1999-04-03"),
+                DateOrder("month", 2, "3.4.1999", "1999-03-04"),
+            ],
+        )
+
+        def correct(order):
+            return self.ask(lambda o: o.correct_dates(self.draft, self.check, group, order))
+
+        self.assertEqual(correct("day"), 2)
+        kept = self.ask(lambda o: o.corrections_of(self.draft))
+        self.assertEqual(
+            [(each.number, each.old, each.new) for each in kept],
+            [(1, "3.4.1999", "1999-04-03"), (2, "17.5.1999", "1999-05-17")],
+        )
+        _group, (left,) = self.orders()
+        self.assertEqual((left.order, left.rows, left.meant), ("month", 1, "1999-05-17"))
+        with self.assertRaisesRegex(MappingError, "None of these cells is a date with 'day'"):
+            correct("day")
+        report = self.imported().report
+        self.assertEqual((report.created, report.failed, report.corrected), (3, 3, 2))
+
+    def test_other_groups_are_not_about_dates(self):
+        group, orders = self.orders("sex")
+        self.assertEqual(orders, [])
+        with self.assertRaises(MappingError):
+            self.ask(lambda o: o.correct_dates(self.draft, self.check, group, "day"))
 
 
 class Passwords(MendingTestCase):
