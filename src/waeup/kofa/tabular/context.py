@@ -233,7 +233,7 @@ class Neighbours:
                 or self._lacks(entry, -1)
                 or self._begins_with_blank(entry.cells[-1])
                 or self._is_rest_of_cell(follower)
-                or (self._has_no_key(follower) and self._profile.misfits(entry.cells))
+                or self._lacks_an_end(entry, follower)
                 or (self._is_piece(follower) and self._may_go_on(entry, follower))
             ):
                 self._held[at] = _broken(entry)
@@ -262,10 +262,12 @@ class Neighbours:
             and self._profile.columns[-1].likeness(piece.cells[1]) >= 0
         )
 
-    def _has_no_key(self, entry: Entry) -> bool:
-        """Tell whether a record as wide as a row begins with a piece of a value."""
-        found = entry.problem
-        return found is not None and found.code == BROKEN_VALUE and found.column == 1
+    def _lacks_an_end(self, row: Entry, rest: Entry) -> bool:
+        """Tell whether `row` has an odd value, and what follows begins with a piece of one."""
+        assert self._profile is not None  # push has looked
+        found = rest.problem
+        is_rest = found is not None and found.code == BROKEN_VALUE and found.column == 1
+        return is_rest and bool(self._profile.misfits(row.cells))
 
     def _has_lost_key(self, piece: Entry, row: Entry) -> bool:
         """Tell whether the first value of `row` is none, and stands in the line before."""
