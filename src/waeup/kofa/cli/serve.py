@@ -1,6 +1,7 @@
 """Serves a portal: the publisher behind its gate, under waitress, until a signal."""
 
 import copy
+import select
 import socket
 import time
 import weakref
@@ -18,7 +19,7 @@ from waitress.parser import HTTPRequestParser
 from waitress.server import create_server
 from waitress.task import ErrorTask
 from waitress.utilities import Error, RequestEntityTooLarge
-from waitress.wasyncore import ExitNow, close_all, loop
+from waitress.wasyncore import ExitNow, close_all, dispatcher, loop
 
 from waeup.kofa.api.addresses import is_own, may_be_large
 from waeup.kofa.api.http import Api, refused_by_server
@@ -46,6 +47,8 @@ LOOK = 0.1
 #: Bytes of all answers that are kept in temporary files at most, so that no thread waits for those
 #: who read them slowly.
 MOST_KEPT = 1024 * 1024 * 1024
+#: Seconds that all has which is under way at the end, and a connection for its first request then.
+GRACE, SILENCE = 5.0, 0.5
 #: Headers that a trusted proxy tells the client's address and the portal's with.
 PROXY_HEADERS = {"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"}
 
@@ -268,6 +271,19 @@ class _Channel(HTTPChannel):
                     raise ClientDisconnected
                 self.outbuf_lock.wait(LOOK)
 
+    def service(self) -> None:
+        """Answer a request; at the end of the server it is the last one of its connection."""
+        if not self.server.accepting:
+            self.requests[0].headers["CONNECTION"] = "close"
+        super().service()
+
+    def is_busy(self) -> bool:
+        """Tell whether something has come, or is about to, that is not answered."""
+        if self.requests or self.request is not None or self.total_outbufs_len:
+            return self.connected
+        is_new = self.last_activity == self.creation_time
+        return is_new and time.time() < self.creation_time + SILENCE
+
     def cut_off(self, request: _Parser) -> None:
         """Wait no more for the body of a request; answer it, and close the connection."""
         with self.requests_lock:
@@ -298,9 +314,9 @@ def serve(
     what balancers are told of.  `ready` is called when requests are answered.
 
     At the end runs finish their batch, and go on with the next start.  Meanwhile pages are still
-    answered, and balancers told to go elsewhere.  What is under way then has five seconds, and
-    the database takes back what it has not committed by then.  A second signal ends the process
-    at once.
+    answered, and balancers told to go elsewhere.  Then no more connections are taken; what is
+    under way on those there are has five seconds, and the database takes back what it has not
+    committed by then.  A second signal ends the process at once.
     """
     trusted_proxy = chosen.server.trusted_proxy
     trust: dict[str, Any] = {}
@@ -348,10 +364,27 @@ def serve(
             api.stop()
             supervisor.stopping()
             _answer_during(end, server, connections)
-            # The threads end with their requests; what waits for a thread gets none.
-            server.task_dispatcher.set_thread_count(0)
-            server.task_dispatcher.shutdown()
+            server.task_dispatcher.shutdown(timeout=_answer_rest(server, connections))
             close_all(connections)
+
+
+def _answer_rest(server: Any, connections: dict[int, Any]) -> float:
+    """Take no more connections, and answer what comes on those there are, as long as it may.
+
+    A balancer finds out at once who does not take it, and goes elsewhere; what it has sent to one
+    who does may not be lost.  Returns the seconds that are left for what is still under way.
+    """
+    until = time.monotonic() + GRACE
+    # Those who wait for the server to take them have sent their requests already.
+    while select.select([server.socket], [], [], 0)[0]:
+        server.handle_accept()
+    # The server itself would close what wakes the loop, too.
+    dispatcher.close(server)
+    while any(each.is_busy() for each in list(server.active_channels.values())):
+        if time.monotonic() >= until:
+            break
+        loop(timeout=0.1, map=connections, count=1)
+    return max(0.0, until - time.monotonic())
 
 
 def _answer_during(work: Callable[[], None], server: Any, connections: dict[int, Any]) -> None:
