@@ -631,7 +631,7 @@ class Dates(MendingTestCase):
     files = {
         "data.csv": "student_id,firstname,lastname,sex,date_of_birth\r\n"
         "A1,Ada,Eze,f,3.4.1999\r\nA2,Bo,Eze,m,17.5.1999\r\nA3,Cy,Eze,m,1999-05-17\r\n"
-        "A4,Di,Eze,f,soon\r\nA5,Ed,Eze,m\r\nA6,Flo,Eze,x,5.17.1999\r\n"
+        "A4,Di,Eze,f,soon\r\nA5,Flo,Eze,x,5.17.1999\r\n"
     }
     processor = "studentprocessor"
     mapping = Mapping(("student_id", "firstname", "lastname", "sex", "date_of_birth"))
@@ -666,7 +666,7 @@ class Dates(MendingTestCase):
         with self.assertRaisesRegex(MappingError, "None of these cells is a date with 'day'"):
             correct("day")
         report = self.imported().report
-        self.assertEqual((report.created, report.failed, report.corrected), (3, 3, 2))
+        self.assertEqual((report.created, report.failed, report.corrected), (3, 2, 2))
 
     def test_other_groups_are_not_about_dates(self):
         group, orders = self.orders("sex")
