@@ -29,10 +29,9 @@ from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.interfaces import IDataCenterConfig
 from waeup.kofa.tabular import Limits
 from waeup.kofa.tokens import MAX_DAYS as MAX_TOKEN_DAYS
+from waeup.kofa.usual import MOST_DAYS
 
 MEGABYTE = 1024 * 1024
-#: Days of a setting at most: a hundred years.
-MAX_DAYS = 36525
 
 
 @implementer(IVocabularyTokenized)
@@ -124,42 +123,42 @@ class IRetentionSettings(Interface):
         title=_("Days for which finished files are kept"),
         description=_("Counted from their last change. Empty: for good."),
         min=1,
-        max=MAX_DAYS,
+        max=MOST_DAYS,
         required=False,
     )
     unfinished_days = schema.Int(
         title=_("Days for which the originals of unfinished files are kept"),
         description=_("Counted from their last change. Empty: for good."),
         min=1,
-        max=MAX_DAYS,
+        max=MOST_DAYS,
         required=False,
     )
     deleted_days = schema.Int(
         title=_("Days for which deleted files are kept"),
         description=_("Counted from their deletion. Empty: for good."),
         min=1,
-        max=MAX_DAYS,
+        max=MOST_DAYS,
         required=False,
     )
     undo_days = schema.Int(
         title=_("Days for which an import can be taken back"),
         description=_("Empty: as the start of the server says."),
         min=0,
-        max=MAX_DAYS,
+        max=MOST_DAYS,
         required=False,
     )
     run_days = schema.Int(
         title=_("Days for which runs are listed"),
         description=_("Counted from their end. Empty: a year."),
         min=1,
-        max=MAX_DAYS,
+        max=MOST_DAYS,
         required=False,
     )
     export_hours = schema.Float(
         title=_("Hours for which the result of an export is kept"),
         description=_("Empty: as the start of the server says."),
         min=0.0,
-        max=24.0 * MAX_DAYS,
+        max=24.0 * MOST_DAYS,
         required=False,
     )
 

@@ -16,6 +16,7 @@ from waeup.kofa.api import plain
 from waeup.kofa.api.declared import declared
 from waeup.kofa.api.plain import Bound
 from waeup.kofa.scopes import OWN_PERMISSIONS, SCOPES
+from waeup.kofa.usual import MOST_DAYS
 
 #: Where the API begins, below the address of the server.
 ROOT = "/api/v1"
@@ -39,7 +40,7 @@ _BOUNDS = {
     "group": Bound(0, 1_000_000_000),
     "before": Bound(0, 1_000_000_000),
     "seconds": Bound(0, 10),
-    "days": Bound(0, 36525),
+    "days": Bound(0, MOST_DAYS),
     "header_line": Bound(1, 2**31 - 1),
 }
 #: How long texts in an address can be: names, and others.

@@ -13,10 +13,8 @@ from limits.strategies import FixedWindowRateLimiter
 from zope.component import getGlobalSiteManager
 
 from waeup.kofa.interfaces import IDataCenterConfig
+from waeup.kofa.usual import API_REQUESTS, API_WRONG_TOKENS
 
-#: Requests of a token in a minute, and with wrong tokens from an address, unless the operator of
-#: the server says otherwise; 0 stands for any number.
-REQUESTS, WRONG_TOKENS = 600, 30
 #: Tokens and addresses that are counted at a time.
 MOST_COUNTERS = 20_000
 
@@ -100,11 +98,13 @@ class Throttle:
 
     def count_request(self, token: str) -> Left | None:
         """Count a request with a token, given by its id; None where any number is allowed."""
-        return self._count(_figure("api_requests", REQUESTS), "token", token)
+        return self._count(_figure("api_requests", API_REQUESTS), "token", token)
 
     def count_wrong_token(self, address: str) -> Left | None:
         """Count a request with a wrong token; None where any number is allowed."""
-        return self._count(_figure("api_wrong_tokens", WRONG_TOKENS), "address", place_of(address))
+        return self._count(
+            _figure("api_wrong_tokens", API_WRONG_TOKENS), "address", place_of(address)
+        )
 
     def _count(self, number: int, kind: str, name: str) -> Left | None:
         if number == 0:

@@ -18,8 +18,8 @@ from waeup.kofa.cli.settings import (
     machine_options,
     pass_settings,
 )
-from waeup.kofa.deployment.figures import MOST_DAYS
 from waeup.kofa.errors import Fault, Refused
+from waeup.kofa.usual import MOST_DAYS
 
 if TYPE_CHECKING:
     from waeup.kofa.cli.instance import Instance

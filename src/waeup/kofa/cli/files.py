@@ -11,8 +11,8 @@ import click
 from waeup.kofa.cli.finding import open_own
 from waeup.kofa.cli.screen import has_room, say, say_json, show_table
 from waeup.kofa.cli.settings import Settings, common_options, pass_settings
-from waeup.kofa.deployment.figures import MOST_DAYS
 from waeup.kofa.errors import Refused
+from waeup.kofa.usual import MOST_DAYS
 
 if TYPE_CHECKING:
     from waeup.kofa.operations import FormerImport, Operations, StoredFile

@@ -11,7 +11,8 @@ from waeup.kofa.cli.numbers import Between
 from waeup.kofa.cli.screen import say
 from waeup.kofa.cli.settings import Settings, pass_settings, server_options
 from waeup.kofa.deployment.conf import Configuration, Server
-from waeup.kofa.deployment.figures import MOST_DAYS, Figures
+from waeup.kofa.deployment.figures import Figures
+from waeup.kofa.usual import MOST_DAYS
 
 if TYPE_CHECKING:
     from waeup.kofa.cli.instance import Instance

@@ -17,8 +17,9 @@ from waeup.kofa.deployment.databases import (
     PostgresDatabase,
     ZeoDatabase,
 )
-from waeup.kofa.deployment.figures import MOST_DAYS, Figures
+from waeup.kofa.deployment.figures import Figures
 from waeup.kofa.errors import NoSuchItem, Refused
+from waeup.kofa.usual import MOST_DAYS
 
 if TYPE_CHECKING:
     from waeup.kofa.deployment.watches import Watch

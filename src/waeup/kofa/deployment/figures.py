@@ -9,10 +9,8 @@ import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from waeup.kofa import usual
 from waeup.kofa.errors import Refused
-
-#: Days for which anything is kept at most; those of `waeup.kofa.configuration`.
-MOST_DAYS = 36525
 
 
 class Figures(NamedTuple):
@@ -22,20 +20,20 @@ class Figures(NamedTuple):
     of `waeup.kofa.tabular.Limits`, the others those of `IDataCenterConfig`.
     """
 
-    upload_limit: int = 200 << 20
-    rows: int = 5_000_000
-    columns: int = 1000
-    unpacked: int = 2 << 30
-    memory: int = 2 << 30
-    undo_days: int = 30
-    remove_share: float = 0.1
-    change_share: float = 0.5
+    upload_limit: int = usual.UPLOAD_LIMIT
+    rows: int = usual.ROWS
+    columns: int = usual.COLUMNS
+    unpacked: int = usual.UNPACKED
+    memory: int = usual.MEMORY
+    undo_days: int = usual.UNDO_DAYS
+    remove_share: float = usual.REMOVE_SHARE
+    change_share: float = usual.CHANGE_SHARE
     mail_from: str | None = None
-    export_hours: float = 24.0
+    export_hours: float = usual.EXPORT_HOURS
     storage_roots: tuple[str, ...] = ()
     webhook_allow: tuple[str, ...] = ()
-    api_requests: int = 600
-    api_wrong_tokens: int = 30
+    api_requests: int = usual.API_REQUESTS
+    api_wrong_tokens: int = usual.API_WRONG_TOKENS
 
     def config(self) -> dict[str, Any]:
         """Return them as `IDataCenterConfig` has them."""
@@ -64,9 +62,8 @@ class Figures(NamedTuple):
             kept |= {name: of_table[name] for name in cls._fields if name in of_table}
             kept["storage_roots"] = tuple(kept["storage_roots"])
             # A former release has none of these.
-            usual = cls()
             for name in ("api_requests", "api_wrong_tokens"):
-                kept.setdefault(name, getattr(usual, name))
+                kept.setdefault(name, cls._field_defaults[name])
             kept["webhook_allow"] = tuple(kept.get("webhook_allow", ()))
             return cls(**{name: kept.pop(name) for name in cls._fields}, **kept)
         except FileNotFoundError:

@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from waeup.kofa.importing.hooks import overridden
+from waeup.kofa.usual import CHANGE_SHARE, REMOVE_SHARE
 
-#: Share of all objects of a kind that a run may remove, or change, without being asked.
-REMOVE_SHARE, CHANGE_SHARE = 0.1, 0.5
 #: So many objects need no confirmation, however few there are, unless the kind says so.
 FEW = 10
 

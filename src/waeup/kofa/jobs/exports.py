@@ -27,11 +27,10 @@ from waeup.kofa.jobs.pace import Pace
 from waeup.kofa.jobs.record import EXPORT, FINISHED, Run
 from waeup.kofa.jobs.reporter import Reporter
 from waeup.kofa.spool.disk import disk, faults
+from waeup.kofa.usual import EXPORT_HOURS
 
 #: What runs of exports write, so that one is done after the other.
 SCOPE = "(exports)"
-#: Hours for which the result of an export is kept, unless the configuration says otherwise.
-KEPT_HOURS = 24.0
 #: What becomes of a row, for who counts them.
 EXPORTED = "exported"
 
@@ -120,7 +119,7 @@ def has_result(run: Run) -> bool:
 def kept_hours() -> float:
     """Return for how many hours results are kept."""
     config = queryUtility(IDataCenterConfig, default={})
-    hours: float = config.get("export_hours", KEPT_HOURS)
+    hours: float = config.get("export_hours", EXPORT_HOURS)
     return hours
 
 

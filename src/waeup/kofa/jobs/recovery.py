@@ -36,6 +36,7 @@ from waeup.kofa.jobs.registry import Runs
 from waeup.kofa.ledger import FileEntry, Ledger
 from waeup.kofa.spool.disk import digest_of
 from waeup.kofa.transactional import give_way
+from waeup.kofa.usual import UNDO_DAYS
 
 log = logging.getLogger(__name__)
 
@@ -47,8 +48,6 @@ PATIENCE = 30.0
 UPLOAD_SECONDS = 3.0
 #: How often a transaction is repeated when others were in the way, and seconds before that.
 ATTEMPTS, PAUSE = 5, 0.02
-#: Days for which an import can be taken back, unless the configuration says otherwise.
-UNDO_DAYS = 30
 #: Days for which the rows of a check are kept; the file may go earlier.
 CHECK_DAYS = 7
 #: Days for which the record of a run is kept, unless the settings say otherwise.

@@ -40,9 +40,8 @@ from waeup.kofa.spool.names import TEXT_EXTENSIONS
 from waeup.kofa.tabular import EmptyTable
 from waeup.kofa.tabular.options import ReadOptions
 from waeup.kofa.transactional import on_abort, on_commit
+from waeup.kofa.usual import UPLOAD_LIMIT
 
-#: Bytes that an upload may have, unless the configuration says otherwise.
-UPLOAD_LIMIT = 200 * 1024 * 1024
 #: Folders whose files can be fetched; ``''`` is that of the pending files.
 OPEN_FOLDERS = ("", "finished", "unfinished", *removals.FOLDERS)
 

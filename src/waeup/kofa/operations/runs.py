@@ -49,7 +49,7 @@ from waeup.kofa.jobs.record import (
     Order,
     Run,
 )
-from waeup.kofa.jobs.recovery import UNDO_DAYS, Finding
+from waeup.kofa.jobs.recovery import Finding
 from waeup.kofa.jobs.registry import Runs
 from waeup.kofa.jobs.sight import ALL_EXPORTS, sight_of_person
 from waeup.kofa.operations.acting import MANAGE
@@ -57,6 +57,7 @@ from waeup.kofa.operations.mappings import MappingOperations
 from waeup.kofa.operations.values import RunInfo
 from waeup.kofa.rights import EXPORT_DATA, IMPORT_DATA, MANAGE_PORTAL, MANAGE_USERS
 from waeup.kofa.transactional import on_commit
+from waeup.kofa.usual import UNDO_DAYS
 
 ALL_KINDS = (IMPORT, CHECK, UNDO, EXPORT, MOVE)
 

@@ -27,17 +27,14 @@ from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.i18n import Number, english
 from waeup.kofa.interfaces import IDataCenterConfig
 from waeup.kofa.jobs import keeping
-from waeup.kofa.jobs.exports import KEPT_HOURS
 from waeup.kofa.jobs.job import close
 from waeup.kofa.jobs.record import CHECK, EXPORT, FINISHED, STOPPED, Run, utc_now
-from waeup.kofa.jobs.recovery import RUN_DAYS, UNDO_DAYS
-from waeup.kofa.operations.files import UPLOAD_LIMIT, FileOperations
+from waeup.kofa.jobs.recovery import RUN_DAYS
+from waeup.kofa.operations.files import FileOperations
 from waeup.kofa.rights import MANAGE_PORTAL
 from waeup.kofa.tabular import Limits
 from waeup.kofa.transactional import on_commit
-
-#: Shares that a run may remove, or change, without being asked, in percent.
-REMOVE_PERCENT, CHANGE_PERCENT = 10.0, 50.0
+from waeup.kofa.usual import CHANGE_SHARE, EXPORT_HOURS, REMOVE_SHARE, UNDO_DAYS, UPLOAD_LIMIT
 
 
 @dataclass(frozen=True)
@@ -375,11 +372,11 @@ def _from_start(name: str, process: Any) -> tuple[Any, Any, Any]:
         return said, getattr(Limits(), name), getattr(limits, name)
     if name in ("remove_percent", "change_percent"):
         share = process.get(name.replace("percent", "share"))
-        usual = REMOVE_PERCENT if name == "remove_percent" else CHANGE_PERCENT
-        return None if share is None else share * 100, usual, None
+        usual = REMOVE_SHARE if name == "remove_percent" else CHANGE_SHARE
+        return None if share is None else share * 100, usual * 100, None
     if name == "token_days":
         return None, MAX_TOKEN_DAYS, MAX_TOKEN_DAYS
-    usual_days = {"undo_days": UNDO_DAYS, "run_days": RUN_DAYS, "export_hours": KEPT_HOURS}
+    usual_days = {"undo_days": UNDO_DAYS, "run_days": RUN_DAYS, "export_hours": EXPORT_HOURS}
     return process.get(name), usual_days.get(name), None
 
 

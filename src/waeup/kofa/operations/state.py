@@ -21,17 +21,14 @@ from zope.sendmail.interfaces import IMailDelivery
 from zope.session.interfaces import ISessionDataContainer
 
 from waeup.kofa.datacenter import FOLDERS
-from waeup.kofa.importing.confirming import CHANGE_SHARE, REMOVE_SHARE
 from waeup.kofa.importing.reading import limits
 from waeup.kofa.interfaces import IDataCenterConfig
-from waeup.kofa.jobs.exports import KEPT_HOURS
 from waeup.kofa.jobs.interfaces import IJobEngine
 from waeup.kofa.jobs.record import QUEUED, STOPPED
-from waeup.kofa.jobs.recovery import UNDO_DAYS
-from waeup.kofa.operations.files import UPLOAD_LIMIT
 from waeup.kofa.presence import living
 from waeup.kofa.spool import WORK
 from waeup.kofa.spool.sizes import FolderSize, measure
+from waeup.kofa.usual import CHANGE_SHARE, EXPORT_HOURS, REMOVE_SHARE, UNDO_DAYS, UPLOAD_LIMIT
 
 #: Packages whose versions are told.
 PACKAGES = ("waeup.kofa", "grok", "ZODB", "BTrees", "zope.interface", "zope.publisher", "waitress")
@@ -230,7 +227,7 @@ def _limits(config: Any) -> list[tuple[str, float]]:
     table = limits()
     usual = {
         "undo_days": UNDO_DAYS,
-        "export_hours": KEPT_HOURS,
+        "export_hours": EXPORT_HOURS,
         "remove_share": REMOVE_SHARE,
         "change_share": CHANGE_SHARE,
     }

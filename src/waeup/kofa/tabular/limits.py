@@ -6,6 +6,7 @@ refused with a message that names it.
 
 from typing import NamedTuple
 
+from waeup.kofa import usual
 from waeup.kofa.errors import TooLarge
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.i18n import Number
@@ -22,12 +23,12 @@ class Limits(NamedTuple):
     `seconds` is how long it may take.
     """
 
-    columns: int = 1000
-    rows: int = 5_000_000
+    columns: int = usual.COLUMNS
+    rows: int = usual.ROWS
     cell: int = 1 << 20
     line: int = 1 << 22
-    unpacked: int = 2 << 30
-    memory: int = 2 << 30
+    unpacked: int = usual.UNPACKED
+    memory: int = usual.MEMORY
     seconds: int = 300
 
     def check_columns(self, name: str, found: int) -> None:

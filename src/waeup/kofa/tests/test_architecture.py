@@ -21,6 +21,7 @@ FLOORS = {
     "locales": 0,
     "meters": 0,
     "rights": 0,
+    "usual": 0,
     "spool": 1,
     "tabular": 1,
     "conversion": 1,

@@ -18,9 +18,9 @@ from waeup.kofa.configuration import (
 from waeup.kofa.errors import InvalidSettings, TooLarge
 from waeup.kofa.interfaces import IDataCenterConfig
 from waeup.kofa.operations import Operations
-from waeup.kofa.operations.files import UPLOAD_LIMIT
 from waeup.kofa.tabular import Limits
 from waeup.kofa.tests.functional import FunctionalLayer, FunctionalTestCase
+from waeup.kofa.usual import UPLOAD_LIMIT
 
 
 class ConfigurationTest(FunctionalTestCase):

@@ -5,7 +5,6 @@ import unittest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from waeup.kofa import configuration
 from waeup.kofa.deployment import conf, writing
 from waeup.kofa.deployment.databases import (
     FileDatabase,
@@ -13,7 +12,7 @@ from waeup.kofa.deployment.databases import (
     ZeoDatabase,
     shown,
 )
-from waeup.kofa.deployment.figures import MOST_DAYS, Figures
+from waeup.kofa.deployment.figures import Figures
 from waeup.kofa.errors import NoSuchItem, Refused
 
 PATH = Path("/srv/kofa/kofa.conf")
@@ -99,9 +98,6 @@ class Reading(unittest.TestCase):
         self.assertEqual(found.mail, ("m", 26))
         self.assertEqual(found.monitoring, ("127.0.0.1", 9100))
         self.assertEqual(found.logging, conf.Logging("json", "stderr", True))
-
-    def test_the_operator_may_keep_things_as_long_as_administrators(self) -> None:
-        self.assertEqual(MOST_DAYS, configuration.MAX_DAYS)
 
     def test_what_cannot_be_is_refused_where_it_stands(self) -> None:
         for text, message in (

@@ -48,6 +48,7 @@ from waeup.kofa.tests.functional import FunctionalLayer
 from waeup.kofa.tests.jobs.lives import few_rows
 from waeup.kofa.tests.jobs.portal import OTHER, SITE, USER, Portal
 from waeup.kofa.tests.spool.faultydisk import write
+from waeup.kofa.usual import UNDO_DAYS
 
 TABLE = "code,title\r\nFAC1,One\r\nFAC 2,Two\r\nFAC3,Three\r\n"
 FINISHED = "code,title\r\nFAC1,One\r\nFAC3,Three\r\n"
@@ -848,7 +849,7 @@ class Recoveries(Interrupted):
         run = self.done()
         self.assertIn("undo", run.actions)
         self.assertGreater(run.undo_bytes, 0)
-        self.assertEqual((run.undo_until - run.ended).days, recovery.UNDO_DAYS)
+        self.assertEqual((run.undo_until - run.ended).days, UNDO_DAYS)
         config = getGlobalSiteManager().getUtility(IDataCenterConfig)
         config["undo_days"] = -1
         self.addCleanup(config.pop, "undo_days")
