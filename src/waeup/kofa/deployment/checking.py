@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from waeup.kofa import spool
 from waeup.kofa.deployment.conf import Configuration
 from waeup.kofa.deployment.databases import FileDatabase, PostgresDatabase
-from waeup.kofa.deployment.packages import place_of
+from waeup.kofa.deployment.packages import missing_vocabularies, place_of
 from waeup.kofa.errors import KofaError
 from waeup.kofa.spool.disk import disk
 
@@ -62,6 +62,9 @@ def check(
     yield from _instance(configuration)
     for name in configuration.packages:
         yield _tried(f"package {name}", partial(_package, name, load))
+    if configuration.packages:
+        for text in missing_vocabularies():
+            yield Finding("kinds", DOUBTFUL, text)
     yield from _database(configuration)
     found, place = _place_of_files(configuration, storage)
     if found is not None:

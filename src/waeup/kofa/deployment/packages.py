@@ -6,7 +6,7 @@ loaded in the order in which it is named; what it registers takes the place of w
 
 import importlib.util
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 from pathlib import Path
 from traceback import extract_tb
@@ -71,8 +71,68 @@ def load_packages(names: Iterable[str], context: Any = None) -> Any:
             context = xmlconfig.file(CONFIGURATION, import_module(name), context)
         except _ANYTHING as error:
             raise _cannot_be_loaded(name, error) from error
+        wrong = next(_mistakes(), None)
+        if wrong is not None:
+            raise Refused(f"The package {name} cannot be used: {wrong}")
         _loaded.append(name)
     return context
+
+
+def _mistakes() -> Iterator[str]:
+    """Generate what is wrong with kinds as they are registered now.
+
+    One exporter that nobody can ask would keep the portal from listing all of them, and from
+    removing objects of any kind.
+    """
+    from zope.component import getUtilitiesFor, queryUtility
+    from zope.security.interfaces import IPermission
+
+    from waeup.kofa.exporting.kind import KindExporter
+    from waeup.kofa.interfaces import IBatchProcessor, ICSVExporter
+
+    kinds: dict[str, Any] = dict(getUtilitiesFor(IBatchProcessor))
+    exporters: list[tuple[str, Any]] = list(getUtilitiesFor(ICSVExporter))
+    for name, exporter in exporters:
+        if not name:
+            yield f"{_class(exporter)} has no name. Give it one, such as grok.name('mammoths')."
+        if isinstance(exporter, KindExporter) and exporter.processor not in kinds:
+            yield (
+                f"{_class(exporter)}.processor is {exporter.processor!r}, and there is no such "
+                f"processor. There are: {', '.join(sorted(kinds))}."
+            )
+    for component in (*kinds.values(), *(exporter for _name, exporter in exporters)):
+        permission = getattr(component, "permission", "")
+        if permission and queryUtility(IPermission, name=permission) is None:
+            yield (
+                f"{_class(component)}.permission is {permission!r}, which nothing declares. "
+                "Correct it, or declare a grok.Permission of that name."
+            )
+
+
+def missing_vocabularies() -> Iterator[str]:
+    """Generate the fields of kinds that name vocabularies which no package has registered.
+
+    Such a kind can be used where the portal has the vocabulary in its database.
+    """
+    from zope.component import getUtilitiesFor, queryUtility
+    from zope.schema import getFieldsInOrder
+    from zope.schema.interfaces import IVocabularyFactory
+
+    from waeup.kofa.interfaces import IBatchProcessor
+
+    for _name, processor in sorted(getUtilitiesFor(IBatchProcessor)):
+        for column, field in getFieldsInOrder(processor.iface):
+            named = getattr(getattr(field, "value_type", None) or field, "vocabularyName", None)
+            if named is not None and queryUtility(IVocabularyFactory, name=named) is None:
+                yield (
+                    f"{_class(processor)}: its field {column} names the vocabulary {named!r}, and "
+                    "nothing is registered under that name."
+                )
+
+
+def _class(component: Any) -> str:
+    """Return the dotted name of the class of a component."""
+    return f"{type(component).__module__}.{type(component).__name__}"
 
 
 def forget_packages() -> None:

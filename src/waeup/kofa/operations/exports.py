@@ -12,7 +12,8 @@ from zope import schema
 from zope.event import notify
 
 from waeup.kofa.conversion import allowed_values
-from waeup.kofa.errors import NoSuchItem, TooLarge, WrongState
+from waeup.kofa.conversion.vocabularies import bound
+from waeup.kofa.errors import MappingError, NoSuchItem, TooLarge, WrongState
 from waeup.kofa.exporting import Export, Outcome, Wish, find_exporter
 from waeup.kofa.exporting.driver import Tell, all_exporters, names_of
 from waeup.kofa.exporting.filters import Day, filters_in_order
@@ -211,8 +212,9 @@ class ExportOperations(RunOperations):
             columns=tuple(f for f in exporter.fields if f not in exporter.secret_fields),
             secrets=secrets if may_secrets else (),
             filters=tuple(
-                _describe_filter(filter_name, field, self.site)
+                _describe_filter(filter_name, found)
                 for filter_name, field in filters_in_order(exporter.filters)
+                if (found := _bound(field, self.site)) is not None
             ),
             keys=tuple(exporter.key_fields),
             permission=_permission(exporter),
@@ -224,8 +226,17 @@ def _permission(exporter: Any) -> str:
     return permission
 
 
-def _describe_filter(name: str, field: Any, site: Any) -> FilterInfo:
-    kind, choices = "text", tuple(allowed_values(field.bind(site)).items())
+def _bound(field: Any, site: Any) -> Any:
+    """Return a filter bound to the site; None for one whose values cannot be found."""
+    try:
+        return bound(field, site)
+    except MappingError:
+        # Of one kind: it must not keep people from all others. Whoever uses it is told why.
+        return None
+
+
+def _describe_filter(name: str, field: Any) -> FilterInfo:
+    kind, choices = "text", tuple(allowed_values(field).items())
     if 0 < len(choices) <= MOST_OFFERED:
         kind = "choice"
     else:

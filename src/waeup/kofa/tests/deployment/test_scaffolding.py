@@ -11,11 +11,20 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from unittest import mock
 
+from zope import schema
+from zope.component import getGlobalSiteManager
 from zope.configuration.exceptions import ConfigurationError
+from zope.interface import Interface
 
 from waeup.kofa.deployment import conf, packages, scaffolding
 from waeup.kofa.deployment.checking import BAD, GOOD
 from waeup.kofa.errors import InvalidName, NameTaken, Refused
+from waeup.kofa.exporting.kind import ContainerExporter, KindExporter
+from waeup.kofa.importing.kind import ContainerProcessor
+from waeup.kofa.interfaces import IBatchProcessor, ICSVExporter
+from waeup.kofa.operations import Operations
+from waeup.kofa.testing import KofaUnitTestLayer
+from waeup.kofa.testing.layers import passing_registrations
 from waeup.kofa.tests.cli.shell import CommandLayer, environment, kofactl, process, running
 
 CONFIGURATION = "package zoo_of_tests\n"
@@ -177,6 +186,42 @@ class Packages(unittest.TestCase):
                     packages.load_packages([name])
             self.assertIn("configure.zcml", str(caught.exception))
             self.assertIsInstance(caught.exception.__cause__, ConfigurationError)
+
+
+class SoundKinds(unittest.TestCase):
+    """What is registered is looked at as a whole: one exporter can keep others from working."""
+
+    layer = KofaUnitTestLayer
+
+    def test_a_package_is_refused_with_what_is_wrong(self):
+        self.assertEqual(list(packages._mistakes()), [])
+        for name, members, words in (
+            ("", {"processor": "studentprocessor"}, "Zoo has no name. Give it one"),
+            ("zoo", {"processor": "studntprocessor"}, "Zoo.processor is 'studntprocessor', and "),
+            ("zoo", {"processor": "studentprocessor", "permission": "zoo"}, "which nothing decl"),
+        ):
+            exporter = type("Zoo", (KindExporter,), members)()
+            with self.subTest(words), passing_registrations():
+                getGlobalSiteManager().registerUtility(exporter, ICSVExporter, name)
+                self.assertIn(words, next(packages._mistakes()))
+
+    def test_a_field_whose_values_are_unknown_is_told_and_breaks_no_list(self):
+        class IZoo(Interface):
+            code = schema.TextLine()
+            size = schema.Choice(vocabulary="zoo.sizes")
+
+        members = {"iface": IZoo, "container": "zoos", "util_name": "zooprocessor"}
+        zoo = type("ZooProcessor", (ContainerProcessor,), members)
+        with passing_registrations():
+            registry = getGlobalSiteManager()
+            registry.registerUtility(zoo(), IBatchProcessor, "zooprocessor")
+            registry.registerUtility(ContainerExporter(zoo), ICSVExporter, "zoos")
+            (text,) = packages.missing_vocabularies()
+            self.assertIn("field size names the vocabulary 'zoo.sizes'", text)
+            with mock.patch.multiple(Operations, may=mock.DEFAULT, _require=mock.DEFAULT):
+                listed = Operations({"datacenter": None}, None).exporters()
+            (found,) = (info for info in listed if info.name == "zoos")
+            self.assertEqual([each.name for each in found.filters], ["code"])
 
 
 class Scaffolds(unittest.TestCase):
