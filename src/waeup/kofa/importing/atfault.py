@@ -1,8 +1,13 @@
 """Names the code of a site that an exception comes from, or that does not come back."""
 
+import io
+import pickle
 import sys
 from collections.abc import Iterable
 from types import CodeType, FrameType
+from typing import Any
+
+from persistent import Persistent
 
 #: What anybody calls, and what calls subscribers.
 _TOOLS = frozenset(("", "zope", "grok", "grokcore", *sys.stdlib_module_names))
@@ -47,6 +52,36 @@ def site_code_in(frames: Iterable[FrameType]) -> str | None:
     """Return the dotted name of the code of a site that was called; the last call comes first."""
     found = [frame for frame in frames if _is_of_site(module_of(frame))]
     return name_of(found[-1]) if found else None
+
+
+def unstorable(error: BaseException) -> str | None:
+    """Return what could not be stored, where an exception says that: a class, and its attributes.
+
+    None for an exception that says anything else.  It comes from the end of a transaction, where
+    no code of a site is called any more.
+    """
+    for frame in _frames(error):
+        if (module_of(frame), frame.f_code.co_name) == ("ZODB.serialize", "serialize"):
+            obj = frame.f_locals.get("obj")
+            cls = f"{type(obj).__module__}.{type(obj).__qualname__}"
+            names = [name for name, value in vars(obj).items() if not _can_be_stored(value)]
+            return f"{cls} ({', '.join(names)})" if names else cls
+    return None
+
+
+class _Pickler(pickle.Pickler):
+    """Writes a value without the persistent objects that it refers to."""
+
+    def persistent_id(self, obj: Any) -> str | None:
+        return "persistent" if isinstance(obj, Persistent) else None
+
+
+def _can_be_stored(value: Any) -> bool:
+    try:
+        _Pickler(io.BytesIO(), 3).dump(value)
+    except Exception:
+        return False
+    return True
 
 
 def is_of_site(error: BaseException) -> bool:

@@ -26,7 +26,7 @@ from waeup.kofa import meters
 from waeup.kofa.errors import CodeFault, ItemBusy, KofaError, NotAllowed, Refused, StorageFault
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.i18n import english
-from waeup.kofa.importing.atfault import code_at_fault, is_of_site
+from waeup.kofa.importing.atfault import code_at_fault, is_of_site, unstorable
 from waeup.kofa.importing.events import is_heard
 from waeup.kofa.importing.hooks import is_fault
 from waeup.kofa.jobs.checks import do_check
@@ -185,6 +185,14 @@ def _words(exc: BaseException, reference: str, kind: str) -> str:
         return _words_of_code(str(exc), reference, kind)
     error = _met_by_code(exc)
     if error is not None:
+        what = unstorable(error)
+        if what is not None:
+            # No code is at work any more: whoever has given it the value is not known.
+            text = _(
+                "An object of ${what} cannot be stored: ${text}.",
+                mapping={"what": what, "text": _shown(error)},
+            )
+            return _words_of_code(english(text), reference, kind)
         mapping = {"code": code_at_fault(error), "text": _shown(error)}
         said = english(_("The code ${code} failed: ${text}.", mapping=mapping))
         return _words_of_code(said, reference, kind)

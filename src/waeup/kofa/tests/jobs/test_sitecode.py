@@ -686,6 +686,17 @@ class Words(SiteCodeTestCase):
             self.undone(id)
             self.put("good.csv", *GOOD)
 
+    def test_what_cannot_be_stored_is_named(self):
+        def gives(event):
+            event.object.lock = breaks if event.number == 2 else lambda: 1
+            event.object.parts = [event.object]
+
+        with heard(IRowDoneEvent, gives):
+            self.assertIn(
+                "An object of waeup.kofa.university.faculty.Faculty (lock) cannot be stored: ",
+                self.stopped(),
+            )
+
     def test_a_network_that_only_a_subscriber_uses(self):
         text = "ConnectionRefusedError: [Errno 111] Connection refused"
         with heard(IBatchDoneEvent, calls_nobody):
