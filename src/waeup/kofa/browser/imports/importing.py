@@ -57,12 +57,12 @@ class Import2(Reading):
         """Show what was chosen, or what may be meant, if there is a table to choose for."""
         self.importer = self.field("importer") or self.draft.processor
         self.fixed_mode = None if self.seen is None else self.seen.suggested_mode
-        self.mode = self.fixed_mode or self.field("mode") or self.draft.mode or "create"
+        self.mode = self._sound_mode(self.field("mode") or self.draft.mode or "create")
         if self.seen is not None and "importer" not in self.request.form and not self.importer:
             self.proposed = self.operations.propose_kind(self.seen)
         if self.proposed is not None:
             self.importer = self.proposed.name
-            self.mode = self.fixed_mode or self.proposed.mode
+            self.mode = self._sound_mode(self.proposed.mode)
         possible = {mode for info in self.processors.values() for mode in info.modes}
         self.modes = [mode for mode in MODES if mode.name in possible]
 
@@ -80,10 +80,23 @@ class Import2(Reading):
         )
         return self.words(text)
 
+    def is_possible(self, mode: str) -> bool:
+        """Tell whether the rows may be imported in a mode.
+
+        Those that came back have the mode of their first import, which the name of their file
+        says, or the one that an advice has put in its place.
+        """
+        fixed = None if self.seen is None else self.seen.suggested_mode
+        return fixed is None or mode in (fixed, self.draft.mode)
+
+    def _sound_mode(self, mode: str) -> str:
+        """Return a mode, or the one of the rows' first import where it is not possible."""
+        return mode if self.seen is None or self.is_possible(mode) else self.seen.suggested_mode
+
     def proceed(self) -> None:
         """Keep the choice; another processor or mode than before needs a new mapping."""
         processor, mode = self.field("importer"), self.field("mode")
-        mode = self.preview.suggested_mode or mode
+        mode = self._sound_mode(mode)
         info = self.processors.get(processor)
         if info is None:
             raise MappingError(_("Choose a processor: it says what the rows of the file are."))

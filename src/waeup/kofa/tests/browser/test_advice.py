@@ -47,6 +47,22 @@ class AdviceTest(RunsTestCase):
         self.work_off()
         self.assertEqual(self.titles(), {"SCI": "Sciences", "LAW": "Laws"})
 
+    def test_who_goes_back_to_step_2_still_has_the_other_mode(self) -> None:
+        self.order(TABLE, "list2.csv")
+        self.work_off()
+        self.browser.getControl("Check in the mode “Create or update”").click()
+        self.work_off()
+        for button in ("back3", "back2"):
+            self.press(button)
+        self.assertIn("/import2?draft=", self.browser.url)
+        mode = self.browser.getControl(name="mode")
+        self.assertEqual(mode.value, ["upsert"])
+        self.assertEqual([radio.disabled for radio in mode.controls], [False, True, False, True])
+        self.press("proceed")
+        self.assertIn("Create or update", self.page)
+        self.press("back2")
+        self.assertEqual(self.browser.getControl(name="mode").value, ["upsert"])
+
     def test_objects_that_are_missing_are_made(self) -> None:
         self.check("code,title\nSCI,Sciences\n", mode="update")
         self.assertIn("Cannot update: no such entry", self.page)

@@ -424,6 +424,9 @@ class CancelTest(RunsTestCase):
         self.stop()
         self.browser.getControl("Cancel").click()
         self.assertIn("the file is kept from others", self.page)
+        self.assertIn("The import can be taken back until ", self.page)
+        # What is kept for that is counted at the end of an import.
+        self.assertNotIn("What is kept for that takes", self.page)
         self.browser.getControl("Take back").click()
         self.work_off()
         self.browser.getControl("Take back: remove 25").click()
