@@ -10,6 +10,7 @@ import logging
 import os
 import shutil
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -42,22 +43,65 @@ def import_by_override(
     mode: str,
     *,
     folder: str,
-    site: Any = None,
-    user: str = "Unknown",
-    logger: logging.Logger | None = None,
-    ignore_empty: bool = True,
-    progress: Any = None,
-    options: ReadOptions | None = None,
-    read_from: str | None = None,
+    site: Any,
+    user: str,
+    logger: logging.Logger | None,
+    ignore_empty: bool,
+    options: ReadOptions | None,
+    read_from: str | None,
 ) -> Report:
     """Let the processor's own `doImport` import the table; see `IBatchProcessor.importTable`.
 
-    `progress` is not called: 1.9's method tells of none.  Raises `FatalCSVError` for
+    Nobody is told of the progress: 1.9's method tells of none.  Raises `FatalCSVError` for
     constants and values when the method takes none, and for options when it reads the table by
     itself without them; the latter is noticed at the end.
     """
     options = options or AS_FOUND
     started = time.monotonic()
+    more = _more_arguments(processor, mapping, site)
+    with ExitStack() as stack:
+        if read_from is None:
+            table = stack.enter_context(unpacked(path, limits(), sheet=options.sheet))
+            options, read_from = table.reading(options), table.path
+        reading = stack.enter_context(read_with(options))
+        total, failed, *made = processor.doImport(
+            read_from,
+            mapping.headerfields,
+            mode,
+            user=user,
+            logger=logger,
+            ignore_empty=ignore_empty,
+            **more,
+        )
+    if not (reading.asked or _is_usual(options)):
+        raise FatalCSVError(
+            _(
+                "${name} reads tables in its own way and cannot be told how. Save the "
+                'table as "CSV UTF-8" with commas, and upload that.',
+                mapping={"name": processor.name},
+            )
+        )
+    finished, pending = _taken_over(made, result_paths(folder, path))
+    counts = {_OUTCOMES.get(mode, UPDATED): total - failed}
+    return Report(
+        file=os.path.basename(path),
+        processor=processor.util_name,
+        mode=mode,
+        total=total,
+        failed=failed,
+        seconds=time.monotonic() - started,
+        finished=finished,
+        pending=pending,
+        reasons=_reasons(pending),
+        **counts,
+    )
+
+
+def _more_arguments(processor: IBatchProcessor, mapping: Mapping, site: Any) -> dict[str, Any]:
+    """Return what `doImport` is given besides what that of Kofa 1.9 takes, if it takes it.
+
+    Raises `FatalCSVError` when it must have it, and does not take it.
+    """
     parameters = inspect.signature(processor.doImport).parameters.values()
     takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters)
     taken = {p.name for p in parameters}
@@ -83,47 +127,18 @@ def import_by_override(
                 mapping={"name": processor.name},
             )
         )
-    with ExitStack() as stack:
-        if read_from is None:
-            table = stack.enter_context(unpacked(path, limits(), sheet=options.sheet))
-            options, read_from = table.reading(options), table.path
-        reading = stack.enter_context(read_with(options))
-        total, failed, finished, pending = processor.doImport(
-            read_from,
-            mapping.headerfields,
-            mode,
-            user=user,
-            logger=logger,
-            ignore_empty=ignore_empty,
-            **more,
-        )
-    if not (reading.asked or _is_usual(options)):
-        raise FatalCSVError(
-            _(
-                "${name} reads tables in its own way and cannot be told how. Save the "
-                'table as "CSV UTF-8" with commas, and upload that.',
-                mapping={"name": processor.name},
-            )
-        )
-    counts = {_OUTCOMES.get(mode, UPDATED): total - failed}
+    return more
+
+
+def _taken_over(made: Sequence[str | None], places: Sequence[str]) -> list[str | None]:
+    """Move the result files that `doImport` has made to their places; return where they are."""
     paths: list[str | None] = []
-    for found, place in zip((finished, pending), result_paths(folder, path), strict=True):
+    for found, place in zip(made, places, strict=True):
         paths.append(shutil.move(found, place) if found else None)
     with contextlib.suppress(OSError):
         # The hook made a folder for its files; what else is in it is not ours.
-        os.rmdir(os.path.dirname(finished))
-    return Report(
-        file=os.path.basename(path),
-        processor=processor.util_name,
-        mode=mode,
-        total=total,
-        failed=failed,
-        seconds=time.monotonic() - started,
-        finished=paths[0],
-        pending=paths[1],
-        reasons=_reasons(paths[1]),
-        **counts,
-    )
+        os.rmdir(os.path.dirname(made[0] or ""))
+    return paths
 
 
 def _is_usual(options: ReadOptions) -> bool:

@@ -100,9 +100,21 @@ class WholeTable:
 
         A processor of a site that has overridden `doImport` is asked by that.
         """
-        do = import_by_override if overridden(self, "doImport") else type(self)._import
-        return do(
-            self,
+        if overridden(self, "doImport"):
+            return import_by_override(
+                self,
+                path,
+                mapping,
+                mode,
+                folder=folder,
+                site=site,
+                user=user,
+                logger=logger,
+                ignore_empty=ignore_empty,
+                options=options,
+                read_from=read_from,
+            )
+        return self._import(
             path,
             mapping,
             mode,

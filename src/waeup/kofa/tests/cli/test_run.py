@@ -169,8 +169,11 @@ class RunTests(unittest.TestCase):
         with running("--trusted-proxy", "127.0.0.1") as portal:
             client = Client(portal.url)
             client.headers = {"X-Forwarded-For": "192.0.2.1"}
-            statuses = [client.log_in(f"name {number}", "no").status for number in range(22)]
-            self.assertEqual(statuses, [401] * 21 + [429])
+            statuses = [client.log_in(f"name {number}", "no").status for number in range(21)]
+            self.assertEqual(set(statuses), {401})
+            # The waits begin with a second, which a slow machine may be over, and grow.
+            more = (client.log_in(f"other {number}", "no").status for number in range(8))
+            self.assertIn(429, more)
             client.headers = {"X-Forwarded-For": "192.0.2.2"}
             self.assertEqual(client.log_in("another", "no").status, 401)
 
