@@ -1,5 +1,6 @@
 """``kofactl preview``: how a table is read, and what is wrong with it."""
 
+import math
 import os
 import shlex
 from collections.abc import Callable
@@ -142,7 +143,7 @@ def _look(settings: Settings, file: str, rows: int, options: "ReadOptions") -> "
     except OSError as error:
         raise Refused(f"{file!r} cannot be read: {error.strerror}. Name a file that can.")
     with unpacked(str(path), limits(), sheet=options.sheet) as source:
-        return look_at(source, path.name, rows, options, limits())
+        return look_at(source, path.name, rows, options, limits(), seconds=math.inf)
 
 
 class _Proposed(NamedTuple):
@@ -183,7 +184,8 @@ def as_dict(seen: "Preview") -> dict[str, Any]:
 
 def _show(seen: "Preview", proposed: _Proposed | None = None) -> None:
     """Tell a person what was found."""
-    say(f"{seen.name}: {seen.rows:,} rows, {len(seen.header):,} columns")
+    more = "" if seen.is_whole else "more than "
+    say(f"{seen.name}: {more}{seen.rows:,} rows, {len(seen.header):,} columns")
     for what, found in _facts(seen):
         say(f"  {what + ':':<10} {found}")
     say()
@@ -201,8 +203,13 @@ def _show(seen: "Preview", proposed: _Proposed | None = None) -> None:
             "choose another one with --encoding, such as cp1252, iso8859-2 or utf-8; if all are "
             f"right, confirm it with --encoding {seen.encoding}."
         )
+    if not seen.is_whole:
+        say(
+            f"Only the first {seen.rows:,} rows were looked at, since it took long. "
+            "`check` looks at all."
+        )
     if not seen.damaged:
-        say("All rows are sound.")
+        say("All rows are sound." if seen.is_whole else "These are sound.")
         return
     count = "1 row has" if seen.damaged == 1 else f"{seen.damaged:,} rows have"
     say(f"{count} a problem and would stay pending:")

@@ -8,14 +8,14 @@ import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import NamedTuple
 
-from waeup.kofa.errors import TableError
+from waeup.kofa.errors import ItemBusy, TableError
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.i18n import Number
 from waeup.kofa.importing.canonical import PlainTable
 from waeup.kofa.importing.reading import AS_FOUND, limits, open_source
+from waeup.kofa.importing.sharing import Arguments, Result, Shared
 from waeup.kofa.spool import count_lines
 from waeup.kofa.tabular import Dialect, Limits, Row, check_header
 from waeup.kofa.tabular.encodings import CERTAIN, detect_encoding
@@ -26,6 +26,12 @@ from waeup.kofa.tabular.survey import SHOWN, Finding, Survey, survey
 HIDDEN = "***"
 #: Rows that are kept of a table that was looked at.
 ROWS = 100
+#: Looks that are kept.
+KEPT = 64
+#: Seconds after which a look ends within the table, and those for which somebody waits for a look
+#: of somebody else.
+LONGEST = 30
+PATIENCE = 5
 #: Lines in which names of columns are looked for where no header was recognised.
 FIRST_LINES = 50
 #: Bytes that these lines may have.
@@ -48,7 +54,8 @@ class Preview:
     `confidence` tells how certain the encoding is (1.0: it is), `is_guess` that rows are
     doubted because of it.  `kind`, `member`, `sheet` and `sheets` tell of the container
     (`waeup.kofa.importing.canonical.PlainTable`).  `lines` are the physical lines of the text;
-    `rows`, `sound` and `problems` are those of the whole table (`Survey`).  Cells of columns that
+    `rows`, `sound` and `problems` are those of the whole table (`Survey`) or, where the look took
+    too long and `is_whole` is false, of the rows up to there.  Cells of columns that
     hold passwords are hidden, and so is the text of damaged rows beside them.
     """
 
@@ -73,6 +80,7 @@ class Preview:
     sound: int
     problems: tuple[Finding, ...]
     suggested_mode: str | None
+    is_whole: bool = True
 
     @property
     def is_guess(self) -> bool:
@@ -93,13 +101,14 @@ def read_names(
 ) -> tuple[str, ...]:
     """Return the names of the columns; raises `TableError` when they cannot be used."""
     state = _state_of(source.path)
-    names, line, above = _names(source.path, source.reading(options), limits(), name, state)
+    names, line, above = _shared(
+        _names, name, source.path, source.reading(options), limits(), name, state
+    )
     _check_above(names, line, above, name, secret_columns)
     return names
 
 
-@lru_cache(maxsize=64)
-def _names(
+def _read_names(
     path: str, options: ReadOptions, limits: Limits, name: str, state: tuple[int, ...]
 ) -> tuple[tuple[str, ...], int, tuple[str, ...]]:
     # A mapping is checked again and again while it is made.  The limits are those in force; they
@@ -109,6 +118,27 @@ def _names(
         return table.header, table.header_line, table.above
 
 
+_names = Shared(_read_names, KEPT, PATIENCE)
+
+
+def _shared(
+    look: Shared[Arguments, Result],
+    name: str,
+    *args: Arguments.args,
+    **kwargs: Arguments.kwargs,
+) -> Result:
+    """Return what a look has found; raises `ItemBusy` when somebody else goes on looking."""
+    try:
+        return look(*args, **kwargs)
+    except TimeoutError:
+        raise ItemBusy(
+            _(
+                "${name} is large, and is being looked at already. Try again in half a minute.",
+                mapping={"name": name},
+            )
+        )
+
+
 def look_at(
     source: PlainTable,
     name: str,
@@ -116,13 +146,15 @@ def look_at(
     options: ReadOptions,
     limits: Limits,
     secret_columns: SecretColumns = lambda header: set(),
+    seconds: float = LONGEST,
 ) -> Preview:
     """Return what there is to see of a table; its first `rows` rows (at most `ROWS`) with it.
 
-    `name` is what messages call it.  Raises `TableError` and `TooLarge`.
+    `name` is what messages call it.  After so many `seconds` the rows behind are left alone.
+    Raises `TableError` and `TooLarge`, and `ItemBusy` when somebody else looks at it for long.
     """
     state = _state_of(source.path)
-    seen = _see(source.path, source.reading(options), limits, name, state)
+    seen = _shared(_seen, name, source.path, source.reading(options), limits, name, state, seconds)
     _check_above(seen.header, seen.header_line, seen.above, name, secret_columns)
     hidden = secret_columns(seen.header)
     others = [text for at, text in enumerate(seen.header) if at not in hidden]
@@ -151,6 +183,7 @@ def look_at(
         sound=seen.survey.sound,
         problems=_without_text(problems) if hidden or all_hidden else problems,
         suggested_mode=mode_in_name(name),
+        is_whole=seen.survey.is_whole,
     )
 
 
@@ -234,9 +267,13 @@ class _Seen(NamedTuple):
     survey: Survey
 
 
-@lru_cache(maxsize=64)
 def _see(
-    path: str, options: ReadOptions, limits: Limits, name: str, state: tuple[int, ...]
+    path: str,
+    options: ReadOptions,
+    limits: Limits,
+    name: str,
+    state: tuple[int, ...],
+    seconds: float,
 ) -> _Seen:
     # All steps of an import show the same table.
     with options.open(path, limits=limits, name=name) as table:
@@ -249,8 +286,11 @@ def _see(
             table.header,
             table.header_line,
             table.above,
-            survey(table, samples=ROWS),
+            survey(table, samples=ROWS, seconds=seconds),
         )
+
+
+_seen = Shared(_see, KEPT, PATIENCE)
 
 
 def _shown(row: Row, hidden: set[int], all_hidden: bool) -> tuple[str, ...]:

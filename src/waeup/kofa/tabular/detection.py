@@ -25,6 +25,8 @@ RARE = ("^", "~", "\x1f", "\x01", "§", "¦")
 UNUSUAL = (" ", ":", "!", "#", "*")
 #: Physical lines that take part in the search.
 SAMPLE_LINES = 600
+#: Characters of them: each is looked at under many dialects.
+_SAMPLE_CHARACTERS = 1 << 18
 #: Part of the records that has to have one width, and that part for unusual delimiters.
 _ENOUGH = 0.45
 _CONVINCING = 0.9
@@ -94,9 +96,9 @@ def detect_dialect(
     `final` says that the table ends with them; a `delimiter` or `quote` that is given
     is not looked for.
     """
-    sample = lines[:SAMPLE_LINES]
-    final = final and len(sample) == len(lines)
+    sample = _beginning(lines[:SAMPLE_LINES])
     text = "".join(sample)
+    final = final and len(text) == sum(map(len, lines))
     marks = (*USUAL, *RARE) if delimiter is None else (delimiter,)
     best = _best(_trials(sample, text, final, marks, quote))
     if delimiter is None and (best is None or best.score < _CONVINCING):
@@ -119,6 +121,16 @@ def detect_dialect(
     if delimiter is None and mark not in first:
         mark = next((other for other in ":!" if first.count(other) > 1), mark)
     return Dialect(mark, '"' if quote is None else quote)
+
+
+def _beginning(lines: Sequence[str]) -> Sequence[str]:
+    """Return the first of `lines`, the last one cut where there are too many characters."""
+    room = _SAMPLE_CHARACTERS
+    for at, line in enumerate(lines):
+        if len(line) > room:
+            return [*lines[:at], line[:room]] if room else lines[:at]
+        room -= len(line)
+    return lines
 
 
 def _best(trials: Iterator[_Trial]) -> _Trial | None:

@@ -6,6 +6,8 @@ rows are kept.
 
 from __future__ import annotations
 
+import math
+import time
 from typing import NamedTuple
 
 from waeup.kofa.tabular.reader import Row, Table
@@ -14,6 +16,8 @@ __all__ = ["Example", "Finding", "Survey", "survey"]
 
 #: Rows that are kept for each kind of problem.
 EXAMPLES = 3
+#: Rows between two looks at the clock.
+_PACE = 500
 #: Characters of a damaged row that are kept.
 SHOWN = 200
 
@@ -36,16 +40,18 @@ class Finding(NamedTuple):
 
 
 class Survey(NamedTuple):
-    """What a table holds: `rows` in all, and `sound` ones.
+    """What a table holds: `rows` in all, and `sound` ones, as far as it was read.
 
     `problems` are the kinds of problems, the most frequent first.  `samples` are the first rows
-    that could be cut into cells as the header says.
+    that could be cut into cells as the header says.  `is_whole` tells whether it was read to its
+    end.
     """
 
     rows: int
     sound: int
     problems: tuple[Finding, ...]
     samples: tuple[Row, ...]
+    is_whole: bool
 
     @property
     def damaged(self) -> int:
@@ -53,17 +59,24 @@ class Survey(NamedTuple):
         return self.rows - self.sound
 
 
-def survey(table: Table, samples: int = 3, examples: int = EXAMPLES) -> Survey:
+def survey(
+    table: Table, samples: int = 3, examples: int = EXAMPLES, seconds: float = math.inf
+) -> Survey:
     """Read `table` to its end, and return what it holds.
 
-    At most `samples` rows are kept, and `examples` of each kind of problem.  Raises what reading
-    the table raises.
+    At most `samples` rows are kept, and `examples` of each kind of problem.  What is not read
+    after so many `seconds` is left alone: a row that is damaged costs as much as twenty that are
+    not.  Raises what reading the table raises.
     """
-    rows, width = 0, len(table.header)
+    deadline = time.monotonic() + seconds
+    rows, width, is_whole = 0, len(table.header), True
     first: list[Row] = []
     counts: dict[str, int] = {}
     found: dict[str, list[Example]] = {}
     for row in table:
+        if rows and rows % _PACE == 0 and time.monotonic() > deadline:
+            is_whole = False
+            break
         rows += 1
         if len(first) < samples and len(row.values) == width:
             first.append(row)
@@ -79,4 +92,4 @@ def survey(table: Table, samples: int = 3, examples: int = EXAMPLES) -> Survey:
             kept.append(Example(row.number, row.line, problem.message, text))
     ordered = sorted(counts, key=lambda code: -counts[code])
     problems = tuple(Finding(code, counts[code], tuple(found[code])) for code in ordered)
-    return Survey(rows, rows - sum(counts.values()), problems, tuple(first))
+    return Survey(rows, rows - sum(counts.values()), problems, tuple(first), is_whole)

@@ -143,7 +143,7 @@ class Reading(PartedStep):
             "Read again: ${columns} columns, ${rows} rows, ${damaged} of them with problems.",
             mapping={
                 "columns": self.number(len(seen.header)),
-                "rows": self.number(seen.rows),
+                "rows": self.words(self.number_of_rows(seen)),
                 "damaged": self.number(seen.damaged),
             },
         )
@@ -211,7 +211,7 @@ class Reading(PartedStep):
         """What was found, in words."""
         seen = self.seen
         name = name_of(seen.delimiter)
-        facts = [Fact(_("Rows"), self.number(seen.rows))]
+        facts = [Fact(_("Rows"), self.number_of_rows(seen))]
         if seen.member is not None:
             facts.append(Fact(_("File in the archive"), seen.member))
         if seen.sheet is not None:

@@ -109,6 +109,11 @@ class DraftStep(ImportStep):
         """What the draft's file is and holds; raises `TableError` and `TooLarge`."""
         return self.operations.preview(self.draft.filename, options=self.options)
 
+    def number_of_rows(self, seen: Any) -> str:
+        """Return how many rows a previewed table has, as far as they were counted."""
+        number = self.number(seen.rows)
+        return number if seen.is_whole else _("more than ${number}", mapping={"number": number})
+
     @property
     def options(self) -> ReadOptions:
         """What was said about how the file is read."""

@@ -4,8 +4,10 @@ import os
 import shutil
 import tempfile
 import unittest
+from contextlib import suppress
+from unittest import mock
 
-from waeup.kofa.errors import TableError, TooLarge
+from waeup.kofa.errors import ItemBusy, TableError, TooLarge
 from waeup.kofa.importing.canonical import PlainTable
 from waeup.kofa.importing.preview import (
     HIDDEN,
@@ -15,7 +17,7 @@ from waeup.kofa.importing.preview import (
     mode_in_name,
     read_names,
 )
-from waeup.kofa.tabular import Limits, UnclearTable
+from waeup.kofa.tabular import Limits, UnclearTable, open_table
 from waeup.kofa.tabular.options import ReadOptions
 
 
@@ -79,6 +81,34 @@ class FoundTests(PreviewTestCase):
     def test_a_changed_file_is_looked_at_anew(self):
         self.assertEqual(self.look("code,title\nA,x\n").rows, 1)
         self.assertEqual(self.look("code,title\nA,x\nB,y\n").rows, 2)
+
+    def test_nobody_looks_again_at_what_was_read_or_refused(self):
+        for content in ("code,title\nA,x\n", "code,title\n"):
+            source = self.source(content)
+            with mock.patch.object(ReadOptions, "open", autospec=True) as opening:
+                opening.side_effect = lambda options, path, **more: open_table(path, **more)
+                for _time in range(3):
+                    with suppress(TableError):
+                        look_at(source, "list.csv", 3, ReadOptions(), Limits())
+            self.assertEqual(opening.call_count, 1, content)
+
+    def test_who_waits_too_long_for_the_look_of_somebody_else_is_told(self):
+        with (
+            mock.patch("waeup.kofa.importing.preview._seen", side_effect=TimeoutError),
+            self.assertRaisesRegex(ItemBusy, "list.csv is large, and is being looked at already"),
+        ):
+            self.look("code,title\nA,x\n")
+
+    def test_what_takes_too_long_is_told_in_part(self):
+        seen = look_at(
+            self.source("code,title\n" + "A,x\n" * 1200),
+            "a.csv",
+            3,
+            ReadOptions(),
+            Limits(),
+            seconds=-1,
+        )
+        self.assertEqual((seen.rows, seen.sound, seen.is_whole), (500, 500, False))
 
     def test_what_cannot_be_imported_is_refused(self):
         for content, error, message in (

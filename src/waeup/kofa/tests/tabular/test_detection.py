@@ -1,5 +1,7 @@
 """Dialects: found from signs in the lines, the simplest of equals."""
 
+from unittest import mock
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -183,3 +185,20 @@ class Given(FileTestCase):
         self.assertEqual(
             [at for start, end in covered for at in range(start, end)], list(range(len(lines)))
         )
+
+
+class LongLines(FileTestCase):
+    def test_no_more_than_their_beginning_is_tried(self):
+        for lines in (
+            ["a, 'b'; \\\"c|d\te " * 20_000] * 2,
+            ["a,b\n", "1,2\n" * 400_000],
+        ):
+            with mock.patch("waeup.kofa.tabular.detection.records_of", wraps=records_of) as tried:
+                detect_dialect(lines, True)
+            for call in tried.call_args_list:
+                self.assertLessEqual(sum(map(len, call.args[0])), 1 << 18)
+
+    def test_a_row_with_a_long_text_is_a_row(self):
+        rows = [("1", "x;" * 300_000), ("2", "y")]
+        text = "".join(f'{number},"{text}"\n' for number, text in [("id", "text"), *rows])
+        self.assertEqual(self.values(text), rows)

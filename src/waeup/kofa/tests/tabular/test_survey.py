@@ -1,6 +1,7 @@
 """A look at a whole table."""
 
 import tracemalloc
+from unittest import mock
 
 from waeup.kofa.errors import TooLarge
 from waeup.kofa.tabular import Limits, open_table
@@ -34,6 +35,14 @@ class SurveyTests(FileTestCase):
     def test_samples_are_rows_that_have_all_their_cells(self):
         found = self.survey("code,size\na\nb,2\nc,3\nd,4\n")
         self.assertEqual([row.line for row in found.samples], [3, 4, 5])
+
+    def test_a_look_that_takes_too_long_ends_within_the_table(self):
+        content = "code,size\n" + "".join(f"c{n},{n}\n" for n in range(2500))
+        for hours, rows in (((0, 1, 9, 11), 1500), ((0, 1, 2, 3, 4, 5), 2500)):
+            clock = mock.patch("time.monotonic", side_effect=hours)
+            with open_table(self.file(content)) as table, clock:
+                found = survey(table, seconds=10)
+            self.assertEqual((found.rows, found.is_whole), (rows, rows == 2500))
 
     def test_long_damage_is_cut(self):
         found = self.survey("code,size\na,1\n" + "x" * 5000 + "\nb,2\nc,3\n")

@@ -1,0 +1,71 @@
+"""Costly results that are made once for all who ask, at the same time or later.
+
+Who asks while another thread makes the result waits for it, but not for long: people who
+lose patience and ask again must not occupy one thread of a portal after the other.
+"""
+
+import copy
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Future
+from threading import Lock
+from typing import Generic, ParamSpec, TypeVar
+
+from waeup.kofa.errors import Refused
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+class Shared(Generic[Arguments, Result]):
+    """Calls `make` once for each list of hashable arguments, and keeps the last `most` results.
+
+    A refusal is a result, too; after any other error the next one who asks tries again.  Waits
+    up to `patience` seconds for what another thread makes, then raises `TimeoutError`.
+    """
+
+    def __init__(self, make: Callable[Arguments, Result], most: int, patience: float) -> None:
+        self._make = make
+        self._most = most
+        self._patience = patience
+        self._lock = Lock()
+        self._known: OrderedDict[tuple[object, ...], Future[Result]] = OrderedDict()
+
+    def __call__(self, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        key = (args, *sorted(kwargs.items()))
+        with self._lock:
+            future = self._known.get(key)
+            if future is not None:
+                self._known.move_to_end(key)
+            is_mine = future is None
+            if future is None:
+                future = self._known[key] = Future()
+                if len(self._known) > self._most:
+                    self._known.popitem(last=False)  # who waits for it has it in hand
+        if is_mine:
+            self._fulfil(key, future, *args, **kwargs)
+        error = future.exception(self._patience)
+        if error is not None:
+            # One object must not be raised by two threads, nor hold what they were doing.
+            raise copy.copy(error)
+        return future.result()
+
+    def _fulfil(
+        self,
+        key: tuple[object, ...],
+        future: "Future[Result]",
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
+    ) -> None:
+        try:
+            result = self._make(*args, **kwargs)
+        except Refused as refusal:
+            future.set_exception(copy.copy(refusal))
+        except BaseException as error:
+            with self._lock:
+                if self._known.get(key) is future:
+                    del self._known[key]
+            future.set_exception(copy.copy(error))
+            raise
+        else:
+            future.set_result(result)
