@@ -15,6 +15,7 @@ from waeup.kofa.browser.page import Crumb, FormPage
 from waeup.kofa.errors import NotAllowed, Refused
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.interfaces import IUniversity
+from waeup.kofa.locales.catalogs import domain
 from waeup.kofa.operations import UserInfo
 from waeup.kofa.operations.passwords import MIN_LENGTH
 from waeup.kofa.operations.people import OWN_FIELDS
@@ -74,8 +75,10 @@ class Account(SchemaFormPage):
         )
         if changed is None:
             return
-        # The next page speaks the language that was chosen; what is said here does not yet.
-        self.flash(_("Your account was changed.") if changed else _("Nothing was changed."))
+        text = _("Your account was changed.") if changed else _("Nothing was changed.")
+        # The next page speaks the language that was chosen, and so does what it says of this one.
+        language = values.get("language")
+        self.flash(domain.say(text, language) if language else text)
         self.redirect(self.here)
 
     def end_sessions(self) -> None:

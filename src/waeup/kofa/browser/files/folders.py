@@ -183,12 +183,13 @@ class Files(DataCenterPage, FormPage):
         return _("Rows of removed objects")
 
     def end_of(self, file: StoredFile) -> Any:
-        """Say when a file goes."""
+        """Say how long a file is kept."""
         if file.needed:
-            return _("Needed by an import")
-        if file.expires is not None:
-            return self.date(max(file.expires, datetime.now(timezone.utc)))
-        return _("Never")
+            return _("Is kept while an import needs it.")
+        if file.expires is None:
+            return _("Is kept until somebody purges it.")
+        date = self.date(max(file.expires, datetime.now(timezone.utc)))
+        return _("Is deleted for good on ${date}.", mapping={"date": date})
 
     # -- buttons -----------------------------------------------------------------------
 

@@ -34,6 +34,7 @@ class Folders(PagesTestCase):
         self.assertIn("Processed Files", self.page)
         self.assertIn(FINISHED, self.page)
         self.assertIn("kept for good", self.page)
+        self.assertIn("Is kept until somebody purges it.", self.page)
 
     def test_a_deletion_can_be_undone_at_once(self) -> None:
         self.delete()

@@ -189,6 +189,14 @@ class ChangeTest(PeopleTestCase):
         self.assertIn("/login", bola.url)
         self.assertIn("You logged in.", self.enter("bola", "pw of bola").contents)
 
+    def test_another_language_is_spoken_at_once(self) -> None:
+        bola = self.enter("bola", "pw of bola")
+        bola.open(f"{PORTAL}/account")
+        bola.getControl(name="language").value = ["de"]
+        bola.getControl(name="save").click()
+        self.assertIn("<h1>Ihr Konto</h1>", bola.contents)
+        self.assertIn("Ihr Konto wurde geändert.", bola.contents)
+
     def test_log_out_everywhere(self) -> None:
         bola = self.enter("bola", "pw of bola")
         self.boss.getControl("Log out everywhere").click()
