@@ -122,7 +122,7 @@ def request(method: str, status: int, seconds: float) -> None:
     _REQUEST_SECONDS.labels(known, f"{status // 100}xx").observe(seconds)
 
 
-def webhook_messages(outcome: str, number: int = 1) -> None:
-    """Count messages that were ``delivered``, put off (``retried``), given up (``failed``) or
-    ``dropped``, since their owner may not see what they tell; call it after the commit."""
-    _WEBHOOK_MESSAGES.labels(outcome).inc(number)
+def webhook_message(outcome: str) -> None:
+    """Count a message that was ``delivered``, put off (``retried``), given up (``failed``) or
+    ``dropped``, since its owner may not see what it tells; call it after the commit."""
+    _WEBHOOK_MESSAGES.labels(outcome).inc()

@@ -38,6 +38,7 @@ from waeup.kofa.cli import (
     webhooks,
     worker,
 )
+from waeup.kofa.cli.codes import DONE, FAULT, INTERRUPTED, NOBODY_READS, REFUSED
 from waeup.kofa.cli.following import Cancelled, Unfinished
 from waeup.kofa.cli.screen import complain
 from waeup.kofa.cli.settings import Settings, common_options
@@ -45,17 +46,6 @@ from waeup.kofa.cli.telling import tell_left
 from waeup.kofa.errors import Fault, Refused
 
 __all__ = ["main"]
-
-#: Every row is done, or the command did what it should.
-DONE = 0
-#: An import left rows in a pending file.
-ROWS_PENDING = 1
-#: The command or its input was refused; nothing was changed.
-REFUSED = 2
-#: The machine or the program failed.
-FAULT = 3
-#: As a shell counts them: 128 and the number of the signal.
-INTERRUPTED, NOBODY_READS = 130, 141
 
 
 @click.group(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from waeup.kofa.cli.codes import DONE, REFUSED
 from waeup.kofa.cli.screen import say, say_json, show_table
 from waeup.kofa.cli.settings import Settings, machine_options, pass_settings
 from waeup.kofa.deployment import conf
@@ -124,7 +125,8 @@ def check_config(settings: Settings) -> int:
         say_json([finding._asdict() for finding in found])
     else:
         show_table(("", "What", "Found"), [(f.verdict, f.what, f.text) for f in found])
-    return 2 if any(finding.verdict == checking.BAD for finding in found) else 0
+    is_refused = any(finding.verdict == checking.BAD for finding in found)
+    return REFUSED if is_refused else DONE
 
 
 def _storage(settings: Settings) -> str | None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
+from waeup.kofa.cli.codes import DONE, LEFT
 from waeup.kofa.cli.demand import Pair
 from waeup.kofa.cli.finding import named, open_own
 from waeup.kofa.cli.screen import bar, complain, is_terminal, say, say_json, show_table
@@ -265,7 +266,7 @@ def _tell(settings: Settings, info: "ExporterInfo", place: str | None, outcome: 
         told = ", ".join(map(repr, unknown[:TOLD_KEYS]))
         more = len(unknown) - TOLD_KEYS
         complain(f"No object has the keys {told}{f' and {more:,} more' if more > 0 else ''}.")
-    return 1 if unknown else 0
+    return LEFT if unknown else DONE
 
 
 def _as_dict(info: "ExporterInfo") -> dict[str, object]:

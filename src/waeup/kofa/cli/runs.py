@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from waeup.kofa.cli.codes import DONE, LEFT
 from waeup.kofa.cli.following import complete, finished, follow, ordered
 from waeup.kofa.cli.history import tell_rows
 from waeup.kofa.cli.screen import say, say_json
@@ -95,7 +96,7 @@ def cancel(settings: Settings, id: str, give_up: bool) -> int:
             say_json(plain_run(run))
         else:
             say(f"The {run.title} was given up. {ways(run)}".rstrip())
-        return 0
+        return DONE
 
     def start() -> "RunInfo":
         run = operations.run(id)
@@ -110,7 +111,7 @@ def cancel(settings: Settings, id: str, give_up: bool) -> int:
         say_json(plain_run(run))
     else:
         say(f"The {run.title} was cancelled after {run.rows:,} rows. {ways(run)}".rstrip())
-    return 0
+    return DONE
 
 
 @click.command(short_help="Let a run go on.")
@@ -176,7 +177,7 @@ def recover(settings: Settings, verify: bool) -> int:
             say(finding.text)
         if not found:
             say("Everything is in order.")
-    return 0 if all(finding.repaired for finding in found) else 1
+    return DONE if all(finding.repaired for finding in found) else LEFT
 
 
 def _completed(settings: Settings, start: Callable[["Operations"], "RunInfo"]) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from waeup.kofa.cli.codes import DONE, LEFT
 from waeup.kofa.cli.screen import say, say_json, show_table
 from waeup.kofa.cli.settings import Settings
 from waeup.kofa.i18n import english
@@ -89,7 +90,7 @@ def tell_end(settings: Settings, run: "RunInfo") -> int:
         _tell_files(run)
         if "undo" in run.actions:
             say(f"To take it back: kofactl undo {run.id}")
-    return 0 if report.successful else 1
+    return DONE if report.successful else LEFT
 
 
 def tell_left(settings: Settings, run: "RunInfo") -> None:
@@ -109,7 +110,7 @@ def tell_check(
     if settings.json:
         plain = {"run": run.id, "state": run.state, **_plain_report(report)}
         say_json({**plain, "rows": [asdict(row) for row in rows[:limit]]})
-        return 0 if report.successful else 1
+        return DONE if report.successful else LEFT
     tell_end(settings, run)
     if report.duplicates:
         say(f"Rows that mean the same object as an earlier row: {report.duplicates:,}.")
@@ -124,7 +125,7 @@ def tell_check(
     if rows[limit:]:
         say("There are more such rows; --rows N shows N of them.")
     say(f"To import exactly this: {command}")
-    return 0 if report.successful else 1
+    return DONE if report.successful else LEFT
 
 
 def tell_run(run: "RunInfo", *, is_attended: bool) -> None:

@@ -154,7 +154,7 @@ class Deliverer:
                 transaction.get().note(f"webhook {id}: claim")
                 transaction.commit()
         for delivery, state in over:
-            meters.webhook_messages(state)
+            meters.webhook_message(state)
             if state == record.FAILED:
                 log.warning("webhook %s: message %s: %s", id, delivery, _unheard())
         return claimed
@@ -216,7 +216,7 @@ class Deliverer:
                     if outcome is not None:
                         transaction.get().note(f"webhook {claimed.webhook}: {outcome}")
                         transaction.commit()
-                        meters.webhook_messages(outcome)
+                        meters.webhook_message(outcome)
                     return
             except TransientError as error:
                 log.info("webhook %s: attempt %d: %s", claimed.webhook, attempt, error)

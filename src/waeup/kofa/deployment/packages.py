@@ -135,11 +135,6 @@ def _class(component: Any) -> str:
     return f"{type(component).__module__}.{type(component).__name__}"
 
 
-def forget_packages() -> None:
-    """Know of no package any more: for tests, which take all registrations back."""
-    _loaded.clear()
-
-
 def _cannot_be_loaded(name: str, error: BaseException) -> Refused:
     return Refused(f"The package {name} cannot be loaded: {_words(error)}{_place(name, error)}")
 

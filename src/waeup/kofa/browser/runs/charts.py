@@ -78,13 +78,13 @@ class Chart:
     series: tuple[Series, ...]
 
 
-def nice_ticks(high: int, most: int = MOST_TICKS) -> list[int]:
+def nice_ticks(high: int) -> list[int]:
     """Return round numbers at equal distances, from 0 to the first one that is not below `high`.
 
-    There are at most `most` besides 0.
+    There are at most `MOST_TICKS` besides 0.
     """
     step = 1
-    while step * most < high:
+    while step * MOST_TICKS < high:
         # 1, 2, 5, 10, 20, 50 ...
         step = step * 5 // 2 if str(step)[0] == "2" else step * 2
     number = max(-(-high // step), 1)
