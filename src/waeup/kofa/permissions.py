@@ -191,9 +191,12 @@ class Participation:
 
 def has_permission(principal: Any, permission: str, site: Any) -> bool:
     """Tell whether somebody has a permission in a portal, at this moment."""
-    # An interaction of its own: one remembers its answers.
-    interaction = getSecurityPolicy()(Participation(principal))
-    return bool(interaction.checkPermission(permission, site))
+    return bool(new_answers(principal).checkPermission(permission, site))
+
+
+def new_answers(principal: Any) -> Any:
+    """Return an interaction that answers what somebody may, and remembers its answers."""
+    return getSecurityPolicy()(Participation(principal))
 
 
 def roles_beyond(may: Callable[[str], bool], roles: Iterable[str]) -> list[str]:

@@ -161,7 +161,7 @@ class Door(grok.View):
         site = grok.getSite()
         return site if IUniversity.providedBy(site) else None
 
-    @property
+    @cached_property
     def operations(self) -> Operations:
         """What the person who asks can do."""
         return Operations(self.site, self.request.principal)

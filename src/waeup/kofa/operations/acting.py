@@ -1,17 +1,19 @@
 """The person behind all operations: rights, and the log."""
 
 import re
-from collections.abc import Iterable
+import weakref
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import transaction
+from transaction.interfaces import ITransaction
 
 from waeup.kofa import jobs
 from waeup.kofa.errors import NotAllowed
 from waeup.kofa.i18n import Listing
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.logger import deferred_lines, in_run
-from waeup.kofa.permissions import get_role_titles_for, has_permission
+from waeup.kofa.permissions import get_role_titles_for, new_answers
 from waeup.kofa.rights import MANAGE_DATA_CENTER, MANAGE_USERS
 from waeup.kofa.scopes import OWN_PERMISSIONS, SCOPES
 from waeup.kofa.tokens import Grant
@@ -35,6 +37,9 @@ class Acting:
         self.principal = principal
         self.grant = grant
         self.datacenter = site["datacenter"]
+        self._answers: Any = None
+        # The transaction in which they were given.
+        self._transaction: Callable[[], ITransaction | None] = lambda: None
 
     def may(self, permission: str) -> bool:
         """Tell whether the person has a permission in the portal, and the token covers it."""
@@ -49,8 +54,16 @@ class Acting:
         return self._has(permission)
 
     def _has(self, permission: str) -> bool:
-        """Tell whether the person has a permission, whatever a token allows."""
-        return has_permission(self.principal, permission, self.site)
+        """Tell whether the person has a permission, whatever a token allows.
+
+        A transaction sees one state of the database, and nobody takes roles from the own account:
+        what was answered holds until its end.
+        """
+        current = transaction.get()
+        if self._transaction() is not current:
+            self._transaction = weakref.ref(current)
+            self._answers = new_answers(self.principal)
+        return bool(self._answers.checkPermission(permission, self.site))
 
     def _require(self, permission: str) -> None:
         if not self._has(permission):

@@ -712,6 +712,7 @@ class Settings(OperationsTestCase):
         ann = Operations(self.site, getUtility(IAuthentication).getPrincipal("ann"))
         self.assertTrue(ann.may("waeup.importData"))
         self.operations.set_roles("ann", ["waeup.ExportManager"])
+        transaction.commit()
         self.assertFalse(ann.may("waeup.importData"))
         self.operations.set_password("ann", "another secret")
         self.assertTrue(self.site["users"]["ann"].checkPassword("another secret"))
