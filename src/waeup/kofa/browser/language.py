@@ -72,6 +72,11 @@ def chosen_language(request: Any) -> str | None:
     return chosen if chosen in LANGUAGES else None
 
 
+def choose_again(request: Any) -> None:
+    """Let the answer to a request that has changed the account be in the language chosen now."""
+    request.annotations.pop(__name__, None)
+
+
 def keep_language(request: Any, language: str) -> None:
     """Let the browser keep a language for the pages before the log-in, '' for its own."""
     path = "/"

@@ -10,12 +10,12 @@ from waeup.kofa.authentication import go_on, session_end
 from waeup.kofa.browser.administration.people import PERMISSION
 from waeup.kofa.browser.administration.peoplewords import role_texts, role_title
 from waeup.kofa.browser.forms import FormField, SchemaFormPage
+from waeup.kofa.browser.language import choose_again
 from waeup.kofa.browser.login import MAX_LENGTH, client_of, local_path, throttle_of
 from waeup.kofa.browser.page import Crumb, FormPage
 from waeup.kofa.errors import NotAllowed, Refused
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.interfaces import IUniversity
-from waeup.kofa.locales.catalogs import domain
 from waeup.kofa.operations import UserInfo
 from waeup.kofa.operations.passwords import MIN_LENGTH
 from waeup.kofa.operations.people import OWN_FIELDS
@@ -77,8 +77,8 @@ class Account(SchemaFormPage):
             return
         text = _("Your account was changed.") if changed else _("Nothing was changed.")
         # The next page speaks the language that was chosen, and so does what it says of this one.
-        language = values.get("language")
-        self.flash(domain.say(text, language) if language else text)
+        choose_again(self.request)
+        self.flash(text)
         self.redirect(self.here)
 
     def end_sessions(self) -> None:

@@ -196,6 +196,9 @@ class ChangeTest(PeopleTestCase):
         bola.getControl(name="save").click()
         self.assertIn("<h1>Ihr Konto</h1>", bola.contents)
         self.assertIn("Ihr Konto wurde geändert.", bola.contents)
+        bola.getControl(name="language").value = [""]
+        bola.getControl(name="save").click()
+        self.assertIn("Your account was changed.", bola.contents)
 
     def test_log_out_everywhere(self) -> None:
         bola = self.enter("bola", "pw of bola")
