@@ -8,6 +8,7 @@ from zope.browserpage import ViewPageTemplateFile
 
 from waeup.kofa.browser.runs.runparts import RunPart
 from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.i18n import english
 from waeup.kofa.importing.actions import NO_ENTRY, THERE_ALREADY
 
 
@@ -18,6 +19,8 @@ class Advice(NamedTuple):
     text: Any
 
 
+#: Why rows fail whose objects belong to others that are not there.
+_NO_PARENTS = english(_("Not all parents do exist yet."))
 #: By mode: why rows fail, and what helps, the best first.
 _HELP = {
     "create": (
@@ -66,6 +69,12 @@ class AdvisedPart(RunPart):
     def can_follow(self) -> bool:
         """Whether the advice can be followed from here."""
         raise NotImplementedError
+
+    @property
+    def lacks_parents(self) -> bool:
+        """Whether rows have failed since what they belong to is not there."""
+        run = self.shown
+        return run is not None and _NO_PARENTS in dict(run.report.reasons)
 
     @cached_property
     def advice(self) -> Advice | None:

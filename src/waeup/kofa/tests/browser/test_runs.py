@@ -95,6 +95,7 @@ class CheckTest(RunsTestCase):
         self.press("check")
         self.work_off()
         self.assertIn("Not all parents do exist yet. 1", self.plain())
+        self.assertIn("Import these objects first, then the rows again;", self.plain())
 
     def test_the_button_says_in_numbers_what_it_does_and_does_it(self) -> None:
         self.check(FACULTIES)
