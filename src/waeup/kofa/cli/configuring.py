@@ -7,6 +7,7 @@ import click
 
 from waeup.kofa.cli.codes import DONE, REFUSED
 from waeup.kofa.cli.screen import say, say_json, show_table
+from waeup.kofa.cli.session import session
 from waeup.kofa.cli.settings import Settings, machine_options, pass_settings
 from waeup.kofa.deployment import conf
 from waeup.kofa.errors import Refused
@@ -131,7 +132,6 @@ def check_config(settings: Settings) -> int:
 
 def _storage(settings: Settings) -> str | None:
     """Return the storage of the portal; None where there is no portal yet."""
-    from waeup.kofa.cli.session import session
     from waeup.kofa.errors import NoSuchItem
 
     try:

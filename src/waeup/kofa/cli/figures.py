@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from waeup.kofa.cli.screen import say, say_json, show_table
+from waeup.kofa.cli.session import session
 from waeup.kofa.cli.settings import Settings, common_options, pass_settings
 
 if TYPE_CHECKING:
@@ -53,8 +54,6 @@ def figures(
     kofactl figures --by month --per kind
     kofactl figures --since 2026-09-01 --until 2026-09-30 --officer ann
     """
-    from waeup.kofa.cli.session import session
-
     with session(settings, asks=True) as operations:
         last = operations.today() if until is None else until.date()
         first = _usual_first(last, by) if since is None else since.date()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from waeup.kofa.cli.screen import say, say_json, show_table
+from waeup.kofa.cli.session import session
 from waeup.kofa.cli.settings import Settings, common_options, pass_settings
 
 if TYPE_CHECKING:
@@ -58,8 +59,6 @@ def history(settings: Settings, kind: str, key: str, which: int, limit: int) -> 
     kofactl history students B1000001
     kofactl history facultyprocessor SCI --json
     """
-    from waeup.kofa.cli.session import session
-
     with session(settings, asks=True) as operations:
         found = operations.history(kind, key, which=which, limit=limit)
     if settings.json:

@@ -8,6 +8,7 @@ import click
 from waeup.kofa.cli.demand import Demand, Prepared, demand_options, prepared
 from waeup.kofa.cli.following import complete
 from waeup.kofa.cli.screen import complain
+from waeup.kofa.cli.session import session
 from waeup.kofa.cli.settings import Settings, common_options, pass_settings
 from waeup.kofa.cli.telling import tell_check, tell_end
 from waeup.kofa.errors import ConfirmationNeeded
@@ -65,8 +66,6 @@ def import_(
     kofactl import ./scores.csv -p courseticketprocessor -m update \\
         --map ID=student_id --set level=100 --ignore remark
     """
-    from waeup.kofa.cli.session import session
-
     yes = {"yes_remove": yes_remove, "yes_change": yes_change}
     with (
         session(settings, write=True) as operations,
@@ -107,8 +106,6 @@ def check(
     kofactl check students_admin.csv -p studentprocessor -m update
     kofactl check ./leavers.csv -p studentprocessor -m remove --rows 100
     """
-    from waeup.kofa.cli.session import session
-
     with (
         session(settings, write=True) as operations,
         prepared(operations, file, demand) as wanted,

@@ -8,6 +8,7 @@ import click
 
 from waeup.kofa.cli.numbers import MOST
 from waeup.kofa.cli.screen import say, say_json, show_table
+from waeup.kofa.cli.session import session
 from waeup.kofa.cli.settings import Settings, common_options, pass_settings
 
 if TYPE_CHECKING:
@@ -65,8 +66,6 @@ def logs(
     kofactl logs --officer ann --contains students.csv --newest
     kofactl logs --all 'K1000[0-9]' --since 2026-01-31
     """
-    from waeup.kofa.cli.session import session
-
     if everywhere:
         if expression is not None:
             raise click.UsageError("With --all there is no NAME. Give one expression at most.")

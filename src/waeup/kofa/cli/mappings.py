@@ -6,6 +6,7 @@ import click
 
 from waeup.kofa.cli.finding import named
 from waeup.kofa.cli.screen import say, say_json, show_table
+from waeup.kofa.cli.session import session
 from waeup.kofa.cli.settings import Settings, common_options, pass_settings
 from waeup.kofa.errors import Refused
 
@@ -29,8 +30,6 @@ def mappings(settings: Settings, processor: str, name: str | None, drop: bool) -
     kofactl mappings studentprocessor 'weekly list'
     kofactl mappings studentprocessor 'weekly list' --drop
     """
-    from waeup.kofa.cli.session import session
-
     if drop:
         if name is None:
             raise Refused("Name the mapping that is to be forgotten.")

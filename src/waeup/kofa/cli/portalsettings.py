@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from waeup.kofa.cli.screen import say, say_json, show_table
+from waeup.kofa.cli.session import session
 from waeup.kofa.cli.settings import Settings, common_options, pass_settings
 from waeup.kofa.errors import ConversionError, InvalidSettings, Refused
 
@@ -48,7 +49,6 @@ def settings(settings: Settings, section: str | None, changes: tuple[str, ...], 
     kofactl settings limits --set rows=100000 --set columns=
     kofactl settings --set finished_days=365 --yes
     """
-    from waeup.kofa.cli.session import session
     from waeup.kofa.configuration import SECTIONS
 
     entered = dict(_entered(change) for change in changes)

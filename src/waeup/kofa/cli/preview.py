@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import click
 
 from waeup.kofa.cli.screen import say, say_json, show_table
+from waeup.kofa.cli.session import session
 from waeup.kofa.cli.settings import Settings, common_options, pass_settings
 from waeup.kofa.errors import MappingError, NoSuchItem, Refused, TableError
 
@@ -127,8 +128,6 @@ def _look(settings: Settings, file: str, rows: int, options: "ReadOptions") -> "
     from waeup.kofa.importing.reading import limits
 
     if os.path.basename(file) == file and (settings.is_elsewhere or settings.instance().exists):
-        from waeup.kofa.cli.session import session
-
         with session(settings) as operations:
             if any(item.name == file for item in operations.pending_files()):
                 return operations.preview(file, rows, options)
@@ -155,8 +154,6 @@ class _Proposed(NamedTuple):
 
 def _proposals(settings: Settings, seen: "Preview", processor: str, mode: str) -> _Proposed:
     """Return which column may fill which field."""
-    from waeup.kofa.cli.session import session
-
     with session(settings) as operations:
         info: ProcessorInfo = operations.processor(processor)
         if mode not in info.modes:

@@ -9,6 +9,7 @@ from waeup.kofa.cli.codes import DONE, LEFT
 from waeup.kofa.cli.following import complete, finished, follow, ordered
 from waeup.kofa.cli.history import tell_rows
 from waeup.kofa.cli.screen import say, say_json
+from waeup.kofa.cli.session import session
 from waeup.kofa.cli.settings import Settings, common_options, pass_settings
 from waeup.kofa.cli.telling import plain_run, show_runs, tell_end, tell_run, ways
 
@@ -47,8 +48,6 @@ def runs(settings: Settings, id: str | None, limit: int, rows: bool, start: int)
     kofactl runs 7ac1f0b2d3e4a5f6
     kofactl runs 7ac1f0b2d3e4a5f6 --rows
     """
-    from waeup.kofa.cli.session import session
-
     if rows:
         if id is None:
             raise click.UsageError("Name the run whose rows are to be listed: RUN.")
@@ -87,8 +86,6 @@ def cancel(settings: Settings, id: str, give_up: bool) -> int:
     kofactl cancel 7ac1f0b2d3e4a5f6
     kofactl cancel 7ac1f0b2d3e4a5f6 --give-up
     """
-    from waeup.kofa.cli.session import session
-
     if give_up:
         with session(settings, write=True) as operations:
             run = ordered(lambda: operations.give_up(id))
@@ -166,8 +163,6 @@ def recover(settings: Settings, verify: bool) -> int:
     kofactl recover
     kofactl recover --verify
     """
-    from waeup.kofa.cli.session import session
-
     with session(settings, write=True) as operations:
         found = operations.recover(verify=verify)
     if settings.json:
@@ -182,8 +177,6 @@ def recover(settings: Settings, verify: bool) -> int:
 
 def _completed(settings: Settings, start: Callable[["Operations"], "RunInfo"]) -> int:
     """Order a run, lead it to its end, and tell about it; return the exit code."""
-    from waeup.kofa.cli.session import session
-
     with session(settings, write=True) as operations:
         run = complete(operations, lambda: start(operations))
     return tell_end(settings, run)

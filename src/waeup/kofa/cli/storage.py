@@ -7,6 +7,7 @@ import click
 from waeup.kofa.cli.following import complete
 from waeup.kofa.cli.instance import Instance
 from waeup.kofa.cli.screen import say, say_json
+from waeup.kofa.cli.session import session
 from waeup.kofa.cli.settings import Settings, common_options, pass_settings
 from waeup.kofa.deployment.databases import FileDatabase
 from waeup.kofa.errors import InvalidStoragePath, Refused
@@ -31,8 +32,6 @@ def storage(settings: Settings, path: str | None, move: bool, overwrite: bool) -
     kofactl storage
     kofactl storage /srv/kofa/datacenter --move
     """
-    from waeup.kofa.cli.session import session
-
     if path is None and (move or overwrite):
         raise Refused("Name the folder that files shall be moved to: kofactl storage PATH --move.")
     if overwrite and not move:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from waeup.kofa.cli.screen import complain, say, say_json, show_table
+from waeup.kofa.cli.session import session
 from waeup.kofa.cli.settings import Settings, acting_options, common_options, pass_settings
 
 if TYPE_CHECKING:
@@ -38,8 +39,6 @@ def list_tokens(settings: Settings, owner: str | None = None) -> None:
     \b
     kofactl tokens list --of bola
     """
-    from waeup.kofa.cli.session import session
-
     with session(settings, asks=True) as operations:
         found = operations.tokens() if owner is None else operations.tokens_of(owner)
     if settings.json:
@@ -83,8 +82,6 @@ def add(settings: Settings, title: str, scopes: Sequence[str], days: int | None)
     kofactl tokens add 'registry nightly push' --scope read --scope import --user bola
     kofactl tokens add monitoring --scope read --days 30 --user bola > token
     """
-    from waeup.kofa.cli.session import session
-
     with session(settings, write=True) as operations:
         made = operations.new_token(title, tuple(scopes), days)
     if settings.json:
@@ -107,8 +104,6 @@ def revoke(settings: Settings, id: str) -> None:
     \b
     kofactl tokens revoke 0123456789ab
     """
-    from waeup.kofa.cli.session import session
-
     with session(settings, write=True) as operations:
         operations.revoke_token(id)
     if settings.json:

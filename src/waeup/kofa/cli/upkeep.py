@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from waeup.kofa.cli.screen import say, say_json, show_table
+from waeup.kofa.cli.session import session
 from waeup.kofa.cli.settings import Settings, common_options, pass_settings
 from waeup.kofa.errors import Refused
 
@@ -29,8 +30,6 @@ def maintenance(settings: Settings, switch: str | None, text: str) -> None:
     kofactl maintenance on --text "The server moves. We are back at 14:00."
     kofactl maintenance off
     """
-    from waeup.kofa.cli.session import session
-
     if text and switch != "on":
         raise Refused("A text is shown while the portal is closed: kofactl maintenance on --text.")
     with session(settings, write=switch is not None, storage_required=False) as operations:
@@ -62,8 +61,6 @@ def system(settings: Settings, fresh: bool, reference: str | None) -> None:
     kofactl system
     kofactl system --reference k7m2-9xqd
     """
-    from waeup.kofa.cli.session import session
-
     # Only a portal that runs knows its workers.
     with session(settings, write=settings.is_running(), storage_required=False) as operations:
         if reference is not None:

@@ -5,6 +5,7 @@ from datetime import datetime
 import click
 
 from waeup.kofa.cli.screen import say, say_json, show_table
+from waeup.kofa.cli.session import session
 from waeup.kofa.cli.settings import Settings, common_options, pass_settings
 
 
@@ -33,8 +34,6 @@ def list_uploads(settings: Settings) -> None:
     \b
     kofactl uploads list --json
     """
-    from waeup.kofa.cli.session import session
-
     with session(settings, asks=True) as operations:
         found = operations.uploads()
     if settings.json:
@@ -83,8 +82,6 @@ def drop(settings: Settings, id: str) -> None:
     \b
     kofactl uploads drop 0123456789abcdef0123456789abcdef
     """
-    from waeup.kofa.cli.session import session
-
     with session(settings, write=True) as operations:
         operations.drop_upload(id)
     if settings.json:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from waeup.kofa.cli.screen import say, say_json, show_table
+from waeup.kofa.cli.session import session
 from waeup.kofa.cli.settings import Settings, acting_options, common_options, pass_settings
 from waeup.kofa.errors import Refused
 
@@ -46,8 +47,6 @@ def list_users(settings: Settings) -> None:
     \b
     kofactl users list --json
     """
-    from waeup.kofa.cli.session import session
-
     with session(settings, asks=True) as operations:
         found = operations.users()
         if settings.json:
@@ -79,8 +78,6 @@ def show(settings: Settings, name: str) -> None:
     \b
     kofactl users show bola
     """
-    from waeup.kofa.cli.session import session
-
     with session(settings, asks=True) as operations:
         user = operations.user(name)
     if settings.json:
@@ -134,8 +131,6 @@ def add(
     \b
     kofactl users add bola --title 'Bola Ade' --role waeup.ImportManager
     """
-    from waeup.kofa.cli.session import session
-
     password = _password(generate)
     with session(settings, write=True) as operations:
         operations.add_user(
@@ -160,8 +155,6 @@ def set_password(settings: Settings, name: str, generate: bool, lasting: bool) -
     kofactl users password admin
     kofactl users password bola --generate
     """
-    from waeup.kofa.cli.session import session
-
     password = _password(generate)
     with session(settings, write=True) as operations:
         operations.set_password(name, password, lasting=lasting)
@@ -182,8 +175,6 @@ def set_roles(settings: Settings, name: str | None, roles: Sequence[str], take_a
     kofactl users roles bola waeup.ImportManager waeup.ExportManager
     kofactl users roles bola --none
     """
-    from waeup.kofa.cli.session import session
-
     if name is None:
         with session(settings, asks=True) as operations:
             known = operations.roles()
@@ -228,8 +219,6 @@ def change(settings: Settings, name: str, **values: str | None) -> None:
     \b
     kofactl users change bola --email bola@example.org --language fr
     """
-    from waeup.kofa.cli.session import session
-
     wanted = {field: text or None for field, text in values.items() if text is not None}
     if not wanted:
         raise click.UsageError("Say what is to be changed; --help lists what can be.")
@@ -248,8 +237,6 @@ def suspend(settings: Settings, name: str) -> None:
     \b
     kofactl users suspend bola
     """
-    from waeup.kofa.cli.session import session
-
     with session(settings, write=True) as operations:
         operations.suspend_user(name)
     _tell(settings, name, f"The account {name} is suspended.")
@@ -265,8 +252,6 @@ def resume(settings: Settings, name: str) -> None:
     \b
     kofactl users resume bola
     """
-    from waeup.kofa.cli.session import session
-
     with session(settings, write=True) as operations:
         operations.resume_user(name)
     _tell(settings, name, f"The account {name} can be used again.")
@@ -282,8 +267,6 @@ def log_out(settings: Settings, name: str) -> None:
     \b
     kofactl users logout bola
     """
-    from waeup.kofa.cli.session import session
-
     with session(settings, write=True) as operations:
         operations.end_sessions(name)
     _tell(settings, name, f"All sessions of {name} have ended.")
@@ -299,8 +282,6 @@ def remove(settings: Settings, name: str) -> None:
     \b
     kofactl users remove bola
     """
-    from waeup.kofa.cli.session import session
-
     with session(settings, write=True) as operations:
         operations.remove_user(name)
     _tell(settings, name, f"The account {name} was removed.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from waeup.kofa.cli.screen import complain, say, say_json, show_table
+from waeup.kofa.cli.session import session
 from waeup.kofa.cli.settings import Settings, common_options, pass_settings
 
 if TYPE_CHECKING:
@@ -59,8 +60,6 @@ def list_webhooks(settings: Settings) -> None:
     \b
     kofactl webhooks list --json
     """
-    from waeup.kofa.cli.session import session
-
     with session(settings, asks=True) as operations:
         found = operations.webhooks()
     if settings.json:
@@ -96,8 +95,6 @@ def show(settings: Settings, id: str) -> None:
     \b
     kofactl webhooks show 0123456789abcdef
     """
-    from waeup.kofa.cli.session import session
-
     with session(settings, asks=True) as operations:
         found = operations.webhook(id)
     _show(settings, found)
@@ -126,7 +123,6 @@ def add(
     \b
     kofactl webhooks add https://registry.example.org/kofa --event run.finished --kind import
     """
-    from waeup.kofa.cli.session import session
     from waeup.kofa.webhooks.record import EVENTS
 
     with session(settings, write=True) as operations:
@@ -171,8 +167,6 @@ def change(
     kofactl webhooks change 0123456789abcdef --kind import --kind undo
     kofactl webhooks change 0123456789abcdef --on
     """
-    from waeup.kofa.cli.session import session
-
     with session(settings, write=True) as operations:
         found = operations.change_webhook(
             id,
@@ -196,8 +190,6 @@ def secret(settings: Settings, id: str) -> None:
     \b
     kofactl webhooks secret 0123456789abcdef
     """
-    from waeup.kofa.cli.session import session
-
     with session(settings, write=True) as operations:
         made = operations.renew_webhook_secret(id)
     _show_secret(settings, made, "The webhook {} has a new secret.")
@@ -213,8 +205,6 @@ def test(settings: Settings, id: str) -> None:
     \b
     kofactl webhooks test 0123456789abcdef
     """
-    from waeup.kofa.cli.session import session
-
     with session(settings, write=True) as operations:
         message = operations.test_webhook(id)
     if settings.json:
@@ -236,8 +226,6 @@ def messages(settings: Settings, id: str, limit: int) -> None:
     \b
     kofactl webhooks messages 0123456789abcdef
     """
-    from waeup.kofa.cli.session import session
-
     with session(settings, asks=True) as operations:
         found = operations.deliveries(id, limit)
     if settings.json:
@@ -271,8 +259,6 @@ def again(settings: Settings, message: str) -> None:
     \b
     kofactl webhooks again msg_01a226ab1f3c0123456789abcdef
     """
-    from waeup.kofa.cli.session import session
-
     with session(settings, write=True) as operations:
         found = operations.deliver_again(message)
     if settings.json:
@@ -291,8 +277,6 @@ def remove(settings: Settings, id: str) -> None:
     \b
     kofactl webhooks remove 0123456789abcdef
     """
-    from waeup.kofa.cli.session import session
-
     with session(settings, write=True) as operations:
         operations.remove_webhook(id)
     if settings.json:
