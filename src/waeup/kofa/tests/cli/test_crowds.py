@@ -192,7 +192,7 @@ class SlowReaderTests(unittest.TestCase):
     def setUp(self) -> None:
         self.ends = ExitStack()
         self.addCleanup(self.ends.close)
-        # waitress leaves its temporary files to the collector, with a warning: here all is in memory.
+        # In memory: waitress leaves temporary files to the collector, with a warning.
         limits = {"outbuf_high_watermark": 1024 * 1024, "outbuf_overflow": 4 * self.size}
         self.port = self.ends.enter_context(answering(self.answer, serve._Channel, **limits))
         self.sent = threading.Semaphore(0)
