@@ -53,7 +53,7 @@ def read_markers(path: Path) -> Markers:
 
 
 def narratives(
-    package_dir: Path, docs_dir: Path | None = None, plain: Collection[str] = ()
+    package_dir: str | Path, docs_dir: str | Path | None = None, plain: Collection[str] = ()
 ) -> unittest.TestSuite:
     """Collect the narratives of a package and of its manual.
 
@@ -68,8 +68,9 @@ def narratives(
     when there is no narrative at all: a collector that finds nothing must not look like success.
     """
     suite = unittest.TestSuite()
-    for path in sorted(package_dir.rglob("*.txt")):
-        if path.relative_to(package_dir).as_posix() in plain:
+    package = Path(package_dir)
+    for path in sorted(package.rglob("*.txt")):
+        if path.relative_to(package).as_posix() in plain:
             continue
         markers = read_markers(path)
         if not markers.doctest:
@@ -78,7 +79,7 @@ def narratives(
                 "Mark it, or list it as plain text where narratives are collected."
             )
         suite.addTest(_narrative(path, markers))
-    for path in sorted(docs_dir.rglob("*.rst")) if docs_dir else ():
+    for path in sorted(Path(docs_dir).rglob("*.rst")) if docs_dir else ():
         markers = read_markers(path)
         if markers.doctest:
             suite.addTest(_narrative(path, markers))

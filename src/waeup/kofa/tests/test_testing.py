@@ -115,7 +115,7 @@ class NarrativesTests(InDirectory):
 
     def test_an_example_that_does_not_hold_fails(self):
         self.write("story.txt", HOLDS.replace("2\n", "3\n"))
-        result = narratives(self.top).run(unittest.TestResult())
+        result = narratives(str(self.top)).run(unittest.TestResult())
         self.assertEqual(len(result.failures), 1)
 
     def test_the_named_layer_is_attached(self):

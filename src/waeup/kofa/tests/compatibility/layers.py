@@ -1,7 +1,6 @@
 """Layers with the package of the site."""
 
-from waeup.kofa.testing import KofaUnitTestLayer
-from waeup.kofa.tests.functional import FunctionalLayer
+from waeup.kofa.testing import FunctionalLayer, KofaUnitTestLayer
 
 CAVES = "waeup.kofa.tests.compatibility.caves"
 

@@ -102,6 +102,26 @@ class OldExporterAlone(Two, ExporterContract, unittest.TestCase):
         self.register(OldExporter(), ICSVExporter, "oldcreatures")
 
 
+class WholeExporter(ExporterBase):
+    """Writes its table as a whole, as many of Kofa 1.9 do."""
+
+    title = "All creatures"
+    fields = ("code", "title")
+
+    def export_all(self, site, filepath=None):
+        return self.export(site["herd"].values(), filepath)
+
+
+class WholeExporterAlone(Two, ExporterContract, unittest.TestCase):
+    """An exporter need not tell which objects it has."""
+
+    exporter = WholeExporter
+
+    def setUp(self):
+        super().setUp()
+        self.register(WholeExporter(), ICSVExporter, "wholecreatures")
+
+
 class BusyCaretaker(DeclaringProcessor):
     """Changes creatures by what is declared, and makes none."""
 
