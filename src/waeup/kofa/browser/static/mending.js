@@ -58,6 +58,16 @@ function refuse(form, text) {
   said.textContent = "";
 }
 
+// Gets the token of a session that has begun since the page was loaded; tells whether there is one.
+async function renewToken() {
+  const answer = await fetch(window.location.href, { cache: "no-store", redirect: "manual" });
+  if (!answer.ok) return false;
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const found = page.querySelector("#mend [name=form_token]");
+  if (found) document.querySelectorAll("[name=form_token]").forEach((field) => (field.value = found.value));
+  return Boolean(found);
+}
+
 // Sends texts of a row, or that its correction is taken back, and shows what the portal says of it.
 async function send(form, fields, sent, isQuiet) {
   const body = new URLSearchParams(fields);
@@ -65,8 +75,15 @@ async function send(form, fields, sent, isQuiet) {
   form.setAttribute("aria-busy", "true");
   // What is sent is to arrive when the page is left, too; browsers do that for short texts only.
   const keepalive = body.toString().length < KEPT_ALIVE;
+  const ask = () => fetch(form.dataset.mend, { method: "POST", body, cache: "no-store", redirect: "manual", keepalive });
   try {
-    const answer = await fetch(form.dataset.mend, { method: "POST", body, cache: "no-store", redirect: "manual", keepalive });
+    let answer = await ask();
+    if (answer.status === 403 && (await renewToken())) {
+      body.set("form_token", form.elements.form_token.value);
+      answer = await ask();
+    }
+    // The way to the log-in page.
+    if (answer.type === "opaqueredirect") return refuse(form, document.getElementById("mend").dataset.out);
     const isJson = (answer.headers.get("Content-Type") || "").startsWith("application/json");
     if (!isJson) return refuse(form, document.getElementById("mend").dataset.lost);
     const row = await answer.json();

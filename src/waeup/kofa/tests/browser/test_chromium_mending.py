@@ -185,7 +185,15 @@ class ScriptTest(MendingTestCase):
         self.assertNotIn("does not answer", self.row(4).text)
         self.window.delete_all_cookies()
         self.enter_text(4, 2, "none")
-        self.wait_for_row(4, "The portal does not answer as it should")
+        self.wait_for_row(4, "Not kept: you are not logged in any more.")
+        first = self.window.current_window_handle
+        self.window.switch_to.new_window("tab")
+        self.enter()
+        self.window.switch_to.window(first)
+        self.row(4).find_element(By.NAME, "correct").send_keys(Keys.ENTER)
+        wait = WebDriverWait(self.window, timeout=30)
+        wait.until(lambda _: "Not kept" not in self.row(4).text)
+        self.assertIn("It would be created.", self.row(4).text)
 
     def test_two_tabs_correct_different_rows(self) -> None:
         self.begin()
