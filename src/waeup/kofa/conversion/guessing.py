@@ -60,9 +60,9 @@ def guess_columns(
 ) -> list[Guess]:
     """Return, for each column of `header`, the field that it may fill.
 
-    `fields` leads from the names of fields to their titles in all languages, `remembered` from names of columns,
-    in the form of `loose`, to what they were last: a field, or None for a column that was left
-    out.  No field is proposed twice, and what is ambiguous is left open.
+    `fields` leads from the names of fields to their titles in all languages, `remembered` from
+    names of columns, in the form of `loose`, to what they were last: a field, or None for a column
+    that was left out.  No field is proposed twice, and what is ambiguous is left open.
     """
     found = {
         name: Guess(field, CONFIDENCE[reason], reason)
