@@ -289,8 +289,14 @@ class RowActions:
         return effects if self._manner.recorded else ()
 
     def _refuse_if(self, message: str | None) -> None:
-        if message:
-            raise RowRefused(message)
+        if not message:
+            return
+        if not isinstance(message, str):
+            raise TypeError(
+                f"{type(self._processor).__name__} refuses the row by {message!r}. A hook that is "
+                "asked whether a row may go on returns None, or a message."
+            )
+        raise RowRefused(message)
 
 
 def _is_uncommitted(obj: Any) -> bool:

@@ -397,7 +397,17 @@ def _has_own_place(part: Part) -> bool:
 
 def require_records(kind: str, parts: Iterable[Part]) -> None:
     """Raise TypeError for a part whose objects cannot be kept; `kind` is what declares it."""
+    if not isinstance(parts, list | tuple) or not all(isinstance(part, Part) for part in parts):
+        raise TypeError(
+            f"{kind}.parts has to be a tuple of instances of Part, such as parts = (Burrow(),)."
+        )
     for part in parts:
+        is_found = type(part).find is not Part.find
+        if not part.container and not part.name and not is_found:
+            raise TypeError(
+                f"{kind}: {type(part).__name__} has no place. Give it a container, the names that "
+                "lead to it from the site, or the name under which it lies in its object."
+            )
         factory = type(part).factory
         is_elsewhere = bool(part.container) and not _has_own_place(part)
         if is_elsewhere and isinstance(factory, type) and not issubclass(factory, Persistent):

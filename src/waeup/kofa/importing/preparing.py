@@ -198,8 +198,8 @@ class Preparer:
         required: list[tuple[str, Any]],
     ) -> Prepared:
         texts = prepared.texts
-        found, invariants, values = self._processor.checkConversion(
-            texts, mode=mode, **self._options
+        found, invariants, values = self._checked(
+            self._processor.checkConversion(texts, mode=mode, **self._options)
         )
         errors = [*errors, *found]
         if self._completer is not None and not errors and not invariants:
@@ -212,6 +212,27 @@ class Preparer:
         row = HookRow(texts)
         row.update(values)
         return prepared._replace(row=row)
+
+    def _checked(self, converted: Any) -> tuple[list[tuple[str, str]], list[str], Any]:
+        """Return what `checkConversion` has returned; raises TypeError for what it must not."""
+        try:
+            found, invariants, values = converted
+            found = list(found)
+            is_right = (
+                all(not isinstance(pair, str) and len(pair) == 2 for pair in found)
+                and not isinstance(invariants, str)
+                and isinstance(values, Mapping)
+            )
+        except (TypeError, ValueError):
+            is_right = False
+        if not is_right:
+            # What it has returned may hold a password.
+            raise TypeError(
+                f"{type(self._processor).__name__}.checkConversion returns something else than "
+                "(errors, invariant errors, values): a list of pairs of field and message, a list "
+                "of messages, and a dict of fields and values."
+            )
+        return found, list(invariants), values
 
     def _completed(
         self,
@@ -261,6 +282,11 @@ class Preparer:
         self, prepared: Prepared, errors: list[tuple[str, str]], invariants: list[str]
     ) -> Prepared:
         reason = self._processor.stringFromErrs(errors, invariants)
+        if not isinstance(reason, str) or not reason:
+            raise TypeError(
+                f"{type(self._processor).__name__}.stringFromErrs has returned {reason!r}; it "
+                "returns all errors in one text."
+            )
         return prepared._replace(reason=reason, errors=tuple(errors))
 
     # -- the quick way -------------------------------------------------------------------

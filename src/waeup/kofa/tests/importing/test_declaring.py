@@ -8,6 +8,7 @@ from zope import interface, schema
 from waeup.kofa.errors import StorageFault
 from waeup.kofa.importing.declaring import NOTHING, column, computed, filter_by, rule
 from waeup.kofa.importing.kind import ContainerProcessor, Record
+from waeup.kofa.importing.parts import Part
 from waeup.kofa.importing.processor import BatchProcessor
 from waeup.kofa.tests.importing.test_engine import EngineTestCase
 
@@ -75,6 +76,45 @@ class SlowProcessor(BearProcessor):
 
 WAYS = (BearProcessor, CarefulProcessor, SlowProcessor)
 SHORT = "full: Invalid input: 'Old Old Old Bear' is too long; the greatest length is 12."
+
+
+@interface.implementer(IBear)
+class OldBear(grok.Model):
+    """Was written for an older schema: it has no attributes for what came later."""
+
+    code = full = None
+
+    @property
+    def died(self):
+        raise AttributeError("died")
+
+
+class OldObjectTests(EngineTestCase):
+    """Objects of a class that is older than the schema take what the schema has by now."""
+
+    def test_what_the_schema_declares_is_kept(self):
+        bears = self.site["caves"]
+
+        class Old(BearProcessor):
+            grok.baseclass()
+            factory = OldBear
+
+        table = ("code,full,born,died,first", "a,Pooh,7,9,Old")
+        self.do(*table, processor=Old())
+        self.assertEqual((bears["a"].born, bears["a"].first), (7, "Old"))
+        del bears["a"].born
+        self.do(*table, processor=Old(), mode="update")
+        self.assertEqual(bears["a"].born, 7)
+        # A class that does not say that it has the schema keeps what it has, as in Kofa 1.9.
+        bears["b"] = Plain()
+        self.do("code,born,full", "b,7,Ed", processor=Old(), mode="update")
+        self.assertEqual((bears["b"].full, hasattr(bears["b"], "born")), ("Ed", False))
+
+
+class Plain(grok.Model):
+    """Declares nothing."""
+
+    code = full = None
 
 
 class DeclaredTests(EngineTestCase):
@@ -178,6 +218,30 @@ class DeclaredTests(EngineTestCase):
             self.assertEqual(counts, (3, 1))
             reason = "It dies before it is born."
             self.assertEqual(pending[1:], [f"a,Pooh,7,5,born: {reason}; died: {reason}"])
+
+    def test_a_hook_that_returns_what_it_must_not_is_named(self):
+        """1.9 let such a row stop the import, or take a text for a list of messages."""
+        returned = "checkConversion returns something else than"
+        good = {"code": "a", "full": "Pooh"}
+        for hook, result, told in (
+            ("checkConversion", None, returned),
+            ("checkConversion", ([], good), returned),
+            ("checkConversion", (["bad"], [], good), returned),
+            ("checkConversion", ({"born": "bad"}, [], good), returned),
+            ("checkConversion", ([], "bad", good), returned),
+            ("checkConversion", ([], [], [*good.items()]), returned),
+            ("checkConversion", ([("born", "bad")], (), {}), "born: bad"),
+            ("checkCreateRequirements", True, "refuses the row by True. A hook"),
+            ("checkCreateRequirements", "bad", "bad"),
+        ):
+            members = {hook: lambda *args, result=result, **kw: result, "__module__": __name__}
+            cls = type("Own", (BearProcessor,), {**members, grok.baseclass.dotted_name(): True})
+            with self.subTest(hook, result=result):
+                pending = self.do("code,full", "a,Pooh", processor=cls())[2]
+                self.assertIn(told, pending[1])
+        cls = type("Own", (BearProcessor,), {"stringFromErrs": lambda *args: None})
+        pending = self.do("code,full,born", "a,Pooh,x", processor=cls())[2]
+        self.assertIn("Own.stringFromErrs has returned None", pending[1])
 
     def test_what_is_no_message_is_told(self):
         class Yes(BearProcessor):
@@ -340,6 +404,9 @@ class CollectingTests(unittest.TestCase):
             with self.assertRaisesRegex(TypeError, found):
                 cls()
         self.assertEqual(Within().container, "")
+        for parts, found in ((Part(), "Own.parts has to be"), ((Part(),), "Part has no place")):
+            with self.assertRaisesRegex(TypeError, found):
+                type("Own", (BearProcessor,), {"parts": parts})
         with self.assertRaisesRegex(TypeError, "Own.iface: .*, and Record is a class"):
             type("Own", (ContainerProcessor,), {"iface": Record})
 
