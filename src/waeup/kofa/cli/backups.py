@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from waeup.kofa.cli.numbers import Between
+from waeup.kofa.cli.paths import Named
 from waeup.kofa.cli.screen import bar, say, say_json
 from waeup.kofa.cli.settings import (
     Settings,
@@ -31,7 +32,7 @@ MEGABYTE = 1000 * 1000
 
 
 @click.command(short_help="Save database and files, while the portal runs.")
-@click.argument("folder", required=False, type=click.Path(path_type=Path, file_okay=False))
+@click.argument("folder", required=False, type=Named(path_type=Path, file_okay=False))
 @click.option("--note", default="", help="Where it is, or how it was made.")
 @click.option(
     "--keep",
@@ -126,10 +127,10 @@ def _made_backup(settings: Settings, instance: "Instance", folder: Path) -> tupl
 
 
 @click.command("restore-backup", short_help="Bring a portal back from a backup.")
-@click.argument("source", metavar="BACKUP", type=click.Path(path_type=Path))
+@click.argument("source", metavar="BACKUP", type=Named(path_type=Path))
 @click.option(
     "--files",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=Named(path_type=Path, file_okay=False),
     metavar="DIR",
     help="New folder for the files (default: that of the configuration).",
 )
@@ -229,7 +230,7 @@ def _portal_in(database: "Database", replace: bool) -> str | None:
     "--to",
     "target",
     required=True,
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=Named(path_type=Path, dir_okay=False),
     metavar="FILE",
     help="The configuration (kofa.conf) that names the new database.",
 )

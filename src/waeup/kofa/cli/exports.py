@@ -16,6 +16,7 @@ import click
 from waeup.kofa.cli.codes import DONE, LEFT
 from waeup.kofa.cli.demand import Pair
 from waeup.kofa.cli.finding import named, open_own
+from waeup.kofa.cli.paths import Named
 from waeup.kofa.cli.screen import bar, complain, is_terminal, say, say_json, show_table
 from waeup.kofa.cli.settings import Settings, common_options, pass_settings
 from waeup.kofa.errors import NameTaken, Refused
@@ -52,7 +53,7 @@ _PACKED = {".gz": "gzip", ".zip": "zip"}
 )
 @click.option(
     "--keys",
-    type=click.Path(path_type=Path),
+    type=Named(path_type=Path),
     metavar="FILE",
     help="Only the objects whose keys this table lists.",
 )

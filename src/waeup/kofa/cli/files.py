@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from waeup.kofa.cli.finding import open_own
+from waeup.kofa.cli.paths import Named
 from waeup.kofa.cli.screen import has_room, say, say_json, show_table
 from waeup.kofa.cli.settings import Settings, common_options, pass_settings
 from waeup.kofa.errors import Refused
@@ -34,9 +35,7 @@ def put_file(operations: "Operations", path: Path, *, replace: bool = False) -> 
 
 
 @click.command(short_help="Store files in the data center.")
-@click.argument(
-    "paths", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path)
-)
+@click.argument("paths", metavar="FILE...", nargs=-1, required=True, type=Named(path_type=Path))
 @click.option("--replace", is_flag=True, help="Replace a stored *.pending.csv of the same name.")
 @common_options
 @pass_settings

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from waeup.kofa.cli.finding import named
+from waeup.kofa.cli.paths import Named
 from waeup.kofa.cli.screen import is_terminal, say, say_json, show_table
 from waeup.kofa.cli.settings import Settings, common_options, pass_settings
 from waeup.kofa.errors import NameTaken, Refused
@@ -60,7 +61,7 @@ def processors(settings: Settings, name: str | None) -> None:
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=Named(path_type=Path),
     help="File to write; it must not exist yet. Without it the terminal gets the table.",
 )
 @click.option(

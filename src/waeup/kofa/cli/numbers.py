@@ -5,8 +5,10 @@ from typing import Any
 
 import click
 
-#: Lines, or matches, that can be counted.
+#: Lines, matches, or rows of a limit, that can be counted.
 MOST = 1_000_000_000
+#: Megabytes of a limit: a terabyte, more than a portal can mean.
+MOST_MEGABYTES = 1024 * 1024
 
 
 class Between(click.FloatRange):

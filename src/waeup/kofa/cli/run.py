@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from waeup.kofa.cli.mail import MailServer
-from waeup.kofa.cli.numbers import Between
+from waeup.kofa.cli.numbers import MOST, MOST_MEGABYTES, Between
+from waeup.kofa.cli.paths import Named
 from waeup.kofa.cli.screen import say
 from waeup.kofa.cli.settings import Settings, pass_settings, server_options
 from waeup.kofa.deployment.conf import Configuration, Server
@@ -53,29 +54,29 @@ def _address(context: click.Context, parameter: click.Parameter, value: str | No
 )
 @click.option(
     "--max-upload",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, MOST_MEGABYTES),
     metavar="MB",
     help="Largest request, and thus largest uploaded file, in megabytes (usual: 200).",
 )
 @click.option(
     "--max-rows",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, MOST),
     help="Rows that a table may have (usual: 5,000,000).",
 )
 @click.option(
     "--max-columns",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, MOST),
     help="Columns that a table may have (usual: 1,000).",
 )
 @click.option(
     "--max-unpacked",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, MOST_MEGABYTES),
     metavar="MB",
     help="What may come out of a workbook or a packed file, in megabytes (usual: 2048).",
 )
 @click.option(
     "--max-memory",
-    type=click.IntRange(min=256),
+    type=click.IntRange(256, MOST_MEGABYTES),
     metavar="MB",
     help="Memory for reading a workbook, in megabytes (usual: 2048).",
 )
@@ -114,7 +115,7 @@ def _address(context: click.Context, parameter: click.Parameter, value: str | No
 @click.option(
     "--storage-root",
     "storage_roots",
-    type=click.Path(exists=True, file_okay=False, resolve_path=True),
+    type=Named(exists=True, file_okay=False, resolve_path=True),
     multiple=True,
     metavar="DIR",
     help="Folder below which administrators may move the storage; can be repeated.",

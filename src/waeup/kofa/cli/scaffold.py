@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from waeup.kofa.cli.paths import Named
 from waeup.kofa.cli.screen import say, say_json
 from waeup.kofa.cli.settings import Settings, answer_options, pass_settings
 
@@ -14,7 +15,7 @@ from waeup.kofa.cli.settings import Settings, answer_options, pass_settings
     "--dir",
     "folder",
     metavar="DIR",
-    type=click.Path(path_type=Path),
+    type=Named(path_type=Path),
     default=Path("."),
     help="Where the folder of the package is made (usual: here).",
 )

@@ -29,10 +29,10 @@ from waeup.kofa.cli.processes import stopped_by_signals, working
 from waeup.kofa.cli.screen import say
 from waeup.kofa.cli.session import SITE_NAME
 from waeup.kofa.cli.watched import Watched
+from waeup.kofa.deployment import listening
 from waeup.kofa.deployment.conf import Configuration
 from waeup.kofa.deployment.health import Health
 from waeup.kofa.deployment.supervision import supervised
-from waeup.kofa.errors import Refused
 
 if TYPE_CHECKING:
     from ZODB.DB import DB
@@ -58,16 +58,14 @@ def listen(host: str, port: int) -> socket.socket:
 
     Port 0 stands for any free port.  Raises `Refused` when the address cannot be had.
     """
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family)
-    except OSError as error:
-        # socket.create_server repeats the address in brackets.
-        reason = (error.strerror or str(error)).partition(" (")[0]
-        raise Refused(
+    return listening.listen(
+        host,
+        port,
+        lambda reason: (
             f"The portal cannot answer on {host}, port {port}: {reason}. "
             "Stop what answers there, or name another address with --host and --port."
-        )
+        ),
+    )
 
 
 def url_of(listener: socket.socket) -> str:

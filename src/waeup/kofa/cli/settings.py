@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from waeup.kofa.cli.paths import Named
+
 if TYPE_CHECKING:
     from waeup.kofa.cli.instance import Instance
 
@@ -133,13 +135,13 @@ def _user_option(command: Command) -> Command:
 def _var_options(command: Command) -> Command:
     return _option(
         "--var",
-        type=click.Path(path_type=Path),
+        type=Named(path_type=Path),
         metavar="DIR",
         help="Instance directory (default: $KOFA_VAR, else var).",
     )(
         _option(
             "--config",
-            type=click.Path(path_type=Path, dir_okay=False),
+            type=Named(path_type=Path, dir_okay=False),
             metavar="FILE",
             help="Configuration (default: $KOFA_CONFIG, else kofa.conf in --var).",
         )(command)
@@ -166,7 +168,7 @@ def common_options(command: Command) -> Command:
         ),
         _option(
             "--ca-file",
-            type=click.Path(path_type=Path),
+            type=Named(path_type=Path),
             metavar="FILE",
             help="Certificates that are trusted with --url (default: $KOFA_CA_FILE, else those of "
             "the system).",
@@ -178,7 +180,7 @@ def common_options(command: Command) -> Command:
         ),
         _option(
             "--token-file",
-            type=click.Path(path_type=Path),
+            type=Named(path_type=Path),
             metavar="FILE",
             help="File whose first line is the token for --url; without it $KOFA_TOKEN is the "
             "token itself.",

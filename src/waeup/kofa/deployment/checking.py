@@ -7,7 +7,6 @@ below ``.work``, which goes again.
 import os
 import re
 import smtplib
-import socket
 import stat
 import time
 from collections.abc import Callable, Iterator
@@ -19,8 +18,9 @@ from typing import Any, NamedTuple
 from waeup.kofa import spool
 from waeup.kofa.deployment.conf import Configuration
 from waeup.kofa.deployment.databases import FileDatabase, PostgresDatabase
+from waeup.kofa.deployment.listening import listen
 from waeup.kofa.deployment.packages import missing_vocabularies, place_of
-from waeup.kofa.errors import KofaError
+from waeup.kofa.errors import KofaError, Refused
 from waeup.kofa.spool.disk import disk
 
 #: The least major version of PostgreSQL.
@@ -306,8 +306,22 @@ def _files(place: Path, configuration: Configuration) -> Iterator[Finding]:
     if kind.startswith("nfs") and (missing := _missing_options(options)):
         yield Finding("mount options", DOUBTFUL, missing)
     yield from _operations(place)
+    yield _beside(place)
     free = os.statvfs(place)
     yield Finding("room", GOOD, f"{free.f_bavail * free.f_frsize:,} bytes are free")
+
+
+def _beside(place: Path) -> Finding:
+    """Tell whether a portal that comes back from a backup finds room beside the files."""
+    real = Path(os.path.realpath(place))
+    if os.path.ismount(real) or not os.access(real.parent, os.W_OK | os.X_OK):
+        text = (
+            f"The portal can make no folder beside {place} that is on the same file system. "
+            "`kofactl restore-backup --replace` needs one: let the files lie in a folder below "
+            "what is mounted, or name another place with its option --files."
+        )
+        return Finding("files: a folder beside", DOUBTFUL, text)
+    return Finding("files: a folder beside", GOOD, "can be made")
 
 
 def _missing_options(options: str) -> str:
@@ -396,13 +410,9 @@ def _port(what: str, address: tuple[str, int]) -> Finding:
     host, port = address
     shown = f"{host}:{port}"
     try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        socket.create_server((host, port), family=family).close()
-    except OSError as error:
-        reason = (error.strerror or str(error)).partition(" (")[0]
-        text = (
-            f"{shown} cannot be had: {reason}. If it is not a portal that runs, name another one."
-        )
+        listen(host, port, lambda reason: f"{shown} cannot be had: {reason}.").close()
+    except Refused as error:
+        text = f"{error} If it is not a portal that runs, name another one."
         return Finding(what, DOUBTFUL, text)
     return Finding(what, GOOD, f"{shown} is free")
 

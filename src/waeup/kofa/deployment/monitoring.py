@@ -13,7 +13,6 @@ seconds.  A database that is away, or hangs, is a figure, too.
 import logging
 import os
 import shutil
-import socket
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -29,7 +28,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from waeup.kofa import meters
 from waeup.kofa.deployment.bounded import Bounded
 from waeup.kofa.deployment.health import Health, read_site, storage_of, workers
-from waeup.kofa.errors import Refused
+from waeup.kofa.deployment.listening import listen
 
 if TYPE_CHECKING:
     from ZODB.DB import DB
@@ -294,7 +293,15 @@ def serve(
     from waitress.server import create_server
     from waitress.wasyncore import close_all, loop
 
-    listener = _listen(*address)
+    host, port = address
+    listener = listen(
+        host,
+        port,
+        lambda reason: (
+            f"Monitoring cannot answer on {host}, port {port}: {reason}. Stop what answers there, "
+            "or name another address in <monitoring>; each process needs one of its own."
+        ),
+    )
     connections: dict[int, Any] = {}
     figures = SiteFigures(database, site_path, health, backup_stamp)
     server = create_server(
@@ -325,15 +332,3 @@ def serve(
         server.task_dispatcher.shutdown()
         close_all(connections)
         listener.close()
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family)
-    except OSError as error:
-        reason = (error.strerror or str(error)).partition(" (")[0]
-        raise Refused(
-            f"Monitoring cannot answer on {host}, port {port}: {reason}. Stop what answers there, "
-            "or name another address in <monitoring>; each process needs one of its own."
-        )

@@ -87,6 +87,7 @@ class CheckConfig(unittest.TestCase):
         self.assertIn("objects", found["database"][1])
         self.assertIn(str(Path("var/datacenter").absolute()), found["files"][1])
         self.assertEqual(found["files: hard links"][0], checking.GOOD)
+        self.assertEqual(found["files: a folder beside"], (checking.GOOD, "can be made"))
         # But for the log of kofactl, which stays empty, nothing has come.
         self.assertEqual(sorted(Path("var").rglob("*")), before)
 
@@ -170,6 +171,11 @@ class CheckConfig(unittest.TestCase):
             f"<zeo>\nserver {host}:{port}\nstorage {name}\nwait 5s\n</zeo>\n"
         )
         self.assertIn("objects", verdicts("--config", "kofa.conf")["database"][1])
+
+    def test_what_is_mounted_itself_has_nothing_beside_it(self) -> None:
+        found = checking._beside(Path("/proc"))
+        self.assertEqual(found.verdict, checking.DOUBTFUL)
+        self.assertIn("--files", found.text)
 
     def test_options_of_mounts(self) -> None:
         for options, words in (

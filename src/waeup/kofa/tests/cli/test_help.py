@@ -10,6 +10,7 @@ import click
 
 from waeup.kofa.cli import kofactl as program
 from waeup.kofa.cli.elsewhere import LOCAL
+from waeup.kofa.cli.paths import Named
 from waeup.kofa.tests.cli.shell import environment, kofactl
 
 PAGE = Path(__file__).parents[5] / "docs" / "kofactl.rst"
@@ -44,6 +45,24 @@ class HelpTests(unittest.TestCase):
                 if isinstance(parameter, click.Option):
                     with self.subTest(f"{words} {parameter.opts[0]}"):
                         self.assertTrue(parameter.help or parameter.metavar or parameter.type.name)
+
+    def test_no_path_may_be_empty(self) -> None:
+        """`--var "$UNSET"` must not mean the working directory."""
+        for words, command in commands(program):
+            for parameter in command.params:
+                if isinstance(parameter.type, click.Path):
+                    with self.subTest(f"{words} {parameter.name}"):
+                        self.assertIsInstance(parameter.type, Named)
+        answer = kofactl("run", "--setup-only", "--var", "")
+        self.assertEqual((answer.code, answer.out), (2, ""))
+        self.assertIn("The path is empty", answer.err)
+
+    def test_limits_have_bounds(self) -> None:
+        for name in ("upload", "rows", "columns", "unpacked", "memory"):
+            with self.subTest(name):
+                answer = kofactl("run", "--setup-only", f"--max-{name}", "9" * 18)
+                self.assertEqual((answer.code, answer.out), (2, ""))
+                self.assertIn("is not in the range", answer.err)
 
     def test_common_options_are_where_they_mean_something(self) -> None:
         """A command of this machine is told nothing of a portal elsewhere, which it refuses."""
