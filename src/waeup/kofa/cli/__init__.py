@@ -235,6 +235,9 @@ def _kept_traceback(var: Path | None, reference: str = "") -> str:
     except OSError:
         descriptor, name = tempfile.mkstemp(prefix="kofactl-", suffix=".log")
         path = Path(name)
-    with open(descriptor, "a", encoding="utf-8", errors="backslashreplace") as log:
-        log.write(text)
+    try:
+        with open(descriptor, "a", encoding="utf-8", errors="backslashreplace") as log:
+            log.write(text)
+    except OSError as error:
+        return f"{path} cannot take the details: {error.strerror}."
     return f"Details are under the reference {reference} in {path}."

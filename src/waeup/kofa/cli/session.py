@@ -9,7 +9,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -355,11 +355,23 @@ def _root_folder(database: "DB") -> Iterator[Any]:
         connection.close()
 
 
+class _Log(logging.FileHandler):
+    """A log file.  What a full disk has no room for is lost, and ends no command."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """See `logging.Handler`, which would tell the terminal with a traceback."""
+
+    def close(self) -> None:
+        """See `logging.Handler`."""
+        with suppress(OSError):
+            super().close()
+
+
 @contextmanager
 def log_to(instance: Instance, name: str) -> Iterator[None]:
     """Write what libraries log to a file in the instance's log folder, not to the terminal."""
     instance.log.mkdir(exist_ok=True)
-    handler = logging.FileHandler(instance.log / name, encoding="utf-8", delay=True)
+    handler = _Log(instance.log / name, encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
     handler.setLevel(logging.WARNING)
     root = logging.getLogger()
