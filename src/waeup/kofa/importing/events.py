@@ -3,18 +3,26 @@
 `zope.event.notify` reaches a subscriber of an object event through seven layers, which ask for
 the site manager twice; `fire` takes the same subscribers from the same registries, in the same
 order, and calls them.  Measured for the addition of a student: 3 µs instead of 4, and for the
-modified event of its container, to which nobody but catalogs listens, 3 instead of 6.
+modified event of its container, to which nobody but catalogs listens, 3 instead of 6.  A removal
+fires the same two, by `take_out`.
 """
 
 from collections.abc import Callable
 from typing import Any
 
+from ZODB.interfaces import IBroken
 from zope.component import getSiteManager
 from zope.component.event import dispatch, objectEventNotify
-from zope.container.contained import ContainerModifiedEvent, containedEvent, setitem
+from zope.container.contained import (
+    ContainerModifiedEvent,
+    containedEvent,
+    setitem,
+    uncontained,
+)
 from zope.event import notify, subscribers
 from zope.interface import Interface, implementedBy, implementer, providedBy
 from zope.interface.interfaces import ComponentLookupError
+from zope.lifecycleevent import ObjectRemovedEvent
 
 from waeup.kofa.interfaces import IRowDoneEvent
 
@@ -84,3 +92,14 @@ def put(container: Any, store: Callable[[str, Any], object], name: str, obj: Any
     if event is not None:
         fire(event)
         fire(ContainerModifiedEvent(container))
+
+
+def take_out(container: Any, name: str, obj: Any) -> None:
+    """Do what `zope.container.contained.uncontained` does."""
+    is_there = getattr(obj, "__parent__", None) is container and obj.__name__ == name
+    if not is_there or IBroken.providedBy(obj):
+        uncontained(obj, container, name)
+        return
+    fire(ObjectRemovedEvent(obj, container, name))
+    obj.__parent__ = obj.__name__ = None
+    fire(ContainerModifiedEvent(container))

@@ -12,7 +12,7 @@ from zope.interface import implementer
 from waeup.kofa.errors import DuplicationError
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.i18n import english
-from waeup.kofa.importing.events import put
+from waeup.kofa.importing.events import put, take_out
 from waeup.kofa.logger import Logger
 from waeup.kofa.students.interfaces import IStudent, IStudentsContainer
 from waeup.kofa.students.trees import StudentTree
@@ -58,7 +58,11 @@ class StudentsContainer(grok.Container, Logger):
 
     def __delitem__(self, key: str) -> None:
         student = self[key]
-        super().__delitem__(key)
+        # As zope.container does it, in the same order; a length may have to be counted before.
+        length = self._BTreeContainer__len
+        del self._SampleContainer__data[key]
+        length.change(-1)
+        take_out(self, key, student)
         # Subscribers have seen the student with the tickets; who puts the student back has them.
         tree = self._pop_tickets(key)
         if tree is not None:

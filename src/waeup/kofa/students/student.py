@@ -7,12 +7,11 @@ import grok
 from BTrees.OOBTree import OOBTree
 from zope.component.factory import Factory
 from zope.component.interfaces import IFactory
-from zope.container.contained import uncontained
 from zope.container.interfaces import IContainer
 from zope.interface import implementer
 from zope.location.interfaces import ISublocations
 
-from waeup.kofa.importing.events import put
+from waeup.kofa.importing.events import put, take_out
 from waeup.kofa.students.interfaces import IStudent
 from waeup.kofa.university.defaults import schema_defaults
 
@@ -82,7 +81,7 @@ class Student(grok.Model):
 
     def __delitem__(self, key: str) -> None:
         """See `IContainer`."""
-        uncontained(self[key], self, key)
+        take_out(self, key, self[key])
         del self._tickets[key]
 
     def sublocations(self) -> Iterable[Any]:

@@ -2,16 +2,22 @@
 
 import unittest
 
+from ZODB.interfaces import IBroken
 from zope import component, event
 from zope.component.event import objectEventNotify
 from zope.component.hooks import setHooks, setSite
 from zope.component.interfaces import ISite
 from zope.component.persistentregistry import PersistentComponents
 from zope.component.testing import PlacelessSetup
-from zope.container.contained import Contained, dispatchToSublocations, setitem
+from zope.container.contained import (
+    Contained,
+    dispatchToSublocations,
+    setitem,
+    uncontained,
+)
 from zope.container.interfaces import IContainerModifiedEvent
 from zope.container.sample import SampleContainer
-from zope.interface import Interface, implementer
+from zope.interface import Interface, alsoProvides, implementer
 from zope.interface.interfaces import IObjectEvent
 from zope.lifecycleevent import ObjectModifiedEvent
 from zope.lifecycleevent.interfaces import (
@@ -20,7 +26,7 @@ from zope.lifecycleevent.interfaces import (
     IObjectMovedEvent,
 )
 
-from waeup.kofa.importing.events import fire, put
+from waeup.kofa.importing.events import fire, put, take_out
 
 
 class IThing(Interface):
@@ -156,7 +162,7 @@ class FiringTests(EventsTestCase):
 
 
 class PuttingTests(EventsTestCase):
-    """`put` does what `setitem` does."""
+    """`put` does what `setitem` does, and `take_out` what `uncontained` does."""
 
     def setUp(self):
         super().setUp()
@@ -205,3 +211,35 @@ class PuttingTests(EventsTestCase):
                 found.append((said, place))
             with self.subTest(name=name):
                 self.assertEqual(*found)
+
+    def test_like_uncontained(self):
+        box, other = SampleContainer(), SampleContainer()
+        for parent, name, is_broken in (
+            (box, "there", False),
+            (box, "there", True),
+            (box, "renamed", False),
+            (other, "there", False),
+            (None, "there", False),
+            (None, None, False),
+        ):
+            found = []
+            for do in (take_out, uncontain):
+                thing = Thing()
+                thing.__parent__, thing.__name__ = parent, name
+                if is_broken:
+                    alsoProvides(thing, IBroken)
+                self.seen = []
+                do(box, "there", thing)
+                found.append((self.seen, thing.__parent__, thing.__name__))
+            with self.subTest(parent=parent, name=name, is_broken=is_broken):
+                self.assertEqual(*found)
+
+    def test_what_has_no_place(self):
+        for do in (take_out, uncontain):
+            with self.assertRaises(AttributeError):
+                do(SampleContainer(), "there", object())
+
+
+def uncontain(box, name, thing):
+    """Take a thing out of a box as zope does."""
+    uncontained(thing, box, name)
