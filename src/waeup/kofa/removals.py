@@ -235,8 +235,11 @@ class _RemovedRows:
             if _is_rehearsal.get():
                 continue
             dates = ("", self._date) if is_back else (self._date, "")
-            with faults("Keeping the rows of removed objects"):
+            try:
                 self._writer(folder, kind).write([*cells, *dates])
+            except OSError:
+                with faults("Keeping the rows of removed objects"):
+                    raise
 
     def _writer(self, folder: str, kind: _Kind) -> TableWriter:
         self._join()

@@ -95,6 +95,8 @@ def compile_row(
         return lambda obj: []
     if getters:
         return _compile_mixed(names, renders, getters)
+    # Many attributes are None, of which each column makes one cell.
+    empty = [render(None) for render in renders]
     # With two names at least it returns a tuple.
     get_all = attrgetter(*names, "__class__")
 
@@ -103,7 +105,10 @@ def compile_row(
             values = get_all(obj)
         except AttributeError:
             values = tuple(getattr(obj, name, None) for name in names)
-        return [render(value) for render, value in zip(renders, values, strict=False)]
+        return [
+            nothing if value is None else render(value)
+            for nothing, render, value in zip(empty, renders, values, strict=False)
+        ]
 
     return cells
 

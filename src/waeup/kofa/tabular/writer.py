@@ -33,7 +33,17 @@ def row_writer(
     `columns` are the names in the header, if there is one.
     """
     first = columns[0] if columns else ""
-    write_quoted = csv.writer(stream, delimiter=delimiter, quoting=csv.QUOTE_ALL).writerow
+    write_with_quotes = csv.writer(stream, delimiter=delimiter, quoting=csv.QUOTE_ALL).writerow
+    between, put = f'"{delimiter}"', stream.write
+
+    def write_quoted(cells: Sequence[str]) -> None:
+        # Less than half of the time that the writer takes, which is for what needs care.
+        line = f'"{between.join(cells)}"\r\n'
+        if line.count('"') == 2 * len(cells) and "\0" not in line:
+            put(line)
+        else:
+            write_with_quotes(cells)
+
     if quote_all:
         return write_quoted
     write_plain = csv.writer(stream, delimiter=delimiter).writerow

@@ -1,5 +1,7 @@
 """What is written is sound, durable, and read back as it was."""
 
+import csv
+import io
 import os
 import stat
 
@@ -7,6 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from waeup.kofa.tabular import Dialect, TableWriter, open_table
+from waeup.kofa.tabular.writer import row_writer
 from waeup.kofa.tests.tabular.files import FileTestCase
 
 # NUL and lone surrogates are no text; everything else is.
@@ -80,6 +83,14 @@ class Writing(FileTestCase):
                         writer.write(row)
             found.append(self.content(self.path()))
         self.assertEqual(*found)
+
+    @settings(deadline=None)
+    @given(st.lists(CELLS, max_size=4), st.sampled_from(",;\t"))
+    def test_quoted_rows_are_those_of_the_standard_library(self, cells, delimiter):
+        ours, theirs = io.StringIO(newline=""), io.StringIO(newline="")
+        row_writer(ours, (), delimiter=delimiter, quote_all=True)(cells)
+        csv.writer(theirs, delimiter=delimiter, quoting=csv.QUOTE_ALL).writerow(cells)
+        self.assertEqual(ours.getvalue(), theirs.getvalue())
 
     def test_of_many_rows_either_all_are_written_or_none(self):
         with TableWriter(self.path(), ("a", "b")) as writer:
