@@ -54,6 +54,19 @@ class PropertyTests(PortalTestCase):
                 self.assertIs(students.find(**{name: number}), owners.get(number))
 
 
+class LengthTests(PortalTestCase):
+    """How many students there are."""
+
+    def test_students_that_were_never_counted_are_counted_before_one_goes(self):
+        students = StudentsContainer()
+        for student_id in ("A1", "A2", "A3"):
+            students.addStudent(new_student(student_id))
+        # As in a database of before zope.container kept the length.
+        del students._BTreeContainer__len
+        del students["A2"]
+        self.assertEqual((list(students), len(students)), (["A1", "A3"], 2))
+
+
 class DatabaseTests(PortalTestCase):
     """Students in a database."""
 
