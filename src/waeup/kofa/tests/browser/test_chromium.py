@@ -21,7 +21,7 @@ from waeup.kofa.importing.engine import RowEngine
 from waeup.kofa.jobs import EmbeddedEngine, IJobEngine
 from waeup.kofa.operations import Operations
 from waeup.kofa.tests.browser.axe import violations
-from waeup.kofa.tests.browser.chromium import chromium, served
+from waeup.kofa.tests.browser.chromium import ChromiumLayer, served
 from waeup.kofa.tests.functional import FunctionalLayer, FunctionalTestCase
 from waeup.kofa.tests.importing.test_canonical import workbook
 from waeup.kofa.university.processors import FacultyProcessor
@@ -48,11 +48,12 @@ def engine_at_work() -> Iterator[None]:
 class ChromiumTestCase(FunctionalTestCase):
     """An officer with a table of faculties and a browser."""
 
+    layer = ChromiumLayer
+
     def setUp(self) -> None:
+        self.window = ChromiumLayer.window()
         with ExitStack() as undo:
-            # The browser goes first: its connections keep the server up.
             self.address = undo.enter_context(served(FunctionalLayer.database()))
-            self.window = undo.enter_context(chromium())
             folder = undo.enter_context(tempfile.TemporaryDirectory())
             self.table = Path(folder, "faculties.csv")
             self.table.write_text(TABLE, encoding="utf-8")
@@ -301,8 +302,6 @@ class ReadingTest(ChromiumTestCase):
         self.window.refresh()
         self.press("select")
         self.assertIn("All rows are sound.", self.text)
-        self.assertFalse(self.find("#sheet").is_displayed())
-        self.find("summary").click()
         Select(self.find("#sheet")).select_by_visible_text("More")
         # Without a button: the script reads it at once.
         WebDriverWait(self.window, timeout=30).until(lambda _: "Law; and order" in self.text)

@@ -22,13 +22,17 @@ WIDTHS = (390, 1200)
 class StepTestCase(ChromiumTestCase):
     """An officer at step 2 or 3; the page must not be left."""
 
-    def go_to_step(self, content: str, step: int = 3, name: str = "list.csv") -> None:
-        """Store a table and go to a step."""
+    def go_to_step(
+        self, content: str, step: int = 3, name: str = "list.csv", mode: str | None = None
+    ) -> None:
+        """Store a table and go to a step, in a mode other than the one that is proposed."""
         self.store(name, content)
         self.enter()
         self.press("select")
         if step > 2:
             Select(self.find("#importer")).select_by_value("studentprocessor")
+            if mode is not None:
+                self.find(f"input[name=mode][value={mode}]").click()
             self.press("proceed")
         self.window.execute_script("window.isTheSame = true")
 
@@ -142,7 +146,6 @@ class ReadingTest(StepTestCase):
         (self.storage / "list.xlsx").write_bytes(workbook())
         self.window.refresh()
         self.press("select")
-        self.find("summary").click()
         self.choose("sheet", "More")
         self.wait_until("found-part", "Law; and order")
 
@@ -253,7 +256,7 @@ class MappingTest(StepTestCase):
         self.assertIn("/import4", self.window.current_url)
 
     def test_links_lead_to_what_is_wrong(self) -> None:
-        self.go_to_step(STUDENTS.replace("Gender", "what"))
+        self.go_to_step(STUDENTS.replace("Gender", "what"), mode="create")
         self.find("a[href='#missing']").click()
         self.assertEqual(self.focused(), "missing-column-sex")
         self.find(".map-guesses summary").click()
