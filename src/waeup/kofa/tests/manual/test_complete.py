@@ -4,13 +4,13 @@ Lists that are made of the code (`lists`) are complete when their page has them;
 prose is compared with the code.  Each test says what is missing, and where it belongs.
 """
 
-import ast
 import importlib
 import inspect
 import re
 from pathlib import Path
 
 from waeup.kofa.api.routes import ROUTES
+from waeup.kofa.cli import codes
 from waeup.kofa.cli.instance import Instance
 from waeup.kofa.datacenter import FOLDERS, LATER_FOLDERS
 from waeup.kofa.jobs import record
@@ -350,16 +350,9 @@ class Trouble(CompleteTestCase):
         self.assert_none(wrong, "Tell in docs/workflow.rst what is kept in this folder:")
 
     def test_exit_codes(self) -> None:
-        path = Path(inventory.PACKAGE / "cli" / "__init__.py")
-        codes = {
-            node.value
-            for statement in ast.parse(path.read_text("utf-8")).body
-            if isinstance(statement, ast.Assign)
-            for node in ast.walk(statement.value)
-            if isinstance(node, ast.Constant) and isinstance(node.value, int)
-        }
+        told = {code for code in vars(codes).values() if isinstance(code, int)}
         rows = re.findall(r"^(\d+)  +\S", self.pages["kofactl"].text, re.MULTILINE)
-        self.assertEqual({int(row) for row in rows}, codes)
+        self.assertEqual({int(row) for row in rows}, told)
 
 
 class Decisions(CompleteTestCase):
