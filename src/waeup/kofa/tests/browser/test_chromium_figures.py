@@ -5,6 +5,7 @@ from itertools import pairwise
 
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.select import Select
+from selenium.webdriver.support.wait import WebDriverWait
 
 from waeup.kofa.tests.browser.exhibition import acting_as
 from waeup.kofa.tests.browser.test_chromium import ChromiumTestCase
@@ -105,6 +106,7 @@ class FiguresTest(OfficerTestCase):
 
     def test_patterns_are_filled_in(self) -> None:
         self.go("/figures")
+        WebDriverWait(self.window, timeout=30).until(lambda _: self.seen(".chart-bar"))
         fills = self.window.execute_script(
             "return Array.from(document.querySelectorAll('.chart-bar'))"
             ".map(bar => document.querySelector(bar.getAttribute('fill').slice(4, -1)) !== null)"

@@ -479,6 +479,9 @@ class RegistrationTests(unittest.TestCase):
             container = ""
             util_name = "shelterprocessor"
 
+            def getParent(self, row, site):
+                return None
+
         grok_component("Nowhere", Nowhere)
         self.assertIsNone(queryUtility(ICSVExporter, name=""))
         # The kinds of the portal have exporters of their own.
