@@ -52,25 +52,20 @@ def check_name(name: str) -> str:
     if not name:
         raise InvalidName(_("The file name is empty. Name a file of the data center."))
     if "/" in name or "\\" in name:
-        reason = "it contains a path separator"
+        reason = _("it contains a path separator")
     elif name.startswith("."):
-        reason = "it begins with a dot"
+        reason = _("it begins with a dot")
     elif not (name.isascii() and name.isprintable()) and any(
         unicodedata.category(char) in _FORBIDDEN for char in name
     ):
-        reason = "it contains control characters, or bytes that are no text"
+        reason = _("it contains control characters, or bytes that are no text")
     elif len(name.encode("utf-8")) > MAX_BYTES:
-        reason = f"it is longer than {MAX_BYTES} bytes"
+        reason = _("it is longer than ${most} bytes", mapping={"most": MAX_BYTES})
     elif name in FOLDERS:
-        reason = "it is the name of a folder of the data center"
+        reason = _("it is the name of a folder of the data center")
     else:
         return name
-    raise InvalidName(
-        _(
-            "${name} is no file name: ${reason}. Choose another name.",
-            mapping={"name": repr(name), "reason": reason},
-        )
-    )
+    raise _no_file_name(name, reason)
 
 
 def split_extension(name: str) -> tuple[str, str]:
@@ -134,17 +129,21 @@ def stored_name(filename: str, userid: str) -> str:
 def _with_room(name: str) -> str:
     """Return a name behind which there is room for what those of its results have besides."""
     if len(name.encode("utf-8")) > MAX_STORED_BYTES:
-        raise InvalidName(
-            _(
-                "${name} is no file name: ${reason}. Choose another name.",
-                mapping={
-                    "name": repr(name),
-                    "reason": f"it is longer than {MAX_STORED_BYTES} bytes, and those of its "
-                    "results are longer still",
-                },
-            )
+        reason = _(
+            "it is longer than ${most} bytes, and those of its results are longer still",
+            mapping={"most": MAX_STORED_BYTES},
         )
+        raise _no_file_name(name, reason)
     return name
+
+
+def _no_file_name(name: str, reason: str) -> InvalidName:
+    return InvalidName(
+        _(
+            "${name} is no file name: ${reason}. Choose another name.",
+            mapping={"name": repr(name), "reason": reason},
+        )
+    )
 
 
 def numbered(name: str) -> Iterator[str]:

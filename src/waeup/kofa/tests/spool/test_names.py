@@ -6,6 +6,7 @@ from itertools import islice
 
 from hypothesis import given
 from hypothesis import strategies as st
+from zope.i18nmessageid import Message
 
 from waeup.kofa.errors import InvalidName
 from waeup.kofa.spool import FOLDERS, check_name, numbered, stored_name
@@ -41,6 +42,13 @@ class CheckNameTests(unittest.TestCase):
             str(caught.exception),
             "'../x' is no file name: it contains a path separator. Choose another name.",
         )
+
+    def test_each_reason_is_for_translators(self) -> None:
+        for name in ("a/b", ".hidden", "a\nb", "a" * 256, "finished", "a" * 230 + ".pending.csv"):
+            with self.subTest(name), self.assertRaises(InvalidName) as caught:
+                stored_name(check_name(name), "ann")
+            (text,) = caught.exception.args
+            self.assertIsInstance(text.mapping["reason"], Message)
 
     @given(st.text())
     def test_what_passes_stays_in_its_folder(self, name: str) -> None:
