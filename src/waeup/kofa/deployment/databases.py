@@ -11,6 +11,7 @@ postgresql     tables of PostgreSQL, by RelStorage          many, on many machin
 RelStorage keeps no history: each object has its present state only.
 """
 
+import errno
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -146,6 +147,14 @@ class FileDatabase(Database):
             raise DatabaseHeld(
                 f"The database {self.path} is held by another process, and one process at a time "
                 "can change it. Wait until that process ends, or stop it and repeat the command."
+            )
+        except OSError as error:
+            if not (isinstance(error, PermissionError) or error.errno == errno.EROFS):
+                raise
+            raise Refused(
+                f"The database {self.path} cannot be changed: {error.strerror}. Look whether its "
+                "disk is mounted for writing, and whether the file and its folder belong to the "
+                "account that the portal runs under."
             )
 
 

@@ -1,5 +1,6 @@
 """The instance directory, and who may open its database."""
 
+import errno
 import os
 import signal
 import stat
@@ -157,6 +158,18 @@ class DatabaseTests(InstanceCase):
             self.instance.database(write=True),
         ):
             self.fail("the database was opened twice")
+
+    def test_a_disk_for_reading_only_is_told(self) -> None:
+        with self.instance.database(write=True):
+            pass
+        for code in (errno.EROFS, errno.EACCES):
+            refusal = OSError(code, os.strerror(code))
+            with (
+                mock.patch("ZODB.FileStorage.FileStorage.LockFile", side_effect=refusal),
+                self.assertRaisesRegex(Refused, rf"{os.strerror(code)}\. Look whether its disk"),
+                self.instance.database(write=True),
+            ):
+                self.fail("it was opened")
 
     def test_reading_beside_a_writer_shows_what_is_committed_and_changes_nothing(self) -> None:
         self.hold()
