@@ -181,11 +181,17 @@ class TokenGuesser:
 
     def __init__(self, names: Iterable[tuple[str, str]]) -> None:
         pairs = dict.fromkeys((name.casefold(), token) for name, token in names)
+        self._named: defaultdict[str, list[str]] = defaultdict(list)
+        for name, token in pairs:
+            self._named[name].append(token)
         self._names = [name for name, _ in pairs]
         self._tokens = [token for _, token in pairs]
 
     def guess(self, text: str) -> Guess:
         """Return the token of the closest name, unless another one is about as close."""
+        named = self._named.get(text.casefold(), [])
+        if len(named) == 1:
+            return Guess(named[0], CONFIDENCE[TITLE], TITLE)
         best: dict[str, float] = {}
         for _name, score, at in process.extract(
             text.casefold(),

@@ -49,6 +49,8 @@ _YES_OR_NO = (("yes", "1"), ("true", "1"), ("on", "1"), ("no", "0"), ("false", "
 
 #: With more columns no kind of objects is proposed: to compare them would take too long.
 MOST_COLUMNS = 200
+#: So many columns at least fit a kind that is proposed although it needs more than these.
+LEAST_COLUMNS = 3
 #: Modes in which a table brings something, the one that is proposed first in front.
 _BRINGING = (CREATE, UPDATE)
 
@@ -90,24 +92,28 @@ class MappingOperations(ImportOperations):
         """Propose what the rows of a table are, by its columns.
 
         It is the kind of which they fill the most fields, all that it needs among these, and
-        before others one that can be created of them; None when there is none, two are as likely,
-        or the columns are too many to be compared with all kinds.  Like `propose_columns` this
-        guesses.
+        before others one that can be created of them.  Where no kind has all that it needs it is
+        one that most columns fit, and at least three: what is left may be named in another way.
+        None when there is none, two are as likely, or the columns are too many to be compared with
+        all kinds.  Like `propose_columns` this guesses.
         """
-        fitting = []
+        fitting: list[ProposedKind] = []
+        lacking: list[ProposedKind] = []
         for info in self.processors() if len(preview.header) <= MOST_COLUMNS else ():
-            found = self._processor(info.name)
-            for mode in _BRINGING:
-                if mode not in info.modes:
-                    continue
+            tried = []
+            for mode in (mode for mode in _BRINGING if mode in info.modes):
                 guesses = self._guesses(preview.header, info.name, mode)
                 filled = [guess.value for guess in guesses if guess.value is not None]
+                tried.append(ProposedKind(info.name, mode, len(filled)))
                 with suppress(FatalCSVError):
-                    found.checkHeaders(filled, mode)
-                    fitting.append(ProposedKind(info.name, mode, len(filled)))
+                    self._processor(info.name).checkHeaders(filled, mode)
+                    fitting.append(tried[-1])
                     break
-        most = max(map(_likelihood, fitting), default=None)
-        best = [kind for kind in fitting if _likelihood(kind) == most]
+            else:
+                lacking.extend(kind for kind in tried[:1] if _is_likely(kind, preview.header))
+        kinds = fitting or lacking
+        most = max(map(_likelihood, kinds), default=None)
+        best = [kind for kind in kinds if _likelihood(kind) == most]
         return best[0] if len(best) == 1 else None
 
     # -- what texts may mean ----------------------------------------------------------
@@ -271,6 +277,10 @@ class MappingOperations(ImportOperations):
         self.datacenter.ledger.mappings_to_change().remember(
             order.processor, columns, order.values
         )
+
+
+def _is_likely(kind: ProposedKind, header: Sequence[str]) -> bool:
+    return kind.columns >= LEAST_COLUMNS and 2 * kind.columns > len(header)
 
 
 def _likelihood(kind: ProposedKind) -> tuple[int, bool]:

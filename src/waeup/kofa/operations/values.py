@@ -184,8 +184,8 @@ class ProposedColumn:
 class ProposedKind:
     """What the rows of a table may be: the kind of objects, by the name of its processor.
 
-    `mode` is one that the table can be imported in, and `columns` counts the columns that fill a
-    field.
+    `mode` is one that the table can be imported in, if it has all that the kind needs, and
+    `columns` counts the columns that fill a field.
     """
 
     name: str

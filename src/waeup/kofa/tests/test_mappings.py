@@ -160,6 +160,8 @@ class Proposals(StudentsCase):
             ("student_id,e-mail", ("studentprocessor", "update", 2)),
             ("Fakultätscode,Titel,Schuhgröße", ("facultyprocessor", "create", 1)),
             ("code,title,faculty_code", ("departmentprocessor", "create", 3)),
+            ("Matrikel,Vorname,Nachname,Geschlecht,Foto", ("studentprocessor", "create", 3)),
+            ("Vorname,Nachname,Geschlecht,Foto,Schuhgröße,Hut", None),  # half is not enough
             ("level,score", None),  # nothing can be done with these alone
             ("Kürzel,Bezeichnung", None),
         )

@@ -22,7 +22,7 @@ from waeup.kofa.browser.imports.mappingwords import (
     Constant,
     Replaced,
     confidence_in,
-    confidence_of,
+    confidence_in_value,
     key_of,
     option,
     shortened,
@@ -471,7 +471,7 @@ class Import3(PartedStep):
         token = decided if decided is not None else proposed or ""
         confidence = None
         if token and token == found.proposed:
-            confidence = confidence_of(found.confidence, found.reason)
+            confidence = confidence_in_value(found)
         elif token:
             confidence = CHOSEN
         return Replaced(

@@ -113,6 +113,14 @@ def confidence_in(field: str | None, guess: Any) -> Confidence:
     return LEFT_OUT
 
 
+def confidence_in_value(found: Any) -> Confidence:
+    """Say how certain it is what a text stands for; `found` says what was proposed."""
+    confidence = confidence_of(found.confidence, found.reason)
+    if found.reason == TITLE:
+        return confidence._replace(why=_("The value has this title."))
+    return confidence
+
+
 def shortened(text: str) -> str:
     """Return a cell as a sample of its column."""
     return text if len(text) <= SAMPLE_LENGTH else f"{text[:SAMPLE_LENGTH]}…"

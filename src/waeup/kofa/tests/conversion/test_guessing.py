@@ -156,6 +156,12 @@ class TokenGuesserTests(unittest.TestCase):
                 self.assertEqual((found.value, found.reason), (token, "similar"))
                 self.assertTrue(0.6 < found.confidence < CONFIDENCE["title"])
 
+    def test_a_title_is_more_than_a_close_name(self):
+        guess = Guess("f", CONFIDENCE["title"], "title")
+        self.assertEqual([self.sexes.guess(text) for text in ("female", "FEMALE")], [guess] * 2)
+        both = TokenGuesser([("other", "x"), ("Other", "y")])
+        self.assertEqual(both.guess("other"), Guess())
+
     def test_what_is_close_to_none_or_to_several_stays_open(self):
         self.assertEqual(self.sexes.guess("boy"), Guess())
         self.assertEqual(self.sexes.guess(""), Guess())
