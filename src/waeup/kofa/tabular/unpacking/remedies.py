@@ -4,6 +4,9 @@ Cells with errors (``#N/A``) arrive as empty ones, and an importer would clear v
 negative dates arrive as midnight; OpenDocument texts arrive without their tabs and inner line
 ends, and durations of a day or more in a form of their own.  Sheets that have none of these are
 only searched for a few bytes.  A workbook with a password is to calamine like any damaged one.
+
+A formula without a value, as programs write it that do not compute, arrives as an empty cell,
+too.  In .xls it looks like a formula whose value is the empty text, and is not found.
 """
 
 from __future__ import annotations
@@ -21,22 +24,36 @@ from waeup.kofa.tabular.unpacking.compound import CompoundFile
 __all__ = ["Remedies", "find", "is_protected"]
 
 _CHUNK = 1 << 16
+#: Bytes of a chunk that are searched again with the next one: formulas are shorter than that.
+_OVERLAP = 1 << 13
 _DAY = 24
 _MANIFEST = "META-INF/manifest.xml"
-_XLSX_SIGN = re.compile(rb"""\st\s*=\s*["']e["']|v>\s*-""")
-_ODS_SIGN = re.compile(rb"""=\s*["']error["']|:tab\b|:line-break\b|PT(?:2[4-9]|[3-9]\d|\d{3})""")
+# Attributes are searched no further than a bound: a hostile part without any tag would cost the
+# square of a chunk.
+_XLSX_SIGN = re.compile(
+    rb"""\st\s*=\s*["']e["']|v>\s*-"""
+    # the end of a formula, and behind it anything but a value with something in it
+    rb"""|(?:f>|[<:]f(?:\s[^<>]{0,255})?/>)\s*<(?:[/!e]|\w+:e|(?:\w+:)?v\b[^<>]*>\s*<)"""
+)
+_ODS_SIGN = re.compile(
+    rb"""=\s*["']error["']|:tab\b|:line-break\b|PT(?:2[4-9]|[3-9]\d|\d{3})"""
+    # a formula, and behind it no value up to the end of the tag
+    rb"""|:formula\s*=\s*(?:"[^"]*"|'[^']*')(?:(?![:-]value\s*=|=\s*["']string)[^<>]){0,999}>"""
+)
 _DURATION = re.compile(r"(-?)PT([0-9]+)H([0-9]+)M([0-9]+(?:\.[0-9]+)?)S")
 
 
 class Remedies:
     """Texts by row and column, counted from 0, that stand for what calamine gives.
 
-    `texts` hold in any case, `negatives` only in place of a time of day.
+    `texts` hold in any case, `negatives` only in place of a time of day.  `unsaved` has rows in
+    which a formula has no value, each with the column of the first; nothing can stand for that.
     """
 
     def __init__(self) -> None:
         self.texts: dict[int, dict[int, str]] = {}
         self.negatives: dict[int, dict[int, str]] = {}
+        self.unsaved: dict[int, int] = {}
 
 
 def find(stream: BinaryIO, kind: str, index: int, sheet: str) -> Remedies:
@@ -78,7 +95,7 @@ def _contains(archive: zipfile.ZipFile, part: str, sign: re.Pattern[bytes]) -> b
         while data := content.read(_CHUNK):
             if sign.search(rest + data):
                 return True
-            rest = data[-32:]
+            rest = data[-_OVERLAP:]
     return False
 
 
@@ -133,13 +150,14 @@ def _sheet_part(archive: zipfile.ZipFile, parts: dict[str, str], sheet: str) -> 
 
 
 class _XlsxSheet:
-    """Notes errors and negative numbers while a sheet passes by."""
+    """Notes errors, negative numbers and formulas without a value while a sheet passes by."""
 
     def __init__(self, found: Remedies) -> None:
         self._found = found
         self._row = self._column = -1
         self._type = "n"
         self._value: list[str] | None = None
+        self._formula = self._saved = False
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         """Keep account of the place."""
@@ -149,8 +167,14 @@ class _XlsxSheet:
         elif name == "c":
             self._type = attributes.get("t", "n")
             self._column = _column(attributes["r"]) if "r" in attributes else self._column + 1
-        elif name == "v" and self._type in ("e", "n"):
+            self._formula = self._saved = False
+        elif name == "f":
+            # Calamine forgets a value in front of it.
+            self._formula, self._saved = True, False
+        elif name == "v":
             self._value = []
+        elif name == "is":
+            self._saved = True
 
     def text(self, text: str) -> None:
         """Collect what stands in a value."""
@@ -158,12 +182,17 @@ class _XlsxSheet:
             self._value.append(text)
 
     def end(self, name: str) -> None:
-        """Note the value."""
-        if name == "v" and self._value is not None:
+        """Note the value, or that a formula has none."""
+        if name == "c":
+            if self._formula and not self._saved:
+                self._found.unsaved.setdefault(self._row, self._column)
+        elif name == "v" and self._value is not None:
             value, self._value = "".join(self._value).strip(), None
+            # The empty text is a value, too, and what many formulas give.
+            self._saved = bool(value) or self._type == "str"
             if self._type == "e":
                 self._found.texts.setdefault(self._row, {})[self._column] = value
-            elif value.startswith("-"):
+            elif self._type == "n" and value.startswith("-"):
                 self._found.negatives.setdefault(self._row, {})[self._column] = value
 
 
@@ -181,7 +210,7 @@ def _column(reference: str) -> int:
 
 
 class _OdsSheet:
-    """Notes errors, and texts with tabs or line ends, while all sheets pass by.
+    """Notes errors, texts with tabs or line ends, and formulas without a value, of one sheet.
 
     Rows and cells that are repeated stand in the file once.
     """
@@ -193,6 +222,7 @@ class _OdsSheet:
         self._row = self._column = 0
         self._rows = self._columns = 1
         self._line: dict[int, str] = {}
+        self._unsaved: int | None = None
         # Elements that are open within the cell: only its own paragraphs count.
         self._open: list[str] = []
         self._cell: dict[str, str] | None = None
@@ -213,7 +243,7 @@ class _OdsSheet:
             self._inside = plain.get("name") == self._sheet and self._row == 0
         elif self._inside and name == "table-row":
             self._rows = int(plain.get("number-rows-repeated", "1"))
-            self._column, self._line = 0, {}
+            self._column, self._line, self._unsaved = 0, {}, None
         elif self._inside and name in ("table-cell", "covered-table-cell"):
             self._columns = int(plain.get("number-columns-repeated", "1"))
             self._cell = attributes
@@ -234,12 +264,17 @@ class _OdsSheet:
                 self._line.update(
                     dict.fromkeys(range(self._column, self._column + self._columns), text)
                 )
+            if self._unsaved is None and _is_unsaved(self._cell):
+                self._unsaved = self._column
             self._column += self._columns
             self._cell = None
         elif self._inside and name == "table-row":
             if self._line:
                 for row in range(self._row, self._row + self._rows):
                     self._found.texts[row] = self._line
+            if self._unsaved is not None:
+                rows = range(self._row, self._row + self._rows)
+                self._found.unsaved.update(dict.fromkeys(rows, self._unsaved))
             self._row += self._rows
         elif name == "table":
             self._inside = False
@@ -264,6 +299,14 @@ class _OdsSheet:
         if duration is not None and int(duration[2]) >= _DAY:
             return "{}{}:{}:{}".format(*duration.groups())
         return None
+
+
+def _is_unsaved(cell: dict[str, str]) -> bool:
+    """Tell whether the cell with these attributes has a formula, and no value of any type."""
+    return any(key.endswith(":formula") for key in cell) and not any(
+        key.endswith((":value", "-value")) or (key.endswith(":value-type") and value == "string")
+        for key, value in cell.items()
+    )
 
 
 # -- .xls ------------------------------------------------------------------

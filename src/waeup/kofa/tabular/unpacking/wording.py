@@ -3,7 +3,7 @@
 Words out of a file are shown so that hostile ones can neither flood nor forge a message.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from waeup.kofa.errors import TableError, TooLarge
 from waeup.kofa.i18n import MessageFactory as _
@@ -21,6 +21,7 @@ __all__ = [
     "shown",
     "too_long",
     "too_much",
+    "unsaved",
 ]
 
 #: Header of the sheet by which our own templates explain their columns: no table to be read.
@@ -112,3 +113,37 @@ def too_much(name: str, limits: Limits) -> TooLarge:
             mapping={"name": name, "unpacked": Number(limits.unpacked)},
         )
     )
+
+
+def unsaved(name: str, sheet: str, places: Mapping[int, int]) -> TableError:
+    """Return the error for a sheet with formulas without values.
+
+    `places` has the column of the first one in each row, both counted from 0.
+    """
+    row = min(places)
+    return TableError(
+        counted(
+            "${name} has formulas without a value in ${n} row of the sheet ${sheet}: row ${row}, "
+            "column ${column}. A formula is read by the value that a spreadsheet saves with it, "
+            "and these were never computed. Open the file in Excel or LibreOffice, save it, and "
+            "upload it again.",
+            "${name} has formulas without a value in ${n} rows of the sheet ${sheet}, the first "
+            "in row ${row}, column ${column}. A formula is read by the value that a spreadsheet "
+            "saves with it, and these were never computed. Open the file in Excel or "
+            "LibreOffice, save it, and upload it again.",
+            len(places),
+            name=name,
+            sheet=shown(sheet),
+            row=Number(row + 1),
+            column=_letters(places[row]),
+        )
+    )
+
+
+def _letters(column: int) -> str:
+    """Return how spreadsheets call a column: A to Z, AA, AB and so on."""
+    letters = ""
+    while column >= 0:
+        column, letter = divmod(column, 26)
+        column, letters = column - 1, chr(ord("A") + letter) + letters
+    return letters

@@ -2,7 +2,8 @@
 
 Runs in the worker.  Calamine holds the whole sheet in memory and gives values, not formulas: a
 merged cell has its value in its first cell, a formula the value that was saved with it.  What
-it leaves out is put back by `remedies`.
+it leaves out is put back by `remedies`; a sheet with a formula that has no value is refused,
+except in .xls, where such a formula looks like one that gives the empty text.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import csv
 import os
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import time
 from itertools import islice, zip_longest
 from typing import Any, BinaryIO
@@ -32,6 +33,7 @@ from waeup.kofa.tabular.unpacking.wording import (
     not_a_table,
     shown,
     too_much,
+    unsaved,
 )
 
 __all__ = ["convert"]
@@ -50,7 +52,8 @@ def convert(
     Empty rows and columns around the table are left out, but for rows above it: line n of the
     file is row n of the sheet unless cells hold line ends.  `name` is for messages.  Returns the
     name of the sheet, which is `sheet` or the first visible one with a table, and the names of
-    all.  Raises `TableError` when there is no such sheet, `TooLarge` beyond `limits`.
+    all.  Raises `TableError` when there is no such sheet, or a formula on it has no value, and
+    `TooLarge` beyond `limits`.
     """
     if kind != "xls":
         _verify(stream, name, limits)
@@ -80,13 +83,17 @@ def convert(
                 },
             )
         )
+
+    def find(sheet: str) -> remedies.Remedies:
+        return remedies.find(stream, kind, workbook.sheet_names.index(sheet), sheet)
+
     if sheet is None:
         visible = [
             entry.name
             for entry in sheets
             if entry.visible == python_calamine.SheetVisibleEnum.Visible
         ]
-        used, cells = _first_table(workbook, visible, name)
+        used, cells = _first_table(workbook, visible, find, name)
     elif sheet in names:
         used, cells = sheet, workbook.get_sheet_by_name(sheet)
     else:
@@ -96,7 +103,9 @@ def convert(
                 mapping={"name": name, "sheet": shown(sheet), "names": listed(names)},
             )
         )
-    found = remedies.find(stream, kind, workbook.sheet_names.index(used), used)
+    found = find(used)
+    if found.unsaved:
+        raise unsaved(name, used, found.unsaved)
     _write(_Sheet(cells, found), target, name, limits, quoted=_is_as_exported(stream, kind))
     return used, names
 
@@ -125,18 +134,25 @@ def _is_as_exported(stream: BinaryIO, kind: str) -> bool:
         return "xl/sharedStrings.xml" not in archive.namelist()
 
 
-def _first_table(workbook: Any, names: list[str], name: str) -> tuple[str, Any]:
+def _first_table(
+    workbook: Any, names: list[str], find: Callable[[str], remedies.Remedies], name: str
+) -> tuple[str, Any]:
     """Return name and cells of the first sheet with a table, or else of the first with a row."""
     best: tuple[str, Any] | None = None
     for sheet in names:
         cells = workbook.get_sheet_by_name(sheet)
-        rows = 0
-        for row in cells.iter_rows():
-            rows += not all(map(_is_empty, row))
+        rows = only = 0
+        for number, row in enumerate(cells.iter_rows()):
+            if all(map(_is_empty, row)):
+                continue
+            rows, only = rows + 1, number
             if rows == 1 and best is not None and tuple(row) == NOTES_HEADER:
                 break
             if rows == _TABLE_ROWS:
                 return sheet, cells
+        # Rows that are nothing but formulas without values are a table, too, below a header.
+        if rows and find(sheet).unsaved.keys() - {only}:
+            return sheet, cells
         if rows and best is None:
             best = sheet, cells
     if best is None:

@@ -2,6 +2,7 @@
 
 import datetime
 import io
+import re
 import unittest
 import zipfile
 from decimal import Decimal
@@ -14,7 +15,7 @@ from zope import schema
 from waeup.kofa.conversion import converter_for
 from waeup.kofa.errors import TableError, TooLarge
 from waeup.kofa.tabular import Dialect, open_table
-from waeup.kofa.tabular.unpacking import Limits, Unpacked, unpack
+from waeup.kofa.tabular.unpacking import Limits, Unpacked, remedies, unpack
 from waeup.kofa.tabular.unpacking.cells import text_of
 from waeup.kofa.tests.tabular.containers import (
     CALC,
@@ -316,6 +317,91 @@ class Ods(UnpackingTestCase):
         note = "<office:annotation><text:p>n<text:tab/>o</text:p></office:annotation>"
         noted = cell("string", "x<text:tab/>y").replace("<text:p>", f"{note}<text:p>")
         self.assertEqual(self.text(ods([cell("string", "a")], [noted])), "a\r\nx\ty\r\n")
+
+
+def xlsx_with(*rows, first=None):
+    """Return an .xlsx file of XML cells, each row a text; `first` is the sheet before."""
+
+    def fill(workbook):
+        if first is not None:
+            workbook.add_worksheet("First").write(0, 0, first)
+        workbook.add_worksheet("Courses").write(0, 0, "a")
+
+    with zipfile.ZipFile(io.BytesIO(xlsx(fill))) as archive:
+        parts = {name: archive.read(name).decode() for name in archive.namelist()}
+    name = f"xl/worksheets/sheet{1 if first is None else 2}.xml"
+    start, end = re.split("<row .*</row>", parts[name])
+    parts[name] = start + "".join(f"<row>{row}</row>" for row in rows) + end
+    return zipped(*parts.items())
+
+
+NAMED = '<x:c xmlns:x="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
+HEADER = '<c t="inlineStr"><is><t>a</t></is></c>'
+
+
+class Formulas(UnpackingTestCase):
+    """A formula without a value is no empty cell."""
+
+    def unsaved(self, content, kind="xlsx"):
+        return remedies.find(io.BytesIO(content), kind, 0, "Courses").unsaved
+
+    def test_the_message(self):
+        content = xlsx_with(HEADER, '<c r="AC2"><f>1+1</f><v></v></c>')
+        self.assertEqual(
+            self.refusal(content, "t.xlsx", TableError),
+            "t.xlsx has formulas without a value in 1 row of the sheet 'Courses': row 2, column"
+            " AC. A formula is read by the value that a spreadsheet saves with it, and these were"
+            " never computed. Open the file in Excel or LibreOffice, save it, and upload it"
+            " again.",
+        )
+
+    def test_without_a_value(self):
+        for cells in (
+            "<c><f>1+1</f><v></v></c>",
+            "<c><f>1+1</f><v/></c>",
+            "<x:c><x:f>1+1</x:f><x:v/></x:c>",
+            "<c><f>1+1</f></c>",
+            '<c t="str"><f>""</f></c>',
+            "<c><v>2</v><f>1+1</f></c>",  # calamine forgets this value
+            '<c><f t="shared" si="0"/><v xml:space="preserve"> </v></c>',
+            '<c><f t="shared" si="0"/> </c>',
+            '<c><f t="array" ref="A2:A3">{1;2}</f><!-- v --><v/></c>',
+        ):
+            with self.subTest(cells=cells):
+                content = xlsx_with(HEADER, f"<c/>{cells.replace('<x:c', NAMED, 1)}")
+                self.assertEqual(self.unsaved(content), {1: 1})
+
+    def test_with_a_value(self):
+        content = xlsx_with(
+            HEADER * 2,
+            '<c><f>1+1</f><v>2</v></c><c t="str"><f>""</f><v></v></c>',
+            '<c><f t="shared" si="0"/><v>3</v></c><c t="str"><f t="shared" si="1"/><v/></c>',
+            '<c t="inlineStr"><f>A1</f><is><t>x</t></is></c><c><f>A2</f><v>-5</v></c>',
+            "<c/><c><v></v></c>",
+        )
+        self.assertEqual(self.text(content), "a,a\r\n2,\r\n3,\r\nx,-5\r\n")
+
+    def test_of_ods(self):
+        formula = '<table:table-cell table:formula="of:={}"{}/>'
+        # Longer than the rest of what is searched at once, with 65,536 bytes.
+        long = formula.format("1+" * 4000 + "1", "")
+        content = ods([cell("string", "a" * 60_000)], [EMPTY, long])
+        self.assertEqual(self.unsaved(content, "ods"), {1: 1})
+        content = ods([cell("string", "a")], [EMPTY, formula.format("1", "")], [long, long])
+        self.assertIn(
+            "2 rows of the sheet 'Courses', the first in row 2, column B. A formula is",
+            self.refusal(content, error=TableError),
+        )
+        sound = (' office:value-type="float" office:value="2"', ' office:value-type="string"')
+        content = ods([cell("string", "a")], [formula.format("1", value) for value in sound])
+        self.assertEqual(self.text(content), "a\r\n2\r\n")
+
+    def test_of_a_sheet_that_is_not_read(self):
+        unsaved = "<c><f>Second!A1</f><v/></c>"
+        both = xlsx_with(HEADER, unsaved, first="Cover")
+        self.assertEqual(self.text(both, sheet="First"), "Cover\r\n")
+        # The other way round: what is but formulas below its header is the table.
+        self.assertIn("'Courses'", self.refusal(both, "t.xlsx", TableError))
 
 
 class Damage(UnpackingTestCase):
