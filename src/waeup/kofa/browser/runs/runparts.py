@@ -281,11 +281,9 @@ class RunPart(DataCenterPage, FormPage):
     def to_do_text(self) -> str:
         """Say in numbers what is to be done after the check that is shown."""
         report, is_undo = self.shown.report, is_preview(self.shown)
-        verbs = _UNDO_VERBS if is_undo else _IMPORT_VERBS
         parts = [
-            self.words(_(verb, mapping={"n": self.number(getattr(report, name))}))
-            for name, verb in verbs.items()
-            if getattr(report, name)
+            self.words(_(verb, mapping={"n": self.number(count)}))
+            for verb, count in self._to_do.items()
         ]
         done = ", ".join(parts) or self.words(_("nothing"))
         if not report.failed:
@@ -295,6 +293,18 @@ class RunPart(DataCenterPage, FormPage):
         else:
             text = _("Import: ${what}; rows that will fail: ${failed}")
         return self.words(_(text, mapping={"what": done, "failed": self.number(report.failed)}))
+
+    @property
+    def has_to_do(self) -> bool:
+        """Whether anything is to be done then."""
+        return bool(self._to_do)
+
+    @property
+    def _to_do(self) -> dict[str, int]:
+        """How many rows there are for each verb that has some."""
+        verbs = _UNDO_VERBS if is_preview(self.shown) else _IMPORT_VERBS
+        counts = {verb: getattr(self.shown.report, name) for name, verb in verbs.items()}
+        return {verb: count for verb, count in counts.items() if count}
 
     # -- corrected rows -----------------------------------------------------------
 

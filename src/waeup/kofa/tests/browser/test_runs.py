@@ -99,6 +99,7 @@ class CheckTest(RunsTestCase):
 
     def test_the_button_says_in_numbers_what_it_does_and_does_it(self) -> None:
         self.check(FACULTIES)
+        self.assertRegex(self.page, r'name="perform"[^>]* class="main">Import: create 2')
         self.browser.getControl("Import: create 2; rows that will fail: 1").click()
         self.assertIn("/run?id=", self.browser.url)
         self.work_off()
@@ -226,6 +227,8 @@ class CheckTest(RunsTestCase):
         self.assertTrue(self.browser.getControl("Leave objects alone").selected)
         # The import is ordered as the check was.
         self.browser.getControl("Leave objects alone").selected = False
+        # It is not what the page leads to.
+        self.assertNotRegex(self.page, r'class="main"[^>]*>Import: nothing')
         self.browser.getControl("Import: nothing").click()
         self.assertEqual([run.order.skip_unchanged for run in self.runs()[1:]], [True, True])
 
