@@ -267,6 +267,6 @@ class MemoryTests(unittest.TestCase):
 
     def test_many_objects_take_no_more_than_a_few(self):
         """Also a filter that takes none, students without tickets, and the methods of 1.9."""
-        few, more = self.peak(1_000, 1_000), self.peak(200_000, 20_000)
+        few, more = self.peak(1_000, 1_000), self.peak(100_000, 10_000)
         # The storage itself keeps some ten bytes for each object.
         self.assertLess(more - few, 8 << 10)

@@ -62,7 +62,7 @@ class AnySchema(unittest.TestCase):
             report = report_of(other, content, export, PROCESSOR, "update")
             self.assertEqual((report.unchanged, report.failed), (len(objects), 0), report.reasons)
 
-    @settings(deadline=None, max_examples=100)
+    @settings(deadline=None, max_examples=40)
     @given(tables(), texts, st.booleans())
     def test_texts(self, table, form, mark):
         self.move(table, {**form, "mark": mark})

@@ -188,7 +188,7 @@ def holds(choice: Choice, match: bytes) -> bool:
 
 
 class WhateverTest(unittest.TestCase):
-    @settings(max_examples=3000, deadline=None)
+    @settings(max_examples=1000, deadline=None)
     @given(expressions, st.booleans(), lines)
     @example("a(?i)|k", False, "\u212a".encode())
     @example("(?i)s(?-i)k", False, "\u017fk".encode())

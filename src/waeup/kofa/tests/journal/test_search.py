@@ -249,7 +249,7 @@ class EquivalenceTests(LogFolder):
                 self.assertEqual(self.found(expression), found)
         return found
 
-    @settings(max_examples=1500, deadline=None)
+    @settings(max_examples=500, deadline=None)
     @given(_expressions, _contents, st.sampled_from([1, 3, 8, 64]))
     @example("\n$", b"a\nb\n", 64)
     @example("\n\\b", b"a\nb\n", 64)
