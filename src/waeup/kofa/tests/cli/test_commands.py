@@ -185,6 +185,7 @@ class FileTests(PortalCase):
                 "rows": 1,
                 "sound": 1,
                 "damaged": 0,
+                "is_whole": True,
                 "problems": [],
                 "suggested_mode": None,
                 "header": ["code", "title"],
