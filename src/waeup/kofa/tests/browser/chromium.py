@@ -15,11 +15,15 @@ from zope.app.wsgi import WSGIPublisherApplication
 from waeup.kofa.tests.functional import FunctionalLayer
 from waeup.kofa.tests.serving import answering
 
+#: Width and height of a window that is as new.
+SIZE = (780, 580)
+
 #: Set to 1 where a missing browser is a failure, as in continuous integration.
 REQUIRE_BROWSER = "KOFA_REQUIRE_BROWSER"
 
 FLAGS = (
     "--headless=new",
+    f"--window-size={SIZE[0]},{SIZE[1]}",
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -75,6 +79,7 @@ def _renew(window: Chrome) -> None:
         window.switch_to.window(handle)
         window.close()
     window.switch_to.window(new)
+    window.set_window_size(*SIZE)
     window.execute_cdp_cmd("Network.clearBrowserCookies", {})
     window.execute_cdp_cmd("Network.clearBrowserCache", {})
     window.execute_cdp_cmd("Storage.clearDataForOrigin", {"origin": "*", "storageTypes": "all"})
