@@ -35,6 +35,7 @@ from waeup.kofa.testing import KofaUnitTestLayer
 from waeup.kofa.tests.jobs.lives import TownTestCase
 from waeup.kofa.tests.jobs.portal import SITE
 from waeup.kofa.tests.spool.faultydisk import LastingError, tree_of
+from waeup.kofa.transactional import give_way
 
 DATE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\+00:00")
 
@@ -446,12 +447,12 @@ class Transactions(RemovalsTestCase):
 
         def work(first):
             for number in range(first, 60, 3):
-                for _attempt in range(100):
+                for attempt in range(100):
                     try:
                         self.change(remove(f"M{number}"))
                         break
                     except transaction.interfaces.TransientError:
-                        continue
+                        give_way(min(attempt, 6), 0.001)
                 else:
                     failed.append(number)
 
