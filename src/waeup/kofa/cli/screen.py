@@ -99,8 +99,9 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], right: 
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else ENDLESS
     paper = StringIO()
     console = Console(file=paper, width=width, highlight=False)
-    wanted = Measurement.get(console, console.options.update(width=ENDLESS), table).maximum
-    if width < NARROW and width < wanted:
+    # Measured only where it matters: each cell is looked at for that.
+    endless = console.options.update(width=ENDLESS)
+    if width < NARROW and width < Measurement.get(console, endless, table).maximum:
         for number, row in enumerate(cells):
             if number:
                 console.print()
