@@ -1,11 +1,13 @@
 """The front of zope.testrunner behind ``bin/test``: what a run means in this project.
 
 Warnings are errors, also those that Python can only print because no caller is left to raise
-them to (a file that nobody closed). The last line counts the tests::
+them to (a file that nobody closed). A test that hangs ends the run, and then it is told what each
+thread does. The last line counts the tests::
 
     210 passed, 1 failed, 3 skipped
 """
 
+import faulthandler
 import sys
 import warnings
 from collections.abc import Sequence
@@ -27,6 +29,8 @@ DEFAULTS = [
     *("--test-file-pattern", "^test_"),
 ]
 
+#: Seconds after which a test hangs: many times as long as any takes on a slow machine.
+HANGING = 900.0
 
 #: Warnings that dependencies raise by themselves: the beginning of the message, and the category.
 TOLERATED = [
@@ -71,6 +75,41 @@ class LeakWatch:
         sys.__unraisablehook__(unraisable)
 
 
+class HangWatch:
+    """Ends the process when there is no next test for `seconds`; tells what each thread did.
+
+    The process has as long for its end when all tests have run. It stands between a runner and
+    its output, and passes all on.
+    """
+
+    def __init__(self, output: Any, seconds: float = HANGING) -> None:
+        self._output = output
+        self._seconds = seconds
+        self._begin()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._output, name)
+
+    def start_test(self, *args: Any) -> None:
+        """Begin to wait anew."""
+        self._begin()
+        self._output.start_test(*args)
+
+    def _begin(self) -> None:
+        # A timer in C: it also ends a process whose interpreter is stuck.
+        faulthandler.dump_traceback_later(self._seconds, exit=True)
+
+
+class WatchedRunner(Runner):
+    """A runner whose tests do not hang, unless somebody looks at one in the debugger."""
+
+    def configure(self) -> None:
+        """See `Runner`; the output gets its watch."""
+        super().configure()
+        if not self.options.post_mortem:
+            self.options.output = HangWatch(self.options.output)
+
+
 def closing_line(runner: Runner, leaks: int = 0) -> str:
     """Return what became of the tests of a finished `runner`, each counted once.
 
@@ -96,7 +135,7 @@ def main(args: Sequence[str] | None = None) -> None:
     be_strict()
     be_patient()
     # The empty string leaves the filters as they were just set; None would reset them.
-    runner = Runner(DEFAULTS, list(sys.argv if args is None else args), warnings="")
+    runner = WatchedRunner(DEFAULTS, list(sys.argv if args is None else args), warnings="")
     with LeakWatch() as watch:
         runner.run()
     if runner.do_run_tests and not runner.options.fail:

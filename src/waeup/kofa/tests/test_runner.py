@@ -1,7 +1,9 @@
 """Tests of the front of the test runner."""
 
 import io
+import subprocess
 import sys
+import textwrap
 import unittest
 import warnings
 from contextlib import redirect_stderr
@@ -91,3 +93,44 @@ class LeakWatchTests(unittest.TestCase):
         with LeakWatch():
             self.assertIsNot(sys.unraisablehook, before)
         self.assertIs(sys.unraisablehook, before)
+
+
+class HangWatchTests(unittest.TestCase):
+    """A test that hangs ends its run; both are those of another process."""
+
+    def run_tests(self, *times):
+        """Let tests take so many seconds each while one has three."""
+        program = """
+            import sys, time
+            from types import SimpleNamespace
+            from waeup.kofa.tests.runner import HangWatch
+
+            def told(*args):
+                print(*args, flush=True)
+
+            def sleep_deeply(seconds):
+                time.sleep(seconds)
+
+            output = HangWatch(SimpleNamespace(start_test=told, info=told), 3)
+            for seconds in sys.argv[1:]:
+                output.start_test("a test", 1, 2)
+                sleep_deeply(float(seconds))
+            output.info("over")
+        """
+        return subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(program), *times],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    def test_what_hangs_is_told(self):
+        result = self.run_tests("0", "60")
+        self.assertEqual(result.returncode, 1)
+        self.assertEqual(result.stdout, "a test 1 2\n" * 2)
+        self.assertIn("in sleep_deeply", result.stderr)
+
+    def test_each_test_has_all_the_time(self):
+        result = self.run_tests(*["1"] * 4)
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        self.assertEqual(result.stdout, "a test 1 2\n" * 4 + "over\n")
