@@ -1,8 +1,8 @@
 """The grammar of cells that holds for all fields: markers and safe cells.
 
-A spreadsheet evaluates a cell that begins with ``=``, ``+``, ``-`` or ``@``, a
-marker has a meaning of its own, and outer blanks get lost.  A text of such a shape
-is written with one apostrophe in front, and from exactly such a cell one
+A spreadsheet evaluates a cell that begins with ``=``, ``+``, ``-`` or ``@``, in East Asia also
+with one of these in full width, a marker has a meaning of its own, and outer blanks get lost.  A
+text of such a shape is written with one apostrophe in front, and from exactly such a cell one
 apostrophe is removed; every other cell, like ``'t Hooft``, stays as it is.
 """
 
@@ -15,7 +15,8 @@ EMPTY_LIST = "[]"
 #: Texts that mean something else than themselves.
 MARKERS = frozenset(("", EMPTY_LIST, DELETION_MARKER, IGNORE_MARKER))
 
-_ACTIVE = ("=", "+", "-", "@", "\t", "\r")
+# The second four are the full-width forms of the first.
+_ACTIVE = frozenset("=+-@\uff1d\uff0b\uff0d\uff20\t\r\n")
 
 
 class _Ignored(str):
@@ -59,12 +60,12 @@ def needs_guard(text: str) -> bool:
     a guard itself: this is what makes `guard` and `unguard` exact opposites.
     """
     core = text.lstrip("'")
-    return core in MARKERS or core.startswith(_ACTIVE) or core != core.strip()
+    return core[:1] in _ACTIVE or core in MARKERS or core != core.strip()
 
 
 def is_active(text: str) -> bool:
     """Tell whether a spreadsheet would evaluate a cell that holds `text`."""
-    return text.startswith(_ACTIVE)
+    return text[:1] in _ACTIVE
 
 
 def disarmed(cell: str) -> str:
@@ -80,12 +81,13 @@ def disarmed(cell: str) -> str:
 
 def disarmed_column(cells: Sequence[str]) -> Sequence[str]:
     """Return what `disarmed` makes of many cells."""
-    joined = "\n".join(("", *cells))
+    # NUL stands in no cell that a file can take.
+    joined = "\0".join(("", *cells))
     # A single character is found at once, or found to be nowhere.
-    begun = [sign for sign in _ACTIVE if sign in joined and f"\n{sign}" in joined]
+    begun = [sign for sign in _ACTIVE if sign in joined and f"\0{sign}" in joined]
     if not begun:
         return cells
-    if begun == ["+"] and joined.count("\n+") == joined.count("\n") == len(cells):
+    if begun == ["+"] and joined.count("\0+") == joined.count("\0") == len(cells):
         # Phone numbers, and nothing else.
         return [f"'{cell}" for cell in map(str.strip, cells)]
     return [disarmed(cell) if cell[:1] in _ACTIVE else cell for cell in cells]

@@ -25,7 +25,7 @@ from waeup.kofa.tabular.shapes import (
 __all__ = ["are_two", "broken_value", "is_incomplete"]
 
 #: Beginnings of texts, besides figures, in front of which exports and people put an apostrophe.
-_GUARDED = tuple("=+-@ ")
+_GUARDED = tuple("=+-@\uff1d\uff0b\uff0d\uff20 ")
 #: Signs between the values of a list.
 _BETWEEN = re.compile("[,;/|&]")
 #: Rows with a broken value of one shape, after which it is no accident.

@@ -11,6 +11,8 @@ from waeup.kofa.conversion.cells import (
     IGNORED,
     MARKERS,
     VerbatimText,
+    disarmed,
+    disarmed_column,
     guard,
     is_active,
     is_ignored,
@@ -18,7 +20,9 @@ from waeup.kofa.conversion.cells import (
 )
 from waeup.kofa.interfaces import IGNORE_MARKER
 
-PIECES = ["'", "=", "+", "-", "@", "\t", "\r", "\n", " ", "\u00a0", "a", "é", '"', ",", "#"]
+#: Beginnings of what spreadsheets evaluate, some only in East Asia.
+SIGNS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\t", "\r", "\n")
+PIECES = ["'", *SIGNS, " ", "\u00a0", "a", "é", '"', ",", "#"]
 #: Texts of what the grammar looks at.
 tricky_texts = st.one_of(
     st.lists(st.sampled_from([*PIECES, *sorted(MARKERS)]), max_size=6).map("".join),
@@ -31,6 +35,7 @@ class SafeCellTests(unittest.TestCase):
         """Formulas, markers, outer blanks, and what already looks guarded."""
         for text in (
             *("=1+1", "+1", "-1", "@x", "\tx", "\rx", "XXX", "<IGNORE>", "[]", ""),
+            *("\uff1d1+1", "\uff0b1", "\uff0d1", "\uff20x", "'\uff1dx", "''\uff20x"),
             *(" x", "x ", "\nx", "'=x", "''=x", "'XXX", "' x", "'", "\u00a0x"),
         ):
             with self.subTest(text=text):
@@ -52,7 +57,7 @@ class SafeCellTests(unittest.TestCase):
     @given(tricky_texts)
     def test_no_cell_is_active_or_loses_blanks(self, text):
         cell = guard(text)
-        self.assertFalse(cell.startswith(("=", "+", "-", "@", "\t", "\r")))
+        self.assertFalse(cell.startswith(SIGNS))
         self.assertNotIn(cell, MARKERS)
 
     @given(tricky_texts, tricky_texts)
@@ -94,7 +99,23 @@ class VerbatimTests(unittest.TestCase):
 
 class ActiveTests(unittest.TestCase):
     def test_what_a_spreadsheet_evaluates(self):
-        for text in ("=1", "+1", "-1", "@x", "\tx", "\rx"):
+        for text in (*(f"{sign}1" for sign in SIGNS), *SIGNS):
             self.assertTrue(is_active(text), text)
-        for text in ("", "'=1", "x=1", "1-1", "XXX"):
+        for text in ("", "'=1", "x=1", "1-1", "XXX", "'\uff1d1", "1\uff0b1", "日本", "日a"):
             self.assertFalse(is_active(text), text)
+
+    @given(st.lists(tricky_texts))
+    def test_a_column_is_disarmed_as_its_cells(self, cells):
+        found = list(disarmed_column(cells))
+        self.assertEqual(found, [disarmed(cell) for cell in cells])
+        self.assertFalse([cell for cell in found if is_active(cell)])
+
+    def test_columns_of_one_sign(self):
+        for cells in (
+            ["+1", "+2 "],
+            ["a\n+1", "+2"],
+            ["+1\0+2", "+2"],
+            ["\n\uff1d1", "", "a\n\nb"],
+        ):
+            with self.subTest(cells):
+                self.assertEqual(list(disarmed_column(cells)), [disarmed(cell) for cell in cells])

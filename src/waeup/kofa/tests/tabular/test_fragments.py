@@ -114,6 +114,7 @@ class SoundTables(unittest.TestCase):
         # So exports guard texts that look like numbers.
         self.check(["12", "12", "14"], ["'12", "'15"])
         self.check(["=1", " a ", "a"], ["'=1", "' a "])
+        self.check(["\uff1d1", "\uff20a", "a"], ["'\uff1d1", "'\uff20a"])
 
     def test_a_second_form_is_doubted_some_times_only(self):
         top = [f"BIO{at}" for at in range(100, 130)]
