@@ -2,14 +2,18 @@
 
 import os
 import shutil
+import signal
 import unittest
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
 from selenium.common.exceptions import WebDriverException
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+from urllib3 import Retry
+from urllib3.exceptions import HTTPError
 from zope.app.wsgi import WSGIPublisherApplication
 
 from waeup.kofa.tests.functional import FunctionalLayer
@@ -17,6 +21,9 @@ from waeup.kofa.tests.serving import answering
 
 #: Width and height of a window that is as new.
 SIZE = (780, 580)
+
+#: Seconds after which a browser that does not answer hangs.
+PATIENCE = 120
 
 #: Set to 1 where a missing browser is a failure, as in continuous integration.
 REQUIRE_BROWSER = "KOFA_REQUIRE_BROWSER"
@@ -63,10 +70,26 @@ def _started() -> Iterator[Chrome]:
             options.add_argument(flag)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         window = Chrome(options, ChromeService(driver))
+        connection: Any = window.command_executor
+        connection.client_config.timeout = PATIENCE
+        # Some commands would be sent four times.
+        connection._conn.connection_pool_kw["retries"] = Retry(0)
         try:
             yield window
         finally:
             window.quit()
+
+
+def _kill(window: Chrome) -> None:
+    """Kill a browser that hangs, and its driver."""
+    profile = os.fsencode(window.capabilities["chrome"]["userDataDir"])
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        # Others of its processes end with the one that has the profile.
+        with suppress(OSError):
+            if profile in path.read_bytes():
+                os.kill(int(path.parent.name), signal.SIGKILL)
+    window.service.process.kill()
+    window.service.process.wait()
 
 
 def _renew(window: Chrome) -> None:
@@ -107,7 +130,9 @@ class ChromiumLayer(FunctionalLayer):
         if cls._window is not None:
             try:
                 _renew(cls._window)
-            except WebDriverException:
+            except (WebDriverException, HTTPError):
+                # All tests behind would wait for what hangs, each for minutes.
+                _kill(cls._window)
                 cls._stop()
         if cls._window is None:
             cls._window = cls._undo.enter_context(_started())
