@@ -33,6 +33,7 @@ from waeup.kofa.deployment import listening
 from waeup.kofa.deployment.conf import Configuration
 from waeup.kofa.deployment.health import Health
 from waeup.kofa.deployment.supervision import supervised
+from waeup.kofa.importing.looking import PLACES, places_of
 
 if TYPE_CHECKING:
     from ZODB.DB import DB
@@ -325,8 +326,9 @@ def serve(
             "trusted_proxy_headers": PROXY_HEADERS,
         }
     connections: dict[int, Any] = {}
-    # Streams must not take all threads.
+    # Streams and looks at large tables must not take all threads.
     api = Api(database, f"/{SITE_NAME}", streams=chosen.server.threads // 2)
+    PLACES.most = places_of(chosen.server.threads)
     portal = application(database, api)
     server = create_server(
         Watched(portal, health, requests_logged=chosen.logging.requests),
@@ -373,8 +375,11 @@ def _answer_rest(server: Any, connections: dict[int, Any]) -> float:
     who does may not be lost.  Returns the seconds that are left for what is still under way.
     """
     until = time.monotonic() + GRACE
-    # Those who wait for the server to take them have sent their requests already.
-    while select.select([server.socket], [], [], 0)[0]:
+    # Those who wait for the server to take them have sent their requests already.  More than these
+    # may come meanwhile, and where there are no descriptors any more nobody can be taken.
+    for _ in range(server.adj.backlog):
+        if time.monotonic() >= until or not select.select([server.socket], [], [], 0)[0]:
+            break
         server.handle_accept()
     # The server itself would close what wakes the loop, too.
     dispatcher.close(server)

@@ -13,6 +13,9 @@ from contextlib import contextmanager
 
 log = logging.getLogger(__name__)
 
+#: Seconds that a supervisor has to take what it is told; a socket keeps only so much.
+PATIENCE = 5.0
+
 _SOCKET, _WATCHDOG, _WATCHED = "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"
 
 
@@ -56,6 +59,7 @@ class Supervisor:
         address = "\0" + self._address[1:] if self._address[0] == "@" else self._address
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
+                told.settimeout(PATIENCE)
                 told.connect(address)
                 told.sendall(text.encode())
         except OSError as error:

@@ -1,5 +1,6 @@
 """At its end the server answers all who were taken, and takes nobody any more."""
 
+import errno
 import threading
 import unittest
 from contextlib import ExitStack
@@ -11,6 +12,7 @@ from waitress.server import create_server
 from waitress.wasyncore import close_all
 
 from waeup.kofa.cli import serve
+from waeup.kofa.tests.waiting import joined
 
 
 def application(environment: dict[str, Any], start_response: Any) -> list[bytes]:
@@ -58,7 +60,7 @@ class LastTests(unittest.TestCase):
         later.start()
         left = serve._answer_rest(self.server, self.connections)
         self.server.task_dispatcher.shutdown(timeout=left)
-        later.join()
+        joined(later)
         self.assertEqual(found, [(b"all of it", "close")] * 5)
         self.assertGreater(left, 0)
         with self.assertRaises(ConnectionRefusedError):
@@ -71,4 +73,14 @@ class LastTests(unittest.TestCase):
         half.endheaders(b"all")
         with mock.patch.object(serve, "GRACE", 0.1):
             self.assertEqual(serve._answer_rest(self.server, self.connections), 0)
+        self.server.task_dispatcher.shutdown(timeout=0)
+
+    def test_who_cannot_be_taken_is_not_waited_for(self) -> None:
+        self.connected()
+        full = OSError(errno.EMFILE, "Too many open files")
+        with (
+            mock.patch.object(self.server, "accept", side_effect=full),
+            self.assertLogs("waitress", "WARNING"),
+        ):
+            serve._answer_rest(self.server, self.connections)
         self.server.task_dispatcher.shutdown(timeout=0)

@@ -7,6 +7,7 @@ import threading
 import unittest
 from unittest import mock
 
+from waeup.kofa.deployment import supervision
 from waeup.kofa.deployment.supervision import supervised
 
 
@@ -84,3 +85,15 @@ class Supervision(unittest.TestCase):
         ):
             supervisor.ready()
         self.assertIn("cannot be told READY=1", logs.output[0])
+
+    def test_one_that_hangs_is_not_waited_for(self) -> None:
+        self.listen(self.path)
+        with open("/proc/sys/net/unix/max_dgram_qlen") as stream:
+            room = int(stream.read()) + 1
+        self.environment(NOTIFY_SOCKET=self.path)
+        with supervised() as supervisor, mock.patch.object(supervision, "PATIENCE", 0.1):
+            for _ in range(room):
+                supervisor.ready()
+            with self.assertLogs("waeup.kofa.deployment.supervision", "WARNING") as logs:
+                supervisor.stopping()
+        self.assertIn("cannot be told STOPPING=1: timed out", logs.output[0])
