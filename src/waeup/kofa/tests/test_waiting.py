@@ -77,6 +77,7 @@ class ProcessTests(unittest.TestCase):
             self.assertRaisesRegex(AssertionError, "killed: not over after 0 s"),
             beside(SLEEPER, 0.1, stdout=subprocess.PIPE) as process,
         ):
+            assert process.stdout is not None
             self.assertEqual(process.stdout.read(), b"")
         self.assertEqual(process.returncode, -signal.SIGKILL)
 
