@@ -47,7 +47,7 @@ class Shared(Generic[Arguments, Result]):
         error = future.exception(self._patience)
         if error is not None:
             # One object must not be raised by two threads, nor hold what they were doing.
-            raise copy.copy(error)
+            raise _copied(error)
         return future.result()
 
     def _fulfil(
@@ -60,12 +60,20 @@ class Shared(Generic[Arguments, Result]):
         try:
             result = self._make(*args, **kwargs)
         except Refused as refusal:
-            future.set_exception(copy.copy(refusal))
+            future.set_exception(_copied(refusal))
         except BaseException as error:
             with self._lock:
                 if self._known.get(key) is future:
                     del self._known[key]
-            future.set_exception(copy.copy(error))
+            future.set_exception(_copied(error))
             raise
         else:
             future.set_result(result)
+
+
+def _copied(error: BaseException) -> BaseException:
+    """Return another object for an error, or the same where its class does not allow a copy."""
+    try:
+        return copy.copy(error)
+    except Exception:
+        return error

@@ -7,6 +7,7 @@ from unittest import mock
 
 from waeup.kofa.errors import TableError
 from waeup.kofa.importing.sharing import Shared
+from waeup.kofa.tests.waiting import PATIENCE
 
 
 class SharedTests(unittest.TestCase):
@@ -37,6 +38,16 @@ class SharedTests(unittest.TestCase):
         self.assertEqual(len(set(map(id, raised))), 3)
         self.assertEqual(make.call_count, 1)
 
+    def test_a_refusal_that_cannot_be_copied_is_told_all_the_same(self):
+        class Own(TableError):
+            def __init__(self, line, words):
+                super().__init__(f"{words} in line {line}")
+
+        shared = Shared(mock.Mock(side_effect=Own(2, "no table")), 2, 0)
+        for _time in range(2):
+            with self.assertRaisesRegex(Own, "no table in line 2"):
+                shared("a")
+
     def test_after_a_fault_it_is_tried_again(self):
         shared = Shared(mock.Mock(side_effect=[OSError("disk"), "A"]), 2, 0)
         with self.assertRaises(OSError):
@@ -45,17 +56,18 @@ class SharedTests(unittest.TestCase):
 
     def test_who_asks_meanwhile_waits_for_the_same_and_not_for_long(self):
         begun, go_on = threading.Event(), threading.Event()
-        make = mock.Mock(side_effect=lambda name: begun.set() or (go_on.wait() and name))
+        make = mock.Mock(side_effect=lambda name: begun.set() or (go_on.wait(PATIENCE) and name))
         shared, hasty = Shared(make, 2, 60), Shared(make, 2, 0)
         hasty._known = shared._known  # the same looks, by somebody without patience
         with ThreadPoolExecutor(2) as pool:
             first = pool.submit(shared, "a")
             try:
-                begun.wait()
+                self.assertTrue(begun.wait(PATIENCE))
                 second = pool.submit(shared, "a")
                 with self.assertRaises(TimeoutError):
                     hasty("a")
             finally:
                 go_on.set()
-            self.assertEqual((first.result(), second.result()), ("a", "a"))
+            found = first.result(PATIENCE), second.result(PATIENCE)
+        self.assertEqual(found, ("a", "a"))
         self.assertEqual(make.call_count, 1)
