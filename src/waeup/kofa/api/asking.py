@@ -203,7 +203,7 @@ class Asking:
         if route.written:
             file = answers.new_file()
             try:
-                outcome = operation(**arguments, **{route.written: file})
+                outcome = self._written(operation, {**arguments, route.written: file})
             except BaseException:
                 file.close()
                 raise
@@ -218,6 +218,16 @@ class Asking:
         if isinstance(content, bytes):
             return answers.bytes_answer(request, name, content)
         return answers.file_answer(request, name, content)
+
+    def _written(self, operation: Any, arguments: dict[str, Any]) -> Any:
+        """Let an operation write a file, which holds a thread as long as a stream does."""
+        streams = self._call.streams
+        # A server of one thread has no streams, which go on and on; this comes to an end.
+        streams.enter("order it as a run, whose file can be fetched afterwards", least=1)
+        try:
+            return operation(**arguments)
+        finally:
+            streams.leave()
 
     # -- parts of lists -------------------------------------------------------------
 

@@ -16,9 +16,9 @@ class Context(Protocol):
     """A request, and the portal for who has sent it.
 
     `variables` are the names in the address, `base` is the address of the server, as far as it is
-    known, without a slash at the end.  `streams` are the streams of events of the process.  `user`
-    is whose token it is, '' as long as that is not known.  `handlers` are the addresses of the API
-    that are no single operations.
+    known, without a slash at the end.  `streams` are the places for streams of events of the
+    process, and for what takes a thread as long.  `user` is whose token it is, '' as long as that
+    is not known.  `handlers` are the addresses of the API that are no single operations.
     """
 
     request: Request

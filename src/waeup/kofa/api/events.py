@@ -40,8 +40,15 @@ SHOWN = (
 )
 
 
+#: What else a client can do that gets no stream.
+_ASK = "ask for the run itself now and then"
+
+
 class Streams:
-    """The streams of a process, of which there are `most` at a time."""
+    """The streams of a process, of which there are `most` at a time.
+
+    What takes a thread for as long without being one has a place among them, too.
+    """
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -49,19 +56,22 @@ class Streams:
         self._lock = threading.Lock()
         self._end = threading.Event()
 
-    def enter(self) -> None:
-        """Take a place for a stream; raises `Refusal` when there is none."""
+    def enter(self, otherwise: str = _ASK, *, least: int = 0) -> None:
+        """Take a place, of which there are so many at `least`.
+
+        Raises `Refusal` when there is none; it says what to do `otherwise`.
+        """
         with self._lock:
-            if self._count >= self._most or self._end.is_set():
+            if self._count >= max(self._most, least) or self._end.is_set():
                 raise Refusal(
                     "too-many-streams",
-                    f"{self._most} streams are possible at a time. Come again, or ask for the "
-                    "run itself now and then.",
+                    f"{self._most} streams and exports at once are possible at a time. Come "
+                    f"again, or {otherwise}.",
                 )
             self._count += 1
 
     def leave(self) -> None:
-        """Give the place of a stream back."""
+        """Give a place back."""
         with self._lock:
             self._count -= 1
 

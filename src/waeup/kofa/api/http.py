@@ -42,7 +42,7 @@ Environment = dict[str, Any]
 ATTEMPTS = 8
 #: Seconds before the second attempt; each further one waits longer.
 PAUSE = 0.01
-#: Streams of events at a time, unless it is said otherwise.
+#: Streams of events, and exports at once, at a time, unless it is said otherwise.
 STREAMS = 2
 #: What nobody may ask for without a token.
 _CHALLENGE = ("WWW-Authenticate", 'Bearer realm="Kofa"')
@@ -57,7 +57,8 @@ _WITHOUT_FILES = {"Account", "Users", "Settings", "Mail", "Storage", "System", "
 class Api:
     """The application for the portal at `site_path` in `database`.
 
-    At most `streams` streams of events are sent at a time, each of which takes a thread.
+    At most `streams` streams of events and exports at once there are at a time, each of which
+    takes a thread.
     """
 
     def __init__(

@@ -287,7 +287,7 @@ DOOR: dict[str, Problem] = {
             "Try again in a moment; ask by HEAD first how many bytes have come.",
             RETRY,
         ),
-        Problem("too-many-streams", 503, "There are too many streams", _BUSY, RETRY),
+        Problem("too-many-streams", 503, "There are too many streams or exports", _BUSY, RETRY),
         Problem("too-many-files", 503, "Too many large files are coming", _BUSY, RETRY),
         Problem("too-slow", 408, "The body came too slowly, while others waited", _BUSY, RETRY),
         Problem("database-away", 503, "The database is away", _BUSY, RETRY),

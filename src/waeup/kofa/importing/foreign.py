@@ -12,8 +12,10 @@ from waeup.kofa.conversion import FieldPlan
 from waeup.kofa.conversion.cells import MARKERS
 from waeup.kofa.importing.corrections import Correction
 from waeup.kofa.importing.hooks import UPDATE, UPSERT, row_error
+from waeup.kofa.importing.looking import Look
 from waeup.kofa.importing.reading import open_source
 from waeup.kofa.tabular.options import ReadOptions
+from waeup.kofa.tabular.survey import PACE
 
 #: Different texts that are kept of a column.
 MOST_TEXTS = 200
@@ -51,12 +53,12 @@ def foreign_texts(
 
     `plans` are those of the fields that the columns fill, by position, `corrections` say which
     rows are read otherwise than they stand in the table, by number.  Damaged rows are passed
-    over, and no more than `MOST_ROWS` are read.  `name` is what messages call the table.  Raises
-    `TableError`.
+    over, and no more than `MOST_ROWS` are read, nor for longer than a `Look` may take.  `name` is
+    what messages call the table.  Raises `TableError`.
     """
     columns = [_Column(at, plan, UPDATE if mode == UPSERT else mode) for at, plan in plans.items()]
     rows = 0
-    with open_source(path, options, name) as table:
+    with open_source(path, options, name) as table, Look() as look:
         source = iter(table)
         for row in islice(source, MOST_ROWS):
             rows += 1
@@ -66,6 +68,8 @@ def foreign_texts(
             if row.problem is None:
                 for column in columns:
                     column.look_at(row.values)
+            if rows % PACE == 0 and look.is_over():
+                break
         is_whole = next(source, None) is None
     return Foreign(
         {column.at: column.counts.most_common() for column in columns},

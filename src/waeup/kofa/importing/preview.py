@@ -14,6 +14,7 @@ from waeup.kofa.errors import ItemBusy, TableError
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.i18n import Number
 from waeup.kofa.importing.canonical import PlainTable
+from waeup.kofa.importing.looking import LONGEST, Look
 from waeup.kofa.importing.reading import AS_FOUND, limits, open_source
 from waeup.kofa.importing.sharing import Arguments, Result, Shared
 from waeup.kofa.spool import count_lines
@@ -28,9 +29,7 @@ HIDDEN = "***"
 ROWS = 100
 #: Looks that are kept.
 KEPT = 64
-#: Seconds after which a look ends within the table, and those for which somebody waits for a look
-#: of somebody else.
-LONGEST = 30
+#: Seconds for which somebody waits for a look of somebody else.
 PATIENCE = 5
 #: Lines in which names of columns are looked for where no header was recognised.
 FIRST_LINES = 50
@@ -150,8 +149,9 @@ def look_at(
 ) -> Preview:
     """Return what there is to see of a table; its first `rows` rows (at most `ROWS`) with it.
 
-    `name` is what messages call it.  After so many `seconds` the rows behind are left alone.
-    Raises `TableError` and `TooLarge`, and `ItemBusy` when somebody else looks at it for long.
+    `name` is what messages call it.  After so many `seconds` the rows behind are left alone, and
+    earlier where too many others look at large tables (`waeup.kofa.importing.looking`).  Raises
+    `TableError` and `TooLarge`, and `ItemBusy` when somebody else looks at it for long.
     """
     state = _state_of(source.path)
     seen = _shared(_seen, name, source.path, source.reading(options), limits, name, state, seconds)
@@ -255,7 +255,7 @@ def mode_in_name(name: str) -> str | None:
 
 
 class _Seen(NamedTuple):
-    """What was found in a table, secrets included."""
+    """What was found in a table, secrets included, and whether another look may find more."""
 
     encoding: str
     confidence: float
@@ -265,6 +265,7 @@ class _Seen(NamedTuple):
     header_line: int
     above: tuple[str, ...]
     survey: Survey
+    is_hurried: bool
 
 
 def _see(
@@ -276,8 +277,9 @@ def _see(
     seconds: float,
 ) -> _Seen:
     # All steps of an import show the same table.
-    with options.open(path, limits=limits, name=name) as table:
+    with options.open(path, limits=limits, name=name) as table, Look(seconds) as look:
         check_header(table.header, name)
+        found = survey(table, samples=ROWS, is_over=look.is_over)
         return _Seen(
             table.encoding,
             table.confidence,
@@ -286,11 +288,12 @@ def _see(
             table.header,
             table.header_line,
             table.above,
-            survey(table, samples=ROWS, seconds=seconds),
+            found,
+            look.is_hurried,
         )
 
 
-_seen = Shared(_see, KEPT, PATIENCE)
+_seen = Shared(_see, KEPT, PATIENCE, lambda seen: not seen.is_hurried)
 
 
 def _shown(row: Row, hidden: set[int], all_hidden: bool) -> tuple[str, ...]:

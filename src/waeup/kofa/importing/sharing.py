@@ -20,14 +20,22 @@ Result = TypeVar("Result")
 class Shared(Generic[Arguments, Result]):
     """Calls `make` once for each list of hashable arguments, and keeps the last `most` results.
 
-    A refusal is a result, too; after any other error the next one who asks tries again.  Waits
-    up to `patience` seconds for what another thread makes, then raises `TimeoutError`.
+    A refusal is a result, too; after any other error the next one who asks tries again, and so
+    after a result that `is_final` denies.  Waits up to `patience` seconds for what another thread
+    makes, then raises `TimeoutError`.
     """
 
-    def __init__(self, make: Callable[Arguments, Result], most: int, patience: float) -> None:
+    def __init__(
+        self,
+        make: Callable[Arguments, Result],
+        most: int,
+        patience: float,
+        is_final: Callable[[Result], bool] = lambda result: True,
+    ) -> None:
         self._make = make
         self._most = most
         self._patience = patience
+        self._is_final = is_final
         self._lock = Lock()
         self._known: OrderedDict[tuple[object, ...], Future[Result]] = OrderedDict()
 
@@ -62,13 +70,18 @@ class Shared(Generic[Arguments, Result]):
         except Refused as refusal:
             future.set_exception(_copied(refusal))
         except BaseException as error:
-            with self._lock:
-                if self._known.get(key) is future:
-                    del self._known[key]
+            self._forget(key, future)
             future.set_exception(_copied(error))
             raise
         else:
+            if not self._is_final(result):
+                self._forget(key, future)
             future.set_result(result)
+
+    def _forget(self, key: tuple[object, ...], future: "Future[Result]") -> None:
+        with self._lock:
+            if self._known.get(key) is future:
+                del self._known[key]
 
 
 def _copied(error: BaseException) -> BaseException:

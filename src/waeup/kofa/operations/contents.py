@@ -13,13 +13,16 @@ from waeup.kofa import spool
 from waeup.kofa.conversion import is_secret, propose
 from waeup.kofa.errors import TableError, TooLarge
 from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.i18n import Number, english
 from waeup.kofa.importing.canonical import PlainTable, is_text, plain_table, unpacked
+from waeup.kofa.importing.looking import Look
 from waeup.kofa.importing.preview import first_words, words_of
 from waeup.kofa.importing.reading import AS_FOUND, limits, open_source
 from waeup.kofa.interfaces import IBatchProcessor
 from waeup.kofa.spool.disk import digest_of
 from waeup.kofa.spool.names import TEXT_EXTENSIONS
 from waeup.kofa.tabular import Limits, UnclearTable, check_header
+from waeup.kofa.tabular.survey import PACE
 from waeup.kofa.tabular.unpacking import kind_of
 
 #: Sheets of a workbook, besides the first table, that are looked into for passwords.
@@ -37,7 +40,9 @@ _KINDS = {
 def check_table(storage: str, path: str, digest: str | None = None) -> str:
     """Refuse a file that cannot be imported; return what only a person can say, or ``''``.
 
-    `digest` is the SHA-256 of its content, if it is known.  Raises `TableError` and `TooLarge`.
+    `digest` is the SHA-256 of its content, if it is known.  Whether a very long table has too many
+    rows is said only where they can be counted while somebody waits; else the check and the run
+    find out.  Raises `TableError` and `TooLarge`.
     """
     name = os.path.basename(path)
     if name.lower().endswith(TEXT_EXTENSIONS) and not is_text(path):
@@ -51,17 +56,30 @@ def check_table(storage: str, path: str, digest: str | None = None) -> str:
         )
     source = plain_table(storage, path, limits(), digest=digest)
     try:
-        with open_source(source.path, source.reading(AS_FOUND), name) as table:
+        with open_source(source.path, source.reading(AS_FOUND), name) as table, Look() as look:
             check_header(table.header, name)
             # More rows than lines there are not: only a very long table is read to its end.
-            is_long = spool.count_lines(source.path) > limits().rows
+            lines = spool.count_lines(source.path)
+            is_long = lines > limits().rows
             for row in table:
                 if not is_long:
                     break
                 limits().check_rows(name, row.number)
+                if row.number % PACE == 0 and look.is_over():
+                    return _uncounted(name, lines, limits().rows)
     except UnclearTable as unclear:
         return str(unclear)
     return ""
+
+
+def _uncounted(name: str, lines: int, rows: int) -> str:
+    return english(
+        _(
+            "${name} has ${lines} lines, and ${rows} rows are allowed. Its rows were not all "
+            "counted, since it took long: check the file before you import it.",
+            mapping={"name": name, "lines": Number(lines), "rows": Number(rows)},
+        )
+    )
 
 
 def container_digest(path: str) -> str | None:

@@ -6,8 +6,7 @@ rows are kept.
 
 from __future__ import annotations
 
-import math
-import time
+from collections.abc import Callable
 from typing import NamedTuple
 
 from waeup.kofa.tabular.reader import Row, Table
@@ -16,8 +15,8 @@ __all__ = ["Example", "Finding", "Survey", "survey"]
 
 #: Rows that are kept for each kind of problem.
 EXAMPLES = 3
-#: Rows between two looks at the clock.
-_PACE = 500
+#: Rows between two questions whether it goes on.
+PACE = 500
 #: Characters of a damaged row that are kept.
 SHOWN = 200
 
@@ -59,22 +58,28 @@ class Survey(NamedTuple):
         return self.rows - self.sound
 
 
+def _is_never_over() -> bool:
+    return False
+
+
 def survey(
-    table: Table, samples: int = 3, examples: int = EXAMPLES, seconds: float = math.inf
+    table: Table,
+    samples: int = 3,
+    examples: int = EXAMPLES,
+    is_over: Callable[[], bool] = _is_never_over,
 ) -> Survey:
     """Read `table` to its end, and return what it holds.
 
-    At most `samples` rows are kept, and `examples` of each kind of problem.  What is not read
-    after so many `seconds` is left alone: a row that is damaged costs as much as twenty that are
-    not.  Raises what reading the table raises.
+    At most `samples` rows are kept, and `examples` of each kind of problem.  Now and then it is
+    asked whether it `is_over`, and what is not read by then is left alone: a row that is damaged
+    costs as much as twenty that are not.  Raises what reading the table raises.
     """
-    deadline = time.monotonic() + seconds
     rows, width, is_whole = 0, len(table.header), True
     first: list[Row] = []
     counts: dict[str, int] = {}
     found: dict[str, list[Example]] = {}
     for row in table:
-        if rows and rows % _PACE == 0 and time.monotonic() > deadline:
+        if rows and rows % PACE == 0 and is_over():
             is_whole = False
             break
         rows += 1

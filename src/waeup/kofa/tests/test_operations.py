@@ -29,10 +29,12 @@ from waeup.kofa.errors import (
 )
 from waeup.kofa.exporting import Wish
 from waeup.kofa.i18n import english
+from waeup.kofa.importing.looking import Look
 from waeup.kofa.interfaces import IDataCenterConfig
 from waeup.kofa.jobs import distributing, work_off
 from waeup.kofa.jobs.apart import in_own_thread
 from waeup.kofa.operations import Operations
+from waeup.kofa.tabular import Limits
 from waeup.kofa.tests.functional import FunctionalLayer, FunctionalTestCase, import_file
 
 TABLE = b"code,title\r\nA1,Arts\r\n"
@@ -128,6 +130,23 @@ class Uploads(OperationsTestCase):
             self.upload()
         config["upload_limit"] = 21
         self.upload()
+
+    def test_rows_of_a_long_table_are_counted_as_long_as_somebody_waits(self):
+        config = getGlobalSiteManager().getUtility(IDataCenterConfig)
+        config["limits"] = Limits(rows=600)
+        self.addCleanup(config.pop, "limits")
+        two_lines = b"code,title\r\n" + b'A,"x\ny"\r\n' * 501
+        for content, is_over, notice in (
+            (two_lines, False, ""),
+            (two_lines, True, "has 1,003 lines, and 600 rows are allowed"),
+            (b"code,title\r\n" + b"A,x\r\n" * 599, True, ""),
+        ):
+            with mock.patch.object(Look, "is_over", return_value=is_over):
+                found = self.upload("list.csv", content).notice
+            self.assertIn(notice, found)
+            self.assertEqual(bool(found), bool(notice))
+        with self.assertRaisesRegex(TooLarge, "more than 600 rows"):
+            self.upload(content=b"code,title\r\n" + b"A,x\r\n" * 601)
 
     def test_names_are_item_names(self):
         for name in ("../x.csv", "/etc/passwd", ".hidden.csv", "a/b.csv", "", "x\0.csv"):

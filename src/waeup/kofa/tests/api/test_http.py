@@ -10,7 +10,7 @@ import transaction
 from transaction.interfaces import TransientError
 
 from waeup.kofa.api import answers, asking, http
-from waeup.kofa.api.http import refused_by_server
+from waeup.kofa.api.http import Api, refused_by_server
 from waeup.kofa.api.routes import ROUTES
 from waeup.kofa.errors import Refused, StorageFault
 from waeup.kofa.interfaces import IExportBegunEvent, IExportDoneEvent
@@ -164,6 +164,26 @@ class Files(ApiCase):
         self.assertEqual((again.status_code, again.data), (200, answer.data))
         answer = self.ask("POST", "/exports/now", body={"exporter": "x"})
         self.problem(answer, 404, "no-such-item")
+
+    def test_exports_at_once_are_counted_among_the_streams(self):
+        def ask():
+            return self.ask("POST", "/exports/now", body={"exporter": "faculties"})
+
+        for streams in (0, 1):
+            self.api = Api(FunctionalLayer.database(), "/app", streams=streams)
+            told = []
+            with heard(IExportBegunEvent, lambda event, told=told: told.append(ask())):
+                self.assertEqual(ask().status_code, 200)
+            (other,) = told
+            self.problem(other, 503, "too-many-streams")
+            self.assertIn("order it as a run", other.json["detail"])
+            self.assertIn("Retry-After", other.headers)
+            # Also after a refusal the place is given back.
+            with heard(IExportBegunEvent, fail_after(0, Refused)):
+                self.assertEqual(ask().status_code, 422)
+            self.assertEqual(ask().status_code, 200)
+            self.api.streams.enter(least=1)
+            self.problem(ask(), 503, "too-many-streams")
 
     def test_what_subscribers_of_an_export_at_once_change_is_kept(self):
         told = []

@@ -9,7 +9,7 @@ from zope import interface, schema
 from zope.schema.vocabulary import SimpleVocabulary
 
 from waeup.kofa.conversion import plan_fields
-from waeup.kofa.importing import foreign
+from waeup.kofa.importing import foreign, looking
 from waeup.kofa.importing.corrections import CorrectedCell, Correction
 from waeup.kofa.importing.reading import AS_FOUND
 
@@ -72,5 +72,10 @@ class ForeignTests(unittest.TestCase):
         with mock.patch.object(foreign, "MOST_ROWS", 4):
             found = self.look("sex", *lines)
         self.assertEqual((len(found.texts[0]), found.rows, found.is_whole), (4, 4, False))
+        with mock.patch.object(looking.Look, "is_over", return_value=True):
+            found = self.look("sex", *["W"] * 600)
+        self.assertEqual(
+            (found.texts, found.rows, found.is_whole), ({0: [("W", 500)]}, 500, False)
+        )
         found = self.look("sex", "x" * (foreign.LONGEST + 1))
         self.assertEqual((found.texts, found.more), ({0: []}, {0}))

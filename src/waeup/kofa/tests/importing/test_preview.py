@@ -8,6 +8,7 @@ from contextlib import suppress
 from unittest import mock
 
 from waeup.kofa.errors import ItemBusy, TableError, TooLarge
+from waeup.kofa.importing import looking
 from waeup.kofa.importing.canonical import PlainTable
 from waeup.kofa.importing.preview import (
     HIDDEN,
@@ -109,6 +110,15 @@ class FoundTests(PreviewTestCase):
             seconds=-1,
         )
         self.assertEqual((seen.rows, seen.sound, seen.is_whole), (500, 500, False))
+
+    def test_what_is_told_in_part_since_others_look_as_well_is_looked_at_again(self):
+        content = "code,title\n" + "A,x\n" * 1200
+        source = self.source(content)
+        with mock.patch.object(looking, "SHORT", -1):
+            for most, rows in ((0, 500), (1, 1200)):
+                with mock.patch.object(looking.PLACES, "most", most):
+                    seen = look_at(source, "list.csv", 3, ReadOptions(), Limits())
+                self.assertEqual((seen.rows, seen.is_whole), (rows, rows == 1200))
 
     def test_what_cannot_be_imported_is_refused(self):
         for content, error, message in (

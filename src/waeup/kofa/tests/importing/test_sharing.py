@@ -54,6 +54,11 @@ class SharedTests(unittest.TestCase):
             shared("a")
         self.assertEqual(shared("a"), "A")
 
+    def test_what_is_not_final_is_made_again(self):
+        make = mock.Mock(side_effect=["a part", "more", "all"])
+        shared = Shared(make, 2, 0, "all".__eq__)
+        self.assertEqual([shared("a") for _time in range(4)], ["a part", "more", "all", "all"])
+
     def test_who_asks_meanwhile_waits_for_the_same_and_not_for_long(self):
         begun, go_on = threading.Event(), threading.Event()
         make = mock.Mock(side_effect=lambda name: begun.set() or (go_on.wait(PATIENCE) and name))
