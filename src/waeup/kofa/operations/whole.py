@@ -1,5 +1,6 @@
 """All operations in one class; it is asked for as `waeup.kofa.operations.Operations`."""
 
+from waeup.kofa.operations.drafts import DraftOperations
 from waeup.kofa.operations.figures import FigureOperations
 from waeup.kofa.operations.folders import FolderOperations
 from waeup.kofa.operations.history import HistoryOperations
@@ -20,6 +21,7 @@ class Operations(
     OrderingOperations,
     MovingOperations,
     MendingOperations,
+    DraftOperations,
     HistoryOperations,
     KindOperations,
     FigureOperations,
