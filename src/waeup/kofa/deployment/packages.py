@@ -100,6 +100,11 @@ def _mistakes() -> Iterator[str]:
                 f"{_class(exporter)}.processor is {exporter.processor!r}, and there is no such "
                 f"processor. There are: {', '.join(sorted(kinds))}."
             )
+        if isinstance(exporter, KindExporter) and not _has_objects(exporter):
+            yield (
+                f"{_class(exporter)} does not say which objects there are. Let it define "
+                "objects(site), which returns all of them, and find(site, key)."
+            )
     for component in (*kinds.values(), *(exporter for _name, exporter in exporters)):
         permission = getattr(component, "permission", "")
         if permission and queryUtility(IPermission, name=permission) is None:
@@ -107,6 +112,16 @@ def _mistakes() -> Iterator[str]:
                 f"{_class(component)}.permission is {permission!r}, which nothing declares. "
                 "Correct it, or declare a grok.Permission of that name."
             )
+
+
+def _has_objects(exporter: Any) -> bool:
+    """Tell whether an exporter of a kind says in any way which objects it exports."""
+    from waeup.kofa.exporting.kind import KindExporter
+    from waeup.kofa.importing.hooks import overridden
+
+    return type(exporter).objects is not KindExporter.objects or any(
+        overridden(exporter, hook) for hook in ("get_filtered", "export_filtered")
+    )
 
 
 def missing_vocabularies() -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import Any, TextIO
 from zope.interface import implementer
 
 from waeup.kofa.conversion import render_value
-from waeup.kofa.importing.hooks import default
+from waeup.kofa.importing.hooks import default, undefined
 from waeup.kofa.interfaces import ICSVExporter
 from waeup.kofa.rights import EXPORT_DATA
 
@@ -113,11 +113,15 @@ class ExporterBase:
     @default
     def get_filtered(self, site: Any, **kw: Any) -> Iterable[Any]:
         """Return the objects of `site` that fit the keywords; without any, all."""
-        raise NotImplementedError("method not implemented")
+        raise undefined(
+            self, "get_filtered(site, **filters)", "returns the objects that are wanted"
+        )
 
     def get_selected(self, site: Any, selected: Iterable[str]) -> Iterable[Any]:
         """Return the objects of `site` that have one of the ids `selected`."""
-        raise NotImplementedError("method not implemented")
+        raise undefined(
+            self, "get_selected(site, selected)", "returns the objects that have these keys"
+        )
 
     @default
     def export(self, iterable: Iterable[Any], filepath: str | None = None) -> str | None:

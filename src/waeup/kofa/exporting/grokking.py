@@ -1,12 +1,15 @@
-"""Registers an exporter for each processor that needs none of its own."""
+"""Registers an exporter for each processor that needs none, and looks at the names of hooks."""
 
 from typing import Any
 
 import martian
 from zope.component import provideUtility, queryUtility
 
-from waeup.kofa.exporting.kind import ContainerExporter
+from waeup.kofa.exporting.base import ExporterBase
+from waeup.kofa.exporting.kind import ContainerExporter, KindExporter
+from waeup.kofa.importing.hooknames import warn_of_misspelt_hooks
 from waeup.kofa.importing.kind import ContainerProcessor
+from waeup.kofa.importing.processor import BatchProcessor
 from waeup.kofa.interfaces import ICSVExporter
 
 
@@ -29,6 +32,33 @@ class ContainerExporterGrokker(martian.ClassGrokker):
             args=(factory, name),
         )
         return True
+
+
+class ProcessorNamesGrokker(martian.ClassGrokker):
+    """Warns of hooks of a processor whose names are misspelt."""
+
+    martian.component(BatchProcessor)
+
+    def execute(self, factory: Any, config: Any, **kw: Any) -> bool:
+        """Look at a class; see `martian.interfaces.IComponentGrokker`."""
+        return _look_at(factory, ContainerProcessor, BatchProcessor)
+
+
+class ExporterNamesGrokker(martian.ClassGrokker):
+    """Warns of hooks of an exporter whose names are misspelt."""
+
+    martian.component(ExporterBase)
+
+    def execute(self, factory: Any, config: Any, **kw: Any) -> bool:
+        """Look at a class; see `martian.interfaces.IComponentGrokker`."""
+        return _look_at(factory, KindExporter, ExporterBase)
+
+
+def _look_at(factory: type, *bases: type) -> bool:
+    """Look at a class by the first of `bases` that it has."""
+    base = next(base for base in bases if issubclass(factory, base))
+    warn_of_misspelt_hooks(factory, base)
+    return True
 
 
 def _register(factory: type[ContainerProcessor], name: str) -> None:

@@ -23,7 +23,7 @@ from waeup.kofa.exporting.cells import (
 )
 from waeup.kofa.exporting.filters import filter_schema, has_cells, matching
 from waeup.kofa.importing.declaring import declarations_of, exported_columns
-from waeup.kofa.importing.hooks import default, overridden
+from waeup.kofa.importing.hooks import default, overridden, undefined
 from waeup.kofa.importing.kind import ContainerProcessor
 from waeup.kofa.importing.parts import mark_parts, part_columns, part_getters
 from waeup.kofa.importing.plan import secret_names
@@ -145,11 +145,11 @@ class KindExporter(ExporterBase, grok.GlobalUtility):
 
     def objects(self, site: Any) -> Iterable[Any]:
         """Return all objects of the kind, if possible without loading them."""
-        raise NotImplementedError("method not implemented")
+        raise undefined(self, "objects(site)", "returns all objects of the kind")
 
     def find(self, site: Any, key: str) -> Iterable[Any]:
         """Return the objects that `key`, a value in one of `key_fields`, stands for."""
-        raise NotImplementedError("method not implemented")
+        raise undefined(self, "find(site, key)", "returns the objects that a key stands for")
 
     def count(self, site: Any) -> int | None:
         """See `ICSVExporter`."""

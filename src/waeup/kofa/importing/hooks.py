@@ -51,6 +51,18 @@ def overridden(processor: Any, name: str) -> bool:
     return not getattr(getattr(processor, name), "is_default", False)
 
 
+def undefined(component: Any, hook: str, does: str) -> NotImplementedError:
+    """Return the error of a hook that a kind has to define itself, and has not.
+
+    `does` says, with the words that follow "it", what the hook has to do.
+    """
+    cls = type(component)
+    return NotImplementedError(
+        f"method not implemented: {cls.__module__}.{cls.__qualname__} has to define {hook}; it "
+        f"{does}."
+    )
+
+
 class HookRow(dict[str, Any]):
     """The row that hooks are given: a dict that remembers what was found for it.
 

@@ -24,7 +24,7 @@ from waeup.kofa.importing.confirming import Numbers
 from waeup.kofa.importing.declaring import NOTHING, Declarations, collect
 from waeup.kofa.importing.events import fire
 from waeup.kofa.importing.filerules import FileRule
-from waeup.kofa.importing.hooks import CREATE, MODES, REMOVE, UPDATE, UPSERT, default
+from waeup.kofa.importing.hooks import CREATE, MODES, REMOVE, UPDATE, UPSERT, default, undefined
 from waeup.kofa.importing.parts import Part, part_columns, require_records
 from waeup.kofa.importing.plan import secret_names, value_plan
 from waeup.kofa.importing.reading import open_source, options_in_force
@@ -275,7 +275,9 @@ class BatchProcessor(WholeTable, grok.GlobalUtility):
 
     def getParent(self, row: dict[str, Any], site: Any) -> Any:
         """See `IBatchProcessor`."""
-        raise NotImplementedError("method not implemented")
+        raise undefined(
+            self, "getParent(row, site)", "returns the container of the object, or None"
+        )
 
     def entryExists(self, row: dict[str, Any], site: Any) -> bool:
         """See `IBatchProcessor`."""
@@ -283,15 +285,15 @@ class BatchProcessor(WholeTable, grok.GlobalUtility):
 
     def getEntry(self, row: dict[str, Any], site: Any) -> Any:
         """See `IBatchProcessor`."""
-        raise NotImplementedError("method not implemented")
+        raise undefined(self, "getEntry(row, site)", "returns the object, or None")
 
     def addEntry(self, obj: Any, row: dict[str, Any], site: Any) -> None:
         """See `IBatchProcessor`."""
-        raise NotImplementedError("method not implemented")
+        raise undefined(self, "addEntry(obj, row, site)", "puts a new object into its place")
 
     def delEntry(self, row: dict[str, Any], site: Any) -> None:
         """See `IBatchProcessor`."""
-        raise NotImplementedError("method not implemented")
+        raise undefined(self, "delEntry(row, site)", "takes the object out of its place")
 
     def checkCreateRequirements(self, parent: Any, row: dict[str, Any], site: Any) -> str | None:
         """See `IBatchProcessor`."""

@@ -11,6 +11,7 @@ import grok
 from waeup.kofa.exporting.base import released
 from waeup.kofa.exporting.kind import KindExporter
 from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.importing.hooks import undefined
 from waeup.kofa.students.interfaces import ICourseTicket
 from waeup.kofa.students.processors import LOCATORS
 
@@ -33,7 +34,7 @@ class StudentExporterBase(KindExporter):
 
     def student_of(self, obj: Any) -> Any:
         """Return the student that an object belongs to."""
-        raise NotImplementedError("method not implemented")
+        raise undefined(self, "student_of(obj)", "returns the student that an object belongs to")
 
     def find_student(self, site: Any, key: str) -> Any:
         """Return the student with that number, whichever it is, or None."""

@@ -199,8 +199,12 @@ class SoundKinds(unittest.TestCase):
             ("", {"processor": "studentprocessor"}, "Zoo has no name. Give it one"),
             ("zoo", {"processor": "studntprocessor"}, "Zoo.processor is 'studntprocessor', and "),
             ("zoo", {"processor": "studentprocessor", "permission": "zoo"}, "which nothing decl"),
+            ("zoo", {"processor": "studentprocessor", "objects": None}, "Let it define objects("),
         ):
-            exporter = type("Zoo", (KindExporter,), members)()
+            own = {"objects": lambda self, site: (), **members}
+            if own["objects"] is None:
+                del own["objects"]
+            exporter = type("Zoo", (KindExporter,), own)()
             with self.subTest(words), passing_registrations():
                 getGlobalSiteManager().registerUtility(exporter, ICSVExporter, name)
                 self.assertIn(words, next(packages._mistakes()))

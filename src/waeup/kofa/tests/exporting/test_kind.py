@@ -21,6 +21,7 @@ from waeup.kofa.exporting.filters import filters_in_order
 from waeup.kofa.exporting.grokking import ContainerExporterGrokker  # noqa: F401 - is what is tested
 from waeup.kofa.exporting.kind import ContainerExporter, KindExporter
 from waeup.kofa.importing.kind import ContainerProcessor
+from waeup.kofa.importing.processor import BatchProcessor
 from waeup.kofa.interfaces import IBatchProcessor, ICSVExporter
 from waeup.kofa.tabular import open_table
 from waeup.kofa.tabular.unpacking import unpack
@@ -162,6 +163,43 @@ class ContainerExporterTests(CaveTestCase):
         self.assertEqual(
             self.exporter.export_selected(self.site, selected=["a"]), '"code","size","owner"\r\n'
         )
+
+
+class UndefinedTests(unittest.TestCase):
+    """What nobody has defined is told with the class that has to."""
+
+    def test_what_an_exporter_has_to_define(self):
+        exporter = type("ZooExporter", (KindExporter,), {"__module__": "zoo", "filters": None})()
+        for call, words in (
+            (lambda: exporter.objects({}), "objects(site); it returns all objects of the kind."),
+            (
+                lambda: exporter.export_all({}),
+                "objects(site); it returns all objects of the kind.",
+            ),
+            (
+                lambda: list(exporter.find({}, "a")),
+                "find(site, key); it returns the objects that a key stands for.",
+            ),
+        ):
+            with self.assertRaises(NotImplementedError) as caught:
+                call()
+            self.assertEqual(
+                str(caught.exception),
+                f"method not implemented: zoo.ZooExporter has to define {words}",
+            )
+
+    def test_what_a_processor_has_to_define(self):
+        processor = type("ZooProcessor", (BatchProcessor,), {"__module__": "zoo"})()
+        for hook, args in (
+            ("getParent", ({}, None)),
+            ("getEntry", ({}, None)),
+            ("addEntry", (None, {}, None)),
+            ("delEntry", ({}, None)),
+        ):
+            with self.assertRaisesRegex(
+                NotImplementedError, rf"zoo\.ZooProcessor has to define {hook}\(.*\); it "
+            ):
+                getattr(processor, hook)(*args)
 
 
 class OwnKind(ContainerExporter):
