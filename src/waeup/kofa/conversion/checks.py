@@ -18,6 +18,7 @@ from zope.schema.interfaces import (
     TooSmall,
     ValidationError,
     WrongContainedType,
+    WrongType,
 )
 
 from waeup.kofa.conversion.converters import is_standard
@@ -189,6 +190,16 @@ def _unsatisfied(field: Any, what: str) -> str:
     return _("${what} does not satisfy the rule of this field (${rule}).", mapping=mapping)
 
 
+def _wrong_type(what: str, value: Any, types: Any) -> str:
+    allowed = types if isinstance(types, tuple) else (types,)
+    mapping = {
+        "what": what,
+        "type": type(value).__name__,
+        "types": " / ".join(each.__name__ for each in allowed),
+    }
+    return _("${what} is of the type ${type}; this field takes ${types}.", mapping=mapping)
+
+
 def _reason(exc: Invalid, field: Any, what: str) -> str:
     """Return in plain words why `field` refuses a value that is called `what`."""
     if isinstance(exc, WrongContainedType) and exc.args and exc.args[0]:
@@ -200,5 +211,7 @@ def _reason(exc: Invalid, field: Any, what: str) -> str:
             return _out_of_range(field, kind, what)
     if type(exc) is ConstraintNotSatisfied:
         return _unsatisfied(field, what)
+    if type(exc) is WrongType and len(exc.args) > 1:
+        return _wrong_type(what, *exc.args[:2])
     words = exc.doc() if isinstance(exc, ValidationError) else str(exc)
     return f"{what}: {words.strip()}"

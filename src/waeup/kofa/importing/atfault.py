@@ -64,7 +64,7 @@ def unstorable(error: BaseException) -> str | None:
         if (module_of(frame), frame.f_code.co_name) == ("ZODB.serialize", "serialize"):
             obj = frame.f_locals.get("obj")
             cls = f"{type(obj).__module__}.{type(obj).__qualname__}"
-            names = [name for name, value in vars(obj).items() if not _can_be_stored(value)]
+            names = [name for name, value in vars(obj).items() if not can_be_stored(value)]
             return f"{cls} ({', '.join(names)})" if names else cls
     return None
 
@@ -76,7 +76,8 @@ class _Pickler(pickle.Pickler):
         return "persistent" if isinstance(obj, Persistent) else None
 
 
-def _can_be_stored(value: Any) -> bool:
+def can_be_stored(value: Any) -> bool:
+    """Tell whether a database can store a value in the record of an object."""
     try:
         _Pickler(io.BytesIO(), 3).dump(value)
     except Exception:

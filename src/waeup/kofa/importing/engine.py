@@ -276,6 +276,15 @@ class RowEngine:
         """Apply rows of `open`, each once, and return their results; blank rows have none."""
         return self._batch(self._preparer.prepare_all(rows))
 
+    def rehearse_storing(self) -> None:
+        """Write what rows have changed so far as a commit would; nothing of it stays.
+
+        For who is going to abort, and has to know what cannot be stored: what the database raises
+        then is raised.
+        """
+        if self._savepoints is not None:
+            self._savepoints.mark()
+
     def _prepared_by(self, rows: RowPlan, values: ValuePlan) -> Preparer:
         return Preparer(
             self.processor,

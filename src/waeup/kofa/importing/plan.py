@@ -85,6 +85,9 @@ class ValuePlan:
         self._invariants = _collect_invariants(iface)
         #: Good values that were found for many rows at once, of the row that comes next.
         self.foreseen: Foreseen | None = None
+        #: Whether `converted` is kept: the good values of the last row, as they were given out.
+        self.remembers = False
+        self.converted: dict[str, Any] = {}
         #: Whether there is anything that `broken_invariants` could find.
         self.has_invariants = bool(self._invariants)
 
@@ -95,7 +98,7 @@ class ValuePlan:
         """
         foreseen, self.foreseen = self.foreseen, None
         if foreseen is not None and foreseen[:3] == (texts, mode, ignore_empty):
-            return Conversion([], [], foreseen.values)
+            return self._good(foreseen.values)
         errors = []
         values = {}
         converts = self._converts
@@ -113,9 +116,13 @@ class ValuePlan:
             if value is not IGNORED:
                 values[name] = value
         broken = self.broken_invariants(values) if self._invariants and not errors else []
-        if errors or broken:
-            values = {}
-        return Conversion(errors, broken, values)
+        return Conversion(errors, broken, {}) if errors or broken else self._good(values)
+
+    def _good(self, values: dict[str, Any]) -> Conversion:
+        if self.remembers:
+            # Who is given them may change the dict.
+            self.converted = values.copy()
+        return Conversion([], [], values)
 
     def broken_invariants(self, values: dict[str, Any]) -> list[str]:
         """Return the messages of the invariants of the schema that values of a row break."""

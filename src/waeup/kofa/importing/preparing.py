@@ -25,6 +25,7 @@ from waeup.kofa.importing.hooks import (
     overridden,
     row_error,
 )
+from waeup.kofa.importing.ownvalues import OwnValues
 from waeup.kofa.importing.plan import Foreseen, RowPlan, ValuePlan, secret_names
 from waeup.kofa.importing.quick import QuickPlan, is_blank
 from waeup.kofa.interfaces import IGNORE_MARKER, RAW_COLUMN, IBatchProcessor
@@ -101,6 +102,7 @@ class Preparer:
         self.hides_damage = not secrets.isdisjoint((*header, *mapping.values(), *values.secrets))
         self._required = self._required_in(self._mode)
         self._own_conversion = overridden(processor, "checkConversion")
+        self._own_values = OwnValues(processor, values, site) if self._own_conversion else None
         self._ignore_empty = ignore_empty
         self._quick = self._quick_plan()
         self._site = site
@@ -202,6 +204,8 @@ class Preparer:
             self._processor.checkConversion(texts, mode=mode, **self._options)
         )
         errors = [*errors, *found]
+        if self._own_values is not None and not errors and not invariants:
+            errors = self._own_values.errors(values)
         if self._completer is not None and not errors and not invariants:
             return self._completed(prepared, texts, values, mode, required)
         for name, message in self._missing(required, texts, values):

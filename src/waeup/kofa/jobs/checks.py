@@ -149,10 +149,14 @@ def _go_through(
     job: Job, engine: RowEngine, writer: CheckWriter, failing: FailingRows, reporter: Reporter
 ) -> Report:
     order, tally, under_new = job.order, Tally(), 0
-    began, pace = time.monotonic(), Pace()
+    began, pace, is_rehearsed = time.monotonic(), Pace(), False
     with engine.open() as rows:
         while taken := rows.take(BATCH_ROWS):
             results = engine.apply(taken)
+            if not is_rehearsed and any(result.outcome != FAILED for result in results):
+                # What cannot be stored is mostly met at once; to write all would take too long.
+                engine.rehearse_storing()
+                is_rehearsed = True
             writer.write(results)
             tally.add_all(results)
             failing.write(results)

@@ -282,6 +282,75 @@ class HooksTests(EngineTestCase):
         self.do("code,title", "a,x", processor=Own())
         self.assertIsNone(self.site["caves"]["a"].title)
 
+    def test_what_checkConversion_gives_keeps_the_rules_of_its_field(self):
+        class Own(BearProcessor):
+            grok.baseclass()
+            given = {"a": ("born", "heavy"), "b": ("born", 7), "c": ("title", "two\nlines")}
+
+            def checkConversion(self, row, mode="ignore", ignore_empty=True):
+                found = super().checkConversion(row, mode, ignore_empty)
+                if row["code"] in self.given:
+                    name, value = self.given[row["code"]]
+                    found[2][name] = value
+                return found
+
+        slow = type("Slow", (Own,), {"emptyRow": lambda self, row: False})
+        for kind in (Own, slow):
+            counts, _, pending = self.do("code,title", "a,x", "b,x", "c,x", processor=kind())
+            self.assertEqual(counts, (3, 2))
+            self.assertIn(
+                "born: Invalid input: 'heavy' is of the type str; this field takes int. (given by "
+                f"the code {__name__}.",
+                pending[1],
+            )
+            self.assertIn(
+                f"{kind.__name__}.checkConversion: if the row is right, tell its developer)",
+                pending[1],
+            )
+            self.assertIn("title: Invalid input: 'two\\nlines' does not satisfy", pending[2])
+            self.assertEqual(self.site["caves"]["b"].born, 7)
+            del self.site["caves"]["b"]
+
+    def test_what_checkConversion_gives_can_be_stored(self):
+        class IDen(interface.Interface):
+            code = schema.TextLine(title="Code")
+            tools = schema.List(title="Tools", required=False)
+
+        class Own(ContainerProcessor):
+            grok.baseclass()
+            iface = IDen
+            container = "caves"
+            location_fields = ["code"]
+
+            def checkConversion(self, row, mode="ignore", ignore_empty=True):
+                errors, broken, values = super().checkConversion(row, mode, ignore_empty)
+                return errors, broken, {**values, "tools": [print, lambda: 1][: int(row["code"])]}
+
+        counts, _, pending = self.do("code", "1", "2", processor=Own())
+        self.assertEqual(counts, (2, 1))
+        self.assertIn("tools: The database cannot store", pending[1])
+
+    def test_what_the_base_gives_is_looked_at_once(self):
+        asked = []
+
+        class IDen(interface.Interface):
+            code = schema.TextLine(title="Code")
+            size = schema.TextLine(
+                title="Size", required=False, constraint=lambda size: not asked.append(size)
+            )
+
+        class Own(ContainerProcessor):
+            grok.baseclass()
+            iface = IDen
+            container = "caves"
+
+            def checkConversion(self, row, mode="ignore", ignore_empty=True):
+                errors, broken, values = super().checkConversion(row, mode, ignore_empty)
+                return errors, broken, dict(values)
+
+        self.do("code,size", "a,1", processor=Own())
+        self.assertEqual(asked, ["1"])
+
     def test_a_guarded_cell_may_hold_the_text_of_the_marker(self):
         self.do("code,title", "a,'<IGNORE>")
         title = self.site["caves"]["a"].title

@@ -691,11 +691,13 @@ class Words(SiteCodeTestCase):
             event.object.lock = breaks if event.number == 2 else lambda: 1
             event.object.parts = [event.object]
 
-        with heard(IRowDoneEvent, gives):
-            self.assertIn(
-                "An object of waeup.kofa.university.faculty.Faculty (lock) cannot be stored: ",
-                self.stopped(),
-            )
+        for kind in ("check", "import"):
+            with self.subTest(kind), heard(IRowDoneEvent, gives):
+                self.assertIn(
+                    "An object of waeup.kofa.university.faculty.Faculty (lock) cannot be stored: ",
+                    self.stopped(kind=kind),
+                )
+        self.assertEqual(self.titles(), {})
 
     def test_a_network_that_only_a_subscriber_uses(self):
         text = "ConnectionRefusedError: [Errno 111] Connection refused"
