@@ -63,7 +63,8 @@ class FolderOperations(FileOperations):
         """Bring a file back to the pending files, and say what it became.
 
         A deleted file comes back under its name, with a counter when that is taken, and leaves
-        ``deleted``.  Everything else stays, and a copy of it becomes an upload.
+        ``deleted``.  Everything else stays, and a copy of it becomes an upload, under the name
+        that the file had at its sender, if that is known.
         """
         self._require(MANAGE)
         path, relative = self._existing(name, folder), os.path.join(folder, name)
@@ -73,12 +74,15 @@ class FolderOperations(FileOperations):
                 _("${name} waits for an import: it need not be restored.", mapping={"name": name})
             )
         needs = {*ledger.needs(relative), *needs_of(self.datacenter.storage, path)}
+        former = ledger.entry(relative)
         if folder != "deleted" or keeping.deleted_at(name) is None:
+            sent = "" if former is None else former.original
+            # Rows that came back would take the place of others.
+            is_known = sent and not sent.endswith(spool.PENDING_SUFFIX)
             with open(path, "rb") as stream:
-                upload = self.upload(name, stream)
+                upload = self.upload(sent if is_known else name, stream)
             ledger.restrict(upload.name, needs)
             return upload
-        former = ledger.entry(relative)
         self._hold_storage()
         with ExitStack() as stack:
             stack.enter_context(spool.claimed(path))

@@ -2,6 +2,7 @@
 
 import os
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from unittest import mock
@@ -71,6 +72,13 @@ class Keeping(OperationsTestCase):
         transaction.commit()
         self.assertEqual(upload.name, "a.create.finished_boss.csv")
         self.assertEqual(len(self.operations.files_in("finished")), 1)
+
+    def test_an_original_is_copied_under_the_name_that_it_was_sent_by(self):
+        entry = self.ledger.entry("data_boss.csv")
+        self.store("finished/data_boss.csv")
+        self.ledger.enter(replace(entry, name="finished/data_boss.csv"))
+        upload = self.operations.restore("data_boss.csv", "finished")
+        self.assertEqual(upload.name, "data_boss-2.csv")
 
     def test_a_purge_is_for_good_and_for_who_may_import(self):
         name = self.delete()

@@ -21,7 +21,9 @@ from waeup.kofa.browser.words import (
 from waeup.kofa.errors import NoSuchItem, Refused
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.interfaces import IDataCenter
-from waeup.kofa.operations import RunInfo
+from waeup.kofa.jobs.undos import UNDONE_SUFFIX
+from waeup.kofa.operations import RunInfo, StoredFile
+from waeup.kofa.spool import FINISHED_SUFFIX, PENDING_SUFFIX
 
 #: Runs that the list shows.
 LISTED = 100
@@ -91,6 +93,7 @@ class RunPage(AdvisedPart):
         "undo": "undo",
         "select": "begin_import",
         "mend": "mend",
+        "again": "import_again",
         "advised": "follow_advice",
         "discard": "discard",
     }
@@ -165,6 +168,19 @@ class RunPage(AdvisedPart):
         """Whether what a preview has found out can be done still."""
         return self.undone is not None and "undo" in self.undone.actions
 
+    @cached_property
+    def original(self) -> StoredFile | None:
+        """The file of an import that was taken back, as long as it is kept.
+
+        Of rows that came back from an earlier import there is none: the file that they came with
+        has the rows of that one, too.
+        """
+        run = self.shown if self.shown.kind == "import" else self.undone
+        if run is None or run.state != "undone" or run.file.endswith(PENDING_SUFFIX):
+            return None
+        kept = [*self.operations.files_in("finished"), *self.operations.files_in("unfinished")]
+        return next((file for file in kept if file.run == run.id and _is_original(file)), None)
+
     def resume(self) -> None:
         """Let the run go on; a second click finds that it does already."""
         if not self.operations.run(self.field("id")).is_active:
@@ -174,6 +190,15 @@ class RunPage(AdvisedPart):
     def mend(self) -> None:
         """Lead to where the rows are mended that came back."""
         self.begin_mending(self.field("mend"))
+
+    def import_again(self) -> None:
+        """Bring the file of an import that was taken back among those that wait, and begin."""
+        self.shown = self.operations.run(self.field("id"))
+        if self.original is None:
+            raise NoSuchItem(_("The file is not there any more: it was purged."))
+        upload = self.operations.restore(self.original.name, self.original.folder)
+        self.flash(_("Restored: ${name}", mapping={"name": upload.name}))
+        self.redirect(self.link("import2", draft=self.operations.new_draft(upload.name).id))
 
     @property
     def can_follow(self) -> bool:
@@ -207,6 +232,11 @@ class RunPage(AdvisedPart):
     def _counted(self, text: str, number: int) -> str:
         """Return a message with a number in it."""
         return _(text, mapping={"n": self.number(number)})
+
+
+def _is_original(file: StoredFile) -> bool:
+    """Tell whether a file is what was brought, and not what an import or its undo has written."""
+    return not file.name.endswith((FINISHED_SUFFIX, UNDONE_SUFFIX))
 
 
 class RunStatus(Door):

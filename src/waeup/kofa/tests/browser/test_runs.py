@@ -497,6 +497,67 @@ class UndoTest(RunsTestCase):
         self.assertIn("cannot be taken back any more", self.page)
         self.assertNotIn('name="undo"', self.page)
 
+    def test_what_a_preview_is_for_stands_before_its_rows(self) -> None:
+        self.create(faculties(60))
+        self.press("preview_undo")
+        self.work_off()
+        self.assertLess(self.page.index('name="undo"'), self.page.index('id="rows"'))
+
+    def test_the_file_of_an_import_that_was_taken_back_is_imported_again(self) -> None:
+        self.create(FACULTIES)
+        result = self.browser.url
+        self.assertNotIn('name="again"', self.page)
+        self.take_back()
+        undo = self.browser.url
+        self.browser.open(result)
+        self.press("again")
+        self.assertIn("Restored: list_officer.csv", self.page)
+        self.assertIn("/import2?draft=", self.browser.url)
+        # Also from the undo, and once more.
+        self.browser.open(undo)
+        self.press("again")
+        self.assertIn("Restored: list_officer-2.csv", self.page)
+        self.browser.getControl("What are the rows of this file?").displayValue = [
+            "Faculty Processor"
+        ]
+        self.press("proceed")
+        self.press("proceed")
+        self.press("perform")
+        self.work_off()
+        self.assertIn("Successfully processed 2 rows.", self.page)
+        self.assertEqual(sorted(self.site["faculties"]), ["ART", "SCI"])
+
+    def test_rows_that_came_back_and_were_taken_back_are_not_imported_with_all_others(
+        self,
+    ) -> None:
+        self.create(FACULTIES)
+        mended = self.storage / "list.create.pending.csv"
+        mended.write_text("code,title\nLAW,Law\n", encoding="utf-8")
+        self.press("mend")
+        self.work_off()
+        self.press("perform")
+        self.work_off()
+        self.assertIn("Successfully processed 1 rows.", self.page)
+        self.take_back()
+        self.assertIn("The import was taken back.", self.page)
+        self.assertNotIn('name="again"', self.page)
+
+    def test_a_file_that_was_purged_is_not_offered_again(self) -> None:
+        self.create(faculties(2))
+        self.take_back()
+        self.assertIn('name="again"', self.page)
+        (self.storage / "finished" / "list.csv").unlink()
+        self.press("again")
+        self.assertIn("The file is not there any more: it was purged.", self.page)
+        self.assertNotIn('name="again"', self.page)
+
+    def take_back(self) -> None:
+        """Take the import back that is shown, and show what came of that."""
+        self.press("preview_undo")
+        self.work_off()
+        self.press("undo")
+        self.work_off()
+
     def test_what_others_have_changed_is_left_alone(self) -> None:
         self.create(FACULTIES)
         with transaction.manager:
