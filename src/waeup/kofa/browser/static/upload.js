@@ -344,11 +344,22 @@
     else sendNext();
   }
 
+  // Takes what `takeFiles` takes, and lets people see what becomes of the first of it, also where the list
+  // is below what the screen shows.
+  function takeInSight(takeFiles) {
+    const first = uploads.length;
+    takeFiles();
+    if (uploads.length === first) return;
+    const { row } = uploads[first];
+    const { top, bottom } = row.getBoundingClientRect();
+    if (top < 0 || bottom > window.innerHeight) row.scrollIntoView({ block: "center" });
+  }
+
   function takePasted(text, whenStored) {
     const name = document.getElementById("pastename").value.trim() || "pasted.tsv";
     const isNamed = /\.(csv|tsv|txt)$/i.test(name);
     const content = text.endsWith("\n") ? text : text + "\r\n";
-    take(new File([content], isNamed ? name : `${name}.tsv`), whenStored);
+    takeInSight(() => take(new File([content], isNamed ? name : `${name}.tsv`), whenStored));
   }
 
   // -- ways in -----------------------------------------------------------------
@@ -360,7 +371,7 @@
 
   input.addEventListener("change", () => {
     if (isPlain) return;
-    Array.from(input.files).forEach((file) => take(file));
+    takeInSight(() => Array.from(input.files).forEach((file) => take(file)));
     // The same file can be chosen once more.
     input.value = "";
   });
@@ -390,7 +401,7 @@
     if (!isTable && !files.length) return;
     event.preventDefault();
     if (isTable) takePasted(text);
-    else files.forEach((file) => take(file));
+    else takeInSight(() => files.forEach((file) => take(file)));
   });
 
   const hasFiles = (event) => !isPlain && event.dataTransfer && event.dataTransfer.types.includes("Files");
@@ -410,11 +421,13 @@
     drop.classList.remove("over");
     if (!hasFiles(event)) return;
     event.preventDefault();
-    for (const item of Array.from(event.dataTransfer.items)) {
-      const file = item.kind === "file" ? item.getAsFile() : null;
-      const entry = item.webkitGetAsEntry ? item.webkitGetAsEntry() : null;
-      if (file) take(file, undefined, Boolean(entry && entry.isDirectory));
-    }
+    takeInSight(() => {
+      for (const item of Array.from(event.dataTransfer.items)) {
+        const file = item.kind === "file" ? item.getAsFile() : null;
+        const entry = item.webkitGetAsEntry ? item.webkitGetAsEntry() : null;
+        if (file) take(file, undefined, Boolean(entry && entry.isDirectory));
+      }
+    });
   });
 
   window.addEventListener("online", () => {

@@ -153,6 +153,29 @@ class DropTest(UploadTestCase):
         stored = (self.storage / "list.create.pending.csv").read_text(encoding="utf-8")
         self.assertEqual(stored, TABLE)
 
+    def test_what_becomes_of_files_is_seen_on_a_small_screen(self) -> None:
+        self.window.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": 360, "height": 640, "deviceScaleFactor": 1, "mobile": True},
+        )
+        self.drop(*((f"list{number}.csv", TABLE) for number in range(9)))
+        self.assertTrue(self.is_seen(self.row()))
+        self.wait_for("Stored as list8_officer.csv.")
+        self.assertTrue(self.is_seen(self.part("select")))
+        # From the end of the page as well.
+        self.window.execute_script("window.scrollTo(0, document.body.scrollHeight)")
+        self.find("#uploadfile").send_keys(str(self.table))
+        self.wait_for("Stored as faculties_officer.csv.")
+        self.assertTrue(self.is_seen(self.part("select", 9)))
+
+    def is_seen(self, element: WebElement) -> bool:
+        """Tell whether the window shows an element without being scrolled."""
+        script = (
+            "const place = arguments[0].getBoundingClientRect();"
+            "return place.top >= 0 && place.bottom <= window.innerHeight"
+        )
+        return bool(self.window.execute_script(script, element))
+
     def test_the_keyboard_will_do(self) -> None:
         self.find("#uploadfile").send_keys(str(self.table))
         self.wait_for("Stored as faculties_officer.csv.")
