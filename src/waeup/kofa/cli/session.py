@@ -293,6 +293,7 @@ def _acting(
     from zope.component.hooks import site as site_set
 
     from waeup.kofa.api.acting import acting, require_storage
+    from waeup.kofa.jobs.recovery import committed_upgrade, upgrade
 
     load_configuration()
     configure(instance)
@@ -310,8 +311,11 @@ def _acting(
         site = root[SITE_NAME]
         if storage_required:
             require_storage(site)
-        with site_set(site), acting(site, user) as operations:
-            yield operations
+        with site_set(site):
+            # Nobody may have started the portal of a former release yet.
+            (committed_upgrade if write else upgrade)(site)
+            with acting(site, user) as operations:
+                yield operations
             if write:
                 transaction.get().note(f"kofactl, {user}")
                 transaction.commit()

@@ -12,6 +12,9 @@ from typing import Any, NamedTuple
 from waeup.kofa import usual
 from waeup.kofa.errors import Refused
 
+#: Figures that releases have learned one after the other.
+_LATER = ("export_hours", "storage_roots", "webhook_allow", "api_requests", "api_wrong_tokens")
+
 
 class Figures(NamedTuple):
     """What the operator allows.
@@ -60,11 +63,11 @@ class Figures(NamedTuple):
             # A former release has those of a table apart, and more of them.
             of_table = kept.pop("limits", {})
             kept |= {name: of_table[name] for name in cls._fields if name in of_table}
-            kept["storage_roots"] = tuple(kept["storage_roots"])
             # A former release has none of these.
-            for name in ("api_requests", "api_wrong_tokens"):
+            for name in _LATER:
                 kept.setdefault(name, cls._field_defaults[name])
-            kept["webhook_allow"] = tuple(kept.get("webhook_allow", ()))
+            for name in ("storage_roots", "webhook_allow"):
+                kept[name] = tuple(kept[name])
             return cls(**{name: kept.pop(name) for name in cls._fields}, **kept)
         except FileNotFoundError:
             return None

@@ -76,7 +76,7 @@ def recover(db: Any, site_path: str, *, verify: bool = False) -> list[Finding]:
 
     def work() -> list[Finding]:
         with open_portal(db, site_path) as site:
-            _repeated(lambda: _upgrade(site))
+            committed_upgrade(site)
             datacenter = site["datacenter"]
             until = time.monotonic() + PATIENCE
             while True:
@@ -112,23 +112,32 @@ def _repeated(work: Callable[[], _T]) -> _T:
     raise AssertionError("not reached")
 
 
-def _upgrade(site: Any) -> None:
-    """Give a portal that was made before there were runs a place for them.
+def upgrade(site: Any) -> bool:
+    """Give a portal of a former release what it lacks, within the transaction of the caller.
 
-    Likewise their order, to one that was made before it was kept, and settings.
+    That is a place for runs, what is kept of them, and settings.  Tells whether anything was
+    made.  Who only reads takes it back with the transaction, and sees what a start would make.
     """
     datacenter = site["datacenter"]
-    transaction.begin()
-    if "configuration" not in site:
-        ensure_configuration(site)
-        transaction.commit()
+    made = "configuration" not in site
+    ensure_configuration(site)
     if not hasattr(datacenter, "runs"):
         datacenter.runs = Runs()
-        transaction.commit()
-    if datacenter.runs.upgrade():
-        transaction.commit()
-    if learn_sources(datacenter):
-        transaction.commit()
+        made = True
+    # Both: what files have come from is learned from the runs in their order.
+    made = datacenter.runs.upgrade() or made
+    return learn_sources(datacenter) or made
+
+
+def committed_upgrade(site: Any) -> None:
+    """Do `upgrade` in a transaction of its own, which is repeated when others were in the way."""
+
+    def work() -> None:
+        transaction.begin()
+        if upgrade(site):
+            transaction.commit()
+
+    _repeated(work)
 
 
 def forget(db: Any, site_path: str) -> list[Finding]:
