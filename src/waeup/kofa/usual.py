@@ -6,6 +6,10 @@ needs them before it has loaded any of these.
 
 #: Days for which anything is kept at most: a hundred years.
 MOST_DAYS = 36525
+#: Rows, columns, requests, and whatever else is counted, at most.
+MOST_COUNTED = 1_000_000_000
+#: Bytes of a limit at most: a terabyte, more than a portal can mean.
+MOST_BYTES = 1 << 40
 
 #: Bytes of an upload.
 UPLOAD_LIMIT = 200 << 20

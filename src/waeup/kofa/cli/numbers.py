@@ -5,10 +5,12 @@ from typing import Any
 
 import click
 
+from waeup.kofa.usual import MOST_BYTES, MOST_COUNTED
+
 #: Lines, matches, or rows of a limit, that can be counted.
-MOST = 1_000_000_000
-#: Megabytes of a limit: a terabyte, more than a portal can mean.
-MOST_MEGABYTES = 1024 * 1024
+MOST = MOST_COUNTED
+#: Megabytes of a limit.
+MOST_MEGABYTES = MOST_BYTES >> 20
 
 
 class Between(click.FloatRange):

@@ -19,7 +19,7 @@ from waeup.kofa.deployment.databases import (
 )
 from waeup.kofa.deployment.figures import Figures
 from waeup.kofa.errors import NoSuchItem, Refused
-from waeup.kofa.usual import MOST_DAYS
+from waeup.kofa.usual import MOST_BYTES, MOST_COUNTED, MOST_DAYS
 
 if TYPE_CHECKING:
     from waeup.kofa.deployment.watches import Watch
@@ -29,8 +29,13 @@ NAME = "kofa.conf"
 SCHEMA = Path(__file__).with_name("schema.xml")
 #: Port of a mail server that takes messages from programs of its own host.
 SMTP_PORT = 25
+MOST_PORT = 65535
 #: Memory in bytes that reading a workbook needs.
 LEAST_MEMORY = 256 << 20
+#: Seconds of a key at most: a day.
+MOST_SECONDS = 86_400
+#: Characters of a value that a message shows.
+SHOWN_LENGTH = 60
 
 
 class Server(NamedTuple):
@@ -122,7 +127,7 @@ def read(text: str, path: Path, var: Path | None = None) -> Configuration:
     try:
         said, _handlers = ZConfig.loadConfigFile(schema, io.StringIO(text), url=path.as_uri())
     except ZConfig.ConfigurationError as error:
-        raise Refused(f"{_place(error, path)}: {_reason(error)} See `kofactl init --help`.")
+        raise Refused(f"{_place(error, path)}: {_reason(error, text)} See `kofactl init --help`.")
     folder = path.parent
     instance = var.absolute() if var is not None else _below(folder, said.instance)
     database = _database(said.database, folder, instance)
@@ -152,11 +157,27 @@ def _place(error: Any, path: Path) -> str:
     return f"{path}, line {line}" if line and line > 0 else str(path)
 
 
-def _reason(error: Any) -> str:
-    text = str(getattr(error, "message", "") or error).split("\n")[0].strip().rstrip(".")
+def _reason(error: Any, text: str) -> str:
+    """Say what is wrong with the configuration `text`, and of a value of which key it is."""
+    reason = str(getattr(error, "message", "") or error).split("\n")[0].strip().rstrip(".")
     value = getattr(error, "value", None)
-    is_new = value is not None and str(value) not in text
-    return f"{text[:1].upper()}{text[1:]}{f' ({value})' if is_new else ''}."
+    if isinstance(value, str):
+        reason = reason.replace(value, _short(value))
+        key = _key_at(text, error.lineno)
+        if key:
+            return f"{key} {_short(value)}".rstrip() + f" cannot be: {reason}."
+    return f"{reason[:1].upper()}{reason[1:]}."
+
+
+def _key_at(text: str, line: int | None) -> str:
+    """Return the key that a line of a configuration gives a value, or nothing."""
+    lines = text.split("\n")
+    words = lines[line - 1].split(None, 1) if line and 0 < line <= len(lines) else ()
+    return words[0] if words and not words[0].startswith("<") else ""
+
+
+def _short(value: str) -> str:
+    return value if len(value) <= SHOWN_LENGTH else f"{value[:SHOWN_LENGTH]}..."
 
 
 def _below(folder: Path, path: str) -> Path:
@@ -206,11 +227,6 @@ def _figures(said: Any, folder: Path) -> Figures:
     limits = said.limits
     if limits is None:
         return usual
-    if limits.memory < LEAST_MEMORY:
-        raise Refused(
-            f"<limits> says memory {limits.memory >> 20}MB, and reading a workbook needs at least "
-            f"{LEAST_MEMORY >> 20}MB."
-        )
     return usual._replace(
         rows=limits.rows,
         columns=limits.columns,
@@ -235,11 +251,13 @@ def _bound(address: tuple[str, int], path: Path) -> tuple[str, int]:
 # -- data types of the schema; each raises ValueError ------------------------------------
 
 
-def _between(text: str, least: float, most: float, kind: type) -> Any:
-    number = kind(text)
-    if not least <= number <= most:
-        bounds = f"{least:g} to {most:g}" if most < float("inf") else f"{least:g} or more"
-        raise ValueError(f"a number from {bounds} is meant")
+def _between(text: str, least: int, most: int, kind: type) -> Any:
+    try:
+        number = kind(text)
+    except ValueError:
+        number = None
+    if number is None or not least <= number <= most:
+        raise ValueError(f"a number from {least} to {most} is meant")
     return number
 
 
@@ -249,15 +267,56 @@ def threads(text: str) -> int:
     return found
 
 
+def port(text: str) -> int:
+    """Return a port to answer on; 0 for any."""
+    found: int = _between(text, 0, MOST_PORT, int)
+    return found
+
+
 def positive(text: str) -> int:
     """Return a number above 0."""
-    found: int = _between(text, 1, float("inf"), int)
+    found: int = _between(text, 1, MOST_COUNTED, int)
     return found
 
 
 def natural(text: str) -> int:
     """Return a number that is not negative."""
-    found: int = _between(text, 0, float("inf"), int)
+    found: int = _between(text, 0, MOST_COUNTED, int)
+    return found
+
+
+def size(text: str) -> int:
+    """Return a size in bytes."""
+    return _size(text, 1 << 10, "1KB")
+
+
+def memory(text: str) -> int:
+    """Return the size of memory in which a workbook can be read."""
+    return _size(text, LEAST_MEMORY, f"{LEAST_MEMORY >> 20}MB")
+
+
+def _size(text: str, least: int, told: str) -> int:
+    from ZConfig.datatypes import stock_datatypes
+
+    try:
+        found: int = stock_datatypes["byte-size"](text)
+    except ValueError:
+        found = -1
+    if not least <= found <= MOST_BYTES:
+        raise ValueError(f"a size such as 512MB is meant, from {told} to {MOST_BYTES >> 30}GB")
+    return found
+
+
+def interval(text: str) -> int:
+    """Return a time in seconds."""
+    from ZConfig.datatypes import stock_datatypes
+
+    try:
+        found: int = stock_datatypes["time-interval"](text)
+    except ValueError:
+        found = -1
+    if not 0 <= found <= MOST_SECONDS:
+        raise ValueError("a time such as 30s or 5m is meant, from 0s to 24h")
     return found
 
 
@@ -286,10 +345,15 @@ def address(text: str) -> str:
 
 def mail_server(text: str) -> tuple[str, int]:
     """Return host and port of ``HOST`` or ``HOST:PORT``."""
-    host, _colon, port = text.partition(":")
-    if not host or (port and not port.isdecimal()):
+    host, _colon, found = text.partition(":")
+    if not host:
         raise ValueError("HOST or HOST:PORT is meant")
-    return host, int(port or SMTP_PORT)
+    if not found:
+        return host, SMTP_PORT
+    try:
+        return host, _between(found, 1, MOST_PORT, int)
+    except ValueError:
+        raise ValueError(f"HOST or HOST:PORT is meant, with a port from 1 to {MOST_PORT}")
 
 
 def webhook_allow(text: str) -> str:
