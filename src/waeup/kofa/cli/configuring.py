@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from waeup.kofa.cli.codes import DONE, REFUSED
+from waeup.kofa.cli.paths import Named
 from waeup.kofa.cli.screen import say, say_json, show_table
 from waeup.kofa.cli.session import session
 from waeup.kofa.cli.settings import Settings, machine_options, pass_settings
@@ -32,7 +33,12 @@ _OPTIONS = {
     "--dsn", help="How to connect to PostgreSQL, such as 'host=db dbname=kofa user=kofa'."
 )
 @click.option("--zeo", metavar="HOST:PORT", help="A ZEO server.")
-@click.option("--files", metavar="DIR", help="Folder of the files, which all machines share.")
+@click.option(
+    "--files",
+    type=Named(),
+    metavar="DIR",
+    help="Folder of the files, which all machines share.",
+)
 @click.option("--host", help="Address to answer on.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to answer on.")
 @click.option("--replace", is_flag=True, help="Replace a configuration that is there.")

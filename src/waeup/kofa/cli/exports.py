@@ -41,6 +41,7 @@ _PACKED = {".gz": "gzip", ".zip": "zip"}
 @click.option(
     "-o",
     "--output",
+    type=Named(readable=False),
     metavar="FILE",
     help="File to write, - for standard output; without it the exporter gives the name.",
 )

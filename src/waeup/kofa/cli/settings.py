@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from waeup.kofa.cli.paths import Named
+from waeup.kofa.errors import Refused
 
 if TYPE_CHECKING:
     from waeup.kofa.cli.instance import Instance
 
 #: What the names of common options begin with among those of a command.
 _PREFIX = "common_"
+
+#: Variables of the environment that name paths, by the option that stands above each.
+_PATHS = {"var": "KOFA_VAR", "config": "KOFA_CONFIG", "ca_file": "KOFA_CA_FILE"}
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -34,14 +38,14 @@ class Settings:
     options that stand on the command line.
     """
 
-    var: Path | None = field(default_factory=lambda: _path_of("KOFA_VAR"))
-    config: Path | None = field(default_factory=lambda: _path_of("KOFA_CONFIG"))
+    var: Path | None = field(default_factory=lambda: _path_of("var"))
+    config: Path | None = field(default_factory=lambda: _path_of("config"))
     user: str = "admin"
     json: bool = False
     url: str = field(default_factory=lambda: os.environ.get("KOFA_URL", ""))
     token: str = field(default_factory=lambda: os.environ.get("KOFA_TOKEN", ""), repr=False)
     token_file: Path | None = None
-    ca_file: Path | None = field(default_factory=lambda: _path_of("KOFA_CA_FILE"))
+    ca_file: Path | None = field(default_factory=lambda: _path_of("ca_file"))
     insecure_http: bool = False
     given: set[str] = field(default_factory=set)
 
@@ -70,6 +74,19 @@ class Settings:
 
         return self.is_elsewhere or answers(self.instance().socket)
 
+    def require_named(self) -> None:
+        """Raise `Refused` for a variable of the environment that should name a path, and is empty.
+
+        A script leaves that of a variable which is not set, and does not mean the usual place.
+        """
+        for option in ("ca_file",) if self.is_elsewhere else ("var", "config"):
+            variable = _PATHS[option]
+            if option not in self.given and os.environ.get(variable) == "":
+                raise Refused(
+                    f"{variable} is empty. Name a path by it, or by "
+                    f"--{option.replace('_', '-')}; for the usual one, unset {variable}."
+                )
+
     def instance(self) -> "Instance":
         """Return what the command works on.
 
@@ -81,9 +98,9 @@ class Settings:
         return Instance(self.folder if self.config is None else self.var, self.config)
 
 
-def _path_of(variable: str) -> Path | None:
-    """Return what a variable of the environment names, or None."""
-    text = os.environ.get(variable)
+def _path_of(option: str) -> Path | None:
+    """Return what the variable of the environment for an option names, or None."""
+    text = os.environ.get(_PATHS[option])
     return Path(text) if text else None
 
 
@@ -200,6 +217,7 @@ def pass_settings(command: Command) -> Command:
     def checked(*args: Any, **values: Any) -> Any:
         context = click.get_current_context()
         settings = context.ensure_object(Settings)
+        settings.require_named()
         if settings.is_elsewhere or settings.given & {"token", "token_file", "insecure_http"}:
             from waeup.kofa.cli.elsewhere import require_fitting
 
