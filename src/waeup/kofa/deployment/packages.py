@@ -88,6 +88,7 @@ def _mistakes() -> Iterator[str]:
     from zope.security.interfaces import IPermission
 
     from waeup.kofa.exporting.kind import KindExporter
+    from waeup.kofa.importing.declaring import declarations_of
     from waeup.kofa.interfaces import IBatchProcessor, ICSVExporter
 
     kinds: dict[str, Any] = dict(getUtilitiesFor(IBatchProcessor))
@@ -100,11 +101,24 @@ def _mistakes() -> Iterator[str]:
                 f"{_class(exporter)}.processor is {exporter.processor!r}, and there is no such "
                 f"processor. There are: {', '.join(sorted(kinds))}."
             )
+        keys = getattr(exporter, "key_fields", ())
+        if isinstance(keys, str):
+            yield f"{_class(exporter)}.key_fields is one text; write a tuple: ({keys!r},)."
         if isinstance(exporter, KindExporter) and not _has_objects(exporter):
             yield (
                 f"{_class(exporter)} does not say which objects there are. Let it define "
                 "objects(site), which returns all of them, and find(site, key)."
             )
+    for processor in kinds.values():
+        rules = declarations_of(processor).rules
+        columns = frozenset(processor.available_fields) if rules else frozenset()
+        for each in rules:
+            unknown = ", ".join(name for name in each.fields if name not in columns)
+            if unknown:
+                yield (
+                    f"{_class(processor)}.{each.name}: there is no column {unknown}, so that the "
+                    f"rule would never be asked. There are: {', '.join(sorted(columns))}."
+                )
     for component in (*kinds.values(), *(exporter for _name, exporter in exporters)):
         permission = getattr(component, "permission", "")
         if permission and queryUtility(IPermission, name=permission) is None:

@@ -100,7 +100,16 @@ class ContainerProcessor(BatchProcessor):
     def getEntry(self, row: dict[str, Any], site: Any) -> Any:
         """See `IBatchProcessor`."""
         parent = self._parent(row, site)
-        return None if parent is None else parent.get(str(row[self.key]))
+        if parent is None:
+            return None
+        try:
+            find = parent.get
+        except AttributeError:
+            raise TypeError(
+                f"{type(self).__name__} finds objects in a {type(parent).__name__}, which is no "
+                "container: let that class inherit from grok.Container."
+            ) from None
+        return find(str(row[self.key]))
 
     def countEntries(self, site: Any) -> int | None:
         """See `IBatchProcessor`: how many objects are in the container."""

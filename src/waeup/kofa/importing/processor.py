@@ -77,6 +77,11 @@ class BatchProcessor(WholeTable, grok.GlobalUtility):
     def __init_subclass__(cls, **kw: Any) -> None:
         super().__init_subclass__(**kw)
         own = cls.__dict__
+        location = own.get("location_fields")
+        if isinstance(location, str):
+            raise TypeError(
+                f"{cls.__name__}.location_fields is one text; write a list: [{location!r}]."
+            )
         if not own.keys().isdisjoint(("iface", "converters", "parts")):
             cls._make_row_schema()
         cls.declarations = collect(cls)

@@ -20,6 +20,7 @@ from waeup.kofa.deployment import conf, packages, scaffolding
 from waeup.kofa.deployment.checking import BAD, GOOD
 from waeup.kofa.errors import InvalidName, NameTaken, Refused
 from waeup.kofa.exporting.kind import ContainerExporter, KindExporter
+from waeup.kofa.importing.declaring import rule
 from waeup.kofa.importing.kind import ContainerProcessor
 from waeup.kofa.interfaces import IBatchProcessor, ICSVExporter
 from waeup.kofa.operations import Operations
@@ -199,6 +200,7 @@ class SoundKinds(unittest.TestCase):
             ("", {"processor": "studentprocessor"}, "Zoo has no name. Give it one"),
             ("zoo", {"processor": "studntprocessor"}, "Zoo.processor is 'studntprocessor', and "),
             ("zoo", {"processor": "studentprocessor", "permission": "zoo"}, "which nothing decl"),
+            ("zoo", {"processor": "studentprocessor", "key_fields": "a"}, "a tuple: ('a',)."),
             ("zoo", {"processor": "studentprocessor", "objects": None}, "Let it define objects("),
         ):
             own = {"objects": lambda self, site: (), **members}
@@ -208,6 +210,21 @@ class SoundKinds(unittest.TestCase):
             with self.subTest(words), passing_registrations():
                 getGlobalSiteManager().registerUtility(exporter, ICSVExporter, name)
                 self.assertIn(words, next(packages._mistakes()))
+
+    def test_a_rule_that_would_never_be_asked_is_told(self):
+        class IZoo(Interface):
+            code = schema.TextLine()
+
+        zoo = rule("code", "kynd")(lambda self, row, site: None)
+        members = {"iface": IZoo, "container": "zoos", "key": "code", "is_one": zoo}
+        processor = type("ZooProcessor", (ContainerProcessor,), members)()
+        with passing_registrations():
+            getGlobalSiteManager().registerUtility(processor, IBatchProcessor, "zooprocessor")
+            self.assertIn(
+                "ZooProcessor.is_one: there is no column kynd, so that the rule would never be "
+                "asked. There are: code.",
+                next(packages._mistakes()),
+            )
 
     def test_a_field_whose_values_are_unknown_is_told_and_breaks_no_list(self):
         class IZoo(Interface):

@@ -410,6 +410,15 @@ class CollectingTests(unittest.TestCase):
         with self.assertRaisesRegex(TypeError, "Own.iface: .*, and Record is a class"):
             type("Own", (ContainerProcessor,), {"iface": Record})
 
+    def test_a_location_is_a_list(self):
+        with self.assertRaisesRegex(TypeError, r"Own.location_fields is one text; .*: \['code'\]"):
+            type("Own", (BearProcessor,), {"location_fields": "code"})
+
+    def test_a_parent_that_is_no_container_is_told(self):
+        own = type("Own", (BearProcessor,), {"getParent": lambda self, row, site: OldBear()})()
+        with self.assertRaisesRegex(TypeError, "Own finds objects in a OldBear, which is no cont"):
+            own.getEntry({"code": "a"}, None)
+
     def test_a_place_that_is_no_field_is_refused_at_once(self):
         def make(**members):
             return type("Own", (ContainerProcessor,), {"iface": IBear, **members})
