@@ -276,8 +276,9 @@ class Ledger(Persistent):
         if draft is None:
             raise NoSuchItem(
                 _(
-                    "This import is not prepared any more: it was run or dropped, or the "
-                    "file was replaced meanwhile. Choose the file again."
+                    "This import is not prepared any more: you or somebody else has run or "
+                    "dropped it, or replaced the file. See the list of runs, or choose the file "
+                    "again."
                 )
             )
         return draft

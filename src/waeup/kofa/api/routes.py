@@ -593,6 +593,7 @@ UNROUTED = {
         ("date_orders", "correct_dates"),
         "It guesses for a person; a program corrects the texts itself.",
     ),
+    "also_preparing": "It lets people agree on who goes on; a program agrees with nobody.",
     "propose_kind": "It guesses for a person; a program knows what it brings.",
     "require_content": "It is the first step of a preview, which says the same.",
     "set_storage_path": "It takes any folder of the server, thus is for who can log in there.",

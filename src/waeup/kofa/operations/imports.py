@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import Any
 
@@ -29,6 +29,8 @@ from waeup.kofa.tabular.options import ReadOptions
 
 #: What a draft knows of a mapping.
 _MAPPED = ("columns", "constants", "values")
+#: How long a draft is taken for one that somebody works on.
+BEGUN_LATELY = timedelta(days=1)
 #: Allowed values of a field that are listed.
 MOST_CHOICES = 200
 
@@ -208,6 +210,23 @@ class ImportOperations(FileOperations):
         self._require(MANAGE)
         drafts = sorted(self.datacenter.ledger.drafts(), key=lambda draft: draft.date)
         return {draft.filename: draft.processor for draft in drafts if draft.processor}
+
+    def also_preparing(self, draft: str) -> dict[str, datetime]:
+        """Return who else prepares an import of the file of a draft, and since when (UTC).
+
+        Who has begun that more than a day ago has left it, most likely, and is not told.
+        """
+        own, since = self.draft(draft), datetime.now(timezone.utc) - BEGUN_LATELY
+        others = [
+            other
+            for other in self.datacenter.ledger.drafts()
+            if other.filename == own.filename
+            and other.owner != own.owner
+            and other.run is None
+            and other.date >= since
+        ]
+        others.sort(key=lambda other: other.date)
+        return {other.owner: other.date for other in others}
 
     def drop_draft(self, id: str) -> None:
         """Forget a draft of the person."""

@@ -209,8 +209,11 @@ class Import3(PartedStep):
 
     def saved_text(self, saved: SavedMapping) -> str:
         """Say what a saved mapping is called, who has saved it, and when."""
-        day = saved.date.astimezone().strftime("%Y-%m-%d")
-        return f"{saved.name} ({saved.user}, {day})"
+        return f"{saved.name} ({saved.user}, {self.time(saved.date)})"
+
+    def asked_text(self, name: str) -> str:
+        """Say the same of the one that a question is about."""
+        return next((self.saved_text(saved) for saved in self.saved if saved.name == name), name)
 
     # -- what is chosen ------------------------------------------------------------------
 

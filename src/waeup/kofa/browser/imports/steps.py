@@ -5,6 +5,7 @@ from step to step: two tabs do not mix, and a broken session loses nothing.
 A draft whose import was ordered leads to the page of that run.
 """
 
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -33,6 +34,8 @@ class ImportStep(DataCenterPage, FormPage):
         _("Check, mend, import"),
     )
 
+    #: Who else prepares an import of the file, and since when.
+    others: dict[str, datetime] = {}
     #: Where the officer is in the four steps.
     show_steps = ViewPageTemplateFile("steps.pt")
 
@@ -85,6 +88,11 @@ class DraftStep(ImportStep):
     def draft(self) -> Any:
         """The draft that the address names."""
         return self.operations.draft(self.field("draft"))
+
+    @cached_property
+    def others(self) -> dict[str, datetime]:  # type: ignore[override]
+        """See `ImportStep`."""
+        return self.operations.also_preparing(self.draft.id)
 
     @cached_property
     def last_run(self) -> Any:

@@ -57,6 +57,7 @@ LEVELS = {
     "ERROR": _("errors only"),
 }
 _NONE = _("No search results found.")
+_ANY_CASE = _("Search without regard to capital letters")
 _NO_MORE = _("No more lines were found.")
 _ALL = _("These are all lines.")
 _LATE = _("This search takes long. In ${n} seconds all lines as far as ${time} were read.")
@@ -281,6 +282,7 @@ class Show(LogSearch, StreamedPage):
             seconds=self.seconds,
             is_first=not self.field("place"),
             is_newest_first=self.is_newest_first,
+            may_be_case=not self.ignores_case and query.upper() != query.lower(),
         )
         return sender.parts()
 
@@ -305,6 +307,8 @@ class _Sender:
     seconds: int
     is_first: bool
     is_newest_first: bool
+    #: Whether there could be lines with the same letters as capitals, or as small ones.
+    may_be_case: bool
 
     def parts(self) -> Iterator[str]:
         """Generate the list of lines, and what follows it."""
@@ -357,14 +361,18 @@ class _Sender:
             return self._way(_("Older lines") if self.is_newest_first else _("Newer lines"))
         text = _ALL if number else _NONE if self.is_first else _NO_MORE
         said = f'<p class="{"note" if number else "empty"}">{escape(self.say(text))}</p>\n'
+        if text is _NONE and self.may_be_case:
+            said += self._button(self.address.of(ignore_case="yes", place=""), _ANY_CASE)
         return said if self.is_newest_first else said + self._way(_("Look for newer lines"))
 
     def _way(self, title: Any) -> str:
         """Return the link that goes on where the look has ended."""
         if not self.look.place:
             return ""
-        address = escape(self.address.of(place=self.look.place))
-        link = f'<a class="button" rel="next" href="{address}">{escape(self.say(title))}</a>'
+        return self._button(self.address.of(place=self.look.place), title, ' rel="next"')
+
+    def _button(self, address: str, title: Any, more: str = "") -> str:
+        link = f'<a class="button"{more} href="{escape(address)}">{escape(self.say(title))}</a>'
         return f'<p class="actions">{link}</p>\n'
 
     def _alert(self, text: Any, kind: str = "danger") -> str:

@@ -200,6 +200,26 @@ class ResultTest(ImportTestCase):
         self.assertEqual(self.browser.url, f"{CENTER}/import1")
         self.assertIn("This import is not prepared any more", self.page)
 
+    def test_each_of_two_officers_is_told_of_the_other(self) -> None:
+        self.go_to_step(2)
+        own = self.browser.url
+        self.assertNotIn("prepares an import of this file, too", self.page)
+        FunctionalLayer.add_user("ben", "waeup.ImportManager")
+        other = FunctionalLayer.browser("http://localhost/app/login")
+        fill_in_login(other, "ben", "pw of ben")
+        other.open(f"{CENTER}/import1")
+        other.getControl(name="select").click()
+        told = r"The user <b>%s</b> prepares an import of this file, too, since\s+<time"
+        self.assertRegex(other.contents, told % "officer")
+        self.browser.open(own)
+        self.assertRegex(self.page, told % "ben")
+        with mock.patch("waeup.kofa.operations.imports.BEGUN_LATELY", timedelta(0)):
+            self.browser.open(own)
+        self.assertNotIn("prepares an import of this file, too", self.page)
+        other.getControl("Cancel").click()
+        self.browser.open(own)
+        self.assertNotIn("prepares an import of this file, too", self.page)
+
     def test_a_second_click_leads_to_what_the_first_one_did(self) -> None:
         self.go_to_step(4)
         address, second = self.browser.url, self.second_window()

@@ -244,6 +244,17 @@ class SearchTest(LogsTestCase):
         self.show(query="nothing like this")
         self.assertIn("No search results found.", self.page)
 
+    def test_who_finds_nothing_can_search_without_regard_to_capitals(self) -> None:
+        self.write("my.log", line_of(0, "ADÉWÁLÉ was here"))
+        self.show(query="adéwálé")
+        self.assertIn("No search results found.", self.page)
+        self.browser.getLink("Search without regard to capital letters").click()
+        self.assertIn("was here", self.page)
+        for asked in ({"query": "nothing", "ignore_case": "yes"}, {"query": "4711"}):
+            self.show(**asked)
+            self.assertIn("No search results found.", self.page)
+            self.assertNotIn("Search without regard", self.page)
+
     def test_an_expression_that_is_none_is_explained(self) -> None:
         for expression, words in (
             ("(?<=a)b", "At character 1, “(?<=”: RE2 has no look-around"),
