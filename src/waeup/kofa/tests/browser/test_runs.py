@@ -497,6 +497,13 @@ class UndoTest(RunsTestCase):
         self.assertIn("cannot be taken back any more", self.page)
         self.assertNotIn('name="undo"', self.page)
 
+    def test_only_rows_that_have_failed_stand_out(self) -> None:
+        self.create(faculties(2))
+        self.assertIn("Failed 0", self.plain())
+        self.assertNotIn('class="failed"', self.page)
+        self.create(FACULTIES)
+        self.assertIn('class="failed"', self.page)
+
     def test_what_a_preview_is_for_stands_before_its_rows(self) -> None:
         self.create(faculties(60))
         self.press("preview_undo")
