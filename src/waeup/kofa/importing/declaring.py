@@ -210,13 +210,19 @@ def _check(cls: Any, declared: Declarations) -> None:
             raise TypeError(f"{cls.__name__}.{each.name}: there is no field {each.field}.")
         if is_secret(field):
             raise TypeError(f"{cls.__name__}.{each.name}: a password cannot be computed.")
-    for names in (
-        [each.field for each in declared.computed],
-        [each.column for each in declared.columns],
+    for pairs in (
+        [(each.field, each.name) for each in declared.computed],
+        [(each.column, each.name) for each in declared.columns],
     ):
-        double = {name for name in names if names.count(name) > 1}
-        if double:
-            raise TypeError(f"{cls.__name__}: {', '.join(sorted(double))} is declared twice.")
+        methods: dict[str, list[str]] = {}
+        for what, name in pairs:
+            methods.setdefault(what, []).append(name)
+        for what, names in methods.items():
+            if len(names) > 1:
+                raise TypeError(
+                    f"{cls.__name__}: {what} is declared twice, by {' and '.join(names)}. A "
+                    "method of the same name takes the place of that of a base."
+                )
     fields = set(cls.iface or ()) | set(cls.location_fields)
     for shown in declared.columns:
         if shown.column in fields:

@@ -361,7 +361,7 @@ class CollectingTests(unittest.TestCase):
         with self.assertRaisesRegex(TypeError, "full says where an object is"):
             members = {"iface": IBear, "key": "full", "own": computed("full")(method)}
             type("Own", (ContainerProcessor,), members)
-        with self.assertRaisesRegex(TypeError, "declared twice"):
+        with self.assertRaisesRegex(TypeError, "age is declared twice, by a and b. A method"):
             members = {
                 "a": column("age")(lambda self, obj: 1),
                 "b": column("age")(lambda self, obj: 2),
