@@ -9,6 +9,8 @@ from waitress.channel import HTTPChannel
 from waitress.server import create_server
 from waitress.wasyncore import close_all, loop
 
+from waeup.kofa.tests.waiting import begun, joined
+
 
 @contextmanager
 def answering(
@@ -30,13 +32,12 @@ def answering(
         while not over.is_set():
             loop(timeout=1, map=connections, count=1)
 
-    thread = threading.Thread(target=answer, name="waitress")
-    thread.start()
+    thread = begun(answer)
     try:
         yield server.effective_port
     finally:
         over.set()
         server.pull_trigger()
-        thread.join()
+        joined(thread)
         server.task_dispatcher.shutdown()
         close_all(connections)

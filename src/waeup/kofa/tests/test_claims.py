@@ -23,6 +23,7 @@ from waeup.kofa.presence import Life, living, processes_of
 from waeup.kofa.spool import WorkFolder
 from waeup.kofa.spool.locks import exclusion, require_held
 from waeup.kofa.tests.spool.faultydisk import FAST, write
+from waeup.kofa.tests.waiting import PATIENCE, begun, joined
 
 
 class Portal:
@@ -137,22 +138,18 @@ class Taking(ClaimsCase):
     def test_of_many_at_once_one_has_it(self):
         path = self.file()
         processes = [self.process() for _ in range(6)]
-        barrier, found = threading.Barrier(len(processes)), []
+        barrier, found = threading.Barrier(len(processes), timeout=PATIENCE), []
 
         def take(process):
             barrier.wait()
             found.append(process.take(path))
 
-        threads = [threading.Thread(target=take, args=(each,)) for each in processes]
-        for each in threads:
-            each.start()
-        for each in threads:
-            each.join()
+        joined(*(begun(take, each) for each in processes))
         self.assertEqual(len([each for each in found if each]), 1)
 
     def test_different_files_are_taken_at_once(self):
         processes = [self.process() for _ in range(6)]
-        barrier, found = threading.Barrier(len(processes)), []
+        barrier, found = threading.Barrier(len(processes), timeout=PATIENCE), []
 
         def take(number, process):
             path = self.file(f"{number}.csv")
@@ -162,11 +159,7 @@ class Taking(ClaimsCase):
                 found.append(held)
                 held.release()
 
-        threads = [threading.Thread(target=take, args=each) for each in enumerate(processes)]
-        for each in threads:
-            each.start()
-        for each in threads:
-            each.join()
+        joined(*(begun(take, *each) for each in enumerate(processes)))
         self.assertEqual(len([each for each in found if each]), 60)
         self.assertEqual(self.claimed_keys(), [])
 

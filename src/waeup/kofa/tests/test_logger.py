@@ -29,6 +29,7 @@ from zope.security.management import endInteraction, newInteraction, system_user
 from waeup.kofa.interfaces import ILogger
 from waeup.kofa.journal.deferral import DeferredLines, dropped_lines
 from waeup.kofa.logger import Logger, current_user, deferred_lines, in_run
+from waeup.kofa.tests.waiting import PATIENCE, begun, joined
 
 #: A moment in the middle of a second.
 NOON = 1_700_000_000.5
@@ -190,7 +191,7 @@ class PlaceTests(SiteTests):
         self.assertEqual(self.messages("students.log"), ["once", "again"])
 
     def test_threads_that_come_at_once_set_up_one_handler(self) -> None:
-        barrier = threading.Barrier(8)
+        barrier = threading.Barrier(8, timeout=PATIENCE)
         self.addCleanup(sys.setswitchinterval, sys.getswitchinterval())
         sys.setswitchinterval(1e-6)
 
@@ -199,11 +200,7 @@ class PlaceTests(SiteTests):
             barrier.wait()
             Students().logger.info("x")
 
-        threads = [threading.Thread(target=log) for _ in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        joined(*(begun(log) for _ in range(8)))
         self.assertEqual(self.messages("students.log"), ["x"] * 8)
 
     def test_paths_are_told_and_the_folder_is_made(self) -> None:
@@ -572,11 +569,7 @@ class ShortWayTests(SiteTests):
                     self.logger.info("by %s", name)
 
         names = ["a", "b", "c", "d"]
-        threads = [threading.Thread(target=log, args=(name,)) for name in names]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        joined(*(begun(log, name) for name in names))
         for name in names:
             lines = self.content(folder=name).splitlines()
             expected = [f"INFO - {name} - by {name} - run={name}"] * 300
@@ -880,9 +873,7 @@ class DeferredTests(SiteTests):
             self.logger.info("thread")
 
         with deferred_lines(self.manager):
-            thread = threading.Thread(target=log)
-            thread.start()
-            thread.join()
+            joined(begun(log))
             self.logger.info("deferred")
         self.logger.info("after")
         self.assertEqual(self.messages(), ["thread", "after"])

@@ -24,6 +24,7 @@ from waeup.kofa.jobs.connection import connected
 from waeup.kofa.operations import Operations
 from waeup.kofa.operations.passwords import new_password, weakness
 from waeup.kofa.tests.functional import FunctionalLayer, FunctionalTestCase, import_file
+from waeup.kofa.tests.waiting import PATIENCE, begun, joined
 from waeup.kofa.users.account import LogIns, UserAccount
 
 NOW = datetime(2026, 3, 4, 5, 6, tzinfo=timezone.utc)
@@ -53,7 +54,8 @@ class PeopleTestCase(FunctionalTestCase):
 
         Returns what became of it: None, or the error.
         """
-        database, barrier = FunctionalLayer.database(), threading.Barrier(len(calls))
+        database = FunctionalLayer.database()
+        barrier = threading.Barrier(len(calls), timeout=PATIENCE)
         outcomes: list[Any] = [None] * len(calls)
 
         def work(number: int, user: str, call: Callable[[Operations], Any]) -> None:
@@ -61,20 +63,13 @@ class PeopleTestCase(FunctionalTestCase):
                 with connected(database, "/app") as site, site_set(site):
                     with acting(site, user) as operations:
                         call(operations)
-                    barrier.wait(10)
+                    barrier.wait()
                     transaction.commit()
             except Exception as error:
                 outcomes[number] = error
                 barrier.abort()
 
-        threads = [
-            threading.Thread(target=work, args=(number, *call))
-            for number, call in enumerate(calls)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        joined(*(begun(work, number, *call) for number, call in enumerate(calls)))
         transaction.begin()
         return outcomes
 

@@ -7,6 +7,7 @@ import unittest
 from unittest import mock
 
 from waeup.kofa import presence
+from waeup.kofa.tests.waiting import PATIENCE, bounded
 
 
 def born():
@@ -19,7 +20,8 @@ def born():
         stderr=subprocess.DEVNULL,
         text=True,
     )
-    return process, process.stdout.readline().strip()
+    with bounded(process):
+        return process, process.stdout.readline().strip()
 
 
 class Names(unittest.TestCase):
@@ -34,7 +36,7 @@ class Names(unittest.TestCase):
         with process:
             self.assertFalse(presence.is_surely_dead(name))
             process.stdin.close()
-            process.wait()
+            process.wait(PATIENCE)
         self.assertTrue(presence.is_surely_dead(name))
 
     def test_whoever_was_killed_and_not_waited_for_is_dead(self):

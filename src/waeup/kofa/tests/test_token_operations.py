@@ -23,6 +23,7 @@ from waeup.kofa.operations import NewToken, Operations
 from waeup.kofa.operations.passwords import new_password
 from waeup.kofa.tests.functional import FunctionalLayer, FunctionalTestCase, import_file
 from waeup.kofa.tests.test_people import PeopleTestCase
+from waeup.kofa.tests.waiting import PATIENCE, begun, joined
 from waeup.kofa.tokens import (
     MAX_DAYS,
     MOST,
@@ -479,15 +480,11 @@ class UseTest(FunctionalTestCase):
                 token = get_token(site, self.token)
                 assert token is not None
                 token.use.note(NOW + minute * timedelta(minutes=1), f"{minute}")
-                barrier.wait(10)
+                barrier.wait()
                 outcomes.append(transaction.commit())
 
-        barrier = threading.Barrier(2)
-        threads = [threading.Thread(target=use, args=(minute,)) for minute in (1, 2)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        barrier = threading.Barrier(2, timeout=PATIENCE)
+        joined(*(begun(use, minute) for minute in (1, 2)))
         self.assertEqual(outcomes, [None, None])
         self.assertEqual(self.use().address, "2")
 

@@ -7,6 +7,7 @@ import unittest
 from waeup.kofa.api.declared import Named, of_class, of_source
 from waeup.kofa.api.routes import ROUTES
 from waeup.kofa.tests.cli.shell import environment
+from waeup.kofa.tests.waiting import PATIENCE
 
 
 class Declarations(unittest.TestCase):
@@ -37,7 +38,11 @@ class Declarations(unittest.TestCase):
             "print(sorted({'ZODB', 'grok', 'zope.schema', 'zope.component'} & set(sys.modules)))"
         )
         done = subprocess.run(
-            [sys.executable, "-c", script], capture_output=True, text=True, env=environment()
+            [sys.executable, "-c", script],
+            capture_output=True,
+            text=True,
+            env=environment(),
+            timeout=PATIENCE,
         )
         self.assertEqual(done.stdout, "[]\n", done.stderr)
 

@@ -43,6 +43,7 @@ from waeup.kofa.jobs.apart import in_own_thread
 from waeup.kofa.operations import Operations
 from waeup.kofa.tests.cli.shell import environment
 from waeup.kofa.tests.functional import FunctionalLayer, FunctionalTestCase
+from waeup.kofa.tests.waiting import PATIENCE, begun, joined
 
 # Becomes another user, and asks.
 STRANGER = """
@@ -181,11 +182,7 @@ class Calls(LocalCase):
         def add(number):
             done.append(self.remote.add_user(f"u{number}", "U", "long enough"))
 
-        threads = [threading.Thread(target=add, args=(number,)) for number in range(20)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        joined(*(begun(add, number) for number in range(20)))
         self.assertEqual(len(done), 20)
         self.assertEqual(self.seen(lambda site: len(site["users"])), 21)
 
@@ -357,6 +354,7 @@ class Peers(LocalCase):
             capture_output=True,
             text=True,
             env=environment(),
+            timeout=PATIENCE,
         )
         self.assertIn(f"you have the number {nobody}", done.stdout, done.stderr)
 
@@ -481,15 +479,14 @@ class Ends(LocalCase):
 
     def test_a_stop_lets_finish_what_is_under_way_and_takes_nothing_more(self):
         FunctionalLayer.add_user("bola")
-        with self.slow("remove_user") as (begun, let):
-            asking = threading.Thread(target=self.remote.remove_user, args=("bola",))
-            asking.start()
-            begun.wait(20)
+        with self.slow("remove_user") as (under_way, let):
+            asking = begun(self.remote.remove_user, "bola")
+            under_way.wait(20)
             self.server.close()
             self.assertFalse(answers(self.path))
             self.assertFalse(self.path.exists())
             let.set()
-            asking.join()
+            joined(asking)
         self.server.__exit__(None, None, None)
         self.assertNotIn("bola", self.seen(lambda site: list(site["users"])))
         with self.assertRaisesRegex(PortalGone, "The portal ended before it answered"):
@@ -506,8 +503,7 @@ class Ends(LocalCase):
             self.server.__exit__(None, None, None)
             self.assertTrue(any(thread.is_alive() for thread in self.server._threads))
             let.set()
-            for thread in self.server._threads:
-                thread.join()
+            joined(*self.server._threads)
 
     def test_a_connection_that_breaks_means_that_the_portal_has_gone(self):
         path = self.folder / "other.sock"
@@ -520,11 +516,10 @@ class Ends(LocalCase):
                         sockets.receive(connection)
                         connection.sendall(answer)
 
-                portal = threading.Thread(target=break_off)
-                portal.start()
+                portal = begun(break_off)
                 with self.assertRaises(PortalGone):
                     Remote(path, "boss").users()
-                portal.join()
+                joined(portal)
 
     def test_what_cannot_be_accepted_does_not_end_the_portal(self):
         with mock.patch.object(local.time, "sleep"):
@@ -532,11 +527,10 @@ class Ends(LocalCase):
             broken = mock.Mock()
             broken.accept.side_effect = OSError(24, "Too many open files")
             self.server._listener = broken
-            worker = threading.Thread(target=self.server._work)
-            worker.start()
+            worker = begun(self.server._work)
             self.wait_for(lambda: self.records)
             self.server._is_closed = True
-            worker.join()
+            joined(worker)
             self.server._is_closed = False
             self.server._listener = accept
         self.assertRegex(self.records[0].getMessage(), "cannot take a command now")

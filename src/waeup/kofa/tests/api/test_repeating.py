@@ -15,6 +15,7 @@ from waeup.kofa.operations import Operations
 from waeup.kofa.replies import KEPT, Replies, Reply
 from waeup.kofa.tests.api.portal import FACULTIES, ApiCase
 from waeup.kofa.tests.functional import FunctionalLayer
+from waeup.kofa.tests.waiting import PATIENCE, begun, joined
 
 NOW = datetime(2026, 1, 31, tzinfo=timezone.utc)
 USER = {"name": "bola", "title": "Bola", "password": "correct horse battery"}
@@ -115,7 +116,7 @@ class Repeated(ApiCase):
 
     def test_two_at_once_do_it_once(self):
         # Both have begun before one of them commits.
-        both = threading.Barrier(2)
+        both = threading.Barrier(2, timeout=PATIENCE)
         upload = Operations.upload
         calls = []
 
@@ -123,7 +124,7 @@ class Repeated(ApiCase):
         def slow(operations, *args, **kw):
             calls.append(args)
             if len(calls) <= 2:
-                both.wait(timeout=30)
+                both.wait()
             return upload(operations, *args, **kw)
 
         found = []
@@ -132,11 +133,7 @@ class Repeated(ApiCase):
             found.append(self.ask("POST", "/files?filename=f.csv", data=FACULTIES, headers=key()))
 
         with mock.patch.object(Operations, "upload", slow), mock.patch.object(http, "PAUSE", 0):
-            threads = [threading.Thread(target=send) for _ in range(2)]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
+            joined(*(begun(send) for _ in range(2)))
         self.assertEqual([answer.status_code for answer in found], [201, 201])
         self.assertEqual(found[0].json, found[1].json)
         self.assertEqual(sum("Idempotency-Replayed" in answer.headers for answer in found), 1)

@@ -3,6 +3,7 @@
 import http.client
 import json
 import signal
+import time
 import unittest
 from contextlib import ExitStack, closing, suppress
 from urllib.parse import urlsplit
@@ -11,6 +12,7 @@ from waeup.kofa.api.asking import MOST_JSON
 from waeup.kofa.api.openapi import description
 from waeup.kofa.browser.page import SECURITY_HEADERS
 from waeup.kofa.tests.cli.shell import CommandLayer, kofactl, running
+from waeup.kofa.tests.waiting import PATIENCE
 
 ROWS = 3000
 
@@ -152,8 +154,9 @@ class Serving(unittest.TestCase):
         )
         self.assertEqual(status, 202, body)
         address = headers["Location"].removeprefix("/api/v1")
-        text = ""
+        text, deadline = "", time.monotonic() + PATIENCE
         while "event: end\n" not in text:
+            self.assertLess(time.monotonic(), deadline, text)
             status, headers, body = self.ask("GET", f"{address}/events", Authorization=bearer)
             self.assertEqual(status, 200)
             text += body.decode()

@@ -5,7 +5,6 @@ import socket
 import stat
 import struct
 import tempfile
-import threading
 import unittest
 from contextlib import closing
 from pathlib import Path
@@ -13,6 +12,7 @@ from unittest import mock
 
 from waeup.kofa.api import sockets
 from waeup.kofa.errors import NotUnderstood, TooLarge
+from waeup.kofa.tests.waiting import begun, joined
 
 
 class Messages(unittest.TestCase):
@@ -34,10 +34,9 @@ class Messages(unittest.TestCase):
 
     def test_a_large_message_comes_in_pieces(self):
         message = os.urandom(3_000_000)
-        sending = threading.Thread(target=sockets.send, args=(self.here, message))
-        sending.start()
+        sending = begun(sockets.send, self.here, message)
         self.assertEqual(sockets.receive(self.there), (message, []))
-        sending.join()
+        joined(sending)
 
     def test_the_end_between_two_messages_is_no_message(self):
         sockets.send(self.here, b"one")

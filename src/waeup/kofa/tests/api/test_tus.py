@@ -5,7 +5,6 @@ import hashlib
 import io
 import os
 import socket
-import threading
 from contextlib import contextmanager, suppress
 from unittest import mock
 
@@ -25,6 +24,7 @@ from waeup.kofa.spool import Partial
 from waeup.kofa.tests.api.portal import FACULTIES, ApiCase
 from waeup.kofa.tests.functional import FunctionalLayer
 from waeup.kofa.tests.serving import answering
+from waeup.kofa.tests.waiting import begun, joined
 
 PIECE = "application/offset+octet-stream"
 VERSION = ("Tus-Resumable", "1.0.0")
@@ -445,8 +445,7 @@ class Line:
         self.broken = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
-        self._threads = [threading.Thread(target=self._accept)]
-        self._threads[0].start()
+        self._threads = [begun(self._accept)]
 
     def __enter__(self) -> "Line":
         return self
@@ -455,8 +454,7 @@ class Line:
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        for thread in self._threads:
-            thread.join()
+        joined(*self._threads)
 
     def _accept(self) -> None:
         while True:
@@ -467,9 +465,7 @@ class Line:
             cut = self._cuts.pop(0) if self._cuts else (-1, -1)
             server = socket.create_connection(("127.0.0.1", self._server))
             for source, target, room in ((client, server, cut[0]), (server, client, cut[1])):
-                thread = threading.Thread(target=self._pass_on, args=(source, target, room))
-                self._threads.append(thread)
-                thread.start()
+                self._threads.append(begun(self._pass_on, source, target, room))
 
     def _pass_on(self, source: socket.socket, target: socket.socket, room: int) -> None:
         with suppress(OSError):

@@ -15,6 +15,7 @@ from waeup.kofa.browser.datacenter import COUNTED
 from waeup.kofa.browser.imports.importing import FILES
 from waeup.kofa.operations import Operations
 from waeup.kofa.tests.functional import FunctionalLayer, FunctionalTestCase, fill_in_login
+from waeup.kofa.tests.waiting import PATIENCE
 
 CENTER = "http://localhost/app/datacenter"
 FACULTIES = "Code,title,remark\nSCI,Sciences,x\nART,Arts,y\nSCI,Science,z\n"
@@ -243,13 +244,13 @@ class ResultTest(ImportTestCase):
         for window in windows:
             window.open(address)
         sent = [self.click(window, address, "perform") for window in windows]
-        start, both, calls = Operations.start_import, Barrier(2), count()
+        start, both, calls = Operations.start_import, Barrier(2, timeout=PATIENCE), count()
 
         def start_together(*args: Any, **kw: Any) -> Any:
             info = start(*args, **kw)
             if next(calls) < 2:
                 # The one that is too late is tried again by the publisher.
-                both.wait(10)
+                both.wait()
             return info
 
         def press(number: int) -> str:

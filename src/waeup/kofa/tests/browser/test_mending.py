@@ -22,6 +22,7 @@ from waeup.kofa.tests.browser.test_importing import CENTER
 from waeup.kofa.tests.browser.test_runs import RunsTestCase
 from waeup.kofa.tests.functional import FunctionalLayer
 from waeup.kofa.tests.jobs.test_declared import heard
+from waeup.kofa.tests.waiting import PATIENCE
 
 TABLE = (
     "code,title,title_prefix\n"
@@ -570,9 +571,10 @@ class ScriptTest(MendingTestCase):
         for position, field in enumerate(("code", "title", "title_prefix")):
             control = second.getControl(name="headerfield", index=position)
             control.value = [field]
-        while "import3" in second.url:
+        for _ in range(2):
             # Texts of choices are shown once before step 4 opens.
-            second.getControl("Proceed to step 4").click()
+            if "import3" in second.url:
+                second.getControl("Proceed to step 4").click()
         second.getControl(name="check").click()
         FunctionalLayer.work_off_runs()
         kept = self.corrections()
@@ -590,12 +592,12 @@ class ScriptTest(MendingTestCase):
         for window in windows:
             window.open(f"{CENTER}/import4?draft={self.draft}&group=1")
         tokens, checked = [self.token(window) for window in windows], self.checked
-        correct, both, calls = Operations.correct, Barrier(2), count()
+        correct, both, calls = Operations.correct, Barrier(2, timeout=PATIENCE), count()
 
         def correct_together(*args: Any) -> Any:
             row = correct(*args)
             if next(calls) < 2:
-                both.wait(10)
+                both.wait()
             return row
 
         def send(number: int) -> int:

@@ -31,6 +31,7 @@ from waeup.kofa.tests.browser.test_datacenter import INDEX, TABLE, PagesTestCase
 from waeup.kofa.tests.functional import FunctionalLayer, import_file, upload
 from waeup.kofa.tests.jobs.test_declared import heard
 from waeup.kofa.tests.locales.test_pages import Pseudo
+from waeup.kofa.tests.waiting import PATIENCE, begun, joined
 
 UPLOAD = f"{INDEX}/upload"
 TOKEN = "a-token-of-a-test"
@@ -423,7 +424,7 @@ class RepeatedTest(PutTestCase):
     def test_two_at_the_same_time_store_one_file(self) -> None:
         # Long enough to be kept in a file for a second attempt.
         table = TABLE + b"F,Faculty\r\n" * 10_000
-        both = threading.Barrier(2, timeout=20)
+        both = threading.Barrier(2, timeout=PATIENCE)
         receive, calls = UploadPage._receive, []
 
         def receive_together(page: Any) -> Any:
@@ -436,13 +437,7 @@ class RepeatedTest(PutTestCase):
 
         answers: list[Any] = []
         with mock.patch.object(UploadPage, "_receive", receive_together):
-            threads = [
-                threading.Thread(target=lambda: answers.append(self.put(table))) for _ in range(2)
-            ]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join(timeout=30)
+            joined(*(begun(lambda: answers.append(self.put(table))) for _ in range(2)))
         self.assertEqual([answer.status_int for answer in answers], [200, 200])
         self.assertEqual(len(calls), 3)
         self.assertEqual(len(self.names()), 1)

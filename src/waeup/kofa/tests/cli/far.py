@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from waeup.kofa.cli.elsewhere import LOCAL
 from waeup.kofa.tests.cli.shell import Answer, CommandLayer, Portal, kofactl, process, running
+from waeup.kofa.tests.waiting import begun, joined
 
 #: Private key and certificate of ``localhost``, of no use anywhere else.
 CERTIFICATE = Path(__file__).with_name("certificate.pem")
@@ -132,8 +133,7 @@ class Line:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self.cut_all()
-        for thread in self._threads:
-            thread.join()
+        joined(*self._threads)
 
     def cut_all(self) -> None:
         """Cut all connections that there are."""
@@ -142,9 +142,8 @@ class Line:
                 end.shutdown(socket.SHUT_RDWR)
 
     def _begin(self, work: Any, *args: Any) -> threading.Thread:
-        thread = threading.Thread(target=work, args=args, daemon=True)
+        thread = begun(work, *args)
         self._threads.append(thread)
-        thread.start()
         return thread
 
     def _accept(self) -> None:
@@ -161,7 +160,7 @@ class Line:
             self._open += ends
             up = self._begin(self._pump, client, server, cut[1] if cut[0] == "up" else None, ends)
             self._pump(server, client, cut[1] if cut[0] == "down" else None, ends)
-            up.join()
+            joined(up)
 
     @staticmethod
     def _pump(
@@ -226,10 +225,8 @@ def playing(*said: Said, encrypted: bool = False) -> Iterator[tuple[str, list[An
             context.load_cert_chain(CERTIFICATE)
             server.socket = context.wrap_socket(server.socket, server_side=True)
             scheme = "https"
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+        thread = begun(server.serve_forever)
         try:
             yield f"{scheme}://127.0.0.1:{server.server_port}", requests
         finally:
-            server.shutdown()
-            thread.join()
+            joined(begun(server.shutdown), thread)

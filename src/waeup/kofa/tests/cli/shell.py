@@ -16,6 +16,7 @@ from zope.testing.cleanup import cleanUp
 
 from waeup.kofa.cli import main
 from waeup.kofa.cli.session import load_configuration
+from waeup.kofa.tests.waiting import bounded
 
 KOFACTL = (sys.executable, "-W", "error", "-m", "waeup.kofa.cli")
 
@@ -85,7 +86,9 @@ def running(*arguments: str, program: Sequence[str] = KOFACTL) -> Iterator["Port
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment()
     ) as server:
         try:
-            yield Portal(server)
+            with bounded(server):
+                portal = Portal(server)
+            yield portal
         finally:
             if server.poll() is None:
                 server.kill()

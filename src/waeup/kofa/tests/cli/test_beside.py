@@ -29,6 +29,7 @@ from waeup.kofa.tests.cli.shell import (
     process,
     running,
 )
+from waeup.kofa.tests.waiting import begun, joined
 
 FACULTIES = "code,title\nSCI,Science\nART,Arts\n"
 KIND = ("-p", "facultyprocessor", "-m", "create")
@@ -293,13 +294,12 @@ class SilentTests(BesideCase):
                             if sockets.receive(connection) and answer:
                                 sockets.send(connection, answer)
 
-            thread = threading.Thread(target=attend)
-            thread.start()
+            thread = begun(attend)
             try:
                 yield
             finally:
                 listener.shutdown(socket.SHUT_RDWR)
-                thread.join()
+                joined(thread)
                 for connection in waiting:
                     connection.close()
         os.unlink("var/portal.sock")
@@ -368,7 +368,7 @@ class WaitTests(BesideCase):
         later.start()
         with mock.patch.object(session, "PATIENCE", 60):
             answer = kofactl("put", "f.csv")
-        later.join()
+        joined(later)
         return answer
 
     def test_a_portal_that_is_being_started_is_waited_for(self) -> None:

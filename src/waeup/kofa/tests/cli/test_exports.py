@@ -18,6 +18,7 @@ from waeup.kofa.interfaces import IExportBegunEvent, IExportDoneEvent
 from waeup.kofa.tests.cli.shell import KOFACTL, environment, kofactl, running
 from waeup.kofa.tests.cli.test_commands import PortalCase
 from waeup.kofa.tests.jobs.test_declared import fail_after, heard
+from waeup.kofa.tests.waiting import beside
 
 HEADER = '"code","title","title_prefix","officer_1","officer_2","local_roles"\r\n'
 ARTS = '"ART","Arts","faculty","","",""\r\n'
@@ -166,7 +167,7 @@ class PipeTests(ExportCase):
 
     def test_a_reader_that_goes(self) -> None:
         command = [*KOFACTL, "export", "faculties", "-o", "-"]
-        with subprocess.Popen(
+        with beside(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
         ) as process:
             assert process.stdout is not None and process.stderr is not None

@@ -21,6 +21,7 @@ from waeup.kofa.cli.instance import Instance
 from waeup.kofa.deployment import storing
 from waeup.kofa.errors import DatabaseHeld, NoSuchItem, Refused
 from waeup.kofa.tests.cli.shell import environment
+from waeup.kofa.tests.waiting import bounded
 
 # Opens a database for writing, commits, leaves a second transaction voted but not finished (as a
 # kill or a slow disk does), tells that, and waits.
@@ -121,7 +122,8 @@ class DatabaseTests(InstanceCase):
 
         self.addCleanup(end)
         assert holder.stdout is not None
-        self.assertEqual(holder.stdout.readline(), "holding\n")
+        with bounded(holder):
+            self.assertEqual(holder.stdout.readline(), "holding\n")
         return holder
 
     def seen(self) -> int:

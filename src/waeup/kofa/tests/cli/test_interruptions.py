@@ -19,6 +19,7 @@ from waeup.kofa.jobs.events import REPEATS
 from waeup.kofa.tests.cli.shell import KOFACTL, Portal, environment, kofactl, process, running
 from waeup.kofa.tests.cli.slow import KIND, SLOW, SLOWER, SlowCase
 from waeup.kofa.tests.jobs.test_declared import fail_after, heard
+from waeup.kofa.tests.waiting import beside, bounded
 
 STOPPED = "The import of many_admin.csv goes on with the next start.\nThe portal was stopped.\n"
 
@@ -116,7 +117,7 @@ class AloneTests(SlowCase):
     def test_who_waits_for_another_import_can_go(self) -> None:
         id = self.killed_import()
         Path("f.csv").write_text("code,title\nNEW,New\n")
-        with subprocess.Popen(
+        with beside(
             [*SLOW, "import", "./f.csv", *KIND],
             stderr=subprocess.PIPE,
             text=True,
@@ -171,7 +172,8 @@ class AloneTests(SlowCase):
         with self.importing() as command:
             command.send_signal(signal.SIGINT)
             assert command.stderr is not None
-            self.assertRegex(command.stderr.readline(), "Stop again to end at once")
+            with bounded(command):
+                self.assertRegex(command.stderr.readline(), "Stop again to end at once")
             command.send_signal(signal.SIGINT)
             command.communicate(timeout=60)
         # The first one may have been heard already.

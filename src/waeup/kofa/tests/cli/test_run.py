@@ -35,6 +35,7 @@ from waeup.kofa.tests.cli.shell import (
     kofactl,
     running,
 )
+from waeup.kofa.tests.waiting import PATIENCE
 
 PASSWORD = re.compile(r"Log in as admin with the password (\S+)")
 
@@ -318,6 +319,7 @@ class RunTests(unittest.TestCase):
             stderr=subprocess.PIPE,
             env=environment(),
             text=True,
+            timeout=PATIENCE,
         )
         os.close(writing)
         self.assertEqual((done.returncode, done.stderr), (141, ""))

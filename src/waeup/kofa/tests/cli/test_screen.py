@@ -25,6 +25,7 @@ from waeup.kofa.cli.screen import (
 from waeup.kofa.cli.telling import plain_run
 from waeup.kofa.exporting.wish import Wish
 from waeup.kofa.tests.api.test_followed import NOW, RUN
+from waeup.kofa.tests.waiting import joined
 
 
 class PrintableTests(unittest.TestCase):
@@ -127,8 +128,7 @@ class ProgressTests(unittest.TestCase):
         ):
             show(run)  # type: ignore[arg-type]  # has what is looked at
             complain("A word.")
-        for thread in set(threading.enumerate()) - before:
-            thread.join()
+        joined(*(set(threading.enumerate()) - before))
         return re.sub("\x1b\\[[0-9;?]*[a-zA-Z]", "", err.getvalue())
 
     def test_a_terminal_shows_rows_speed_and_the_time_that_is_left(self) -> None:

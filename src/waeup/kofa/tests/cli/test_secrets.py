@@ -8,6 +8,7 @@ from pathlib import Path
 
 from waeup.kofa.cli.instance import _command_of
 from waeup.kofa.tests.cli.shell import PortalLayer, kofactl
+from waeup.kofa.tests.waiting import beside
 
 
 class SetTests(unittest.TestCase):
@@ -40,7 +41,7 @@ class CommandOfTests(unittest.TestCase):
     def shown(self, *words: str) -> str:
         """Return what is told of a process with these words behind the interpreter."""
         code = "import sys; print(flush=True); sys.stdin.read()"
-        with subprocess.Popen(
+        with beside(
             [sys.executable, "-c", code, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         ) as process:
             assert process.stdin is not None and process.stdout is not None

@@ -14,6 +14,7 @@ from waeup.kofa.tests import servers
 from waeup.kofa.tests.cli.far import ALL_SCOPES, Far
 from waeup.kofa.tests.cli.shell import KOFACTL, CommandLayer, environment, kofactl, process
 from waeup.kofa.tests.servers.kept import free_port
+from waeup.kofa.tests.waiting import beside, bounded
 
 #: Seconds after which what is waited for is not believed to come any more.
 PATIENCE = 60
@@ -61,12 +62,13 @@ class SharedPortal(unittest.TestCase):
             try:
                 assert started.stdout is not None
                 said = []
-                for line in started.stdout:
-                    said.append(line)
-                    if until in line:
-                        break
-                else:
-                    raise AssertionError("".join(said))
+                with bounded(started):
+                    for line in started.stdout:
+                        said.append(line)
+                        if until in line:
+                            break
+                    else:
+                        raise AssertionError("".join(said))
                 yield started
             finally:
                 if started.poll() is None:
@@ -94,7 +96,8 @@ class SharedPortal(unittest.TestCase):
         ):
             # The first one says that it works now.
             assert waiting.stdout is not None
-            self.assertIn("looks for runs", waiting.stdout.readline())
+            with bounded(waiting):
+                self.assertIn("looks for runs", waiting.stdout.readline())
             system = kofactl("system", "--json", "--config", "kofa.conf")
             found = sorted(each["what"] for each in json.loads(system.out)["processes"])
             self.assertEqual(found, ["web", "worker", "worker"])
@@ -118,8 +121,8 @@ class SharedPortal(unittest.TestCase):
         Path("students.csv").write_text("\n".join([header, *lines, ""]))
         order = [*KOFACTL, "import", "students.csv", "--processor", "studentprocessor"]
         order += ["--mode", "create", "--config", "kofa.conf"]
-        with subprocess.Popen(
-            order, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment()
+        with beside(
+            order, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment()
         ) as ordering:
             self.until(lambda: any(run["rows"] > 0 for run in self.json("runs")))
             ordering.kill()

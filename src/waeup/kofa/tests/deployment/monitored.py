@@ -12,13 +12,12 @@ from waeup.kofa.deployment import health, monitoring
 from waeup.kofa.deployment.health import Health, checks_of
 from waeup.kofa.tests.jobs.portal import SITE
 from waeup.kofa.tests.jobs.test_runs import FACULTIES, TABLE, RunTestCase
+from waeup.kofa.tests.waiting import joined
 
 
 def checks_ended() -> None:
     """Wait until no question is put any more."""
-    for thread in threading.enumerate():
-        if thread.name == "kofa check":
-            thread.join()
+    joined(*(each for each in threading.enumerate() if each.name == "kofa check"))
 
 
 def fetch(url, method="GET"):

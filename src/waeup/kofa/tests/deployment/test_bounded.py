@@ -5,6 +5,7 @@ import unittest
 
 from waeup.kofa.deployment.bounded import Bounded, TooSlow
 from waeup.kofa.tests.deployment.monitored import checks_ended
+from waeup.kofa.tests.waiting import PATIENCE
 
 
 class BoundedTests(unittest.TestCase):
@@ -17,7 +18,7 @@ class BoundedTests(unittest.TestCase):
     def ask(self) -> int:
         """Answer how often the question was put, when that is allowed."""
         self.put.append(1)
-        self.free.wait()
+        self.free.wait(PATIENCE)
         return len(self.put)
 
     def test_an_answer_holds_for_a_while(self) -> None:

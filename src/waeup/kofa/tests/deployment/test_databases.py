@@ -8,6 +8,7 @@ from contextlib import closing
 from waeup.kofa.deployment.databases import Database, PostgresDatabase
 from waeup.kofa.tests import servers
 from waeup.kofa.tests.databases import new_place
+from waeup.kofa.tests.waiting import PATIENCE
 
 #: Processes that start at once, and how often they do.
 PROCESSES, TURNS = 5, 4
@@ -16,7 +17,7 @@ PROCESSES, TURNS = 5, 4
 class AtOnce(unittest.TestCase):
     def start(self, database: Database) -> None:
         """Open an empty database by several at once, as processes do that start."""
-        together = threading.Barrier(PROCESSES)
+        together = threading.Barrier(PROCESSES, timeout=PATIENCE)
 
         def start() -> list[str]:
             together.wait()

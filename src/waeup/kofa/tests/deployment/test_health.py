@@ -16,6 +16,7 @@ from waeup.kofa.jobs import IJobEngine
 from waeup.kofa.tests.deployment.monitored import checks_ended
 from waeup.kofa.tests.functional import FunctionalLayer
 from waeup.kofa.tests.jobs.portal import SITE, Portal
+from waeup.kofa.tests.waiting import PATIENCE
 
 
 class Answers(unittest.TestCase):
@@ -66,7 +67,7 @@ class Answers(unittest.TestCase):
 
         def hang():
             begun.release()
-            free.wait()
+            free.wait(PATIENCE)
             return ""
 
         with mock.patch.object(health_module, "TIMEOUT", 0.05):

@@ -19,6 +19,7 @@ from waeup.kofa.deployment import logs
 from waeup.kofa.journal import find_entry
 from waeup.kofa.logger import in_run
 from waeup.kofa.tests.cli.shell import environment
+from waeup.kofa.tests.waiting import beside
 
 log = logging.getLogger("kofa.test")
 
@@ -125,7 +126,7 @@ class LogTests(unittest.TestCase):
 
     def test_each_process_has_a_log_of_its_own(self) -> None:
         command = [sys.executable, "-W", "error", "-c", OTHER, str(self.folder)]
-        with subprocess.Popen(
+        with beside(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment()
         ) as other:
             assert other.stdout is not None

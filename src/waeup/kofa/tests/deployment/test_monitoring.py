@@ -19,6 +19,7 @@ from waeup.kofa.errors import Refused
 from waeup.kofa.jobs import IJobEngine, worker
 from waeup.kofa.tests.deployment.monitored import MonitoringTestCase, fetch
 from waeup.kofa.tests.jobs.portal import SITE
+from waeup.kofa.tests.waiting import PATIENCE
 
 
 class Figures(MonitoringTestCase):
@@ -95,7 +96,7 @@ class Figures(MonitoringTestCase):
         self.addCleanup(free.set)
 
         def hang(*args):
-            free.wait()
+            free.wait(PATIENCE)
             raise OSError
 
         with (

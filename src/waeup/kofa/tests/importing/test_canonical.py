@@ -4,7 +4,6 @@ import gzip
 import os
 import shutil
 import tempfile
-import threading
 import unittest
 from unittest import mock
 
@@ -15,6 +14,7 @@ from waeup.kofa.spool import WorkFolder
 from waeup.kofa.tabular import Limits
 from waeup.kofa.tabular.options import ReadOptions
 from waeup.kofa.tests.tabular.containers import xlsx
+from waeup.kofa.tests.waiting import begun, joined
 
 TEXT = "code,title\r\nA1,Arts\r\n"
 
@@ -171,13 +171,7 @@ class MakingTests(CanonicalTestCase):
     def test_two_makers_make_one(self):
         path = self.file("a.xlsx", workbook())
         found = []
-        threads = [
-            threading.Thread(target=lambda: found.append(self.table(path))) for _ in range(4)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        joined(*(begun(lambda: found.append(self.table(path))) for _ in range(4)))
         self.assertEqual(len(found), 4)
         self.assertEqual(len(set(found)), 1)
         self.assertEqual(len(self.made), 1)

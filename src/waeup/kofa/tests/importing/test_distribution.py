@@ -17,6 +17,7 @@ from waeup.kofa.importing.distribution import (
 )
 from waeup.kofa.spool import WorkFolder, claimed, storage_lock
 from waeup.kofa.tests.spool.faultydisk import FAST, tree_of, write
+from waeup.kofa.tests.waiting import ended
 
 FOLDERS = ("deleted", "finished", "logs", "unfinished")
 
@@ -409,7 +410,7 @@ class RefusalTests(DistributionTestCase):
             ItemBusy, "working on a.csv", True, self.source, self.finished, None, "create"
         )
         os.write(go[1], b"1")
-        os.waitpid(child, 0)
+        ended(child)
         for end in (*go, *ready):
             os.close(end)
 

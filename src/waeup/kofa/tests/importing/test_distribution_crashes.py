@@ -22,6 +22,7 @@ from waeup.kofa.tests.spool.faultydisk import (
     tree_of,
     write,
 )
+from waeup.kofa.tests.waiting import ended
 
 ROWS = "id,name\r\n1,Ada\r\n2,Ben\r\n3,Cia\r\n"
 
@@ -385,7 +386,7 @@ class RaceTests(unittest.TestCase):
                     os._exit(status)
             children.append(pid)
         os.write(go, b"12")
-        codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children]
+        codes = [os.waitstatus_to_exitcode(ended(pid)) for pid in children]
         os.close(start)
         os.close(go)
         return sorted(codes)

@@ -37,6 +37,7 @@ from waeup.kofa.tests.functional import FunctionalLayer
 from waeup.kofa.tests.jobs.lives import few_rows
 from waeup.kofa.tests.jobs.portal import SITE, Portal
 from waeup.kofa.tests.spool.faultydisk import write
+from waeup.kofa.tests.waiting import begun, joined
 from waeup.kofa.university.processors import FacultyProcessor
 
 #: Seconds after which what is waited for is not believed to come any more.
@@ -363,11 +364,8 @@ class EngineContract:
                 id = self.order("data.csv")
                 engine.ring(id, True)
                 self.assertTrue(reached.wait(PATIENCE))
-                letting_go = threading.Thread(
-                    target=lambda: engine._stopping.wait(PATIENCE) and go_on.set()
-                )
-                letting_go.start()
-            letting_go.join()
+                letting_go = begun(lambda: engine._stopping.wait(PATIENCE) and go_on.set())
+            joined(letting_go)
         run = self.run_of(id)
         self.assertEqual((run["state"], run["rows"]), ("running", 10))
         with self.engine():
@@ -487,15 +485,12 @@ class SharedContract(EngineContract):
             id = self.order("data.csv")
             self.assertTrue(reached.wait(PATIENCE))
             database = self.open()
-            command = threading.Thread(
-                target=lambda: work_off(database, SITE, id, new_holder(), is_shared=True)
-            )
-            command.start()
+            command = begun(lambda: work_off(database, SITE, id, new_holder(), is_shared=True))
             self.assertFalse(threading.Event().wait(3 * doorbells.INTERVAL))
             self.assertTrue(command.is_alive())
             go_on.set()
             (run,) = self.finished(id)
-            command.join()
+            joined(command)
         self.assertEqual((run["done"], run["token"]), (20, 1))
 
     def test_a_command_works_where_nobody_else_does(self):

@@ -4,7 +4,6 @@ Here each run of the tests goes through all of them; ``KOFA_TEST_DATABASE`` lets
 tests have another one.
 """
 
-import threading
 from contextlib import closing, nullcontext
 from unittest import mock
 
@@ -20,6 +19,7 @@ from waeup.kofa.jobs.connection import connected, sight_of
 from waeup.kofa.jobs.outages import is_away
 from waeup.kofa.tests.jobs.lives import TownTestCase, few_rows
 from waeup.kofa.tests.jobs.portal import OTHER, SITE
+from waeup.kofa.tests.waiting import begun, joined
 from waeup.kofa.university.processors import FacultyProcessor
 
 LINES = ("code,title", *(f"bad code,{n}" if n % 5 == 4 else f"F{n},Title {n}" for n in range(12)))
@@ -148,13 +148,7 @@ class Contract:
                     if in_own_thread(lambda id=id: work_on(db, SITE, id, new_holder())):
                         done[id].append(name)
 
-            threads = [
-                threading.Thread(target=work, args=each) for each in ((self.db, 1), (other, 2))
-            ]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
+            joined(*(begun(work, *each) for each in ((self.db, 1), (other, 2))))
         for id in ids:
             self.town.work_off(id, self.db)
             self.assertLessEqual(len(done[id]), 1)

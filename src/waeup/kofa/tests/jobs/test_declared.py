@@ -31,6 +31,7 @@ from waeup.kofa.jobs.apart import in_own_thread
 from waeup.kofa.tests.jobs.lives import few_rows
 from waeup.kofa.tests.jobs.portal import SITE, USER
 from waeup.kofa.tests.jobs.test_runs import FACULTIES, RunTestCase, processor_of
+from waeup.kofa.tests.waiting import ended
 from waeup.kofa.university.processors import FacultyProcessor
 
 GOOD = ("code,title", "FAC1,One", "FAC2,Two", "FAC3,Three")
@@ -291,8 +292,7 @@ class LookTests(DeclaredTestCase):
                 self.work()
             finally:
                 os._exit(1)
-        _pid, status = os.waitpid(pid, 0)
-        self.assertTrue(os.WIFSIGNALED(status))
+        self.assertTrue(os.WIFSIGNALED(ended(pid)))
         self.assertEqual(self.titles(), {})
         self.at(0, None)
         run = self.work(is_dead=lambda holder: True)

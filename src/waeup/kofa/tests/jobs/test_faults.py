@@ -40,6 +40,7 @@ from waeup.kofa.tests.databases import storage_class
 from waeup.kofa.tests.jobs.lives import TownTestCase, few_rows
 from waeup.kofa.tests.jobs.portal import OTHER, SITE, USER
 from waeup.kofa.tests.jobs.test_undo import subscribed
+from waeup.kofa.tests.waiting import begun, joined
 from waeup.kofa.university.interfaces import IFaculty
 
 #: Rows of the table; each third one fails.
@@ -568,14 +569,13 @@ class Refusals(FaultTestCase):
                 held.set()
                 hold.wait(20)
 
-        thread = threading.Thread(target=somebody)
-        thread.start()
+        thread = begun(somebody)
         held.wait(20)
         try:
             info = self.work(self.id)
         finally:
             hold.set()
-            thread.join()
+            joined(thread)
         self.assertStopped(0, "Somebody else is working on data.csv", info)
         self.assertExactlyOnce(self.resume(self.id))
 

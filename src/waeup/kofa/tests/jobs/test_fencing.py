@@ -35,6 +35,7 @@ from waeup.kofa.tests.databases import kind_of_tests
 from waeup.kofa.tests.functional import FunctionalLayer
 from waeup.kofa.tests.jobs.lives import Town, TownTestCase, few_rows
 from waeup.kofa.tests.jobs.portal import OTHER, SITE
+from waeup.kofa.tests.waiting import begun, ended, joined
 
 #: Seconds of a lease, and for which a worker waits for the lock of the storage.
 LEASE, PATIENCE = 0.25, 0.2
@@ -236,9 +237,8 @@ class Fencing(unittest.TestCase):
     def wake(self, pid):
         """Let a worker go on, and wait for its end."""
         os.kill(pid, signal.SIGCONT)
-        _pid, status = os.waitpid(pid, 0)
         self.children.remove(pid)
-        self.assertEqual(os.waitstatus_to_exitcode(status), 0)
+        self.assertEqual(os.waitstatus_to_exitcode(ended(pid)), 0)
 
     def another_worker(self, db, id=None):
         """Work on the run as another machine does, as soon as that can be; return its state."""
@@ -403,17 +403,13 @@ class AtOnce(TownTestCase):
 
     def test_many_workers_work_on_a_run(self):
         id = self.order("facultyprocessor", "create", *self.lines)
-        claimed, barrier = [], threading.Barrier(6)
+        claimed, barrier = [], threading.Barrier(6, timeout=BEGINNING)
 
         def work():
             barrier.wait()
             claimed.append(work_on(self.db, SITE, id, new_holder()))
 
-        threads = [threading.Thread(target=work) for _ in range(6)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        joined(*(begun(work) for _ in range(6)))
         self.assertEqual(claimed.count(True), 1)
         self.assertEqual((self.info(id).state, self.info(id).report.created), ("finished", 2))
 

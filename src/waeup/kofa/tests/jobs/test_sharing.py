@@ -11,6 +11,7 @@ import threading
 import time
 import unittest
 from contextlib import closing
+from typing import ClassVar
 from unittest import mock
 
 from transaction.interfaces import TransientError
@@ -25,6 +26,7 @@ from waeup.kofa.tests.functional import FunctionalLayer
 from waeup.kofa.tests.jobs.lives import Town
 from waeup.kofa.tests.jobs.portal import SITE, USER
 from waeup.kofa.tests.spool.faultydisk import tree_of
+from waeup.kofa.tests.waiting import begun, bounded, ended, joined
 
 #: Seconds after which what is waited for is not believed to come any more.
 PATIENCE = 60
@@ -38,6 +40,8 @@ class Other:
 
     `said` reads a word that the process has told by `tell`; `go` lets it `wait` no longer.
     """
+
+    alive: ClassVar[set[int]] = set()
 
     def __init__(self, town, work):
         #: Whether a thread of the process is in a transaction of claims and presence.
@@ -61,6 +65,7 @@ class Other:
                 status = 0
             finally:
                 os._exit(status)
+        self.alive.add(self.pid)
         os.close(told)
         os.close(heard)
         self._lines = os.fdopen(self._from)
@@ -79,14 +84,16 @@ class Other:
         presence.committed = claims.committed = committed
 
     def said(self):
-        return self._lines.readline().strip()
+        with bounded(self.pid):
+            return self._lines.readline().strip()
 
     def go(self):
         os.write(self._to, b"x")
 
     def stop(self):
         """Stop the process between two transactions: amid a commit all others wait for it."""
-        while True:
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
             os.kill(self.pid, signal.SIGSTOP)
             _pid, status = os.waitpid(self.pid, os.WUNTRACED)
             assert os.WIFSTOPPED(status), status
@@ -94,6 +101,7 @@ class Other:
                 return
             self.wake()
             time.sleep(0.001)
+        raise AssertionError("the process is busy all the time")
 
     def wake(self):
         os.kill(self.pid, signal.SIGCONT)
@@ -101,11 +109,20 @@ class Other:
     def end(self, is_killed=False):
         if is_killed:
             os.kill(self.pid, signal.SIGKILL)
-        _pid, status = os.waitpid(self.pid, 0)
+        self.alive.remove(self.pid)
+        status = ended(self.pid)
         self._lines.close()
         os.close(self._to)
         self._is_busy.close()
         return status
+
+    @classmethod
+    def kill_all(cls):
+        """Kill those that a test has left, also while they stand still."""
+        while cls.alive:
+            pid = cls.alive.pop()
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
 
 
 class SharingCase(unittest.TestCase):
@@ -116,6 +133,7 @@ class SharingCase(unittest.TestCase):
     def setUp(self):
         self.town = Town(kind="zeo")
         self.addCleanup(self.town.close)
+        self.addCleanup(Other.kill_all)
         self.town.set_up()
         for name, value in (("BEAT", 0.1), ("DEAD", 1.0), ("CERTAIN", 0.5)):
             patch = mock.patch.object(presence, name, value)
@@ -132,11 +150,12 @@ class SharingCase(unittest.TestCase):
 
     def ask(self, db, question):
         """Return what `question` says about operations; as a page does, it is asked again."""
+        deadline = time.monotonic() + PATIENCE
         while True:
             try:
                 return self.town.operations(question, USER, db)
             except TransientError:
-                continue
+                self.assertLess(time.monotonic(), deadline)
 
     def until(self, question):
         """Wait until `question` says something true."""
@@ -234,13 +253,14 @@ class Recovering(SharingCase):
         done = threading.Event()
 
         def listen():
-            for other in others:
-                for _ in range(TURNS):
-                    other.said()
-            done.set()
+            try:
+                for other in others:
+                    for _ in range(TURNS):
+                        other.said()
+            finally:
+                done.set()
 
-        listener = threading.Thread(target=listen)
-        listener.start()
+        listener = begun(listen)
         names, deleted = [], []
 
         def work(db):
@@ -256,7 +276,7 @@ class Recovering(SharingCase):
             return recover(db, SITE)
 
         found = self.here(work)
-        listener.join()
+        joined(listener)
         for other in others:
             self.assertEqual(other.end(), 0)
         self.assertGreater(len(names), len(deleted))

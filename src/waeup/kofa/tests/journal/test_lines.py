@@ -4,7 +4,6 @@ import multiprocessing
 import os
 import sys
 import tempfile
-import threading
 import unicodedata
 import unittest
 from pathlib import Path
@@ -13,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from waeup.kofa.journal import append_line, append_lines, escape_message, format_line
+from waeup.kofa.tests.waiting import PATIENCE, begun, joined
 
 #: Characters that turn the direction of reading.
 DIRECTIONS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
@@ -116,11 +116,7 @@ class AppendTests(unittest.TestCase):
 
     def test_lines_of_threads_do_not_mix(self) -> None:
         names = ["a", "b", "c"]
-        threads = [threading.Thread(target=_append_numbers, args=(self.path, n)) for n in names]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        joined(*(begun(_append_numbers, self.path, n) for n in names))
         self.assert_groups_of_two(names)
 
     def test_lines_of_forked_processes_do_not_mix(self) -> None:
@@ -130,7 +126,8 @@ class AppendTests(unittest.TestCase):
         for process in processes:
             process.start()
         for process in processes:
-            process.join()
+            process.join(PATIENCE)
+            self.assertEqual(process.exitcode, 0)
         self.assert_groups_of_two(names)
 
 

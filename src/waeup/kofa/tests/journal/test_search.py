@@ -3,7 +3,6 @@
 import os
 import re
 import tempfile
-import threading
 import unittest
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from hypothesis import strategies as st
 
 from waeup.kofa.errors import InvalidExpression, InvalidName, NoSuchItem, StorageFault
 from waeup.kofa.journal import expressions, query, search, sieve
+from waeup.kofa.tests.waiting import begun, joined
 
 
 class LogFolder(unittest.TestCase):
@@ -178,11 +178,7 @@ class QueryTests(LogFolder):
         def ask(digit: int) -> None:
             answers[digit] = self.found(f"{digit}{digit}{digit}{digit}$")
 
-        threads = [threading.Thread(target=ask, args=(digit,)) for digit in range(1, 10)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        joined(*(begun(ask, digit) for digit in range(1, 10)))
         for digit in range(1, 10):
             lines = {f"line {digit * 1111}\n", f"line {10_000 + digit * 1111}\n"}
             self.assertEqual(set(answers[digit]), {n for n in lines if int(n[5:]) < 20_000})

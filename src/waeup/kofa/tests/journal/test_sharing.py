@@ -6,13 +6,13 @@ import logging
 import os
 import shutil
 import tempfile
-import threading
 import unittest
 import warnings
 from unittest import mock
 
 from waeup.kofa.journal import append_line, append_lines, lines, shared_lines
 from waeup.kofa.tests.spool.faultydisk import FAST
+from waeup.kofa.tests.waiting import begun, ended, joined
 
 #: Lines of each process, and processes.
 LINES, PROCESSES = 200, 3
@@ -64,7 +64,7 @@ class SharedLines(unittest.TestCase):
                         os._exit(status)
                 pids.append(pid)
             for pid in pids:
-                self.assertEqual(os.waitpid(pid, 0)[1], 0)
+                self.assertEqual(ended(pid), 0)
         wanted = {f"{process} {number}" for process in range(PROCESSES) for number in range(LINES)}
         found = self.written()
         self.assertEqual(len(found), len(wanted))
@@ -78,11 +78,7 @@ class SharedLines(unittest.TestCase):
                 self.written()
 
         with shared_lines(), mock.patch.object(lines, "os", FarDisk()):
-            threads = [threading.Thread(target=write, args=(each,)) for each in range(PROCESSES)]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
+            joined(*(begun(write, each) for each in range(PROCESSES)))
         self.assertEqual(len(self.written()), 2 * PROCESSES * LINES)
 
     def test_alone_nothing_is_locked(self):

@@ -2,7 +2,6 @@
 
 import os
 import re
-import threading
 import unittest
 from contextlib import ExitStack, contextmanager
 from unittest import mock
@@ -35,6 +34,7 @@ from waeup.kofa.testing import KofaUnitTestLayer
 from waeup.kofa.tests.jobs.lives import TownTestCase
 from waeup.kofa.tests.jobs.portal import SITE
 from waeup.kofa.tests.spool.faultydisk import LastingError, tree_of
+from waeup.kofa.tests.waiting import begun, ended, joined
 from waeup.kofa.transactional import give_way
 
 DATE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\+00:00")
@@ -458,11 +458,7 @@ class Transactions(RemovalsTestCase):
 
         self.change(populate)
         failed = []
-        threads = [threading.Thread(target=work, args=(first,)) for first in range(3)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        joined(*(begun(work, first) for first in range(3)))
         self.assertEqual(failed, [])
         self.assertEqual(sorted(self.ids()), sorted(f"M{number}" for number in range(60)))
         self.assertEqual(self.town.recover(self.db), [])
@@ -674,7 +670,7 @@ class WithoutDatabase(unittest.TestCase):
                     os._exit(status)
             children.append(pid)
         for pid in children:
-            self.assertEqual(os.waitpid(pid, 0)[1], 0)
+            self.assertEqual(ended(pid), 0)
         names = [line.split('"')[1] for line in self.lines()]
         expected = [f"P{number}-{count}" for number in range(3) for count in range(15)]
         self.assertEqual(sorted(names), sorted(expected))

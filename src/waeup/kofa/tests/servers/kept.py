@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from waeup.kofa.tests.servers import keeper
 from waeup.kofa.tests.spool.faultydisk import FAST
+from waeup.kofa.tests.waiting import PATIENCE
 
 #: Bytes that must be free in memory for a database there.
 ROOM = 2**30
@@ -93,7 +94,7 @@ class KeptServer:
         stream: BinaryIO | None = self._keeper.stdin  # type: ignore[assignment]
         assert stream is not None
         stream.close()
-        self._keeper.wait()
+        self._keeper.wait(PATIENCE)
         self._keeper = None
         atexit.unregister(self.close)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from waeup.kofa.tests.servers.kept import KeptServer, ServerError
+from waeup.kofa.tests.waiting import PATIENCE
 
 #: Set to 1 where a missing PostgreSQL is a failure, as in continuous integration.
 REQUIRE_POSTGRESQL = "KOFA_REQUIRE_POSTGRESQL"
@@ -172,6 +173,7 @@ class PostgreSQL(KeptServer):
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=subprocess.STDOUT,
+                timeout=PATIENCE,
                 **self._as_user,
             )
         if ended.returncode:

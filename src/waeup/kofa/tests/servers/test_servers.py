@@ -14,6 +14,7 @@ import ZEO
 
 from waeup.kofa.tests import servers
 from waeup.kofa.tests.servers import keeper, postgresserver
+from waeup.kofa.tests.waiting import PATIENCE, bounded
 
 #: Starts a server, and says where it is and which process it has.
 BEGIN = """
@@ -131,7 +132,8 @@ class TestEnds(unittest.TestCase):
         self.addCleanup(process.stdin.close)
         self.addCleanup(process.stdout.close)
         self.addCleanup(process.wait)
-        directory, pid = process.stdout.readline().split()
+        with bounded(process):
+            directory, pid = process.stdout.readline().split()
         return process, directory, int(pid)
 
     def assert_gone(self, directory, pid):
@@ -146,7 +148,7 @@ class TestEnds(unittest.TestCase):
         for kind in ("postgresql", "zeo"):
             with self.subTest(kind):
                 process, directory, pid = self.started(kind)
-                process.wait()
+                process.wait(PATIENCE)
                 self.assertFalse(os.path.exists(directory))
                 self.assertFalse(keeper.is_alive(pid))
 
@@ -157,5 +159,5 @@ class TestEnds(unittest.TestCase):
                 process, directory, pid = self.started(kind, WAIT)
                 self.assertTrue(keeper.is_alive(pid))
                 process.send_signal(signal.SIGKILL)
-                process.wait()
+                process.wait(PATIENCE)
                 self.assert_gone(directory, pid)

@@ -7,6 +7,7 @@ import time
 from functools import cache
 
 from waeup.kofa.tests.servers.kept import KeptServer, ServerError
+from waeup.kofa.tests.waiting import PATIENCE as LONG
 
 #: Storages that a server has; each is used once.
 STORAGES = 100
@@ -51,13 +52,13 @@ class Zeo(KeptServer):
         """End the server at once; what is committed stays."""
         super().kill()
         if self._process is not None:
-            self._process.wait()
+            self._process.wait(LONG)
 
     def close(self) -> None:
         """End the server, and remove its directory."""
         super().close()
         if self._process is not None:
-            self._process.wait()
+            self._process.wait(LONG)
 
     def _start(self) -> None:
         configuration = self.directory / "zeo.conf"

@@ -20,6 +20,7 @@ from unittest import mock
 
 from waeup.kofa.spool import disk as disk_module
 from waeup.kofa.spool.disk import Disk, disk
+from waeup.kofa.tests.waiting import ended
 
 OPERATIONS = [name for name in vars(Disk) if not name.startswith("_")]
 #: A file system in memory makes fsync cheap; the tests provoke the faults themselves.
@@ -151,7 +152,7 @@ def killed_at(number: int, action: Callable[[], object], shim: type[Kill] = Kill
             status = 0
         finally:
             os._exit(status)
-    _pid, status = os.waitpid(pid, 0)
+    status = ended(pid)
     if os.WIFEXITED(status) and os.WEXITSTATUS(status):
         raise AssertionError("the action failed in the forked process")
     return os.WIFSIGNALED(status)

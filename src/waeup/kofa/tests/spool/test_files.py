@@ -44,6 +44,7 @@ from waeup.kofa.tests.spool.faultydisk import (
     tree_of,
     write,
 )
+from waeup.kofa.tests.waiting import PATIENCE, begun, joined
 
 
 class StorageTestCase(unittest.TestCase):
@@ -147,9 +148,7 @@ class ClaimTests(StorageTestCase):
             except (ItemBusy, NoSuchItem) as error:
                 found.append(type(error))
 
-        thread = threading.Thread(target=claim)
-        thread.start()
-        thread.join()
+        joined(begun(claim))
         return found
 
     def test_one_at_a_time(self) -> None:
@@ -240,11 +239,7 @@ class WorkFolderTests(StorageTestCase):
             except BaseException as error:
                 problems.append(error)
 
-        threads = [threading.Thread(target=work) for _number in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        joined(*(begun(work) for _number in range(4)))
         self.assertEqual(problems, [])
         self.assertEqual(os.listdir(self.storage), [])
 
@@ -409,14 +404,14 @@ def remove_all(folder: str) -> None:
 class EnsureFolderTests(StorageTestCase):
     def test_two_threads_that_need_it_at_once_both_have_it(self) -> None:
         path = os.path.join(self.storage, "finished")
-        real, both = os.path.isdir, threading.Barrier(2)
+        real, both = os.path.isdir, threading.Barrier(2, timeout=PATIENCE)
         looked = threading.local()
 
         def isdir(place: str) -> bool:
             found = real(place)
             if place == path and not found and not getattr(looked, "once", False):
                 looked.once = True
-                both.wait(60)
+                both.wait()
             return found
 
         for _number in range(200):
@@ -429,11 +424,7 @@ class EnsureFolderTests(StorageTestCase):
                     errors.append(error)
 
             with mock.patch.object(os.path, "isdir", isdir):
-                threads = [threading.Thread(target=work) for _ in range(2)]
-                for thread in threads:
-                    thread.start()
-                for thread in threads:
-                    thread.join()
+                joined(*(begun(work) for _ in range(2)))
             self.assertEqual((errors, os.listdir(self.storage)), ([], ["finished"]))
             os.rmdir(path)
 

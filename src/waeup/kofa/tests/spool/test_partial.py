@@ -4,7 +4,6 @@ import hashlib
 import io
 import os
 import random
-import threading
 from collections.abc import Callable
 from datetime import timedelta
 from unittest import mock
@@ -49,6 +48,7 @@ from waeup.kofa.tests.spool.faultydisk import (
     write,
 )
 from waeup.kofa.tests.spool.test_files import StorageTestCase, remove_all
+from waeup.kofa.tests.waiting import begun, joined
 
 QUOTA = Quota(20, 1 << 20)
 
@@ -93,9 +93,7 @@ class PartialTestCase(StorageTestCase):
             except BaseException as error:
                 caught.append(error)
 
-        thread = threading.Thread(target=work)
-        thread.start()
-        thread.join()
+        joined(begun(work))
         return caught[0] if caught else None
 
 

@@ -3,7 +3,6 @@
 import gzip
 import os
 import random
-import threading
 from contextlib import suppress
 from pathlib import Path
 from unittest import mock
@@ -19,6 +18,7 @@ from waeup.kofa.tests.tabular.containers import (
     xlsx_of,
     zipped,
 )
+from waeup.kofa.tests.waiting import begun, joined
 
 PACKED = gzip.compress(TABLE)
 
@@ -114,11 +114,7 @@ class Workers(UnpackingTestCase):
             outcomes.append(self.content(target))
 
         path = self.file(PACKED)
-        threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        joined(*(begun(work, number) for number in range(6)))
         self.assertEqual(outcomes, [TABLE] * 6)
 
 

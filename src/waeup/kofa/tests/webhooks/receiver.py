@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import NamedTuple
 from unittest import mock
 
+from waeup.kofa.tests.waiting import begun, joined
 from waeup.kofa.tests.webhooks.certificates import AUTHORITY, RECEIVER
 
 #: The host that the certificate is for.
@@ -92,26 +93,24 @@ class Receiver:
         self._context = _context(self._keep_name) if is_https else None
         self._sockets: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
-        self._accepting = threading.Thread(target=self._accept)
 
     def url(self, path: str = "/hook", host: str = HOST) -> str:
         """Return the address of this receiver."""
         return f"{'https' if self._is_https else 'http'}://{host}:{self.port}{path}"
 
     def __enter__(self) -> "Receiver":
-        self._accepting.start()
+        self._accepting = begun(self._accept)
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        self._accepting.join()
+        joined(self._accepting)
         for sock in self._sockets:
             with suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join()
+        joined(*self._threads)
         for sock in self._sockets:
             sock.close()
 
@@ -125,9 +124,7 @@ class Receiver:
             except OSError:
                 return
             self._sockets.append(sock)
-            thread = threading.Thread(target=self._serve, args=(sock,))
-            self._threads.append(thread)
-            thread.start()
+            self._threads.append(begun(self._serve, sock))
 
     def _serve(self, sock: socket.socket) -> None:
         try:

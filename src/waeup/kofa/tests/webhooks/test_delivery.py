@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 import tempfile
-import threading
+import time
 from contextlib import closing
 from datetime import timedelta
 from unittest import mock
@@ -19,6 +19,7 @@ from waeup.kofa.tests.jobs.portal import SITE
 from waeup.kofa.tests.jobs.test_crashes import Killed, Late
 from waeup.kofa.tests.spool.faultydisk import killed_at
 from waeup.kofa.tests.test_meters import value
+from waeup.kofa.tests.waiting import PATIENCE, begun, joined
 from waeup.kofa.tests.webhooks.portal import (
     ADDRESS,
     BAD,
@@ -398,24 +399,19 @@ class Several(WebhookTestCase):
 
     def test_all_at_once_each_message_is_sent_once(self):
         ids = self.queue(30)
-        errors = []
+        errors, deadline = [], time.monotonic() + PATIENCE
 
         def work(deliverer):
             try:
                 # Who has a conflict leaves the rest to the next look.
                 while any(each.state == "waiting" for each in self.found()):
+                    self.assertLess(time.monotonic(), deadline, "one is in nobody's hands")
                     deliverer.look(self.db, SITE)
             except BaseException as error:
                 errors.append(error)
 
-        threads = [
-            threading.Thread(target=work, args=(deliverer,))
-            for deliverer in (self.deliverer, self.others, self.new_deliverer(self.line))
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        deliverers = self.deliverer, self.others, self.new_deliverer(self.line)
+        joined(*(begun(work, each) for each in deliverers))
         self.assertEqual(errors, [])
         self.assertEqual(sorted(self.line.ids + self.other.ids), sorted(ids))
         self.assertEqual({each.tries for each in self.found()}, {1})
