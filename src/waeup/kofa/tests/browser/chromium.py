@@ -22,8 +22,8 @@ from waeup.kofa.tests.serving import answering
 #: Width and height of a window that is as new.
 SIZE = (780, 580)
 
-#: Seconds after which a browser that does not answer hangs.
-PATIENCE = 120
+#: Seconds for a page and for a script, and those after which a browser hangs that does not answer.
+SLOW, PATIENCE = 100, 120
 
 #: Set to 1 where a missing browser is a failure, as in continuous integration.
 REQUIRE_BROWSER = "KOFA_REQUIRE_BROWSER"
@@ -74,6 +74,8 @@ def _started() -> Iterator[Chrome]:
         connection.client_config.timeout = PATIENCE
         # Some commands would be sent four times.
         connection._conn.connection_pool_kw["retries"] = Retry(0)
+        window.set_page_load_timeout(SLOW)
+        window.set_script_timeout(SLOW)
         try:
             yield window
         finally:
