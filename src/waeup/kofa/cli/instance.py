@@ -180,7 +180,7 @@ def _command_of(pid: int) -> str:
 
     The other words of a command line are its owner's: there may be passwords among them.
     """
-    from waeup.kofa.cli import kofactl
+    from waeup.kofa.cli.program import kofactl
 
     try:
         line = Path(f"/proc/{pid}/cmdline").read_bytes()

@@ -28,6 +28,10 @@ _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 NARROW = 60
 #: More columns than any table has.
 ENDLESS = 100_000
+#: Characters of an argument, and of a message, that are told; of longer ones the beginning.
+LONG_ARGUMENT, LONG_MESSAGE = 200, 3000
+#: Characters of such a beginning.
+BEGINNING = 60
 
 
 def printable(text: object) -> str:
@@ -38,6 +42,19 @@ def printable(text: object) -> str:
         else character
         for character in english(text)
     )
+
+
+def abridged(message: str, arguments: Iterable[str]) -> str:
+    """Return a message in which of very long ones of the program's arguments the beginning is."""
+    # Paths are told without a stroke at their end.
+    parts = {p.rstrip("/") for each in arguments for p in (each, *each.split("=", 1))}
+    for part in sorted(parts, key=len, reverse=True):
+        if len(part) > LONG_ARGUMENT:
+            for written in {part, repr(part)[1:-1]}:
+                message = message.replace(
+                    written, f"{written[:BEGINNING]}... ({len(part):,} characters)"
+                )
+    return message if len(message) <= LONG_MESSAGE else f"{message[:LONG_MESSAGE]}..."
 
 
 def is_terminal() -> bool:

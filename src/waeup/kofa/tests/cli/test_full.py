@@ -8,7 +8,7 @@ from contextlib import redirect_stderr
 from pathlib import Path
 from types import SimpleNamespace
 
-from waeup.kofa.cli import _kept_traceback
+from waeup.kofa.cli.program import _kept_traceback
 from waeup.kofa.cli.session import log_to
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from waeup.kofa.cli import kofactl as program
 from waeup.kofa.cli.elsewhere import LOCAL
 from waeup.kofa.cli.paths import Named
+from waeup.kofa.cli.program import kofactl as program
 from waeup.kofa.tests.cli.shell import environment, kofactl
 
 PAGE = Path(__file__).parents[5] / "docs" / "kofactl.rst"

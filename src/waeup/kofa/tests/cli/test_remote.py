@@ -13,8 +13,8 @@ from typing import Any
 from unittest import mock
 
 from waeup.kofa.api import client, connection, followed, sending
-from waeup.kofa.cli import kofactl as program
 from waeup.kofa.cli.elsewhere import LOCAL
+from waeup.kofa.cli.program import kofactl as program
 from waeup.kofa.cli.settings import Settings
 from waeup.kofa.tests.cli.far import (
     CERTIFICATE,

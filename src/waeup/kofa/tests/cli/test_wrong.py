@@ -1,10 +1,28 @@
 """What is typed wrong, or left of variables that are not set."""
 
 import os
+import subprocess
+import sys
 import unittest
 from unittest import mock
 
-from waeup.kofa.tests.cli.shell import CommandLayer, kofactl
+from waeup.kofa.cli.screen import abridged
+from waeup.kofa.tests.cli.shell import CommandLayer, environment, kofactl
+from waeup.kofa.tests.waiting import PATIENCE
+
+#: Ctrl-C is pressed while the first module of others is loaded.
+INTERRUPTED = """
+import sys
+
+class Person:
+    def find_spec(self, name, path=None, target=None):
+        if name == "click":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Person())
+from waeup.kofa.cli import main
+sys.exit(main(["ls"]))
+"""
 
 
 class EmptyPaths(unittest.TestCase):
@@ -34,3 +52,54 @@ class EmptyPaths(unittest.TestCase):
         with mock.patch.dict(os.environ, KOFA_CA_FILE=""):
             self.assertIn("KOFA_CA_FILE is empty", kofactl("ls", "--url", "https://k.org").err)
             self.assertNotIn("KOFA_CA_FILE", kofactl("ls").err)
+
+
+class LongArguments(unittest.TestCase):
+    """They are not repeated in full."""
+
+    layer = CommandLayer
+
+    def test_in_refusals(self) -> None:
+        long = "A" * 3000
+        for arguments in (
+            (long,),
+            (f"--{long}",),
+            ("ls", long),
+            ("ls", "--config", "A/" * 300),
+            ("ls", "--var", long),
+            ("ls", "--url", f"https://{long}"),
+            ("run", "--port", long),
+            ("run", f"--port={long}"),
+            ("settings", "title", long),
+            ("check", "f", "-p", "facultyprocessor", "-m", "create", "--set", long),
+        ):
+            with self.subTest(arguments):
+                answer = kofactl(*arguments)
+                self.assertEqual((answer.code, answer.out), (2, ""), answer)
+                self.assertLess(len(answer.err), 500)
+                self.assertIn("... (", answer.err)
+
+    def test_that_are_many(self) -> None:
+        answer = kofactl("runs", *("x y" for _ in range(3000)))
+        self.assertEqual(answer.code, 2)
+        self.assertLess(len(answer.err), 4000)
+
+    def test_are_shortened_as_they_are_written(self) -> None:
+        line = "\n" * 300
+        self.assertEqual(
+            abridged(f"{line!r} and {line}", ["x", f"a={line}"]),
+            f"'{repr(line)[1:61]}... (300 characters)' and {line[:60]}... (300 characters)",
+        )
+        self.assertEqual(abridged("A" * 200, ["A" * 200]), "A" * 200)
+
+
+class EarlyInterrupt(unittest.TestCase):
+    def test_is_quiet(self) -> None:
+        done = subprocess.run(
+            [sys.executable, "-c", INTERRUPTED],
+            capture_output=True,
+            text=True,
+            env=environment(),
+            timeout=PATIENCE,
+        )
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (130, "", ""))

@@ -19,7 +19,7 @@ from unittest import mock
 import yaml
 
 from waeup.kofa import meters, presence
-from waeup.kofa.cli import kofactl
+from waeup.kofa.cli.program import kofactl
 from waeup.kofa.deployment import conf, monitoring
 from waeup.kofa.deployment.health import Health, checks_of
 from waeup.kofa.tests.deployment.monitored import MonitoringTestCase

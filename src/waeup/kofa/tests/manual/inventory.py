@@ -17,7 +17,7 @@ from zope.dottedname.resolve import resolve
 from zope.interface.interface import InterfaceClass, Method
 
 import waeup.kofa.interfaces
-from waeup.kofa.cli import kofactl
+from waeup.kofa.cli.program import kofactl
 
 PACKAGE = Path(waeup.kofa.interfaces.__file__).parent
 #: The form of a variable of the environment.
@@ -144,7 +144,7 @@ def commands(
 ) -> Iterator[tuple[str, click.Command]]:
     """Generate all commands with the words that call them."""
     if group is None:
-        from waeup.kofa.cli import kofactl as group
+        from waeup.kofa.cli.program import kofactl as group
     for name, command in sorted(group.commands.items()):
         yield f"{path} {name}", command
         if isinstance(command, click.Group):

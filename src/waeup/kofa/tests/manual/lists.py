@@ -12,7 +12,7 @@ from waeup.kofa.api.addresses import HANDLERS
 from waeup.kofa.api.problems import all_problems
 from waeup.kofa.api.route import scopes_for
 from waeup.kofa.api.routes import ROUTES, TAGS
-from waeup.kofa.cli import kofactl
+from waeup.kofa.cli.program import kofactl
 from waeup.kofa.i18n import english
 from waeup.kofa.scopes import SCOPES
 from waeup.kofa.tests.manual import inventory

@@ -11,7 +11,7 @@ from zope.dottedname.resolve import resolve
 
 from waeup.kofa.api.addresses import HANDLERS
 from waeup.kofa.api.routes import ROUTES
-from waeup.kofa.cli import kofactl
+from waeup.kofa.cli.program import kofactl
 from waeup.kofa.deployment import conf
 from waeup.kofa.tests.manual import inventory
 from waeup.kofa.tests.manual.drawings import DRAWINGS, FOLDER
