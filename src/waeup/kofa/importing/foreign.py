@@ -15,7 +15,6 @@ from waeup.kofa.importing.hooks import UPDATE, UPSERT, row_error
 from waeup.kofa.importing.looking import Look
 from waeup.kofa.importing.reading import open_source
 from waeup.kofa.tabular.options import ReadOptions
-from waeup.kofa.tabular.survey import PACE
 
 #: Different texts that are kept of a column.
 MOST_TEXTS = 200
@@ -59,6 +58,7 @@ def foreign_texts(
     columns = [_Column(at, plan, UPDATE if mode == UPSERT else mode) for at, plan in plans.items()]
     rows = 0
     with open_source(path, options, name) as table, Look() as look:
+        table.end_when(look.is_over)
         source = iter(table)
         for row in islice(source, MOST_ROWS):
             rows += 1
@@ -68,9 +68,7 @@ def foreign_texts(
             if row.problem is None:
                 for column in columns:
                     column.look_at(row.values)
-            if rows % PACE == 0 and look.is_over():
-                break
-        is_whole = next(source, None) is None
+        is_whole = next(source, None) is None and not table.is_cut_short
     return Foreign(
         {column.at: column.counts.most_common() for column in columns},
         rows,

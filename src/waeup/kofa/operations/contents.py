@@ -22,7 +22,6 @@ from waeup.kofa.interfaces import IBatchProcessor
 from waeup.kofa.spool.disk import digest_of
 from waeup.kofa.spool.names import TEXT_EXTENSIONS
 from waeup.kofa.tabular import Limits, UnclearTable, check_header
-from waeup.kofa.tabular.survey import PACE
 from waeup.kofa.tabular.unpacking import kind_of
 
 #: Sheets of a workbook, besides the first table, that are looked into for passwords.
@@ -58,6 +57,7 @@ def check_table(storage: str, path: str, digest: str | None = None) -> str:
     try:
         with open_source(source.path, source.reading(AS_FOUND), name) as table, Look() as look:
             check_header(table.header, name)
+            table.end_when(look.is_over)
             # More rows than lines there are not: only a very long table is read to its end.
             lines = spool.count_lines(source.path)
             is_long = lines > limits().rows
@@ -65,8 +65,8 @@ def check_table(storage: str, path: str, digest: str | None = None) -> str:
                 if not is_long:
                     break
                 limits().check_rows(name, row.number)
-                if row.number % PACE == 0 and look.is_over():
-                    return _uncounted(name, lines, limits().rows)
+            if table.is_cut_short:
+                return _uncounted(name, lines, limits().rows)
     except UnclearTable as unclear:
         return str(unclear)
     return ""

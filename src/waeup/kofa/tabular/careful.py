@@ -40,6 +40,8 @@ from waeup.kofa.tabular.source import CUT, MARK, is_marked
 
 __all__ = ["CarefulReader"]
 
+#: Lines without anything.
+_EMPTY = frozenset(("\n", "\r\n", "\r"))
 #: How delimiters are called in messages.
 _NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "blanks"}
 #: Rows of a table for each one that has one value only, if such are remarks.
@@ -83,6 +85,12 @@ class CarefulReader:
             if self._layout.profile is not None and lines[start].startswith(MARK):
                 lines[start] = lines[start].removeprefix(MARK)  # a file was put behind another
             text = lines[start]
+            if text in _EMPTY:
+                # There may be millions of them.
+                while start < len(lines) and lines[start] in _EMPTY:
+                    start += 1
+                self.is_after_blank, self.consumed = True, start
+                continue
             if self._grammar.is_blank(text) and not self._is_cut(text):
                 self.is_after_blank = True
                 self.consumed = start = start + 1

@@ -32,6 +32,8 @@ _CHUNK = 1 << 16
 #: Characters beyond ASCII that take part in a guess, and bytes of lines around them.
 _SEEN_CHARACTERS = 2000
 _SEEN_BYTES = 1 << 16
+#: Bytes that are no UTF-8 after which the rest of a file would not tell more.
+_MOST_INVALID = 100_000
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -54,6 +56,7 @@ _HIGH = re.compile(rb"[\x80-\xff]+")
 _UTF8_CHARACTER = re.compile(
     rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}"
 )
+_ASCII = bytes(range(128))
 _CUT_CHARACTER = re.compile(
     rb"(?:[\xc2-\xdf]|[\xe0-\xef][\x80-\xbf]?|[\xf0-\xf4][\x80-\xbf]{0,2})\Z"
 )
@@ -145,8 +148,8 @@ def detect_encoding(stream: BinaryIO, encoding: str | None = None) -> Encoding:
     """Return the encoding of `stream`, and place the stream behind a byte order mark.
 
     A given `encoding` is taken; only its mark is looked for.  Otherwise all of the
-    stream is read once, in constant memory.  Raises `TableError` for a name that is
-    no text encoding.
+    stream is read once, in constant memory, unless it is full of damage.  Raises `TableError` for
+    a name that is no text encoding.
     """
     start = stream.tell()
     head = stream.read(_HEAD)
@@ -240,7 +243,7 @@ def _count(stream: BinaryIO) -> _Counts:
             valid += good
             invalid += bad
             room = _keep(data, sample, room)
-            if invalid > max(_SEEN_CHARACTERS, 10 * valid):
+            if invalid > max(_SEEN_CHARACTERS, min(10 * valid, _MOST_INVALID)):
                 return _Counts(valid, invalid, b"".join(sample))
         else:
             valid += len(data) - len(text)  # bytes beyond the first of each character
@@ -264,12 +267,9 @@ def _utf8_or_not(data: bytes) -> tuple[int, int]:
     for line in data.splitlines():
         if line.isascii():
             continue
-        good = bad = 0
-        for match in _HIGH.finditer(line):
-            run = match.group()
-            characters = _UTF8_CHARACTER.findall(run)
-            good += len(characters)
-            bad += len(run) - sum(map(len, characters))
+        characters = _UTF8_CHARACTER.findall(line)
+        good = len(characters)
+        bad = len(line.translate(None, _ASCII)) - sum(map(len, characters))
         valid += min(good, _SEEN_IN_LINE)
         invalid += min(bad, _SEEN_IN_LINE)
     return valid, invalid

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import count, repeat
 from types import TracebackType
@@ -156,8 +156,12 @@ class Table:
     `dialect`, `line_end` (``CRLF``, ``LF``, ``CR``, ``mixed``, or ``""`` without any),
     `header`, the names of the columns as they stand in the file, at the physical line
     `header_line`, and the texts `above` it.  `header_ended` is false when the file ends
-    before its header's line does.  `size` and `bytes_read` tell the progress.
+    before its header's line does.  `size` and `bytes_read` tell the progress, and `is_cut_short`
+    whether the rows have ended before the file; see `end_when`.
     """
+
+    is_cut_short = False
+    _is_over: Callable[[], bool] | None = None
 
     def __init__(
         self, path: str, name: str, given: _Given, limits: Limits, rows_required: bool
@@ -203,6 +207,13 @@ class Table:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    def end_when(self, is_over: Callable[[], bool]) -> None:
+        """Let the rows end when `is_over` says so, which is asked before each part of the file.
+
+        Such a part has some hundred rows, or is within a line of millions of characters.
+        """
+        self._is_over = is_over
 
     def close(self) -> None:
         """Close the file; rows cannot be read any more."""
@@ -317,11 +328,19 @@ class Table:
         self._text = "".join(lines[start:])
         self._line += start
 
-    def _read_more(self) -> None:
-        block = next(self._blocks)
+    def _read_more(self) -> bool:
+        """Read some more lines; tell whether it was to be."""
+        while True:
+            if self._is_over is not None and self._is_over():
+                self.is_cut_short = True
+                return False
+            block = next(self._blocks)
+            if block.text or block.final:
+                break
         self._marked = block.marked or (self._marked and is_marked(self._text))
         self._text += block.text
         self._final = block.final
+        return True
 
     # -- rows --------------------------------------------------------------
 
@@ -344,7 +363,8 @@ class Table:
             self._limits.check_rows(self.name, number)
             if self._final:
                 break
-            self._read_more()
+            if not self._read_more():
+                return
         last = neighbours.end()
         self._limits.check_rows(self.name, number + len(last))
         yield from _rows(last, number)

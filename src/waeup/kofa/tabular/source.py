@@ -84,8 +84,9 @@ def readable(text: str) -> str:
 def line_blocks(stream: BinaryIO, codec: str, longest: int) -> Iterator[Block]:
     """Generate the lines of `stream`, which stands where the text begins.
 
-    There is always a last block, if with no lines.  A line of more than `longest`
-    characters is cut to its beginning, behind which `CUT` stands.
+    There is always a last block, if with no lines, and while a line does not end there are
+    blocks without any.  A line of more than `longest` characters is cut to its beginning, behind
+    which `CUT` stands.
     """
     decoder = codecs.getincrementaldecoder(codec)("strict")
     marking = codecs.getincrementaldecoder(codec)(_ERRORS)
@@ -103,6 +104,7 @@ def line_blocks(stream: BinaryIO, codec: str, longest: int) -> Iterator[Block]:
         if skipping:
             at = min((at for at in map(text.find, "\r\n") if at >= 0), default=-1)
             if at < 0 and not final:
+                yield Block("", False, False)
                 continue
             text = text[at:] if at >= 0 else ""
             skipping = False
@@ -117,6 +119,8 @@ def line_blocks(stream: BinaryIO, codec: str, longest: int) -> Iterator[Block]:
         if text or final:
             yield Block(text, final, marked)
             marked = is_marked(carry)
+        else:
+            yield Block("", False, False)
 
 
 def check_charset(lines: Iterable[bytes | str]) -> int | None:

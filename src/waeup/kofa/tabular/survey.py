@@ -15,8 +15,8 @@ __all__ = ["Example", "Finding", "Survey", "survey"]
 
 #: Rows that are kept for each kind of problem.
 EXAMPLES = 3
-#: Rows between two questions whether it goes on.
-PACE = 500
+#: Rows between two questions whether it goes on, besides those of the table.
+_PACE = 500
 #: Characters of a damaged row that are kept.
 SHOWN = 200
 
@@ -74,12 +74,13 @@ def survey(
     asked whether it `is_over`, and what is not read by then is left alone: a row that is damaged
     costs as much as twenty that are not.  Raises what reading the table raises.
     """
+    table.end_when(is_over)
     rows, width, is_whole = 0, len(table.header), True
     first: list[Row] = []
     counts: dict[str, int] = {}
     found: dict[str, list[Example]] = {}
     for row in table:
-        if rows and rows % PACE == 0 and is_over():
+        if rows and rows % _PACE == 0 and is_over():
             is_whole = False
             break
         rows += 1
@@ -97,4 +98,5 @@ def survey(
             kept.append(Example(row.number, row.line, problem.message, text))
     ordered = sorted(counts, key=lambda code: -counts[code])
     problems = tuple(Finding(code, counts[code], tuple(found[code])) for code in ordered)
-    return Survey(rows, rows - sum(counts.values()), problems, tuple(first), is_whole)
+    sound, is_whole = rows - sum(counts.values()), is_whole and not table.is_cut_short
+    return Survey(rows, sound, problems, tuple(first), is_whole)

@@ -133,20 +133,20 @@ class Uploads(OperationsTestCase):
 
     def test_rows_of_a_long_table_are_counted_as_long_as_somebody_waits(self):
         config = getGlobalSiteManager().getUtility(IDataCenterConfig)
-        config["limits"] = Limits(rows=600)
+        config["limits"] = Limits(rows=60_000)
         self.addCleanup(config.pop, "limits")
-        two_lines = b"code,title\r\n" + b'A,"x\ny"\r\n' * 501
+        two_lines = b"code,title\r\n" + b'A,"x\ny"\r\n' * 50_000
         for content, is_over, notice in (
             (two_lines, False, ""),
-            (two_lines, True, "has 1,003 lines, and 600 rows are allowed"),
-            (b"code,title\r\n" + b"A,x\r\n" * 599, True, ""),
+            (two_lines, True, "has 100,001 lines, and 60,000 rows are allowed"),
+            (b"code,title\r\n" + b"A,x\r\n" * 59_998, True, ""),
         ):
             with mock.patch.object(Look, "is_over", return_value=is_over):
                 found = self.upload("list.csv", content).notice
             self.assertIn(notice, found)
             self.assertEqual(bool(found), bool(notice))
-        with self.assertRaisesRegex(TooLarge, "more than 600 rows"):
-            self.upload(content=b"code,title\r\n" + b"A,x\r\n" * 601)
+        with self.assertRaisesRegex(TooLarge, "more than 60,000 rows"):
+            self.upload(content=b"code,title\r\n" + b"A,x\r\n" * 60_001)
 
     def test_names_are_item_names(self):
         for name in ("../x.csv", "/etc/passwd", ".hidden.csv", "a/b.csv", "", "x\0.csv"):

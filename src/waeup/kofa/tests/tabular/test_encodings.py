@@ -4,12 +4,13 @@
 
 import codecs
 import io
+from unittest import mock
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from waeup.kofa.errors import TableError
-from waeup.kofa.tabular import UnclearTable, open_table
+from waeup.kofa.tabular import UnclearTable, encodings, open_table
 from waeup.kofa.tabular.encodings import CERTAIN, check_encoding, detect_encoding
 from waeup.kofa.tests.tabular.files import FileTestCase
 
@@ -115,6 +116,13 @@ class BrokenUtf8(FileTestCase):
             with self.subTest(wrong=wrong):
                 outcome = self.outcome(WESTERN.encode() + b"Ada," + wrong + b"\n")
                 self.assertEqual(outcome[-1][1], "undecodable")
+
+    def test_what_is_full_of_damage_is_not_read_to_its_end(self):
+        # It took minutes of a thread that somebody waits for.
+        lines = b"C1,Jos\xe9 \xc3\xa9,3\n" * 2 * encodings._MOST_INVALID
+        stream = mock.Mock(wraps=io.BytesIO(lines))
+        self.assertEqual(detect_encoding(stream).name, "utf-8")
+        self.assertLess(stream.read.call_count, len(lines) // encodings._CHUNK)
 
 
 class Western(FileTestCase):

@@ -43,6 +43,17 @@ class SurveyTests(FileTestCase):
                 found = survey(table, is_over=mock.Mock(side_effect=answers))
             self.assertEqual((found.rows, found.is_whole), (rows, rows == 2500))
 
+    def test_it_ends_also_where_there_are_no_rows(self):
+        for behind in ("\n", "x", '"', "y,", "\0"):
+            content = "code,size\n" + "a,1\n" * 99_999 + behind * 2_000_000
+            with self.subTest(behind), open_table(self.file(content)) as table:
+                # The table asks before it reads on, the look at its rows now and then.
+                until = table.size - 500_000
+                found = survey(table, is_over=lambda table=table, at=until: table.bytes_read > at)
+                self.assertFalse(found.is_whole)
+                self.assertLessEqual(found.rows, 100_000)
+                self.assertLess(table.bytes_read, table.size - 400_000)
+
     def test_long_damage_is_cut(self):
         found = self.survey("code,size\na,1\n" + "x" * 5000 + "\nb,2\nc,3\n")
         (example,) = found.problems[0].examples
