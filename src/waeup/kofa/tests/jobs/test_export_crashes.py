@@ -2,19 +2,17 @@
 
 import os
 import unittest
-from contextlib import closing, suppress
+from contextlib import closing
 
-from waeup.kofa.errors import Fault
 from waeup.kofa.exporting import Wish
 from waeup.kofa.tests.functional import FunctionalLayer
 from waeup.kofa.tests.jobs.lives import Town
-from waeup.kofa.tests.jobs.test_crashes import Counter, Error, Errors, Killed, Late, Unplugged
-from waeup.kofa.tests.spool.faultydisk import Off, killed_at
+from waeup.kofa.tests.jobs.stopping import StoppedEverywhere
 
 WISHES = (Wish("students"), Wish("coursetickets", format="xlsx", keys=("S1", "S2", "S9")))
 
 
-class Crashes(unittest.TestCase):
+class Crashes(StoppedEverywhere, unittest.TestCase):
     """Two exports are ordered and worked off."""
 
     layer = FunctionalLayer
@@ -23,11 +21,11 @@ class Crashes(unittest.TestCase):
         self.town = Town()
         self.addCleanup(self.town.close)
         self.at_rest = sorted(os.listdir(self.town.storage))
-        self.export()
+        self.act()
         self.truth = self.results()
         self.assertEqual([name for name, _ in self.truth], ["coursetickets.xlsx", "students.csv"])
 
-    def export(self):
+    def act(self):
         """Order what is not ordered, let go on what has stopped, and work it off."""
         with closing(self.town.open()) as db:
             for wish in WISHES:
@@ -60,50 +58,10 @@ class Crashes(unittest.TestCase):
         self.town.recover()
         again = self.town.recover()
         self.assertEqual([each for each in again if "has stopped" not in each.text], [], where)
-        self.export()
+        self.act()
         found = self.results()
         self.assertEqual([name for name, _ in found], [name for name, _ in self.truth], where)
         # A workbook says when it was made.
         self.assertEqual(found[1], self.truth[1], where)
         self.assertEqual(self.town.recover(), [], where)
         self.assertEqual(sorted(os.listdir(self.town.storage)), self.at_rest, where)
-
-    def operations(self):
-        """Return the number of durable operations of `export`."""
-        self.town.set_up()
-        with Counter() as counter:
-            self.export()
-        self.check("undisturbed")
-        return counter.count
-
-    def test_kill(self):
-        for number in range(self.operations()):
-            self.town.set_up()
-            with self.subTest(operation=number):
-                self.assertTrue(killed_at(number, self.export, Killed))
-                self.check(f"killed at {number}")
-
-    def test_errors(self):
-        for shim in (Error, Errors, Late):
-            for number in range(self.operations()):
-                self.town.set_up()
-                with self.subTest(shim.__name__, operation=number):
-                    with shim(number), suppress(Fault, OSError):
-                        self.export()
-                    self.check(f"{shim.__name__} at {number}")
-
-    def test_power_cut(self):
-        for number in range(0, self.operations(), 3):
-            self.town.set_up()
-            shim = Unplugged(number, [self.town.storage])
-            try:
-                with shim, suppress(Off):
-                    self.export()
-                self.assertTrue(shim.off)
-                self.town.keep_database()
-                for state in shim.states():
-                    self.town.bring_database_back()
-                    with self.subTest(state):
-                        self.check(state)
-            finally:
-                shim.close()

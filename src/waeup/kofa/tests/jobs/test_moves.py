@@ -5,7 +5,7 @@ import os
 import shutil
 import time
 import unittest
-from contextlib import closing, suppress
+from contextlib import closing
 from unittest import mock
 
 from transaction.interfaces import TransientError
@@ -14,7 +14,6 @@ from zope.component import getGlobalSiteManager
 
 from waeup.kofa.conversion import Mapping
 from waeup.kofa.errors import (
-    Fault,
     InvalidStoragePath,
     ItemBusy,
     NoSuchItem,
@@ -30,8 +29,8 @@ from waeup.kofa.tests.databases import kind_of_tests
 from waeup.kofa.tests.functional import FunctionalLayer
 from waeup.kofa.tests.jobs.lives import Town, TownTestCase
 from waeup.kofa.tests.jobs.portal import SITE, USER
-from waeup.kofa.tests.jobs.test_crashes import Counter, Error, Errors, Killed, Late, Unplugged
-from waeup.kofa.tests.spool.faultydisk import Off, killed_at, tree_of
+from waeup.kofa.tests.jobs.stopping import StoppedEverywhere
+from waeup.kofa.tests.spool.faultydisk import tree_of
 
 
 class Places:
@@ -423,7 +422,7 @@ class Moves(MoveTestCase):
         self.assertEqual([each.id for each in self.ask(lambda o: o.runs(), USER)], [run.id])
 
 
-class Crashes(Places, unittest.TestCase):
+class Crashes(StoppedEverywhere, Places, unittest.TestCase):
     """A move is stopped at every durable operation."""
 
     layer = FunctionalLayer
@@ -442,7 +441,10 @@ class Crashes(Places, unittest.TestCase):
             stream.write("mine")
         self.before = tree_of(self.town.storage)
 
-    def move(self):
+    def places(self):
+        return [self.town.storage, self.root]
+
+    def act(self):
         """Order what is not ordered, let go on what has stopped, and work it off."""
         with closing(self.town.open()) as db:
             run = self.town.operations(lambda o: o.last_move(), db=db)
@@ -456,7 +458,7 @@ class Crashes(Places, unittest.TestCase):
     def check(self, where):
         """Recover and go on; the storage is the new one, with all that was in the former."""
         self.town.recover()
-        self.move()
+        self.act()
         self.assertEqual(self.town.recover(), [], where)
         run = self.town.operations(lambda o: o.last_move())
         self.assertEqual((run.state, run.fault), ("finished", ""), where)
@@ -467,43 +469,3 @@ class Crashes(Places, unittest.TestCase):
                 self.assertEqual(after[name], content, (where, name))
         self.assertEqual([name for name in after if name.startswith(".work")], [], where)
         self.assertEqual(os.listdir(self.root), ["center"], where)
-
-    def operations(self):
-        """Return the number of durable operations."""
-        self.begin()
-        with Counter() as counter:
-            self.move()
-        self.check("undisturbed")
-        return counter.count
-
-    def test_kill(self):
-        for number in range(self.operations()):
-            self.begin()
-            with self.subTest(operation=number):
-                self.assertTrue(killed_at(number, self.move, Killed))
-                self.check(f"killed at {number}")
-
-    def test_power_cut(self):
-        for number in range(0, self.operations(), 3):
-            self.begin()
-            shim = Unplugged(number, [self.town.storage, self.root])
-            try:
-                with shim, suppress(Off):
-                    self.move()
-                self.assertTrue(shim.off)
-                self.town.keep_database()
-                for state in shim.states():
-                    self.town.bring_database_back()
-                    with self.subTest(state):
-                        self.check(state)
-            finally:
-                shim.close()
-
-    def test_errors(self):
-        for shim in (Error, Errors, Late):
-            for number in range(self.operations()):
-                self.begin()
-                with self.subTest(shim.__name__, operation=number):
-                    with shim(number), suppress(Fault, OSError):
-                        self.move()
-                    self.check(f"{shim.__name__} at {number}")

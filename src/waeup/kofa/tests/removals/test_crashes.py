@@ -3,29 +3,30 @@
 import os
 import unittest
 from collections import Counter as Counts
-from contextlib import closing, suppress
+from contextlib import closing
 
 import transaction
 
-from waeup.kofa.errors import Fault
 from waeup.kofa.tabular import open_table
 from waeup.kofa.tests.functional import FunctionalLayer
 from waeup.kofa.tests.jobs.lives import Town
-from waeup.kofa.tests.jobs.test_crashes import Counter, Error, Errors, Killed, Late, Unplugged
-from waeup.kofa.tests.spool.faultydisk import Off, killed_at, tree_of
+from waeup.kofa.tests.jobs.stopping import StoppedEverywhere
+from waeup.kofa.tests.jobs.test_crashes import Killed
+from waeup.kofa.tests.spool.faultydisk import killed_at, tree_of
 
 
-class Crashes(unittest.TestCase):
+class Crashes(StoppedEverywhere, unittest.TestCase):
     """Three transactions remove, one does not come to its end."""
 
     layer = FunctionalLayer
+    power_step = 2
 
     def setUp(self):
         self.town = Town()
         self.addCleanup(self.town.close)
         self.tickets = self.town.change(tickets_of)
 
-    def remove(self):
+    def act(self):
         """Remove, with a database that is opened for that."""
 
         def give_up(site):
@@ -74,20 +75,10 @@ class Crashes(unittest.TestCase):
             return Counts(tuple(row.values[place] for place in places) for row in found)
 
     def operations(self):
-        """Return the number of durable operations of `remove`."""
-        self.town.set_up()
-        with Counter() as counter:
-            self.remove()
-        self.check("undisturbed")
+        """Return their number; the last one has left one student."""
+        count = super().operations()
         self.assertEqual(len(self.town.change(tickets_of)), 1)
-        return counter.count
-
-    def test_kill(self):
-        for number in range(self.operations()):
-            self.town.set_up()
-            with self.subTest(operation=number):
-                self.assertTrue(killed_at(number, self.remove, Killed))
-                self.check(f"killed at {number}")
+        return count
 
     def test_kill_of_a_recovery(self):
         for first in range(0, self.operations(), 8):
@@ -95,35 +86,10 @@ class Crashes(unittest.TestCase):
             while stopped:
                 self.town.set_up()
                 with self.subTest(first=first, second=second):
-                    self.assertTrue(killed_at(first, self.remove, Killed))
+                    self.assertTrue(killed_at(first, self.act, Killed))
                     stopped = killed_at(second, self.town.recover, Killed)
                     self.check(f"killed at {first}, then at {second}")
                 second += 1
-
-    def test_errors(self):
-        for shim in (Error, Errors, Late):
-            for number in range(self.operations()):
-                self.town.set_up()
-                with self.subTest(shim.__name__, operation=number):
-                    with shim(number), suppress(Fault, OSError):
-                        self.remove()
-                    self.check(f"{shim.__name__} at {number}")
-
-    def test_power_cut(self):
-        for number in range(0, self.operations(), 2):
-            self.town.set_up()
-            shim = Unplugged(number, [self.town.storage])
-            try:
-                with shim, suppress(Off):
-                    self.remove()
-                self.assertTrue(shim.off)
-                self.town.keep_database()
-                for state in shim.states():
-                    self.town.bring_database_back()
-                    with self.subTest(state):
-                        self.check(state)
-            finally:
-                shim.close()
 
 
 def tickets_of(site):
