@@ -12,6 +12,7 @@ from waeup.kofa.cli.elsewhere import LOCAL
 from waeup.kofa.cli.paths import Named
 from waeup.kofa.cli.program import kofactl as program
 from waeup.kofa.tests.cli.shell import environment, kofactl
+from waeup.kofa.tests.waiting import PATIENCE
 
 PAGE = Path(__file__).parents[5] / "docs" / "kofactl.rst"
 
@@ -96,7 +97,11 @@ class HelpTests(unittest.TestCase):
             "print(code, sorted({'ZODB', 'grok', 'rich', 'zope.schema'} & set(sys.modules)))"
         )
         done = subprocess.run(
-            [sys.executable, "-c", script], capture_output=True, text=True, env=environment()
+            [sys.executable, "-c", script],
+            capture_output=True,
+            text=True,
+            env=environment(),
+            timeout=PATIENCE,
         )
         self.assertEqual(done.stdout.splitlines()[-1], "0 []", done.stderr)
 

@@ -7,7 +7,9 @@ import os
 import signal
 import socket
 import subprocess
+import time
 import unittest
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -37,6 +39,7 @@ from waeup.kofa.tests.cli.shell import (
 from waeup.kofa.tests.cli.slow import SLOW, SLOWER
 from waeup.kofa.tests.cli.test_help import commands
 from waeup.kofa.tests.cli.test_start import loaded
+from waeup.kofa.tests.waiting import PATIENCE, beside
 
 #: Commands that work on a portal elsewhere; all others are in `LOCAL`, with the reason.
 REMOTE = {
@@ -618,14 +621,20 @@ class RunTests(unittest.TestCase):
 
     layer = PortalLayer
 
+    def wait_for_rows(self, number: int, command: "subprocess.Popen[str]") -> None:
+        """Wait until the run of a command has done so many rows."""
+        until = time.monotonic() + PATIENCE
+        while _rows() < number:
+            self.assertIsNone(command.poll())
+            self.assertLess(time.monotonic(), until, "it does not go on")
+
     def test_ctrl_c_cancels_the_run_in_the_portal(self) -> None:
         rows = "".join(f"F{number:04},Faculty\n" for number in range(1500))
         Path("many.csv").write_text(f"code,title\n{rows}")
         with served(program=SLOW) as portal:
             far = Far(portal.url, new_token(), Path.cwd())
             with _importing(far) as command:
-                while not _rows():
-                    self.assertIsNone(command.poll())
+                self.wait_for_rows(1, command)
                 command.send_signal(signal.SIGINT)
                 out, err = command.communicate(timeout=60)
             self.assertEqual((command.returncode, out), (130, ""), err)
@@ -644,8 +653,7 @@ class RunTests(unittest.TestCase):
             far = Far(line.url, new_token(), Path.cwd())
             with _importing(far) as command:
                 for share in (0, 200):
-                    while _rows() <= share:
-                        self.assertIsNone(command.poll())
+                    self.wait_for_rows(share + 1, command)
                     line.cut_all()
                 out, err = command.communicate(timeout=60)
             self.assertEqual((command.returncode, err), (0, ""), out)
@@ -661,24 +669,23 @@ class RunTests(unittest.TestCase):
                 "import sys; from waeup.kofa.api import connection; from waeup.kofa.cli import "
                 "main; connection.PATIENCE = 1; sys.exit(main())"
             )
-            with subprocess.Popen(
+            with beside(
                 [KOFACTL[0], "-c", script, "import", "./many.csv", *KIND, *far.options],
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
                 env=environment(),
             ) as command:
-                while not _rows():
-                    self.assertIsNone(command.poll())
+                self.wait_for_rows(1, command)
                 portal.server.kill()
                 out, err = command.communicate(timeout=60)
         self.assertEqual((command.returncode, out), (3, ""), err)
         self.assertRegex(err, "does not answer.*The import of many_admin.csv goes on there: ")
 
 
-def _importing(far: Far) -> "subprocess.Popen[str]":
-    """Start the import of ``many.csv`` in a process of its own."""
-    return subprocess.Popen(
+def _importing(far: Far) -> "AbstractContextManager[subprocess.Popen[str]]":
+    """Give the import of ``many.csv``, in a process of its own."""
+    return beside(
         [*KOFACTL, "import", "./many.csv", *KIND, *far.options],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
