@@ -105,6 +105,8 @@ class ExportConfig(DataCenterPage, FormPage):
     keys_limit = KEYS_LIMIT
     formats = FORMAT_TITLES
     packings = PACKING_TITLES
+    #: Whether a file with keys was sent for nothing.
+    has_lost_keys = False
 
     def update(self) -> None:
         """Find out what is to be exported; who has not chosen yet is led to the choice."""
@@ -153,6 +155,8 @@ class ExportConfig(DataCenterPage, FormPage):
         self.is_short = len(self.exporter.columns) < MANY
         self.format = self.field("format") or "csv"
         self.packing = self.field("packing")
+        if self.has_lost_keys:
+            self.say(_("Choose the file with keys again: a browser does not keep it."), "warning")
 
     def is_on(self, name: str, default: bool) -> bool:
         """Tell whether a box is checked: as the form says, if it was just sent."""
@@ -164,10 +168,7 @@ class ExportConfig(DataCenterPage, FormPage):
         try:
             run = self.operations.start_export(self._wish())
         except Refused:
-            if self._keys_files:
-                self.say(
-                    _("Choose the file with keys again: a browser does not keep it."), "warning"
-                )
+            self.has_lost_keys = bool(self._keys_files)
             raise
         self.flash(_("Export ${id} is ordered.", mapping={"id": run.id}))
         self.redirect(self.link("export"))

@@ -69,6 +69,12 @@ class CheckTest(RunsTestCase):
         self.assertNotIn("3 ART", text)
         self.assertEqual(list(self.site["faculties"]), [])
 
+    def test_while_a_file_is_checked_it_is_named(self) -> None:
+        self.go_to_step(4)
+        self.press("check")
+        self.assertIn("The file is checked", self.page)
+        self.assertIn("File: list.csv Processor: Faculty Processor Mode: Create", self.plain())
+
     def test_rows_with_rare_reasons_are_counted_together(self) -> None:
         with mock.patch.object(report, "LISTED_REASONS", 1):
             self.create("code,title\nF 1,One\nF 2,Two\n,None\n")
