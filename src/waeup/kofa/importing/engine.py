@@ -13,6 +13,7 @@ transactions; `RowEngine.run` does a whole table in one.
 """
 
 import os
+import tempfile
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -280,10 +281,16 @@ class RowEngine:
         """Write what rows have changed so far as a commit would; nothing of it stays.
 
         For who is going to abort, and has to know what cannot be stored: what the database raises
-        then is raised.
+        then is raised.  Without room for a temporary file nothing is tried.
         """
-        if self._savepoints is not None:
-            self._savepoints.mark()
+        if self._savepoints is None:
+            return
+        try:
+            tempfile.TemporaryFile().close()
+        except OSError:
+            # A failed savepoint would spoil the transaction, and a few rows can do without any.
+            return
+        self._savepoints.mark()
 
     def _prepared_by(self, rows: RowPlan, values: ValuePlan) -> Preparer:
         return Preparer(
