@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from waeup.kofa.cli.instance import Instance
     from waeup.kofa.deployment.backups import Backup
     from waeup.kofa.deployment.databases import Database
+    from waeup.kofa.jobs.recovery import Finding
 
 #: Bytes of a megabyte, as people are told sizes.
 MEGABYTE = 1000 * 1000
@@ -152,39 +153,18 @@ def restore_backup(
     kofactl restore-backup /backups/kofa/20260131T090000Z
     kofactl restore-backup /backups/kofa/20260131T090000Z --replace --config /etc/kofa.conf
     """
-    from waeup.kofa.cli.session import SITE_NAME, configure, load_configuration
-    from waeup.kofa.deployment import backups, restoring
-    from waeup.kofa.jobs import recover
+    from waeup.kofa.deployment import backups
 
     source = Path(os.path.abspath(source))
     backups.read_backup(source)
     instance = settings.instance()
     database = instance.configuration.database
     used = _portal_in(database, replace)
-    place = Path(os.path.abspath(files)) if files is not None else instance.storage
-    if used is not None and files is None:
-        place = restoring.free_place(place, source.name, used)
-    if not restoring.is_free(place, used):
-        raise Refused(f"{place} is not empty. Name a new folder with --files DIR.")
+    place = _place_for(instance, source, files, used)
     if replace and used is not None:
         _ask(f"The portal in {database.title} is given up for that of {source}.", yes)
-    with _told("Restoring") as tell:
-        backup, listed = backups.check_backup(source, tell)
-        instance.make()
-        restoring.require_room(place, backup, database)
-        inodes = restoring.restore_files(source, listed, backup.storage, place, tell)
-        beside = instance.database_path
-        with restoring.prepared(
-            source, beside, place, backup, inodes, SITE_NAME, tell
-        ) as prepared:
-            former = restoring.put_database(
-                prepared, database, source.name, tell, replaces=replace
-            )
-        restoring.end(place)
-    load_configuration()
-    configure(instance)
-    with instance.database(write=True) as opened:
-        findings = recover(opened, f"/{SITE_NAME}", verify=True)
+    backup, former = _restored(instance, source, place, replace)
+    findings = _recovered(instance)
     if settings.json:
         say_json(
             {
@@ -223,6 +203,56 @@ def _portal_in(database: "Database", replace: bool) -> str | None:
             return None
     copying.require_nobody(database)
     return copying.storage_path_of(database, SITE_NAME)
+
+
+def _place_for(instance: "Instance", source: Path, files: Path | None, used: str | None) -> Path:
+    """Return the folder that the files of a backup come into, beside those in the one `used`.
+
+    Raises `Refused` when it is not empty.
+    """
+    from waeup.kofa.deployment import restoring
+
+    place = Path(os.path.abspath(files)) if files is not None else instance.storage
+    if used is not None and files is None:
+        place = restoring.free_place(place, source.name, used)
+    if not restoring.is_free(place, used):
+        raise Refused(f"{place} is not empty. Name a new folder with --files DIR.")
+    return place
+
+
+def _restored(
+    instance: "Instance", source: Path, place: Path, replace: bool
+) -> tuple["Backup", Path | None]:
+    """Bring a backup back; return what is known of it, and where the former database is kept."""
+    from waeup.kofa.cli.session import SITE_NAME
+    from waeup.kofa.deployment import backups, restoring
+
+    database = instance.configuration.database
+    with _told("Restoring") as tell:
+        backup, listed = backups.check_backup(source, tell)
+        instance.make()
+        restoring.require_room(place, backup, database)
+        inodes = restoring.restore_files(source, listed, backup.storage, place, tell)
+        beside = instance.database_path
+        with restoring.prepared(
+            source, beside, place, backup, inodes, SITE_NAME, tell
+        ) as prepared:
+            former = restoring.put_database(
+                prepared, database, source.name, tell, replaces=replace
+            )
+        restoring.end(place)
+    return backup, former
+
+
+def _recovered(instance: "Instance") -> list["Finding"]:
+    """Let the restored portal look at all its files, and return what it has found."""
+    from waeup.kofa.cli.session import SITE_NAME, configure, load_configuration
+    from waeup.kofa.jobs import recover
+
+    load_configuration()
+    configure(instance)
+    with instance.database(write=True) as opened:
+        return recover(opened, f"/{SITE_NAME}", verify=True)
 
 
 @click.command(short_help="Copy the database to another kind or place.")
