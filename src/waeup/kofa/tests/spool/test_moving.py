@@ -2,16 +2,14 @@
 
 import os
 import shutil
-import tempfile
-import unittest
 from contextlib import suppress
+from typing import ClassVar
 from unittest import mock
 
 from waeup.kofa.errors import InvalidStoragePath, ItemBusy, StorageFault
 from waeup.kofa.spool import PlaceBelow, StorageMove, make_place, resolved_below
 from waeup.kofa.spool.moving import abandon, remove_entries
 from waeup.kofa.tests.spool.faultydisk import (
-    FAST,
     FaultyDisk,
     OneError,
     closed,
@@ -19,29 +17,16 @@ from waeup.kofa.tests.spool.faultydisk import (
     tree_of,
     write,
 )
+from waeup.kofa.tests.spool.twoplaces import TwoPlacesTestCase
 
 
-class MoveTestCase(unittest.TestCase):
-    def setUp(self) -> None:
-        self.home = tempfile.mkdtemp(dir=FAST)
-        self.addCleanup(shutil.rmtree, self.home)
-        self.set_up()
-
-    def set_up(self) -> None:
-        shutil.rmtree(self.home)
-        self.source, self.target = (os.path.join(self.home, name) for name in ("old", "new"))
-        for path in (self.source, self.target):
-            os.makedirs(path)
-        self.fill(
-            self.source,
-            {"a.csv": "a", "logs/main.log": "log\n", "finished/x/y": "deep", ".work/z": "z"},
-        )
-
-    def fill(self, root: str, files: dict[str, str]) -> None:
-        for name, text in files.items():
-            path = os.path.join(root, name)
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            write(path, text)
+class MoveTestCase(TwoPlacesTestCase):
+    files: ClassVar[dict[str, str]] = {
+        "a.csv": "a",
+        "logs/main.log": "log\n",
+        "finished/x/y": "deep",
+        ".work/z": "z",
+    }
 
     def moving(self, **more) -> StorageMove:
         return StorageMove(self.source, self.target, "1", **more)

@@ -1,42 +1,23 @@
 """Copies of a storage's entries."""
 
 import os
-import shutil
-import tempfile
-import unittest
+from typing import ClassVar
 
 from waeup.kofa.errors import StorageFault
 from waeup.kofa.spool import TreeCopy, WorkFolder, copy_entries, redo
 from waeup.kofa.tests.spool.faultydisk import (
-    FAST,
     FaultyDisk,
     LastingError,
     OneError,
     closed,
     killed_at,
     tree_of,
-    write,
 )
+from waeup.kofa.tests.spool.twoplaces import TwoPlacesTestCase
 
 
-class TreeTestCase(unittest.TestCase):
-    def setUp(self) -> None:
-        self.home = tempfile.mkdtemp(dir=FAST)
-        self.addCleanup(shutil.rmtree, self.home)
-        self.set_up()
-
-    def set_up(self) -> None:
-        shutil.rmtree(self.home)
-        self.source, self.target = (os.path.join(self.home, name) for name in ("old", "new"))
-        for path in (self.source, self.target):
-            os.makedirs(path)
-        self.fill(self.source, {"a.csv": "a", "logs/main.log": "log", "logs/x/y": "deep"})
-
-    def fill(self, root: str, files: dict[str, str]) -> None:
-        for name, text in files.items():
-            path = os.path.join(root, name)
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            write(path, text)
+class TreeTestCase(TwoPlacesTestCase):
+    files: ClassVar[dict[str, str]] = {"a.csv": "a", "logs/main.log": "log", "logs/x/y": "deep"}
 
 
 class CopyTests(TreeTestCase):
