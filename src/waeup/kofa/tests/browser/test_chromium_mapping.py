@@ -269,7 +269,7 @@ class MappingTest(StepTestCase):
         self.assertIn("The mapping is saved as \u201cAdmissions\u201d.", self.text)
         self.choose("mapping", "Admissions")
         self.press("drop_mapping")
-        self.assertIn("Delete the mapping Admissions?", self.text)
+        self.assertIn("Delete the mapping Admissions (officer, ", self.text)
         self.look_at_all_widths()
         self.press("yes_drop")
         self.assertIn("The mapping \u201cAdmissions\u201d is deleted.", self.text)
