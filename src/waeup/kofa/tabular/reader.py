@@ -17,8 +17,9 @@ from itertools import count, repeat
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from waeup.kofa.errors import TableError
+from waeup.kofa.errors import TableError, TooLarge
 from waeup.kofa.i18n import MessageFactory as _
+from waeup.kofa.i18n import Number
 from waeup.kofa.tabular.careful import CarefulReader
 from waeup.kofa.tabular.context import Neighbours
 from waeup.kofa.tabular.detection import SAMPLE_LINES, detect_dialect, records_of
@@ -30,13 +31,15 @@ from waeup.kofa.tabular.layout import Entry, Layout, has_other_encoding, quotes_
 from waeup.kofa.tabular.limits import Limits
 from waeup.kofa.tabular.problems import Problem, UnclearTable
 from waeup.kofa.tabular.quick import QuickBlock, QuickReader
-from waeup.kofa.tabular.source import MARK, is_marked, line_blocks, readable, split_lines
+from waeup.kofa.tabular.source import CUT, MARK, is_marked, line_blocks, readable, split_lines
 from waeup.kofa.tabular.unpacking.kinds import HEAD, recognise
 
 __all__ = ["Row", "Table", "check_header", "open_table"]
 
 #: Bytes at the beginning of a file from which all that is found is found.
 SAMPLE = 1 << 18
+#: Bytes that are read for it at most when lines are known, but one of them does not end.
+MOST_FOR_SAMPLE = 1 << 22
 #: Lines of a block with damage that are tried at once.
 PIECE = 16
 #: The line in front of a table by which Excel tells the delimiter.
@@ -264,6 +267,12 @@ class Table:
         self._final = self._marked = False
         parts: list[str] = []
         while not self._final and sum(map(len, parts)) < SAMPLE:
+            if self._stream.tell() > MOST_FOR_SAMPLE:
+                if any(parts):
+                    break
+                # No encoding has more bytes for a character.
+                if self._stream.tell() > MOST_FOR_SAMPLE + 4 * self._limits.line:
+                    raise self._endless_header(1)
             block = next(self._blocks)
             parts.append(block.text)
             self._final = block.final
@@ -296,6 +305,8 @@ class Table:
         record = heading.record
         text = "".join(lines[record.start : record.end])
         self.header_line = self._line + record.start
+        if CUT in text:
+            raise self._endless_header(self.header_line)
         if "\0" in text or is_marked(text):
             raise TableError(
                 _(
@@ -322,6 +333,19 @@ class Table:
         self.above = tuple(map(readable, heading.above))
         self._header_text = text.rstrip("\r\n")
         self._keep(lines, record.end)
+
+    def _endless_header(self, line: int) -> TooLarge:
+        return TooLarge(
+            _(
+                "${name} has no header that can be read: line ${line} has more than ${most} "
+                "characters. Check that its lines end, and that it is a table.",
+                mapping={
+                    "name": self.name,
+                    "line": Number(line),
+                    "most": Number(self._limits.line),
+                },
+            )
+        )
 
     def _keep(self, lines: Sequence[str], start: int) -> None:
         """Go on at ``lines[start]``, where `lines` are all that was read."""

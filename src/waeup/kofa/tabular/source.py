@@ -39,6 +39,7 @@ KEPT = 1000
 _MARKED = re.compile("[\ud800-\udfff]")
 _BYTE = re.compile("[\udc00-\udcff]")
 _ERRORS = "waeup.kofa.undecodable"
+_MARKS = [chr(0xDC00 + byte) for byte in range(256)]
 
 
 def _mark(error: UnicodeError) -> tuple[str, int]:
@@ -47,8 +48,7 @@ def _mark(error: UnicodeError) -> tuple[str, int]:
     Unlike ``surrogateescape`` it serves all encodings, UTF-16 among them.
     """
     assert isinstance(error, UnicodeDecodeError)
-    bad = error.object[error.start : error.end]
-    return "".join(chr(0xDC00 + byte) for byte in bad), error.end
+    return "".join(map(_MARKS.__getitem__, error.object[error.start : error.end])), error.end
 
 
 codecs.register_error(_ERRORS, _mark)

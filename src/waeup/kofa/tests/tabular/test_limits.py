@@ -43,6 +43,23 @@ class Limited(FileTestCase):
             ):
                 open_table(self.file("code," * 2000 + "title\n1\n"), header_line=line)
 
+    def test_a_header_that_does_not_end_is_refused_before_the_file_is_read(self):
+        for content, line in (
+            ("x," * 30_000 + "y\n1,2\n", 1),
+            ("x" * 9_000_000, 1),
+            ("\ufeff" + "x" * 9_000_000 + "\n1,2\n", 1),
+        ):
+            with self.subTest(content[:9]):
+                self.assertIn(
+                    f"line {line} has more than 4,000 characters", self.refusal(content, line=4000)
+                )
+
+    def test_a_line_that_does_not_end_is_not_read_for_the_header(self):
+        path = self.file("code,title\n" + "A,x\n" * 9 + "y" * 9_000_000)
+        with open_table(path) as table:
+            self.assertLess(table.bytes_read, 5_000_000)
+            self.assertEqual(len([row for row in table if row.problem is None]), 9)
+
     def test_columns_without_names_and_values_do_not_count(self):
         table = f"a,b{',' * 3000}\n1,2{',' * 3000}\n"
         self.assertEqual(self.values(table), [("1", "2")])
