@@ -16,7 +16,7 @@ import click
 from waeup.kofa.cli.codes import DONE, LEFT
 from waeup.kofa.cli.demand import Pair
 from waeup.kofa.cli.finding import named, open_own
-from waeup.kofa.cli.paths import Named
+from waeup.kofa.cli.paths import Named, format_of
 from waeup.kofa.cli.screen import bar, complain, is_terminal, say, say_json, show_table
 from waeup.kofa.cli.settings import Settings, common_options, pass_settings
 from waeup.kofa.errors import NameTaken, Refused
@@ -41,7 +41,7 @@ _PACKED = {".gz": "gzip", ".zip": "zip"}
 @click.option(
     "-o",
     "--output",
-    type=Named(readable=False),
+    type=Named(readable=False, dir_okay=False),
     metavar="FILE",
     help="File to write, - for standard output; without it the exporter gives the name.",
 )
@@ -106,7 +106,7 @@ def export(
 
     name = Path(output or "")
     if format_ is None:
-        format_ = _format_of(name)
+        format_ = format_of(Path(name.stem) if name.suffix.lower() in _PACKED else name, FORMATS)
     if pack is None:
         pack = _PACKED.get(name.suffix.lower(), "")
     with session(settings) as operations:
@@ -164,12 +164,6 @@ def exporters(settings: Settings, name: str | None) -> None:
             ((i.name, i.title, len(i.columns), ", ".join(i.keys)) for i in found),
             right="Columns",
         )
-
-
-def _format_of(name: Path) -> str:
-    suffix = Path(name.stem).suffix if name.suffix.lower() in _PACKED else name.suffix
-    word = suffix.lower().removeprefix(".")
-    return word if word in FORMATS else "csv"
 
 
 def _default_name(wish: "Wish") -> str:

@@ -12,7 +12,7 @@ from waeup.kofa.cli.finding import open_own
 from waeup.kofa.cli.paths import Named
 from waeup.kofa.cli.screen import has_room, say, say_json, show_table
 from waeup.kofa.cli.settings import Settings, common_options, pass_settings
-from waeup.kofa.errors import Refused
+from waeup.kofa.errors import NoSuchItem, Refused
 from waeup.kofa.usual import MOST_DAYS
 
 if TYPE_CHECKING:
@@ -296,6 +296,13 @@ def purge(
                 for item in operations.files_in(folder)
                 if (item.deleted or item.date) < before and not item.needed
             ]
+        elif not yes:
+            there = {item.name for item in operations.files_in(folder)}
+            missing = next((name for name in names if name not in there), None)
+            if missing is not None:
+                raise NoSuchItem(
+                    f"There is no file {missing!r} in {folder}. `kofactl ls {folder}` lists them."
+                )
         purged: list[str] = []
         for start in range(0, len(names) if yes else 0, AT_ONCE):
             purged += operations.purge(names[start : start + AT_ONCE], folder)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from waeup.kofa.cli.finding import named
-from waeup.kofa.cli.paths import Named
+from waeup.kofa.cli.paths import Named, format_of
 from waeup.kofa.cli.screen import is_terminal, say, say_json, show_table
 from waeup.kofa.cli.settings import Settings, common_options, pass_settings
 from waeup.kofa.errors import NameTaken, Refused
@@ -83,8 +83,7 @@ def template(settings: Settings, processor: str, output: Path | None, kind: str 
     from waeup.kofa.cli.session import session
 
     if kind is None:
-        suffix = "" if output is None else output.suffix.lower()[1:]
-        kind = suffix if suffix in FORMATS else FORMATS[0]
+        kind = format_of(output or Path(), FORMATS)
     if output is None and kind != "csv" and (settings.json or is_terminal()):
         raise Refused("A workbook cannot be shown here. Name a file with -o.")
     with session(settings, asks=True) as operations:

@@ -2,9 +2,16 @@
 
 import errno
 import os
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
+
+from waeup.kofa.errors import Refused
+
+#: Endings of workbooks that are read, or are like them, and are never written.
+_NOT_WRITTEN = ("ods", "xls", "xlsb", "xlsm")
 
 
 class Named(click.Path):
@@ -15,12 +22,27 @@ class Named(click.Path):
     """
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the path, or fail with words."""
+        """Return the path, or fail with words; raises `Refused` for one that is too long."""
         if value == "":
             self.fail("The path is empty. Name one; the working directory is a dot.", param, ctx)
         try:
             os.lstat(value)
         except OSError as error:
             if error.errno == errno.ENAMETOOLONG:
-                self.fail(f"{os.fsdecode(value)!r} is too long for a path.", param, ctx)
+                name = os.fsdecode(value)
+                raise Refused(f"{name!r} cannot be written or read: it is too long for a path.")
         return super().convert(value, param, ctx)
+
+
+def format_of(path: Path, formats: Sequence[str]) -> str:
+    """Return which of `formats` the ending of a name means; the first when it means none.
+
+    Raises `click.UsageError` for the ending of a workbook that would not be one.
+    """
+    word = path.suffix.lower().removeprefix(".")
+    if word in _NOT_WRITTEN:
+        raise click.UsageError(
+            f"{path.name!r} would be no .{word} file: {', '.join(formats)} can be written. Give "
+            "the file such an ending, or say --format."
+        )
+    return word if word in formats else formats[0]

@@ -7,7 +7,7 @@ import unittest
 from unittest import mock
 
 from waeup.kofa.cli.screen import abridged
-from waeup.kofa.tests.cli.shell import CommandLayer, environment, kofactl
+from waeup.kofa.tests.cli.shell import CommandLayer, PortalLayer, environment, kofactl
 from waeup.kofa.tests.waiting import PATIENCE
 
 #: Ctrl-C is pressed while the first module of others is loaded.
@@ -52,6 +52,32 @@ class EmptyPaths(unittest.TestCase):
         with mock.patch.dict(os.environ, KOFA_CA_FILE=""):
             self.assertIn("KOFA_CA_FILE is empty", kofactl("ls", "--url", "https://k.org").err)
             self.assertNotIn("KOFA_CA_FILE", kofactl("ls").err)
+
+
+class Files(unittest.TestCase):
+    layer = PortalLayer
+
+    def test_a_workbook_that_would_be_none_is_not_written(self) -> None:
+        before = os.listdir()
+        for command in (("export", "students"), ("template", "studentprocessor")):
+            for name in ("a.xls", "a.ods", "A.XLSM"):
+                with self.subTest((*command, name)):
+                    answer = kofactl(*command, "-o", name)
+                    self.assertEqual((answer.code, answer.out), (2, ""))
+                    self.assertIn("csv, tsv, xlsx can be written", answer.err)
+        self.assertEqual(kofactl("export", "students", "-o", "a.ods.gz").code, 2)
+        self.assertEqual(os.listdir(), before)
+        self.assertEqual(kofactl("export", "students", "-o", "a.xls", "--format", "csv").code, 0)
+
+    def test_nothing_is_exported_into_a_folder(self) -> None:
+        answer = kofactl("export", "students", "-o", "var", "--replace")
+        self.assertEqual(answer.code, 2)
+        self.assertIn("'var' is a directory", answer.err)
+
+    def test_what_is_not_there_is_not_told_as_what_would_be_purged(self) -> None:
+        answer = kofactl("purge", "nosuch")
+        self.assertEqual((answer.code, answer.out), (2, ""))
+        self.assertIn("no file 'nosuch' in deleted. `kofactl ls deleted`", answer.err)
 
 
 class LongArguments(unittest.TestCase):
