@@ -30,7 +30,7 @@ class Named(click.Path):
         except OSError as error:
             if error.errno == errno.ENAMETOOLONG:
                 name = os.fsdecode(value)
-                raise Refused(f"{name!r} cannot be written or read: it is too long for a path.")
+                raise Refused(f"{name!r} cannot be written or read: {error.strerror}.")
         return super().convert(value, param, ctx)
 
 
