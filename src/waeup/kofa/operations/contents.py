@@ -65,7 +65,7 @@ def check_table(storage: str, path: str, digest: str | None = None) -> str:
                 if not is_long:
                     break
                 limits().check_rows(name, row.number)
-            if table.is_cut_short:
+            if is_long and table.is_cut_short:
                 return _uncounted(name, lines, limits().rows)
     except UnclearTable as unclear:
         return str(unclear)
