@@ -560,7 +560,7 @@ class StepsTest(ImportTestCase):
         for query in ("", "?draft=", "?draft=x"):
             self.browser.open(f"{CENTER}/import2{query}")
             self.assertEqual(self.browser.url, f"{CENTER}/import1")
-            self.assertIn("Choose the file again.", self.page)
+            self.assertIn("choose the file again.", self.page)
 
     def test_a_file_that_is_gone_meanwhile_is_told_and_leads_to_the_beginning(self) -> None:
         self.go_to_step(4)
@@ -570,7 +570,7 @@ class StepsTest(ImportTestCase):
         self.assertEqual(self.browser.url, f"{CENTER}/import1")
         self.assertIn("There is no file", self.page)
         self.browser.open(address)
-        self.assertIn("Choose the file again.", self.page)
+        self.assertIn("choose the file again.", self.page)
 
     def test_names_that_lead_elsewhere_are_refused(self) -> None:
         for name in ("../x.csv", "/etc/passwd", ".hidden.csv", "finished/a.csv", ""):

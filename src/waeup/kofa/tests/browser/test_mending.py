@@ -547,7 +547,7 @@ class ScriptTest(MendingTestCase):
             ({"row": "999", "cell-0": "A"}, 404, "row 999"),
             ({"row": "4", "cell-77": "A"}, 400, "There is no column 78"),
             ({"row": "6", "cell-0": "A"}, 400, "Give the texts of all columns"),
-            ({"row": "4", "cell-0": "A", "draft": "nothing"}, 404, "Choose the file again"),
+            ({"row": "4", "cell-0": "A", "draft": "nothing"}, 404, "choose the file again"),
             ({"row": "4", "cell-0": "A", "form_token": "x"}, 403, "out of date"),
             ({"row": "4", "cell-0": "A", "checked": ""}, 404, "checked anew meanwhile"),
         ):
