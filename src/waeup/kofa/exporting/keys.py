@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from waeup.kofa.conversion import propose, unguard
 from waeup.kofa.conversion.cells import MARKERS
 from waeup.kofa.conversion.wording import listing
-from waeup.kofa.errors import Refused, TooLarge
+from waeup.kofa.errors import ItemBusy, Refused, TooLarge
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.i18n import Number
 from waeup.kofa.importing.canonical import unpacked
+from waeup.kofa.importing.looking import Look
 from waeup.kofa.importing.reading import AS_FOUND, limits, open_source
 
 #: Keys of one selection.
@@ -27,14 +28,17 @@ def keys_of_table(path: str, key_fields: Sequence[str], name: str) -> tuple[str,
     They are in the columns that are called like one of `key_fields`, of several the first that
     is filled, or in the only column that there is; what stands above that one may be a key, too.
     `name` is what messages call the table, which may be any file that can be imported.  Raises
-    `TableError` for what is no table, `Refused` when no column fits or a row is damaged, and
-    `TooLarge`.
+    `TableError` for what is no table, `Refused` when no column fits or a row is damaged,
+    `TooLarge`, and `ItemBusy` where it takes long, and others wait for the like.
     """
     keys: dict[str, None] = {}
+    bounds = limits()
     with (
-        unpacked(path, limits()) as source,
+        Look(bounds.seconds) as look,
+        unpacked(path, bounds, look=look) as source,
         open_source(source.path, source.reading(AS_FOUND), name) as table,
     ):
+        table.end_when(look.is_over)
         positions = _positions(table.header, key_fields, name)
         if not positions:
             positions = [0]
@@ -59,6 +63,14 @@ def keys_of_table(path: str, key_fields: Sequence[str], name: str) -> tuple[str,
                         mapping={"name": name, "most_keys": Number(MOST_KEYS)},
                     )
                 )
+        if table.is_cut_short:
+            raise ItemBusy(
+                _(
+                    "${name} takes long to read, and so do other tables at this moment. Try "
+                    "again in a minute, or split it.",
+                    mapping={"name": name},
+                )
+            )
     return tuple(keys)
 
 
@@ -78,7 +90,8 @@ def _positions(header: Sequence[str], key_fields: Sequence[str], name: str) -> l
     if not positions and len(header) > 1:
         raise Refused(
             _(
-                "${name} has no column with keys. Call it ${key_fields}; there are: ${header}.",
+                "${name} has no column with keys. Give the one that has them one of these "
+                "names: ${key_fields}. There are: ${header}.",
                 mapping={
                     "name": name,
                     "key_fields": listing(key_fields),

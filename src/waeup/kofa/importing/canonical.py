@@ -27,6 +27,7 @@ from typing import Any
 from waeup.kofa.errors import ItemBusy, TableError
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.i18n import Number
+from waeup.kofa.importing.looking import Look
 from waeup.kofa.spool import WorkFolder, scan
 from waeup.kofa.spool.disk import digest_of, disk, faults
 from waeup.kofa.spool.work import WORK
@@ -91,19 +92,26 @@ def is_text(path: str) -> bool:
 
 
 def plain_table(
-    storage: str, path: str, limits: Limits, *, sheet: str | None = None, digest: str | None = None
+    storage: str,
+    path: str,
+    limits: Limits,
+    *,
+    sheet: str | None = None,
+    digest: str | None = None,
+    look: Look | None = None,
 ) -> PlainTable:
     """Return the table of the file at `path`, which is converted unless that was done before.
 
-    `digest` is the SHA-256 of its content, if it is known.  Raises `TableError` when there is no
-    table in it, `TooLarge` beyond `limits`, `ItemBusy` when somebody else goes on converting it
+    `digest` is the SHA-256 of its content, if it is known, and `look` says how long it may take
+    where somebody waits for a page.  Raises `TableError` when there is no table in it, `TooLarge`
+    beyond `limits`, `ItemBusy` when the look is over, or when somebody else goes on converting it
     for too long, and `StorageFault` when the disk refuses.
     """
     if is_text(path):
         return PlainTable(path)
     digest = digest or digest_of(path)
     with faults(_("Converting ${name}", mapping={"name": os.path.basename(path)})):
-        return _made(storage, path, _id(digest, sheet), limits, sheet)
+        return _made(storage, path, _id(digest, sheet), limits, sheet, look)
 
 
 def made(storage: str, digest: str) -> PlainTable | None:
@@ -112,7 +120,9 @@ def made(storage: str, digest: str) -> PlainTable | None:
 
 
 @contextmanager
-def unpacked(path: str, limits: Limits, *, sheet: str | None = None) -> Iterator[PlainTable]:
+def unpacked(
+    path: str, limits: Limits, *, sheet: str | None = None, look: Look | None = None
+) -> Iterator[PlainTable]:
     """Give the table of a file that lies anywhere, for the time of a block.
 
     Raises as `plain_table` does.
@@ -121,7 +131,7 @@ def unpacked(path: str, limits: Limits, *, sheet: str | None = None) -> Iterator
         yield PlainTable(path)
         return
     with TemporaryDirectory(prefix="kofa-table-") as folder:
-        yield _convert(path, folder, limits, sheet)
+        yield _convert(path, folder, limits, sheet, look)
 
 
 def sweep(storage: str, digest: str = "") -> list[str]:
@@ -164,9 +174,12 @@ def _id(digest: str, sheet: str | None = None) -> str:
     return id
 
 
-def _made(storage: str, path: str, id: str, limits: Limits, sheet: str | None) -> PlainTable:
+def _made(
+    storage: str, path: str, id: str, limits: Limits, sheet: str | None, look: Look | None
+) -> PlainTable:
     """Return the table of a work folder, which is made unless it is complete."""
-    deadline = time.monotonic() + limits.seconds
+    began = time.monotonic()
+    deadline = began + limits.seconds
     folder = os.path.join(storage, WORK, id)
     while True:
         found = _complete(folder)
@@ -175,14 +188,14 @@ def _made(storage: str, path: str, id: str, limits: Limits, sheet: str | None) -
         try:
             work = WorkFolder(storage, id)
         except ItemBusy:
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline or (look is not None and look.is_over()):
                 raise ItemBusy(
                     _(
                         "${basename} is being converted by somebody else for more than "
                         "${seconds} seconds. Try again later.",
                         mapping={
                             "basename": os.path.basename(path),
-                            "seconds": Number(limits.seconds),
+                            "seconds": Number(int(time.monotonic() - began)),
                         },
                     )
                 )
@@ -194,7 +207,7 @@ def _made(storage: str, path: str, id: str, limits: Limits, sheet: str | None) -
                 # What a killed maker has left.
                 for name in os.listdir(folder):
                     disk.unlink(os.path.join(folder, name))
-                found = _convert(path, folder, limits, sheet)
+                found = _convert(path, folder, limits, sheet, look)
                 _keep(folder, found, os.path.getsize(path))
                 work.sync()
             return found
@@ -205,9 +218,12 @@ def _made(storage: str, path: str, id: str, limits: Limits, sheet: str | None) -
             work.close()
 
 
-def _convert(path: str, folder: str, limits: Limits, sheet: str | None) -> PlainTable:
+def _convert(
+    path: str, folder: str, limits: Limits, sheet: str | None, look: Look | None
+) -> PlainTable:
     target = os.path.join(folder, TABLE)
-    found = unpack(path, target, sheet=sheet, limits=limits)
+    is_over = None if look is None else look.is_over
+    found = unpack(path, target, sheet=sheet, limits=limits, is_over=is_over)
     return PlainTable(target, found.kind, found.member, found.sheet, found.sheets)
 
 

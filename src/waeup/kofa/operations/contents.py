@@ -11,7 +11,7 @@ from zope.schema import getFields
 
 from waeup.kofa import spool
 from waeup.kofa.conversion import is_secret, propose
-from waeup.kofa.errors import TableError, TooLarge
+from waeup.kofa.errors import ItemBusy, TableError, TooLarge
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.i18n import Number, english
 from waeup.kofa.importing.canonical import PlainTable, is_text, plain_table, unpacked
@@ -41,7 +41,7 @@ def check_table(storage: str, path: str, digest: str | None = None) -> str:
 
     `digest` is the SHA-256 of its content, if it is known.  Whether a very long table has too many
     rows is said only where they can be counted while somebody waits; else the check and the run
-    find out.  Raises `TableError` and `TooLarge`.
+    find out.  Raises `TableError` and `TooLarge`, and `ItemBusy` as `table_of` does.
     """
     name = os.path.basename(path)
     if name.lower().endswith(TEXT_EXTENSIONS) and not is_text(path):
@@ -53,7 +53,7 @@ def check_table(storage: str, path: str, digest: str | None = None) -> str:
                 mapping={"name": name, "what": what, "extension": extension},
             )
         )
-    source = plain_table(storage, path, limits(), digest=digest)
+    source = table_of(storage, path, digest=digest)
     try:
         with open_source(source.path, source.reading(AS_FOUND), name) as table, Look() as look:
             check_header(table.header, name)
@@ -70,6 +70,19 @@ def check_table(storage: str, path: str, digest: str | None = None) -> str:
     except UnclearTable as unclear:
         return str(unclear)
     return ""
+
+
+def table_of(
+    storage: str, path: str, *, sheet: str | None = None, digest: str | None = None
+) -> PlainTable:
+    """Return the text of a file, to which a container is converted while somebody waits.
+
+    `digest` is the SHA-256 of its content, if it is known.  Raises as `plain_table` does; so
+    `ItemBusy` where it takes long, and others wait for the like.
+    """
+    bounds = limits()
+    with Look(bounds.seconds) as look:
+        return plain_table(storage, path, bounds, sheet=sheet, digest=digest, look=look)
 
 
 def _uncounted(name: str, lines: int, rows: int) -> str:
@@ -96,7 +109,8 @@ def needs_of(storage: str, path: str) -> set[str]:
     A table with passwords is for those who may import what it seems to hold: the
     kinds whose required columns are all there, or, if there is none, any kind that
     has passwords.  All sheets of a workbook count, and where it is not clear which line
-    names the columns, all that may be a name.
+    names the columns, all that may be a name.  Raises `ItemBusy` as `table_of` does: who may
+    see it is then not known.
     """
     status = os.stat(path)
     state = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
@@ -112,21 +126,37 @@ def _needs_of_file(
     The state tells the contents apart that a path may have had: a workbook is looked into once.
     """
     needs: set[str] = set()
+    with Look(limits.seconds) as look:
+        try:
+            for header in _headers(storage, path, limits, look):
+                needs |= _needs_of(header)
+        except ItemBusy:
+            if look.is_hurried:
+                raise
+            # Its sheets took too long one after the other.
+            needs |= _needs_of(tuple(_all_secrets()))
+    return frozenset(needs)
+
+
+def _headers(storage: str, path: str, limits: Limits, look: Look) -> Iterator[tuple[str, ...]]:
+    """Generate what may be the names of the columns, of each sheet that can be read."""
     with ExitStack() as stack, suppress(TableError, TooLarge):
         if os.path.dirname(path) == storage:
-            source = plain_table(storage, path, limits)
+            source = plain_table(storage, path, limits, look=look)
         else:
-            source = stack.enter_context(unpacked(path, limits))
-        needs |= _needs_of(_names(source))
+            source = stack.enter_context(unpacked(path, limits, look=look))
+        yield _names(source)
         others = [sheet for sheet in source.sheets if sheet != source.sheet]
         if len(others) > SHEETS:
             # Rather too careful than that long.
-            needs |= _needs_of(tuple(_all_secrets()))
-            others = []
+            yield tuple(_all_secrets())
+            return
         for sheet in others:
-            with suppress(TableError, TooLarge), unpacked(path, limits, sheet=sheet) as one:
-                needs |= _needs_of(_names(one))
-    return frozenset(needs)
+            with (
+                suppress(TableError, TooLarge),
+                unpacked(path, limits, sheet=sheet, look=look) as one,
+            ):
+                yield _names(one)
 
 
 def _names(source: PlainTable) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from waeup.kofa import claims, notices, removals, spool
 from waeup.kofa.datacenter import PENDING_SUFFIXES
 from waeup.kofa.errors import InvalidName, NoSuchItem, Refused, TableError, TooLarge, WrongState
 from waeup.kofa.i18n import MessageFactory as _
-from waeup.kofa.importing.canonical import PlainTable, made, plain_table, sweep
+from waeup.kofa.importing.canonical import PlainTable, made, sweep
 from waeup.kofa.importing.corrections import secret_columns
 from waeup.kofa.importing.preview import Preview, first_lines, look_at, read_names
 from waeup.kofa.importing.reading import AS_FOUND, limits
@@ -33,7 +33,7 @@ from waeup.kofa.jobs.registry import busy_text
 from waeup.kofa.jobs.sight import sight_of_person
 from waeup.kofa.ledger import FileEntry
 from waeup.kofa.operations.acting import MANAGE, SECRETS, Acting
-from waeup.kofa.operations.contents import check_table, container_digest, needs_of
+from waeup.kofa.operations.contents import check_table, container_digest, needs_of, table_of
 from waeup.kofa.operations.values import FormerImport, StoredFile
 from waeup.kofa.spool.disk import CHUNK, digest_of
 from waeup.kofa.spool.names import TEXT_EXTENSIONS
@@ -355,7 +355,7 @@ class FileOperations(Acting):
 
     def _source(self, path: str, options: ReadOptions = AS_FOUND) -> PlainTable:
         """Return the text of a file, to which a workbook or a packed file is converted."""
-        return plain_table(self.datacenter.storage, path, limits(), sheet=options.sheet)
+        return table_of(self.datacenter.storage, path, sheet=options.sheet)
 
     def _sweep(self, digest: str | None) -> None:
         """Remove the tables of a content that no pending file needs any more."""

@@ -9,9 +9,10 @@ from unittest import mock
 import transaction
 
 from waeup.kofa import jobs
-from waeup.kofa.errors import NotAllowed, TableError, TooLarge
-from waeup.kofa.importing import canonical
+from waeup.kofa.errors import ItemBusy, NotAllowed, TableError, TooLarge
+from waeup.kofa.importing import canonical, looking
 from waeup.kofa.interfaces import ERRORS_COLUMN, RAW_COLUMN
+from waeup.kofa.operations import contents
 from waeup.kofa.tabular import Limits, UnclearTable, open_table
 from waeup.kofa.tabular.options import ReadOptions
 from waeup.kofa.tests.functional import FunctionalLayer, import_file
@@ -153,6 +154,25 @@ class KindsTests(TablesTestCase):
                 self.upload(name, content)
             self.assertEqual(self.names(), FOLDERS, name)
         self.put("f.csv", b"a,b\r\n" + b"1,2\r\n" * 10)
+
+    def test_what_takes_long_waits_until_others_are_done(self):
+        """Those who wait for a page have fewer places than there are threads."""
+        content = workbook()
+        with (
+            mock.patch.object(looking, "SHORT", -1),
+            mock.patch.object(looking.PLACES, "most", 0),
+        ):
+            with self.assertRaisesRegex(ItemBusy, "a.xlsx takes long to unpack"):
+                self.put("a.xlsx", content)
+            transaction.abort()
+            self.assertEqual((self.names(), self.work()), (FOLDERS, []))
+            (self.storage / "b.xlsx").write_bytes(content)
+            with self.assertRaisesRegex(ItemBusy, "b.xlsx takes long to unpack"):
+                self.operations.preview("b.xlsx")
+            with self.assertRaisesRegex(ItemBusy, "keys.xlsx takes long to unpack"):
+                self.operations.export_keys("faculties", "list.xlsx", io.BytesIO(content))
+        self.put("a.xlsx", content)
+        self.assertEqual(self.operations.preview("b.xlsx").sheet, "Main")
 
     def test_a_file_that_is_not_clear_is_stored_and_that_is_told(self):
         upload = self.upload("a.csv", UNCLEAR)
@@ -296,6 +316,21 @@ class SecretTests(TablesTestCase):
                     sheet.write_row(number, 0, row)
 
         self.refused(self.put("a.xlsx", xlsx(fill)))
+
+    def test_nor_one_whose_sheets_take_too_long(self):
+        (self.storage / "a.xlsx").write_bytes(workbook())
+        with mock.patch.object(contents, "Look", lambda _seconds: looking.Look(-1)):
+            self.refused("a.xlsx")
+
+    def test_one_that_was_not_looked_into_since_others_were_is_looked_into_again(self):
+        (self.storage / "a.xlsx").write_bytes(workbook())
+        with (
+            mock.patch.object(looking, "SHORT", -1),
+            mock.patch.object(looking.PLACES, "most", 0),
+            self.assertRaisesRegex(ItemBusy, "a.xlsx takes long to unpack"),
+        ):
+            self.clerk.preview("a.xlsx")
+        self.assertEqual(self.clerk.preview("a.xlsx").sheet, "Main")
 
     def test_nor_one_of_which_it_is_not_clear(self):
         name = self.put("a.csv", b"name;title;password\r\nx;y\r\nu;v\r\nr;s\r\n")

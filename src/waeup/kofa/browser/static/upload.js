@@ -220,8 +220,8 @@
         this.reached = Math.max(this.reached, answer.offset);
         return this.goOn(answer.upload, answer.offset);
       }
-      if (answer && this.id && ["gone", "offset", "busy"].includes(answer.code)) {
-        if (answer.code === "busy") return this.lose("gone");
+      if (answer && answer.code === "busy") return this.lose("refused", answer.error);
+      if (answer && this.id && ["gone", "offset"].includes(answer.code)) {
         return this.goOn(answer.code === "gone" ? "" : this.id, null);
       }
       if (answer && answer.code === "form_token" && !this.hasNewToken) {
@@ -274,15 +274,16 @@
       this.end("refused", word("too-large", sizes));
     }
 
-    // The answer did not come, or says that the portal has failed: it is asked again, after a while.
-    lose(reason) {
+    // The answer did not come, or says that the portal has failed, or why it is busy: it is asked
+    // again, after a while.
+    lose(name, reason = "") {
       clearTimeout(this.stalled);
       this.offset = null;
       if (this.tries === PAUSES.length) {
-        return this.end("broken", word(reason, { tries: this.tries + 1 }), ["again"]);
+        return this.end("broken", word(name, { reason, tries: this.tries + 1 }), ["again"]);
       }
       let seconds = PAUSES[this.tries];
-      const text = () => word("lost", { seconds });
+      const text = () => word(reason ? "busy" : "lost", { reason, seconds });
       this.tries += 1;
       this.show("pausing", text());
       if (this.tries === 1) this.tell(text());

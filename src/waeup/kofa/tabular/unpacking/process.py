@@ -15,9 +15,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from waeup.kofa.errors import Fault, StorageFault, TableError, TooLarge
+from waeup.kofa.errors import Fault, ItemBusy, StorageFault, TableError, TooLarge
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.tabular.limits import Limits
 from waeup.kofa.tabular.unpacking import kinds
@@ -35,6 +36,8 @@ _MAX_ANSWER = 1 << 20
 #: What native code, or Python before it is under way, says when it gets no memory.
 _NO_MEMORY = (b"memory allocation of", b"MemoryError", b"Cannot allocate memory")
 _LIMITS = Limits()
+#: Seconds between two questions whether the work is to end.
+_PAUSE = 0.1
 
 
 class Unpacked(NamedTuple):
@@ -67,7 +70,12 @@ def kind_of(path: str) -> str:
 
 
 def unpack(
-    path: str, target: str, *, sheet: str | None = None, limits: Limits = _LIMITS
+    path: str,
+    target: str,
+    *,
+    sheet: str | None = None,
+    limits: Limits = _LIMITS,
+    is_over: Callable[[], bool] | None = None,
 ) -> Unpacked:
     """Write the one table in the container at `path` to the file `target`.
 
@@ -75,10 +83,12 @@ def unpack(
     first visible one with a table) comes out as UTF-8 CSV with commas and CRLF, its line n being
     row n of the sheet as long as no cell holds a line end.  `target` is written beside, made
     durable, and put into place as a whole (mode 0600), replacing what is there; after an error
-    it is as before.  Its folder is left to the caller.
+    it is as before.  Its folder is left to the caller.  `is_over` is asked now and then whether
+    the work is to be given up.
 
     Raises `TableError` when there is not exactly one table to be had, `TooLarge` beyond `limits`,
-    `StorageFault` when the disk refuses, and `Fault` when the worker cannot be started.
+    `ItemBusy` when it was given up, `StorageFault` when the disk refuses, and `Fault` when the
+    worker cannot be started.
     """
     target = os.path.abspath(target)
     with open(path, "rb"):
@@ -94,6 +104,7 @@ def unpack(
                 "sheet": sheet,
             },
             limits,
+            is_over,
         )
         os.replace(part, target)
     except BaseException:
@@ -103,7 +114,9 @@ def unpack(
     return Unpacked(answer["kind"], answer["member"], answer["sheet"], tuple(answer["sheets"]))
 
 
-def _ask(request: dict[str, Any], limits: Limits) -> dict[str, Any]:
+def _ask(
+    request: dict[str, Any], limits: Limits, is_over: Callable[[], bool] | None = None
+) -> dict[str, Any]:
     """Return the worker's answer to `request`, or raise what it says or what became of it."""
     deadline = time.monotonic() + limits.seconds
     request = {
@@ -121,7 +134,7 @@ def _ask(request: dict[str, Any], limits: Limits) -> dict[str, Any]:
         start_new_session=True,
     )
     try:
-        said = _listen(worker, deadline)
+        said = _listen(worker, deadline, is_over, request["name"])
         if said is not None:
             worker.wait(max(0.1, deadline - time.monotonic()))
     except subprocess.TimeoutExpired:
@@ -147,8 +160,16 @@ def _environment() -> dict[str, str]:
     return {name: os.environ[name] for name in kept if name in os.environ}
 
 
-def _listen(worker: subprocess.Popen[bytes], deadline: float) -> bytes | None:
-    """Return the end of what `worker` says until it stops, or None when its time is over."""
+def _listen(
+    worker: subprocess.Popen[bytes],
+    deadline: float,
+    is_over: Callable[[], bool] | None,
+    name: str,
+) -> bytes | None:
+    """Return the end of what `worker` says until it stops, or None when its time is over.
+
+    Raises `ItemBusy`, which tells of the file `name`, when `is_over` ends the work before.
+    """
     assert worker.stdout is not None
     pipe = worker.stdout.fileno()
     poll = select.poll()
@@ -156,8 +177,20 @@ def _listen(worker: subprocess.Popen[bytes], deadline: float) -> bytes | None:
     said = b""
     while True:
         left = deadline - time.monotonic()
-        if left <= 0 or not poll.poll(left * 1000):
+        if left <= 0:
             return None
+        if is_over is not None:
+            if is_over():
+                raise ItemBusy(
+                    _(
+                        "${name} takes long to unpack, and so do others at this moment. Try "
+                        "again in a minute.",
+                        mapping={"name": name},
+                    )
+                )
+            left = min(left, _PAUSE)
+        if not poll.poll(left * 1000):
+            continue
         data = os.read(pipe, 1 << 16)
         if not data:
             return said

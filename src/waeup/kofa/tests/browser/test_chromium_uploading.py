@@ -15,8 +15,10 @@ from zope.app.wsgi import WSGIPublisherApplication
 
 from waeup.kofa.browser import tokens
 from waeup.kofa.browser.imports.uploading import UploadPage
+from waeup.kofa.importing import looking
 from waeup.kofa.tests.browser.test_chromium import TABLE, ChromiumTestCase
 from waeup.kofa.tests.functional import FunctionalLayer
+from waeup.kofa.tests.importing.test_canonical import workbook
 
 #: How the portal answers.
 ANSWER = WSGIPublisherApplication.__call__
@@ -225,6 +227,20 @@ class BrokenLineTest(UploadTestCase):
             self.assertIn("list.csv: The portal does not answer.", self.announced)
             self.wait_for("Stored as list_officer.csv.")
         self.assertEqual(self.announced.strip(), "list.csv: Stored as list_officer.csv.")
+
+    def test_a_workbook_that_has_to_wait_for_others_is_sent_again(self) -> None:
+        path = self.table.with_name("list.xlsx")
+        path.write_bytes(workbook())
+        with (
+            mock.patch.object(looking, "SHORT", -1),
+            mock.patch.object(looking.PLACES, "most", 0),
+        ):
+            self.find("#uploadfile").send_keys(str(path))
+            self.wait_for(
+                "list.xlsx takes long to unpack, and so do others at this moment. Try again in a "
+                "minute. It is tried again in"
+            )
+        self.wait_for("Stored as list_officer.xlsx.")
 
     def test_a_file_whose_answer_was_lost_is_stored_once(self) -> None:
         with answer_lost() as lost:

@@ -10,6 +10,7 @@ from unittest import mock
 from waeup.kofa.errors import ItemBusy, StorageFault, TableError, TooLarge
 from waeup.kofa.importing import canonical
 from waeup.kofa.importing.canonical import PlainTable, needed, plain_table, sweep, unpacked
+from waeup.kofa.importing.looking import Look
 from waeup.kofa.spool import WorkFolder
 from waeup.kofa.tabular import Limits
 from waeup.kofa.tabular.options import ReadOptions
@@ -183,6 +184,27 @@ class MakingTests(CanonicalTestCase):
         with WorkFolder(self.storage, id), self.assertRaisesRegex(ItemBusy, "by somebody else"):
             plain_table(self.storage, path, Limits(seconds=0))
         self.assertEqual(self.read(self.table(path)), TEXT)
+
+    def test_who_waits_for_a_page_waits_only_so_long(self):
+        path = self.file("a.xlsx", workbook())
+        with Look(seconds=-1) as look:
+            with self.assertRaisesRegex(ItemBusy, "a.xlsx takes long to unpack"):
+                self.table(path, look=look)
+            self.assertEqual(self.work(), [])
+            with (
+                self.assertRaisesRegex(ItemBusy, "takes long to unpack"),
+                unpacked(path, Limits(), look=look),
+            ):
+                pass
+            id = os.path.basename(os.path.dirname(self.table(path).path))
+            # What is there already needs no time.
+            self.assertEqual(self.read(self.table(path, look=look)), TEXT)
+            shutil.rmtree(os.path.join(self.storage, ".work"))
+            with (
+                WorkFolder(self.storage, id),
+                self.assertRaisesRegex(ItemBusy, "by somebody else for more than 0 seconds"),
+            ):
+                self.table(path, look=look)
 
     def test_outside_of_a_storage_it_is_there_for_a_while(self):
         path = self.file("a.xlsx", workbook())

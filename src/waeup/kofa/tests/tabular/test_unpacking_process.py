@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from unittest import mock
 
-from waeup.kofa.errors import Fault, Refused, StorageFault, TableError, TooLarge
+from waeup.kofa.errors import Fault, ItemBusy, Refused, StorageFault, TableError, TooLarge
 from waeup.kofa.tabular.unpacking import Limits, kind_of, unpack
 from waeup.kofa.tests.tabular.containers import (
     TABLE,
@@ -81,6 +81,21 @@ class Workers(UnpackingTestCase):
             with self.subTest(code=code):
                 message = self.refused(code, TooLarge, seconds=1)
                 self.assertIn("takes more than 1 second", message)
+
+    def test_who_waits_gives_it_up(self):
+        answers = iter((False, False, True))
+        before = descriptors(), children()
+        with self.working("import time; time.sleep(60)"):
+            message = self.refusal(PACKED, "t.gz", ItemBusy, is_over=lambda: next(answers))
+        self.assertEqual(
+            message,
+            "t.gz takes long to unpack, and so do others at this moment. Try again in a minute.",
+        )
+        self.assertEqual((descriptors(), children()), before)
+
+    def test_who_waits_gets_what_comes_in_time(self):
+        _found, content = self.unpack(PACKED, is_over=lambda: False)
+        self.assertEqual(content, TABLE)
 
     def test_nonsense(self):
         for code in ("", "print('nonsense')", "print('[]')", "import sys; sys.exit(3)", "import"):
