@@ -38,6 +38,8 @@ KEPT = 1000
 
 _MARKED = re.compile("[\ud800-\udfff]")
 _BYTE = re.compile("[\udc00-\udcff]")
+#: How bytes are shown that are no text.
+_SHOWN = {0xDC00 + byte: f"\\x{byte:02x}" for byte in range(256)}
 _ERRORS = "waeup.kofa.undecodable"
 _MARKS = [chr(0xDC00 + byte) for byte in range(256)]
 
@@ -78,7 +80,7 @@ def is_marked(text: str) -> bool:
 def readable(text: str) -> str:
     """Return `text` as it can be written: NUL and undecodable bytes as ``\\x00``."""
     text = text.replace("\0", "\\x00").replace(CUT, "...")
-    return _BYTE.sub(lambda match: f"\\x{ord(match.group()) - 0xDC00:02x}", text)
+    return text.translate(_SHOWN) if _BYTE.search(text) else text
 
 
 def line_blocks(stream: BinaryIO, codec: str, longest: int) -> Iterator[Block]:
