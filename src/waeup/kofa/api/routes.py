@@ -360,6 +360,7 @@ ROUTES: tuple[Route, ...] = (
         gives_file=True,
         written="stream",
     ),
+    Route(_GET, "/exports/{id}/wish", "export_wish", _EXPORTS, EXPORT),
     Route(_GET, "/exports/{id}/content", "open_export", _EXPORTS, EXPORT, gives_file=True),
     Route(_DELETE, "/exports/{id}", "discard_export", _EXPORTS, EXPORT),
     # -- kinds of objects, and their mappings -------------------------------------------

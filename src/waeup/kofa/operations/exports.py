@@ -146,6 +146,10 @@ class ExportOperations(RunOperations):
         self._require(EXPORT_DATA)
         return [self._info(run) for run in islice(self._seen([EXPORT]), limit)]
 
+    def export_wish(self, id: str) -> Wish:
+        """Return what an export was ordered with, its keys included; raises `NoSuchItem`."""
+        return self._export_run(id).wish
+
     def open_export(self, id: str) -> tuple[str, BinaryIO]:
         """Return the result of an export and what it is called; the caller closes it.
 

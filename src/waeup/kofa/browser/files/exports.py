@@ -93,7 +93,10 @@ class Exports(DataCenterPage, FormPage):
 
 
 class ExportConfig(DataCenterPage, FormPage):
-    """The order of an export (``exporter=``): which objects, and which kind of file."""
+    """The order of an export (``exporter=``): which objects, and which kind of file.
+
+    With ``again=`` it is filled with what that export was ordered with.
+    """
 
     grok.name("exportconfig")
     grok.require("waeup.exportData")
@@ -110,15 +113,29 @@ class ExportConfig(DataCenterPage, FormPage):
 
     def update(self) -> None:
         """Find out what is to be exported; who has not chosen yet is led to the choice."""
-        if self.field("exporter"):
+        if self.field("exporter") or self.field("again"):
             super().update()
         else:
             self.redirect(self.link("export"))
 
     @cached_property
+    def former(self) -> Wish | None:
+        """What the export was ordered with whose choices fill the form, until that is sent.
+
+        Raises `NoSuchItem`.
+        """
+        id = self.field("again")
+        return self.operations.export_wish(id) if id and not self.is_sent else None
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether the fields of the form were sent."""
+        return TOKEN_FIELD in self.request.form
+
+    @cached_property
     def exporter(self) -> ExporterInfo:
         """What is to be exported; raises `NoSuchItem`."""
-        name = self.field("exporter")
+        name = self.field("exporter") if self.former is None else self.former.exporter
         found = self.known_exporters.get(name)
         if found is None:
             raise NoSuchItem(
@@ -147,21 +164,28 @@ class ExportConfig(DataCenterPage, FormPage):
         return self.link("exportconfig", exporter=self.exporter.name)
 
     def prepare(self) -> None:
-        """Show the filters with what was entered."""
+        """Show the filters with what was entered, or ordered before."""
+        if self.former is not None:
+            self._tell_of(self.former)
         names = {info.name for info in self.exporter.filters}
         self.filters = [self._asked(info, names) for info in self.exporter.filters]
         is_any = any(asked.text or asked.is_none for asked in self.filters)
         self.is_open = is_any or len(self.filters) < MANY
         self.is_short = len(self.exporter.columns) < MANY
-        self.format = self.field("format") or "csv"
-        self.packing = self.field("packing")
+        self.format = self.entered("format") or "csv"
+        self.packing = self.entered("packing")
         if self.has_lost_keys:
             self.say(_("Choose the file with keys again: a browser does not keep it."), "warning")
 
+    def entered(self, name: str) -> str:
+        """Return the text of a field of the form: as it was sent, else as it was ordered."""
+        return self.field(name) if self.former is None else self._ordered.get(name, "")
+
     def is_on(self, name: str, default: bool) -> bool:
-        """Tell whether a box is checked: as the form says, if it was just sent."""
-        is_sent = TOKEN_FIELD in self.request.form
-        return self.field(name) == "yes" if is_sent else default
+        """Tell whether a box is checked: as it was sent, else as it was ordered before."""
+        if self.is_sent:
+            return self.field(name) == "yes"
+        return default if self.former is None else bool(getattr(self.former, name))
 
     def start(self) -> None:
         """Order the export."""
@@ -172,6 +196,48 @@ class ExportConfig(DataCenterPage, FormPage):
             raise
         self.flash(_("Export ${id} is ordered.", mapping={"id": run.id}))
         self.redirect(self.link("export"))
+
+    @cached_property
+    def _ordered(self) -> dict[str, str]:
+        """The texts of fields for what was ordered before, as far as they can hold it."""
+        if self.former is None:
+            return {}
+        texts = {f"filter_{name}": text for name, text in self.former.filters}
+        typed = "\r\n".join(self.former.keys or ())
+        if len(typed.encode()) <= KEYS_LIMIT and keys_of_text(typed) == (self.former.keys or ()):
+            texts["keys"] = typed
+        return {**texts, "format": self.former.format, "packing": self.former.packing}
+
+    def _tell_of(self, wish: Wish) -> None:
+        """Say whose choices the form has, and which it cannot have."""
+        mapping = {"id": self.field("again")}
+        self.say(_("The choices are those of the export ${id}.", mapping=mapping))
+        known = {info.name: info for info in self.exporter.filters}
+        for name, text in wish.filters:
+            info = known.get(name)
+            if info is None or not _can_have(info, text):
+                filter_text = self.labelled(info.title if info else name, text)
+                self.say(
+                    _(
+                        "Not filled in: ${filter}. There is no such filter or value (any more), "
+                        "and without it the export has more objects.",
+                        mapping={"filter": filter_text},
+                    ),
+                    "warning",
+                )
+        if wish.keys is not None and "keys" not in self._ordered:
+            self.say(
+                _(
+                    "Not filled in: the keys, ${n} of them. Choose the table that lists them; "
+                    "without it the export has more objects.",
+                    mapping={"n": self.number(len(wish.keys))},
+                ),
+                "warning",
+            )
+        if wish.secrets and not self.exporter.secrets:
+            self.say(
+                _("Not filled in: with passwords. Your account may not export them."), "warning"
+            )
 
     def _wish(self) -> Wish:
         """Return what the form asks for; raises `Refused`."""
@@ -226,18 +292,17 @@ class ExportConfig(DataCenterPage, FormPage):
 
     def _asked(self, info: FilterInfo, names: set[str]) -> Asked:
         """Return how a filter is shown; `names` are those of all."""
-        text = self.field(f"filter_{info.name}")
+        text = self.entered(f"filter_{info.name}")
+        is_none = bool(self.field(f"none_{info.name}"))
         is_day = info.kind == "date"
         is_edge = any(
             info.name.endswith(end) and info.name.removesuffix(end) in names for end in (FROM, TO)
         )
-        return Asked(
-            info,
-            text,
-            "date" if is_day and (not text or _is_day(text)) else "text",
-            is_day and not is_edge,
-            bool(self.field(f"none_{info.name}")),
-        )
+        has_none = is_day and not is_edge
+        if has_none and text == self.none:
+            text, is_none = "", True
+        is_input_of_day = is_day and (not text or _is_day(text))
+        return Asked(info, text, "date" if is_input_of_day else "text", has_none, is_none)
 
 
 class DownloadExport(Door):
@@ -280,6 +345,11 @@ class DownloadExport(Door):
         self.response.setStatus(status)
         for name, value in headers.items():
             self.response.setHeader(name, value)
+
+
+def _can_have(info: FilterInfo, text: str) -> bool:
+    """Tell whether the form can show a text of a filter."""
+    return info.kind != "choice" or text == DELETION_MARKER or text in dict(info.choices)
 
 
 def _is_day(text: str) -> bool:

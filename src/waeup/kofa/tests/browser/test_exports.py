@@ -4,6 +4,7 @@ import io
 import json
 import re
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -21,6 +22,7 @@ from waeup.kofa.errors import StorageFault
 from waeup.kofa.exporting import driver
 from waeup.kofa.jobs.job import folder_of
 from waeup.kofa.jobs.record import RUNNING, utc_now
+from waeup.kofa.operations.exports import ExportOperations
 from waeup.kofa.tests.functional import FunctionalLayer, FunctionalTestCase, fill_in_login
 
 CENTER = "http://localhost/app/datacenter"
@@ -330,6 +332,85 @@ class OrderTest(ExportsTestCase):
         control = self.browser.getControl(name="keysfile")
         control._form[control.name] = Upload(name, content, "text/csv")
         self.press("start")
+
+
+class OrderAgainTest(ExportsTestCase):
+    """The form filled with what an export was ordered with."""
+
+    def test_the_same_is_ordered_by_one_link_and_one_button(self) -> None:
+        first = self.order("students", filter_firstname="Adé", filter_sex="f", keys="A1, A2")
+        wish = self.newest().wish
+        for place in (EXPORT, f"{CENTER}/run?id={first}"):
+            self.work_off()
+            self.browser.open(place)
+            self.browser.getLink("Order again").click()
+            self.assertEqual(self.browser.url, CONFIG.replace("exporter=", f"again={first}"))
+            self.assertIn("<h1>Export: Students (Data Backup)</h1>", self.page)
+            self.assertIn(f"The choices are those of the export {first}.", self.page)
+            self.assertNotIn("Not filled in", self.page)
+            self.press("start")
+            self.assertEqual((self.newest().id != first, self.newest().wish), (True, wish))
+            self.press("cancelrun")
+
+    def test_each_choice_is_filled_in(self) -> None:
+        self.browser.open(CONFIG + "students")
+        for name in ("none_date_of_birth", "format", "packing", "mark", "safe"):
+            value = {"format": ["tsv"], "packing": ["gzip"], "none_date_of_birth": ["XXX"]}
+            self.browser.getControl(name=name).value = value.get(name, [])
+        self.browser.getControl(name="filter_date_of_birth_to").value = "2000-02-01"
+        self.browser.getControl(name="filter_sex").value = ["XXX"]
+        self.press("start")
+        wish = self.newest().wish
+        self.assertEqual(dict(wish.filters)["date_of_birth"], "XXX")
+        self.again()
+        self.assertEqual(self.browser.getControl(name="none_date_of_birth").value, ["XXX"])
+        self.assertEqual(self.browser.getControl(name="filter_date_of_birth").value, "")
+        self.assertNotIn("Not filled in", self.page)
+        self.press("start")
+        self.assertEqual(self.newest().wish, wish)
+
+    def test_what_the_form_cannot_have_is_told(self) -> None:
+        self.order(filter_title_prefix="faculty", keys="SCI")
+        with transaction.manager:
+            run = self.newest()
+            wish = {"filters": (("title_prefix", EVIL), ("colour", "red")), "secrets": True}
+            run.order = replace(run.order, wish={**run.order.wish, **wish})
+            run.list_keys(("A 1", "B"))
+        self.again()
+        self.assertHarmless()
+        for words in (
+            "Not filled in: Name prefix: &lt;img src=x onerror=alert(1)&gt;. There is no such",
+            "Not filled in: colour: red. There is no such filter or value (any more), and",
+            "Not filled in: the keys, 2 of them. Choose the table that lists them;",
+            "Not filled in: with passwords. Your account may not export them.",
+        ):
+            self.assertIn(words, self.page)
+        self.assertEqual(self.browser.getControl(name="filter_title_prefix").value, [""])
+        self.press("start")
+        self.assertEqual((self.newest().wish.filters, self.newest().wish.keys), ((), None))
+
+    def test_only_exports_of_ones_own_of_what_one_may_export(self) -> None:
+        self.order()
+        id = self.newest().id
+        self.browser.open(f"{CENTER}/exportconfig?again=0123456789abcdef")
+        self.assertEqual(self.status, 404)
+        with mock.patch.object(ExportOperations, "exporters", lambda self: []):
+            self.browser.open(EXPORT)
+            self.assertNotIn("Order again", self.page)
+            self.browser.open(f"{CENTER}/exportconfig?again={id}")
+        self.assertEqual(self.status, 404)
+        self.assertIn("There is no exporter", self.page)
+        self.another("emma", "waeup.ExportManager")
+        self.browser.open(f"{CENTER}/exportconfig?again={id}")
+        self.assertEqual(self.status, 403)
+
+    def again(self) -> None:
+        """Open the form filled with what was ordered last."""
+        self.browser.open(f"{CENTER}/exportconfig?again={self.newest().id}")
+
+    def assertHarmless(self) -> None:
+        """Fail if the evil text is an element on the page."""
+        self.assertNotIn("<img", self.page)
 
 
 class StatesTest(ExportsTestCase):
