@@ -2,10 +2,12 @@
 
 import logging
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from unittest import mock
 
 import transaction
+from PIL import Image
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.select import Select
 
@@ -18,6 +20,8 @@ from waeup.kofa.tests.browser.test_chromium import ChromiumTestCase
 from waeup.kofa.tests.functional import FunctionalLayer
 from waeup.kofa.webhooks.sending import Answer
 
+#: The colours of somebody who has chosen few of them for all programs.
+FORCED = [{"name": "forced-colors", "value": "active"}]
 ROLES = ("waeup.ImportManager", "waeup.ExportManager")
 
 
@@ -177,12 +181,45 @@ class AccessibilityTest(ChromiumTestCase):
         self.go("/files?folder=deleted")
         self.press_with(lambda: self.press("fetch"), "files, nothing selected")
 
+    def test_what_is_current_is_told_without_colours(self) -> None:
+        there = furnish("ann")
+        self.enter()
+        self.window.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": FORCED})
+        self.go("/files")
+        self.assertCurrentStandsOut("main .button[aria-current]", "main .button")
+        self.go("?page=2")
+        self.assertCurrentStandsOut(".pages [aria-current]", ".number-of-page > a")
+        self.assertCurrentStandsOut(".tabs [aria-current]", ".tabs a")
+        self.go(f"/run?id={there.preview}")
+        self.assertCurrentStandsOut(".filters [aria-current]", ".filters a")
+        self.go("")
+        self.press_in("#back", "mend")
+        self.work_off(there)
+        self.assertCurrentStandsOut(".problems [aria-current]", ".problems a")
+        self.assertCurrentStandsOut(".steps [aria-current]", ".steps li")
+
+    def test_progress_is_seen_without_colours(self) -> None:
+        there = furnish("ann", names=())
+        self.enter()
+        self.window.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": FORCED})
+        self.go(f"/run?id={there.running}")
+        bar = Image.open(BytesIO(self.find("progress").screenshot_as_png)).convert("RGB")
+        middle = bar.height // 2
+        self.assertNotEqual(
+            bar.getpixel((bar.width // 4, middle)), bar.getpixel((bar.width * 3 // 4, middle))
+        )
+
     def test_rows_that_came_back_are_mended(self) -> None:
         there = furnish("ann", names=())
         self.enter()
         self.go("")
         self.press_in("#back", "mend")
         self.look("mend, checking")
+        self.work_off(there)
+        self.look("mend")
+
+    def work_off(self, there: Exhibits) -> None:
+        """Let the check of rows that came back be done, and show them."""
         address = self.window.current_url
         with acting_as("ann") as operations:
             # What is exhibited as running would be worked on.
@@ -193,7 +230,17 @@ class AccessibilityTest(ChromiumTestCase):
         FunctionalLayer.work_off_runs()
         self.window.get(address)
         self.assertIn("All rows that fail", self.text)
-        self.look("mend")
+
+    def assertCurrentStandsOut(self, current: str, all: str) -> None:  # noqa: A002
+        """Fail unless what is current has another shape than its neighbours; both by selector."""
+        shape = """return Array.from(document.querySelectorAll(arguments[0]), (element) => {
+            const {borderTopWidth, textDecorationLine, fontWeight} = getComputedStyle(element);
+            return [borderTopWidth, textDecorationLine, fontWeight].join(" ");
+        })"""
+        (here,) = self.window.execute_script(shape, current)
+        shapes = self.window.execute_script(shape, all)
+        self.assertGreater(len(shapes), 1, all)
+        self.assertEqual(shapes.count(here), 1, (here, shapes))
 
     def test_accounts(self) -> None:
         FunctionalLayer.add_user("boss", "waeup.PortalManager")
