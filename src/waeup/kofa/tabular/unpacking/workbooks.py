@@ -178,6 +178,9 @@ class _Sheet:
     def __iter__(self) -> Iterator[list[Any]]:
         """Generate the values of each row; empty rows may be shorter than others."""
         texts, negatives = self._found.texts, self._found.negatives
+        if not (self._margin or texts or negatives):
+            yield from self._cells.iter_rows()
+            return
         rows: Iterator[tuple[list[Any], Any]] = zip_longest(
             self._cells.iter_rows(), range(self._end), fillvalue=[]
         )
