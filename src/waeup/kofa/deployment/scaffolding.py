@@ -102,7 +102,12 @@ def scaffold(name: str, folder: Path, kinds: Sequence[str] = ()) -> tuple[Path, 
 
 
 def _require_name(name: str, what: str, example: str) -> None:
-    if not _NAME.fullmatch(name) or keyword.iskeyword(name) or len(name) > LONGEST:
+    if keyword.iskeyword(name):
+        raise InvalidName(
+            f"{name!r} is no name for a {what}: Python itself has this word. Choose another one, "
+            f"such as {example}."
+        )
+    if not _NAME.fullmatch(name) or len(name) > LONGEST:
         raise InvalidName(
             f"{name!r} is no name for a {what}: it has to begin with a letter, and have small "
             f"letters a to z, digits and single _ only, at most {LONGEST}; such as {example}."

@@ -71,6 +71,7 @@ class Names(unittest.TestCase):
             self.refused(InvalidName, "is no name for a package", name)
             self.refused(InvalidName, "is no name for a kind", "zoo_of_tests", [name])
         self.refused(InvalidName, "at most 40", "z" * 41)
+        self.refused(InvalidName, "Python itself has this word", "class")
 
     def test_names_that_are_taken(self):
         self.refused(NameTaken, "has a package json already", "json")
