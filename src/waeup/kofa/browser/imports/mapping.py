@@ -109,6 +109,8 @@ class Import3(PartedStep):
             self.save_mapping()
         elif self._keep():
             self.go(3)
+            if self.field("remove_constant"):
+                self.redirect(f"{self.address}#constants")
 
     def reset(self) -> None:
         """Go back to what the portal proposes."""
@@ -345,6 +347,11 @@ class Import3(PartedStep):
             if text.confidence is not None and text.confidence.is_guess
         ]
         return columns + texts
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether a button has not led on for what is wrong with the mapping."""
+        return self.response.getStatus() == 400 and bool(self.complaints)
 
     @property
     def told(self) -> str:

@@ -210,6 +210,14 @@ document.querySelectorAll("[data-modes-of]").forEach((fieldset) => {
   offerModes(choice);
 });
 
+// The keyboard goes to what is asked or refused, or to what the address leads to.
+function focusPlace() {
+  const place = document.querySelector("[data-focus]") || document.getElementById(window.location.hash.slice(1));
+  if (place && place.hasAttribute("tabindex")) place.focus();
+}
+
+focusPlace();
+
 // Copies what is shown only once; where the browser does not allow that, there is no button.
 document.querySelectorAll("[data-copy]").forEach((button) => {
   if (!navigator.clipboard) return;

@@ -98,15 +98,51 @@ function renewParts(parts, ids) {
 // Gives the focus to what has come into the place of an element that had it.
 function keepFocus(old, wasMissing) {
   const same = document.getElementById(old.id);
-  if (same && Boolean(same.closest("#missing")) === wasMissing) {
-    same.focus({ preventScroll: true });
-    if (old.matches("input[type=text]")) same.setSelectionRange(old.selectionStart, old.selectionEnd);
-    return;
-  }
+  if (same && Boolean(same.closest("#missing")) === wasMissing) return focusLike(same, old, true);
   // A new constant is a line of its own by now, at the end of the others; what was missing is filled.
   const lines = document.querySelectorAll(".map-constant [name=constant]");
   const next = wasMissing ? document.querySelector("#missing select") : lines[lines.length - 1];
-  (next || document.getElementById("map-state") || document.getElementById("main")).focus();
+  return focusLike(next || document.getElementById("map-state") || document.getElementById("main"), old);
+}
+
+// Who writes goes on where he was.
+function focusLike(element, old, preventScroll = false) {
+  element.focus({ preventScroll });
+  if ([element, old].every((each) => each.matches("input[type=text]"))) element.setSelectionRange(old.selectionStart, old.selectionEnd);
+}
+
+// Keys that go through a list which is closed; each of them is a change.
+const WALKING = /^(Arrow(Up|Down|Left|Right)|Page(Up|Down)|Home|End|[^ ])$/;
+
+// Hands changes of fields over.  Lists from which a field goes elsewhere once something is chosen are
+// left before what keys have chosen there counts: who looks for the third value passes two others.
+class Changes {
+  constructor(form, take) {
+    this.take = take;
+    this.walked = null;
+    this.waiting = null;
+    form.addEventListener("keydown", (event) => {
+      const isWalk = WALKING.test(event.key) && !event.altKey && this.goesElsewhere(event.target);
+      this.walked = isWalk ? event.target : null;
+      if (event.key === "Enter") this.end();
+    });
+    form.addEventListener("pointerdown", () => (this.walked = null));
+    form.addEventListener("change", (event) => {
+      this.waiting = event.target === this.walked ? event.target : null;
+      if (!this.waiting) this.take(event.target);
+    });
+    form.addEventListener("focusout", () => this.end());
+  }
+
+  goesElsewhere(field) {
+    return field.matches("select") && Boolean(field.closest("#missing") || field.name === "constantfield");
+  }
+
+  end() {
+    const field = this.waiting;
+    this.walked = this.waiting = null;
+    if (field) this.take(field);
+  }
 }
 
 // -- step 2: the table is read again ---------------------------------------------------------
@@ -295,7 +331,7 @@ function watchMapping() {
     mappingForm,
     { keep: "1", part: "1" },
     (parts, isOk) => {
-      if (sender.isBehind) return;
+      if (sender.isBehind || changes.waiting) return;
       const state = parts.getElementById("map-state");
       if (!state) return window.location.reload();
       const refusal = refusalIn(parts);
@@ -312,8 +348,7 @@ function watchMapping() {
     if (told) tellAt("map-said", told);
   };
 
-  mappingForm.addEventListener("change", (event) => {
-    const field = event.target;
+  const changes = new Changes(mappingForm, (field) => {
     if (!field.name || ["mapping", "mapping_name"].includes(field.name)) return;
     if (field.name === "headerfield") changed(field);
     if (field.name === "missingcolumn" && field.value) {
@@ -327,7 +362,13 @@ function watchMapping() {
     // What is missing goes elsewhere once it is filled, so not while it is typed.
     if (event.target.matches("input[name=constant], input[name=value]") && !event.target.closest("#missing")) sender.later(700);
   });
-  mappingForm.addEventListener("submit", (event) => sender.hold(event, true));
+  mappingForm.addEventListener("submit", (event) => {
+    changes.end();
+    if (!event.submitter || event.submitter.name !== "keep") return sender.hold(event, true);
+    // Enter in a field.
+    event.preventDefault();
+    return sender.later(0);
+  });
   document.getElementById("mapping_name").addEventListener("keydown", (event) => {
     if (event.key !== "Enter") return;
     event.preventDefault();

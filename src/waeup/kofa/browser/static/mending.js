@@ -156,7 +156,3 @@ async function tryRows() {
 }
 
 tryRows();
-
-// The keyboard goes to a question, or to what the address leads to.
-const place = document.querySelector("[data-focus]") || document.getElementById(window.location.hash.slice(1));
-if (place && place.hasAttribute("tabindex")) place.focus();

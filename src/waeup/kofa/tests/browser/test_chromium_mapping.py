@@ -4,6 +4,7 @@ from typing import Any
 from unittest import mock
 
 import transaction
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
@@ -321,3 +322,67 @@ class MappingTest(StepTestCase):
         page = self.find("html")
         self.find(f"#{id}").send_keys(*keys)
         WebDriverWait(self.window, timeout=30).until(lambda window: self.find("html") != page)
+
+
+class KeyboardTest(StepTestCase):
+    """Step 3 without a mouse."""
+
+    def keys(self, *keys: str) -> None:
+        """Press keys where the focus is."""
+        ActionChains(self.window).send_keys(*keys).perform()
+
+    def start_at(self, id: str) -> None:
+        """Give an element the focus."""
+        self.window.execute_script("document.getElementById(arguments[0]).focus()", id)
+
+    def test_keys_go_through_lists_until_these_are_left(self) -> None:
+        self.go_to_step("id,name,who,what\nA1,Ada,Ade,x\n")
+        self.choose("field-1", "student_id")
+        self.wait_until("map-said", "Not filled yet: firstname, lastname, sex.")
+        self.start_at("missing-column-firstname")
+        for _ in range(4):
+            self.keys(Keys.ARROW_DOWN)
+            self.assertEqual(self.focused(), "missing-column-firstname")
+        self.keys(Keys.TAB)
+        self.wait_until("map-said", "Not filled yet: lastname, sex.")
+        self.assertEqual(self.focused(), "missing-column-lastname")
+        self.keys("w", Keys.ENTER)
+        self.wait_until("map-said", "Not filled yet: sex.")
+        self.assertEqual(self.focused(), "missing-column-sex")
+        self.keys(Keys.TAB, Keys.ARROW_DOWN, Keys.ARROW_DOWN, Keys.TAB)
+        self.wait_until("map-said", "Kept. All that must be filled is filled.")
+        self.assertEqual(self.kept().columns, ("student_id", None, "lastname", "firstname"))
+        self.assertEqual(self.kept().constants, (("sex", "f"),))
+        self.start_at("constant-new-field-2")
+        self.keys("n", "a", Keys.TAB)
+        self.keys("Nig")
+        self.wait_for_focus("constant-nationality")
+        self.keys("eria", Keys.ENTER)
+        WebDriverWait(self.window, timeout=30).until(
+            lambda window: ("nationality", "Nigeria") in self.kept().constants
+        )
+        self.assertEqual(self.focused(), "constant-nationality")
+        self.assertTrue(self.is_same_page())
+        self.assertEqual(self.complaints(), [])
+
+    def test_the_focus_goes_to_what_is_asked_refused_or_changed(self) -> None:
+        self.go_to_step("id,name,who,what\nA1,Ada,Ade,x\n")
+        self.press("proceed")
+        self.assertEqual(self.focused(), "map-state")
+        self.keys(Keys.TAB, Keys.ENTER)
+        self.assertEqual(self.focused(), "missing-column-firstname")
+        self.choose("missing-column-firstname", "1")
+        self.choose("field-1", "student_id")
+        self.wait_until("map-said", "Not filled yet: lastname, sex.")
+        for said in ("The mapping is saved as", "Replace it by the one on this page?"):
+            self.find("#mapping_name").send_keys("Admissions")
+            self.press("save_mapping")
+            self.assertIn(said, self.text)
+        self.assertEqual(self.focused(), "question")
+        self.keys(Keys.TAB)
+        self.leave_by(self.window.switch_to.active_element)
+        self.assertIn("The mapping is saved as \u201cAdmissions\u201d.", self.text)
+        self.find("#constant-sex").send_keys("f", Keys.TAB)
+        self.wait_until("map-said", "Not filled yet: lastname.")
+        self.press("remove_constant")
+        self.assertEqual(self.focused(), "constants")
