@@ -31,7 +31,8 @@ class Left(NamedTuple):
 class Counters(Storage):
     """Keeps counters in memory, each until its time is over, and so many at most.
 
-    Where there are too many, those go first whose time is over first.
+    Where there are too many, those go first whose time is over first.  Times are those of
+    `time.monotonic`: a clock that is put back does not make anybody wait for longer.
     """
 
     STORAGE_SCHEME = None
@@ -51,7 +52,7 @@ class Counters(Storage):
     def incr(self, key: str, expiry: float, amount: int = 1) -> int:
         """See `Storage`."""
         with self._lock:
-            now = time.time()
+            now = time.monotonic()
             end, number = self._counters.get(key, (0.0, 0))
             if end <= now:
                 self._counters.pop(key, None)
@@ -64,11 +65,11 @@ class Counters(Storage):
     def get(self, key: str) -> int:
         """See `Storage`."""
         end, number = self._counters.get(key, (0.0, 0))
-        return number if end > time.time() else 0
+        return number if end > time.monotonic() else 0
 
     def get_expiry(self, key: str) -> float:
         """See `Storage`."""
-        return self._counters.get(key, (time.time(), 0))[0]
+        return self._counters.get(key, (time.monotonic(), 0))[0]
 
     def check(self) -> bool:
         """See `Storage`."""
@@ -112,7 +113,7 @@ class Throttle:
         item: RateLimitItem = RateLimitItemPerMinute(number)
         is_allowed = self._counter.hit(item, kind, name)
         reset, remaining = self._counter.get_window_stats(item, kind, name)
-        seconds = max(math.ceil(reset - time.time()), 1)
+        seconds = max(math.ceil(reset - time.monotonic()), 1)
         return Left(number, max(remaining, 0), seconds, not is_allowed)
 
 

@@ -57,7 +57,7 @@ def _handler(folder: Path, program: str, to_stderr: bool) -> Iterator[logging.Ha
         yield logging.StreamHandler(sys.stderr)
         return
     with _own_name(folder, program) as name:
-        yield RotatingFileHandler(
+        yield _Followed(
             folder / f"{name}.log",
             maxBytes=SIZE,
             backupCount=BACKUPS,
@@ -65,6 +65,24 @@ def _handler(folder: Path, program: str, to_stderr: bool) -> Iterator[logging.Ha
             delay=True,
             errors="backslashreplace",
         )
+
+
+class _Followed(RotatingFileHandler):
+    """Writes into the file that has the name, also when somebody has renamed or removed one."""
+
+    def shouldRollover(self, record: logging.LogRecord) -> bool:
+        """See `RotatingFileHandler`."""
+        if self.stream is not None and not self._is_there(self.stream.fileno()):
+            self.stream.close()
+            # It is opened again by whoever needs it.
+            self.stream = None
+        return bool(super().shouldRollover(record))
+
+    def _is_there(self, number: int) -> bool:
+        try:
+            return os.path.samestat(os.stat(self.baseFilename), os.fstat(number))
+        except FileNotFoundError:
+            return False
 
 
 @contextmanager

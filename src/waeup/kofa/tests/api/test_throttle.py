@@ -41,6 +41,16 @@ class Throttled(ApiCase):
         self.get("/files")
         self.problem(self.ask("GET", "/files", token=None), 401, "no-token")
 
+    def test_a_clock_that_is_put_back_makes_nobody_wait_for_longer(self):
+        self.limit(api_requests=2)
+        self.ask("GET", "/files")
+        with mock.patch("time.time", lambda: 0.0):
+            answer = self.ask("GET", "/files")
+            self.assertLessEqual(int(answer.headers["RateLimit-Reset"]), 60)
+            answer = self.ask("GET", "/files")
+        self.problem(answer, 429, "too-many-requests")
+        self.assertLessEqual(int(answer.headers["Retry-After"]), 60)
+
     def test_without_a_number_there_are_any(self):
         self.limit(api_requests=0, api_wrong_tokens=0)
         self.assertNotIn("RateLimit-Limit", self.ask("GET", "/files").headers)
@@ -53,7 +63,7 @@ class Counted(unittest.TestCase):
 
     def setUp(self):
         self.now = 1000.0
-        patched = mock.patch("waeup.kofa.api.throttle.time.time", lambda: self.now)
+        patched = mock.patch("waeup.kofa.api.throttle.time.monotonic", lambda: self.now)
         patched.start()
         self.addCleanup(patched.stop)
 

@@ -124,6 +124,23 @@ class LogTests(unittest.TestCase):
             self.assertEqual(root.level, logging.INFO)
         self.assertEqual((root.level, list(root.handlers)), before)
 
+    def test_a_log_that_others_turn_over_is_followed(self) -> None:
+        path = self.folder / "portal.log"
+        with logs.kept(self.folder, "portal", as_json=True):
+            log.info("first")
+            path.rename(self.folder / "portal.log.old")
+            log.info("second")
+            path.unlink()
+            log.info("third")
+            # As `create` and `copytruncate` of logrotate leave it.
+            path.unlink()
+            path.touch()
+            log.info("fourth")
+            os.truncate(path, 0)
+            log.info("fifth")
+        told = [entry["message"] for entry in self.entries("portal.log.old") + self.entries()]
+        self.assertEqual(told, ["first", "fifth"])
+
     def test_each_process_has_a_log_of_its_own(self) -> None:
         command = [sys.executable, "-W", "error", "-c", OTHER, str(self.folder)]
         with beside(
