@@ -22,6 +22,7 @@ from waeup.kofa import meters, presence
 from waeup.kofa.cli.program import kofactl
 from waeup.kofa.deployment import conf, monitoring
 from waeup.kofa.deployment.health import Health, checks_of
+from waeup.kofa.tests.cli.far import CERTIFICATE
 from waeup.kofa.tests.deployment.monitored import MonitoringTestCase
 
 ROOT = Path(conf.__file__).parents[4]
@@ -199,6 +200,38 @@ class Containers(DeployTestCase):
         dsn = self.said.database.dsn
         told = services["db"]["environment"]
         self.assertEqual(dsn, f"host=db dbname={told['POSTGRES_DB']} user={told['POSTGRES_USER']}")
+
+
+class Balancer(DeployTestCase):
+    """The example for HAProxy; where that is installed it reads it."""
+
+    def setUp(self):
+        super().setUp()
+        self.text = (DEPLOY / "haproxy.cfg").read_text()
+
+    def test_it_asks_the_ports_and_pages_that_there_are(self):
+        port = configuration("container.conf").server.port
+        self.assertEqual(set(re.findall(r"^ +server .*:(\d+)$", self.text, re.M)), {str(port)})
+        self.assertIn("option httpchk GET /++health\n", self.text)
+
+    def test_no_request_meets_a_connection_that_ends_nor_is_done_twice(self):
+        self.assertIn("\n    option http-server-close\n", self.text)
+        self.assertIn("\n    http-request disable-l7-retry unless METH_GET\n", self.text)
+
+    def test_haproxy_understands_it(self):
+        program = shutil.which("haproxy", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+        if program is None:
+            self.skipTest("haproxy is not installed")
+        self.assertIn("/etc/haproxy/kofa.pem", self.text)
+        text = self.text.replace("/etc/haproxy/kofa.pem", str(CERTIFICATE))
+        with tempfile.NamedTemporaryFile("w", suffix=".cfg") as file:
+            file.write(text)
+            file.flush()
+            answer = subprocess.run(
+                [program, "-c", "-f", file.name], capture_output=True, text=True, check=False
+            )
+        self.assertEqual(answer.returncode, 0, answer.stderr)
+        self.assertNotIn("WARNING", answer.stderr)
 
 
 class Manual(DeployTestCase):
