@@ -145,6 +145,8 @@ class Ledger(Persistent):
     _mappings: Mappings | None = None
     #: Name of a file -> id of the import that has put it there, and when (UTC).
     _sources: OOBTree | None = None
+    #: Id of a draft whose file has gone -> the draft, for the corrections in it.
+    _left: OOBTree | None = None
     #: Id of a file in a watched folder -> what was decided of it.
     _arrivals: OOBTree | None = None
 
@@ -175,12 +177,19 @@ class Ledger(Persistent):
         return (entry for entry in list(self._files.values()) if entry is not None)
 
     def strike(self, name: str) -> None:
-        """Forget a file, and the drafts that were made of it and not started."""
+        """Forget a file, and the drafts that were made of it and not started.
+
+        Those with corrections are left; see `left_draft`.
+        """
         self._files.pop(name, None)
         self._needs.pop(name, None)
         if self._sources is not None:
             self._sources.pop(name, None)
-        self._drop(lambda draft: draft.filename == name and draft.run is None)
+        for draft in self._drop(lambda draft: draft.filename == name and draft.run is None):
+            if len(draft.corrections):
+                if self._left is None:
+                    self._left = _new_tree()
+                self._left[draft.id] = draft
 
     def restrict(self, name: str, needs: Iterable[str]) -> None:
         """Show the content of a file only to who has the permissions `needs`, too."""
@@ -265,7 +274,15 @@ class Ledger(Persistent):
 
     def new_draft(self, filename: str, digest: str, owner: str, date: datetime) -> Draft:
         """Begin to prepare an import of a file; old ones of the owner are forgotten."""
-        self._drop(lambda old: old.owner == owner and old.date < date - DRAFT_AGE)
+
+        def is_old(draft: Draft) -> bool:
+            return draft.owner == owner and draft.date < date - DRAFT_AGE
+
+        self._drop(is_old)
+        if self._left is not None:
+            for id, left in list(self._left.items()):
+                if left is not None and is_old(left):
+                    del self._left[id]
         draft = Draft(secrets.token_urlsafe(12), filename, digest, owner, date)
         self._drafts[draft.id] = draft
         return draft
@@ -283,6 +300,22 @@ class Ledger(Persistent):
             )
         return draft
 
+    def left_draft(self, id: str) -> Draft | None:
+        """Return a draft with corrections whose file has gone, or None; see `strike`."""
+        return None if self._left is None else self._left.get(id)
+
+    def corrected_drafts(self, filename: str) -> list[Draft]:
+        """Return the drafts of a file that were not started and have corrections, left or not."""
+        left = [] if self._left is None else self._left.values()
+        return [
+            draft
+            for draft in (*self.drafts(), *left)
+            if draft is not None
+            and draft.filename == filename
+            and draft.run is None
+            and len(draft.corrections)
+        ]
+
     def drafts(self) -> list[Draft]:
         """Return all drafts."""
         return [draft for draft in self._drafts.values() if draft is not None]
@@ -292,10 +325,11 @@ class Ledger(Persistent):
         if id != _KEEPER:
             self._drafts.pop(id, None)
 
-    def _drop(self, is_needless: Callable[[Draft], bool]) -> None:
-        for draft in self.drafts():
-            if is_needless(draft):
-                del self._drafts[draft.id]
+    def _drop(self, is_needless: Callable[[Draft], bool]) -> list[Draft]:
+        dropped = [draft for draft in self.drafts() if is_needless(draft)]
+        for draft in dropped:
+            del self._drafts[draft.id]
+        return dropped
 
     # -- mappings -------------------------------------------------------------
 

@@ -247,6 +247,16 @@ ROUTES: tuple[Route, ...] = (
         _POST, "/drafts/{draft}/corrections", "correct_like", _DRAFTS, MANAGE_FILES, scope=IMPORT
     ),
     Route(_DELETE, "/drafts/{draft}/corrections", "uncorrect", _DRAFTS, MANAGE_FILES),
+    Route(_GET, "/drafts/{draft}/left-corrections", "left_corrections", _DRAFTS, MANAGE_FILES),
+    Route(
+        _GET,
+        "/drafts/{draft}/corrected-table",
+        "corrected_table",
+        _DRAFTS,
+        MANAGE_FILES,
+        gives_file=True,
+        scope=IMPORT,
+    ),
     Route(_GET, "/drafts/{draft}/corrected-since-check", "corrected_since", _DRAFTS, MANAGE_FILES),
     # -- runs -------------------------------------------------------------------------
     Route(

@@ -146,12 +146,17 @@ def while_there(storage: str, path: str, gone: Callable[[], Exception]) -> Itera
 
 
 def checks_of(datacenter: Any, file: str) -> list[str]:
-    """Return the ids of the work folders of finished checks of a pending file."""
+    """Return the ids of the work folders of finished checks of a pending file.
+
+    But for those by whose rows corrections are known that nobody has used yet.
+    """
+    needed = {(draft.owner, draft.digest) for draft in datacenter.ledger.corrected_drafts(file)}
     return [
         PREFIX + run.id
         for run in datacenter.runs
         if run.order.kind == CHECK
         and run.order.file == file
+        and (run.order.user, run.order.digest) not in needed
         and not run.is_active
         and os.path.isdir(folder_of(datacenter.storage, run.id))
     ]

@@ -4,14 +4,17 @@ Corrections are kept with the draft, whose next check and import read the correc
 file stays as it was.
 """
 
+import os
 from collections.abc import Callable, Mapping
 from itertools import islice
+from tempfile import TemporaryDirectory
+from typing import BinaryIO
 
 from zope.schema import getFields
 from zope.traversing.api import getPath
 
 from waeup.kofa.conversion.dates import DAY_FIRST, MONTH_FIRST, date_in_order, takes_iso_dates
-from waeup.kofa.errors import MappingError, Refused, TooLarge
+from waeup.kofa.errors import MappingError, NoSuchItem, Refused, TooLarge
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.i18n import Number
 from waeup.kofa.importing.corrections import CorrectedCell, Correction, Corrections
@@ -19,9 +22,10 @@ from waeup.kofa.importing.failing import KeptRow, problems_of
 from waeup.kofa.importing.plan import ValuePlan
 from waeup.kofa.importing.preview import HIDDEN
 from waeup.kofa.importing.reading import limits
-from waeup.kofa.jobs.record import Run
+from waeup.kofa.jobs.record import CHECK, FINISHED, Run
 from waeup.kofa.jobs.trying import try_row
 from waeup.kofa.ledger import Draft
+from waeup.kofa.operations.acting import MANAGE
 from waeup.kofa.operations.drafts import secrets_of
 from waeup.kofa.operations.failing import (
     Columns,
@@ -34,7 +38,10 @@ from waeup.kofa.operations.failing import (
     words_of,
 )
 from waeup.kofa.operations.values import CorrectedText, DateOrder, FailingRow, RowVerdict
+from waeup.kofa.rights import IMPORT_DATA
+from waeup.kofa.spool import TABLE_EXTENSION
 from waeup.kofa.tabular import Row
+from waeup.kofa.tabular.writer import TableWriter
 
 #: The outcome of a row that would be passed over.
 BLANK = "blank"
@@ -142,6 +149,47 @@ class MendingOperations(FailingOperations):
         """List the cells that were corrected in a draft of the person, as `corrections` does."""
         return _listed(self.draft(draft).corrections, start, limit)
 
+    def left_corrections(self, draft: str) -> int:
+        """Return how many rows were corrected in a draft of the person whose file has gone.
+
+        Somebody has imported, deleted or replaced it meanwhile.  0 when there is no such draft.
+        """
+        left = self._left_draft(draft)
+        return 0 if left is None else len(left.corrections)
+
+    def corrected_table(self, draft: str) -> tuple[str, BinaryIO]:
+        """Open a table of the rows of `left_corrections` as they were corrected.
+
+        Cells of passwords are empty.  Returns the name of the table, too; the caller closes it.
+        Raises `NoSuchItem` when there are no such rows, or their check is not known any more.
+        """
+        self._require(IMPORT_DATA)
+        left = self._left_draft(draft)
+        run = None if left is None else self._last_check_of(left)
+        if left is None or run is None:
+            raise NoSuchItem(
+                _(
+                    "There are no corrected rows of this import: none was corrected, or their "
+                    "check is not kept any more."
+                )
+            )
+        with (
+            self._failing(run) as (reader, columns),
+            TemporaryDirectory(prefix="kofa-corrected-") as folder,
+        ):
+            path, width = os.path.join(folder, "rows"), len(columns.names)
+            with TableWriter(path, columns.names, quote_all=True) as writer:
+                for number, correction in left.corrections:
+                    row = reader.row(number)
+                    if row is not None:
+                        values = correction.applied(_source(row), width).values
+                        writer.write(
+                            ["" if at in columns.secrets else values[at] for at in range(width)]
+                        )
+            name = f"{left.filename.removesuffix(TABLE_EXTENSION)}.corrected{TABLE_EXTENSION}"
+            self._log("downloaded: %s", name)
+            return name, open(path, "rb")
+
     def corrected_since(self, draft: str) -> int:
         """Return how many rows were corrected otherwise since the draft's check was ordered.
 
@@ -193,6 +241,32 @@ class MendingOperations(FailingOperations):
         )
 
     # -- helpers ------------------------------------------------------------------------
+
+    def _left_draft(self, id: str) -> Draft | None:
+        self._require(MANAGE)
+        left = self.datacenter.ledger.left_draft(id)
+        return left if left is not None and left.owner == self.principal.id else None
+
+    def _last_check_of(self, draft: Draft) -> Run | None:
+        """Return the check of a draft, or else the last one of the same content by its owner."""
+        if draft.check is not None:
+            return self._check_of(draft)
+        about = (CHECK, FINISHED, draft.owner, draft.digest, draft.reading)
+        return next(
+            (
+                self._finished_check(run.id)
+                for run in self._runs.newest()
+                if (
+                    run.order.kind,
+                    run.state,
+                    run.order.user,
+                    run.order.digest,
+                    run.order.reading,
+                )
+                == about
+            ),
+            None,
+        )
 
     def _correct_group(
         self,

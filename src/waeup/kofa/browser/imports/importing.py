@@ -31,7 +31,11 @@ class Import1(ImportStep):
     pages_label = _("Pages of files that wait")
 
     def prepare(self) -> None:
-        """List the files, newest first; ``page`` says which of them."""
+        """List the files, newest first; ``page`` says which of them.
+
+        ``left`` is a draft whose file has gone while its rows were corrected.
+        """
+        self.left = self.operations.left_corrections(self.field("left"))
         files = self.operations.pending_files(sort="date")
         self.files = paged(files, self.field("page"), FILES)
         self.holders = self.holders_of(self.files.items)

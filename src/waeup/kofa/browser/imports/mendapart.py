@@ -1,4 +1,4 @@
-"""What the mend page asks for besides: answers for its script, and the table of rows that fail."""
+"""What the mend page asks for besides: answers for its script, and tables of rows."""
 
 import json
 from typing import Any
@@ -127,4 +127,17 @@ class Failing(Attachment):
     def render(self) -> DirectResult:
         """Stream the table."""
         name, file = self.operations.failing_table(self.field("check"))
+        return self.send(name, blocks_of(file, mark=True))
+
+
+class Corrected(Attachment):
+    """Sends the rows that were corrected in a draft (``draft=``) whose file has gone."""
+
+    grok.context(IDataCenter)
+    grok.name("corrected")
+    grok.require("waeup.importData")
+
+    def render(self) -> DirectResult:
+        """Stream the table."""
+        name, file = self.operations.corrected_table(self.field("draft"))
         return self.send(name, blocks_of(file, mark=True))

@@ -62,7 +62,9 @@ class DraftStep(ImportStep):
             draft = self.draft
         except NoSuchItem as gone:
             self.flash(gone, "warning")
-            self.redirect(self.link("import1"))
+            id = self.field("draft")
+            left = {"left": id} if self.operations.left_corrections(id) else {}
+            self.redirect(self.link("import1", **left))
             return
         missing = [step for name, step in self.needs.items() if not getattr(draft, name)]
         if missing:

@@ -15,9 +15,11 @@ import transaction
 
 from waeup.kofa.browser.imports import mending
 from waeup.kofa.browser.runs.runparts import ROWS
+from waeup.kofa.conversion import Mapping
 from waeup.kofa.errors import Refused
 from waeup.kofa.interfaces import IMappingMadeEvent, IRunOrderedEvent
 from waeup.kofa.operations import Operations
+from waeup.kofa.tests.browser.exhibition import acting_as
 from waeup.kofa.tests.browser.test_importing import CENTER
 from waeup.kofa.tests.browser.test_runs import RunsTestCase
 from waeup.kofa.tests.functional import FunctionalLayer
@@ -673,3 +675,29 @@ class PendingAgainTest(MendingTestCase):
         self.browser.getControl("Mend and import again").click()
         self.assertEqual(self.status, 404)
         self.assertIn("There is no file", self.page)
+
+
+class LeftTest(MendingTestCase):
+    """Somebody else imports the file while its rows are mended."""
+
+    def test_corrected_rows_are_offered_where_it_is_told(self) -> None:
+        self.check()
+        address = self.browser.url
+        self.open_problem("title_prefix:")
+        self.enter(4, None, None, "none")
+        FunctionalLayer.add_user("ben", "waeup.ImportManager")
+        with acting_as("ben") as operations:
+            mapping = Mapping(("code", "title", "title_prefix"))
+            operations.start_import("list.csv", "facultyprocessor", "create", mapping)
+            transaction.commit()
+        FunctionalLayer.work_off_runs()
+        self.browser.open(address)
+        self.assertEqual(self.browser.url, f"{CENTER}/import1?left={self.draft}")
+        self.assertIn("This import is not prepared any more", self.page)
+        self.assertIn("Rows that you had corrected in it: <b>1</b>.", self.page)
+        self.browser.getLink("Download the corrected rows").click()
+        self.assertIn('filename="list.corrected.csv"', self.browser.headers["Content-Disposition"])
+        self.assertEqual(
+            self.browser.contents.lstrip("\ufeff").splitlines(),
+            ['"code","title","title_prefix"', '"FAC4","Four","none"'],
+        )

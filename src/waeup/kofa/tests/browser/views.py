@@ -58,6 +58,8 @@ ROLES = (
 
 #: By path; lines are in the order of paths.
 VIEWS: dict[str, Row] = {
+    # There is no such draft.
+    "/app/datacenter/corrected": Row("302 403 403 404 403 403 404", {"draft": "none"}),
     "/app/datacenter/download": Row("302 403 200 200 200 403 200", {"filename": "list.csv"}),
     # Nobody has ordered this export.
     "/app/datacenter/download_export": Row("302 403 403 403 404 403 404", {"id": "none"}),

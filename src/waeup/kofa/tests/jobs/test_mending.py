@@ -2,6 +2,7 @@
 
 import os
 from contextlib import closing
+from datetime import timedelta
 from unittest import mock
 
 from ZODB.POSException import ConflictError
@@ -21,7 +22,7 @@ from waeup.kofa.importing.preview import HIDDEN
 from waeup.kofa.interfaces import IBatchProcessor
 from waeup.kofa.operations import DateOrder
 from waeup.kofa.tests.jobs.checked import MENDED, MendingTestCase
-from waeup.kofa.tests.jobs.portal import OTHER
+from waeup.kofa.tests.jobs.portal import OTHER, USER
 from waeup.kofa.tests.jobs.test_runs import processor_of
 from waeup.kofa.tests.spool.faultydisk import write
 
@@ -392,3 +393,69 @@ class Many(MendingTestCase):
         self.assertEqual(len(cells), 100)
         verdict = self.ask(lambda o: o.check_row(self.draft, 1, {0: "F0"}))
         self.assertEqual(verdict.outcome, "created")
+
+
+class Left(MendingTestCase):
+    """Corrections of rows whose file somebody else has imported, deleted or replaced meanwhile."""
+
+    def left(self, user=USER):
+        """Return the number of rows that were corrected, and their table."""
+
+        def read(operations):
+            name, stream = operations.corrected_table(self.draft)
+            with stream:
+                return operations.left_corrections(self.draft), name, stream.read().decode()
+
+        return self.ask(read, user)
+
+    def import_by_another(self):
+        """Let somebody else import the file as it is."""
+        run = self.ask(
+            lambda o: o.start_import("data.csv", self.processor, self.mode, self.mapping).id,
+            OTHER,
+        )
+        self.portal.work_off(run)
+        self.assertEqual(self.info(run).state, "finished", self.info(run).fault)
+
+    def test_they_are_fetched_as_a_table_that_can_be_imported(self):
+        self.mend({2: {0: "FAC2"}, 5: {0: "FAC5", 1: 'Five, "5"'}})
+        self.assertEqual(self.ask(lambda o: o.left_corrections(self.draft)), 0)
+        with self.assertRaisesRegex(NoSuchItem, "There are no corrected rows"):
+            self.left()
+        self.import_by_another()
+        table = '"code","title"\r\n"FAC2","Two"\r\n"FAC5","Five, ""5"""\r\n'
+        self.assertEqual(self.left(), (2, "data.corrected.csv", table))
+        with self.assertRaisesRegex(NoSuchItem, "not prepared any more"):
+            self.ask(lambda o: o.draft(self.draft))
+
+    def test_they_are_there_whatever_becomes_of_the_file_and_of_the_choices(self):
+        self.mend({2: {0: "FAC2"}})
+        self.save(check=None)
+        self.ask(lambda o: o.delete(["data.csv"]), OTHER)
+        self.assertEqual(self.left()[2].splitlines()[1], '"FAC2","Two"')
+
+    def test_they_are_nobody_elses(self):
+        self.mend({2: {0: "FAC2"}})
+        self.import_by_another()
+        self.assertEqual(self.ask(lambda o: o.left_corrections(self.draft), OTHER), 0)
+        with self.assertRaisesRegex(NoSuchItem, "There are no corrected rows"):
+            self.left(OTHER)
+
+    def test_what_was_given_up_or_not_corrected_is_not_left(self):
+        self.mend({2: {0: "FAC2"}})
+        self.ask(lambda o: o.drop_draft(self.draft))
+        given_up = self.draft
+        self.begin()
+        self.import_by_another()
+        for draft in (given_up, self.draft, "", "none"):
+            self.assertEqual(self.ask(lambda o, d=draft: o.left_corrections(d)), 0)
+
+    def test_they_are_forgotten_with_old_drafts(self):
+        self.mend({2: {0: "FAC2"}})
+        self.import_by_another()
+        write(os.path.join(self.portal.storage, "more.csv"), "code,title\r\nFAC9,Nine\r\n")
+        self.ask(lambda o: o.new_draft("more.csv") and None)
+        self.assertEqual(self.left()[0], 1)
+        with mock.patch("waeup.kofa.ledger.DRAFT_AGE", timedelta(0)):
+            self.ask(lambda o: o.new_draft("more.csv") and None)
+        self.assertEqual(self.ask(lambda o: o.left_corrections(self.draft)), 0)
