@@ -14,12 +14,33 @@ import transaction
 from waeup.kofa.browser.datacenter import COUNTED
 from waeup.kofa.browser.imports.importing import FILES
 from waeup.kofa.operations import Operations
+from waeup.kofa.tests.browser.exhibition import acting_as
 from waeup.kofa.tests.functional import FunctionalLayer, FunctionalTestCase, fill_in_login
 from waeup.kofa.tests.waiting import PATIENCE
 
 CENTER = "http://localhost/app/datacenter"
 FACULTIES = "Code,title,remark\nSCI,Sciences,x\nART,Arts,y\nSCI,Science,z\n"
 STUDENTS = "id,gender,region\n11391,M,Scotland\n28400,F,Wales\n"
+
+
+def prepared(
+    step: int, processor: str = "facultyprocessor", mode: str = "create", user: str = "officer"
+) -> str:
+    """Prepare an import of the newest file that no run has; return the id of the draft.
+
+    The draft is as a walk over the pages leaves it that lead to a step; `WalkTest` walks.
+    """
+    with acting_as(user) as operations:
+        files = operations.pending_files(sort="date")
+        name = next(file.name for file in files if operations.run_of(file.name) is None)
+        draft = operations.new_draft(name)
+        if step > 2:
+            operations.save_draft(draft.id, processor=processor, mode=mode)
+        if step > 3:
+            columns = operations.propose_mapping(name, processor, mode).columns
+            operations.save_draft(draft.id, columns=columns)
+        transaction.commit()
+        return draft.id
 
 
 class ImportTestCase(FunctionalTestCase):
@@ -44,17 +65,14 @@ class ImportTestCase(FunctionalTestCase):
         self.browser.getControl(name=button, index=index).click()
 
     def go_to_step(
-        self, step: int, processor: str = "facultyprocessor", mode: str = "create"
+        self,
+        step: int,
+        processor: str = "facultyprocessor",
+        mode: str = "create",
+        user: str = "officer",
     ) -> None:
-        """Choose the first file and go on."""
-        self.browser.open(f"{CENTER}/import1")
-        self.press("select", 0)
-        if step > 2:
-            self.browser.getControl(name="importer").value = [processor]
-            self.browser.getControl(name="mode").value = [mode]
-            self.press("proceed")
-        if step > 3:
-            self.press("proceed")
+        """Prepare the import of the newest file up to a step, and show that."""
+        self.browser.open(f"{CENTER}/import{step}?draft={prepared(step, processor, mode, user)}")
         self.assertIn(f"import{step}?draft=", self.browser.url)
 
     def perform(self) -> None:
@@ -69,9 +87,7 @@ class ImportTestCase(FunctionalTestCase):
 
     def second_window(self) -> Any:
         """Return another browser in which the officer has logged in."""
-        browser = FunctionalLayer.browser("http://localhost/app/login")
-        fill_in_login(browser, "officer", "pw of officer")
-        return browser
+        return FunctionalLayer.browser_of("officer")
 
     def drafts(self) -> list[str]:
         """Return the ids of all drafts that there are."""
@@ -104,8 +120,19 @@ class ImportTestCase(FunctionalTestCase):
 class WalkTest(ImportTestCase):
     """From the list of files to the result."""
 
+    def walk_to_step(self, step: int, processor: str = "facultyprocessor") -> None:
+        """Choose the first file and go on, page by page."""
+        self.browser.open(f"{CENTER}/import1")
+        self.press("select", 0)
+        self.browser.getControl(name="importer").value = [processor]
+        self.browser.getControl(name="mode").value = ["create"]
+        self.press("proceed")
+        if step > 3:
+            self.press("proceed")
+        self.assertIn(f"import{step}?draft=", self.browser.url)
+
     def test_a_file_with_a_bad_row_ends_in_two_files(self) -> None:
-        self.go_to_step(4)
+        self.walk_to_step(4)
         self.assertIn("Ignored columns:", self.page)
         self.perform()
         self.assertIn("Batch processing finished.", self.page)
@@ -121,7 +148,7 @@ class WalkTest(ImportTestCase):
 
     def test_a_file_without_bad_rows_leaves_nothing_pending(self) -> None:
         self.store("list.csv", "code,title\nSCI,Sciences\n")
-        self.go_to_step(4)
+        self.walk_to_step(4)
         self.perform()
         self.assertIn("Successfully processed 1 rows.", self.page)
         self.assertNotIn("failed.", self.page)
@@ -130,7 +157,7 @@ class WalkTest(ImportTestCase):
         self.assertIn("No files are waiting.", self.page)
 
     def test_a_mended_pending_file_keeps_its_mode(self) -> None:
-        self.go_to_step(4)
+        self.walk_to_step(4)
         self.perform()
         self.store("list.create.pending.csv", "code,title,--ERRORS--\nMED,Medicine,x\n")
         self.browser.open(f"{CENTER}/import1")
@@ -147,7 +174,7 @@ class WalkTest(ImportTestCase):
 
     def test_constants_fill_what_the_file_does_not_have(self) -> None:
         self.store("list.csv", STUDENTS)
-        self.go_to_step(3, "studentprocessor")
+        self.walk_to_step(3, "studentprocessor")
         self.map(STUDENTS, id="student_id", gender="sex", region="--IGNORE--")
         self.press("update")
         fields = self.constants()
@@ -206,8 +233,7 @@ class ResultTest(ImportTestCase):
         own = self.browser.url
         self.assertNotIn("prepares an import of this file, too", self.page)
         FunctionalLayer.add_user("ben", "waeup.ImportManager")
-        other = FunctionalLayer.browser("http://localhost/app/login")
-        fill_in_login(other, "ben", "pw of ben")
+        other = FunctionalLayer.browser_of("ben")
         other.open(f"{CENTER}/import1")
         other.getControl(name="select").click()
         told = r"The user <b>%s</b> prepares an import of this file, too, since\s+<time"
@@ -269,7 +295,7 @@ class ResultTest(ImportTestCase):
     def test_another_officer_is_told_who_has_the_file(self) -> None:
         self.go_to_step(4)
         first, self.browser = self.browser, self.log_in("waeup.ImportManager", name="other")
-        self.go_to_step(4)
+        self.go_to_step(4, user="other")
         first.getControl(name="perform").click()
         self.press("perform")
         self.assertEqual(self.status, 409)

@@ -1,5 +1,6 @@
 """Log-in and log-out through the door: sessions, cookies, throttling, ways back."""
 
+from typing import Any
 from unittest import mock
 
 import transaction
@@ -20,6 +21,13 @@ class LoginTest(FunctionalTestCase):
         fresh = mock.patch.object(login, "throttle", LoginThrottle())
         fresh.start()
         self.addCleanup(fresh.stop)
+
+    def log_in(self, *roles: str, name: str = "officer") -> Any:
+        """Return a browser in which a new account with `roles` has logged in by the form."""
+        FunctionalLayer.add_user(name, *roles)
+        browser = FunctionalLayer.browser(LOGIN)
+        fill_in_login(browser, name, f"pw of {name}")
+        return browser
 
     def test_the_root_leads_over_the_portal_to_the_log_in_page(self) -> None:
         self.assertEqual(FunctionalLayer.browser("http://localhost/").url, LOGIN)
