@@ -17,8 +17,8 @@ from waeup.kofa.interfaces import DELETION_MARKER, IDataCenter
 from waeup.kofa.operations import ExporterInfo, FormerImport, RunInfo, StoredFile
 from waeup.kofa.transactional import refusable
 
-#: Bytes of a file whose lines are counted for a list.
-COUNTED = 256 * 1024
+#: Bytes of files whose lines are counted for a list: hundredths of a second.
+COUNTED = 16 * 1024 * 1024
 
 
 class Held(NamedTuple):
@@ -36,6 +36,8 @@ class DataCenterPage(Page):
 
     tab = "datacenter"
     show_pages = PAGES
+    #: Bytes that can be counted still.
+    countable = COUNTED
 
     @property
     def crumbs(self) -> list[Crumb]:
@@ -58,8 +60,11 @@ class DataCenterPage(Page):
         }
 
     def datasets(self, file: StoredFile) -> str:
-        """Return the number of rows of a file, if that costs little."""
-        return file.datasets if file.size <= COUNTED else ""
+        """Return the number of rows of a file, if that costs little, those before included."""
+        if file.size > self.countable:
+            return ""
+        self.countable -= file.size
+        return file.datasets
 
     def former_text(self, former: FormerImport) -> str:
         """Say that a content was imported before, when, and by whom."""

@@ -9,7 +9,7 @@ from unittest import mock
 
 import transaction
 
-from waeup.kofa.browser.datacenter import COUNTED
+from waeup.kofa.browser.datacenter import COUNTED, DataCenterPage
 from waeup.kofa.browser.files import home
 from waeup.kofa.browser.paging import paged
 from waeup.kofa.jobs.record import Run, utc_now
@@ -109,8 +109,18 @@ class Parts(HomeTestCase):
         self.open()
         self.assertIn(f"{name} Faculty Processor", self.part("waiting"))
 
+    def test_lines_are_counted_while_those_of_all_files_are_few(self) -> None:
+        for name in ("one.csv", "two.csv"):
+            self.store(name, "a\n" * 200_000)
+        self.open()
+        self.assertEqual(self.part("waiting").count("Datasets 199,999"), 2)
+        with mock.patch.object(DataCenterPage, "countable", 500_000):
+            self.open()
+        self.assertEqual(self.part("waiting").count("Datasets 199,999"), 1)
+
     def test_lines_of_large_files_are_not_counted(self) -> None:
-        self.store("large.csv", "a\n" * COUNTED)
+        self.store("large.csv", "a\n")
+        os.truncate(self.storage / "large.csv", COUNTED + 1)
         with mock.patch("waeup.kofa.spool.count_lines", side_effect=AssertionError):
             self.open()
         self.assertIn("large.csv Datasets Size", self.part("waiting"))
