@@ -8,6 +8,7 @@ whatever goes wrong is told as a problem (`waeup.kofa.api.problems`).
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import unquote
 
@@ -48,8 +49,8 @@ STREAMS = 2
 _CHALLENGE = ("WWW-Authenticate", 'Bearer realm="Kofa"')
 #: A token, wherever it stands.
 _TOKEN = re.compile(r"kofa_[0-9a-f]{4,}_")
-#: What a host is called in a request that is not damaged.
-HOST = re.compile(r"[A-Za-z0-9._-]*(?::[0-9]{0,5})?|\[[0-9A-Fa-f:.]*\](?::[0-9]{0,5})?")
+#: What a host is called: a name, or an address in brackets, and perhaps a port.
+_HOST = re.compile(r"(?:[A-Za-z0-9._-]*|\[(?P<address>[0-9A-Fa-f:.]*)\])(?::[0-9]{0,5})?")
 #: What can be asked for while the files of the data center cannot be reached.
 _WITHOUT_FILES = {"Account", "Users", "Settings", "Mail", "Storage", "System", "Webhooks"}
 
@@ -78,7 +79,7 @@ class Api:
         request = Request(environment, populate_request=False)
         base, call = "", None
         try:
-            if not HOST.fullmatch(environment.get("HTTP_HOST", "")):
+            if not is_host(environment.get("HTTP_HOST", "")):
                 raise Refusal("bad-request", "The header Host is damaged.")
             base = request.url_root.rstrip("/")
             call = self._call(request, base)
@@ -223,6 +224,18 @@ class Call:
                 raise _too_many(left, "Too many wrong tokens came from your address")
             header = (_CHALLENGE[0], f'{_CHALLENGE[1]}, error="invalid_token"')
         raise Refusal("no-token", "Send a valid token in the header Authorization.", [header])
+
+
+def is_host(text: str) -> bool:
+    """Tell whether a header Host is that of a request that is not damaged."""
+    found = _HOST.fullmatch(text)
+    if found is None or found["address"] is None:
+        return found is not None
+    try:
+        IPv6Address(found["address"])
+    except ValueError:
+        return False
+    return True
 
 
 def refused_by_server(

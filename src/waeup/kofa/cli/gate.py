@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from waeup.kofa.api.addresses import is_own
-from waeup.kofa.api.http import HOST
+from waeup.kofa.api.http import is_host
 from waeup.kofa.browser.faults import REFERENCE_HEADER, log_fault
 from waeup.kofa.browser.page import FORM_LIMIT, SECURITY_HEADERS
 from waeup.kofa.browser.publication import RETRY
@@ -161,7 +161,7 @@ class Gate:
             path = environment.get("PATH_INFO", "").encode("latin-1").decode("utf-8")
         except UnicodeError:
             return BAD_REQUEST
-        if not HOST.fullmatch(environment.get("HTTP_HOST", "")):
+        if not is_host(environment.get("HTTP_HOST", "")):
             return BAD_REQUEST
         if not _is_way(path.split("/")):
             return NOT_FOUND

@@ -1,6 +1,7 @@
 """Serves a portal: the publisher behind its gate, under waitress, until a signal."""
 
 import copy
+import re
 import select
 import socket
 import time
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 from weakref import WeakSet
 
 from waitress.channel import ClientDisconnected, HTTPChannel
-from waitress.parser import HTTPRequestParser
+from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import create_server
 from waitress.task import ErrorTask
 from waitress.utilities import Error, RequestEntityTooLarge
@@ -52,6 +53,11 @@ MOST_KEPT = 1024 * 1024 * 1024
 GRACE, SILENCE = 5.0, 0.5
 #: Headers that a trusted proxy tells the client's address and the portal's with.
 PROXY_HEADERS = {"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"}
+# What waitress does not understand of an address that a proxy tells: each connection would be a
+# client of its own, or many clients the same one.
+_PORT = re.compile(r"\[([0-9a-f:.]+)\]:[0-9]+", re.IGNORECASE)
+# Before an address of version 4 it is written by those that listen for both versions at once.
+_MAPPED = re.compile(r"(?<![0-9a-f:])::ffff:(?=[0-9]+\.)", re.IGNORECASE)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -152,9 +158,15 @@ class _Parser(HTTPRequestParser):
         """See `HTTPRequestParser`; the limit depends on the address."""
         try:
             super().parse_header(header_plus)
+        except ValueError:
+            # Python reads no number of thousands of digits.
+            raise ParsingError("Content-Length is invalid")
         finally:
             # Damaged headers are told of in the words of the API, too.
             self.is_for_api = is_own(self.path or "")
+        if "X_FORWARDED_FOR" in self.headers:
+            told = _PORT.sub(r"\1", self.headers["X_FORWARDED_FOR"])
+            self.headers["X_FORWARDED_FOR"] = _MAPPED.sub("", told)
         content_type = self.headers.get("CONTENT_TYPE", "")
         is_upload = gate.is_upload(self.command, self.path, content_type)
         if self.is_for_api:

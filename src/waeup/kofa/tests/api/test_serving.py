@@ -110,7 +110,10 @@ class Serving(unittest.TestCase):
 
     def damaged_requests(self):
         """What is no request is told as a problem, too."""
-        status, headers, body = self.announced("POST", "/imports", "x")
+        for length in ("x", "9" * 5000):
+            status, headers, body = self.announced("POST", "/imports", length)
+            self.assertEqual((status, json.loads(body)["code"]), (400, "bad-request"))
+        status, headers, body = self.ask("GET", "/openapi.json", Host="[::::]")
         self.assertEqual((status, json.loads(body)["code"]), (400, "bad-request"))
         status, headers, body = self.ask("GET", "/%ff")
         self.assertEqual((status, json.loads(body)["code"]), (400, "bad-request"))

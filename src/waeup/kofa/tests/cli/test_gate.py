@@ -108,9 +108,19 @@ class WayTests(GateTestCase):
         self.assertEqual(self.ask("/kofa/\xff"), "400")
 
     def test_a_host_is_a_name_or_an_address_with_a_port(self) -> None:
-        for host in ("kofa.example.org", "127.0.0.1:8080", "[::1]:80", "[::1]", ""):
+        for host in ("kofa.example.org", "127.0.0.1:8080", "[::1]:80", "[::1]", "x:", ""):
             self.assertEqual(self.ask(HTTP_HOST=host), "200", host)
-        for host in ('a"b', "a b", "a/b", "a@b", "a:b", "\xe9.org"):
+        for host in (
+            'a"b',
+            "a b",
+            "a/b",
+            "a@b",
+            "a:b",
+            "\xe9.org",
+            "[::::]",
+            "[]",
+            "[1.2.3.4]:80",
+        ):
             self.assertEqual(self.ask(HTTP_HOST=host), "400", host)
 
 
