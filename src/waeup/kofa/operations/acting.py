@@ -102,7 +102,11 @@ class Acting:
         for years what the passwords are.
         """
         self._require(SECRETS)
-        if not self._may_change(SECRETS):
+        self._require_token_for_secrets()
+
+    def _require_token_for_secrets(self) -> None:
+        """Raise `NotAllowed` for a token that does not cover changes of accounts."""
+        if self.grant is not None and not self.grant.for_changes().covers(SECRETS):
             raise self._not_granted(_covering(SECRETS), reading=False)
 
     def _require_scope(self, *scopes: str) -> None:

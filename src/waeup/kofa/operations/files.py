@@ -255,10 +255,17 @@ class FileOperations(Acting):
         return place
 
     def open_file(self, name: str, folder: str = "") -> BinaryIO:
-        """Open a stored file for reading bytes; the caller closes it."""
+        """Open a stored file for reading bytes; the caller closes it.
+
+        One with passwords is open to a token only that manages accounts, were it the person's own:
+        to see all that the person may see is not enough.
+        """
         self._require(MANAGE)
         path = self._existing(name, folder)
-        self._log("downloaded: %s", os.path.join(folder, name))
+        relative = os.path.join(folder, name)
+        if self.grant is not None and SECRETS in self._needs_of_file(path, relative):
+            self._require_token_for_secrets()
+        self._log("downloaded: %s", relative)
         return open(path, "rb")
 
     def preview(self, name: str, rows: int = 3, options: ReadOptions = AS_FOUND) -> Preview:
@@ -392,13 +399,10 @@ class FileOperations(Acting):
 
     def _check_needs(self, path: str, relative: str) -> None:
         """Raise `NotAllowed` unless the person may see the file; see `needs_of`."""
-        entry = self.datacenter.ledger.entry(relative)
-        needs = {*self.datacenter.ledger.needs(relative)}
-        if entry is None or not entry.owner or entry.size != os.path.getsize(path):
-            # Put there by other means, or another file of that name: its header tells.
-            needs |= needs_of(self.datacenter.storage, path)
-        elif entry.owner == self.principal.id:
+        entry = self._entry_of(path, relative)
+        if entry is not None and entry.owner == self.principal.id:
             return
+        needs = self._needs_of_file(path, relative)
         folder, name = os.path.split(relative)
         if needs and folder in removals.FOLDERS and keeping.deleted_at(name) is None:
             # Like an export: who has removed an object need not know its password.
@@ -408,6 +412,21 @@ class FileOperations(Acting):
                 self._require_secrets()
             else:
                 self._require(permission)
+
+    def _needs_of_file(self, path: str, relative: str) -> set[str]:
+        """Return the permissions of those who may see a file that is not theirs."""
+        needs = {*self.datacenter.ledger.needs(relative)}
+        if self._entry_of(path, relative) is None:
+            # Its header tells.
+            needs |= needs_of(self.datacenter.storage, path)
+        return needs
+
+    def _entry_of(self, path: str, relative: str) -> FileEntry | None:
+        """Return what is known of a file; None of one put there by other means, or changed so."""
+        entry: FileEntry | None = self.datacenter.ledger.entry(relative)
+        if entry is None or not entry.owner or entry.size != os.path.getsize(path):
+            return None
+        return entry
 
     def _require_replaceable(self, name: str) -> None:
         """Raise `Refused` unless a pending file, if it is there, may be replaced by the person."""

@@ -160,6 +160,21 @@ class Secrets(ApiCase):
         self.assertIn("scope users", found["detail"])
         self.assertEqual(self.ask("GET", path).data, ACCOUNTS)
 
+    def test_so_are_those_of_the_own_account(self):
+        answer = self.ask("POST", "/files?filename=f.csv", data=ACCOUNTS)
+        path = f"/files/{answer.json['name']}"
+        for scopes in (["read"], ["files"], ["read", "files", "import"]):
+            reads = self.new_token("boss", *scopes)
+            found = self.problem(
+                self.ask("GET", f"{path}/content", token=reads), 403, "not-allowed"
+            )
+            self.assertIn("scope users", found["detail"])
+        writes = self.new_token("boss", "files", "users")
+        self.assertEqual(self.ask("GET", f"{path}/content", token=writes).data, ACCOUNTS)
+        # Who has brought it can still take it away.
+        name = answer.json["name"]
+        self.assertEqual(self.ask("DELETE", f"/files?names={name}", token=reads).json, [name])
+
 
 class Revoked(ApiCase):
     """A token that is revoked changes nothing from then on."""
