@@ -58,7 +58,7 @@ class RunsTestCase(ImportTestCase):
                 found.filename,
                 found.processor,
                 found.mode,
-                Mapping(found.columns),
+                Mapping(found.columns or ()),
                 digest=found.digest,
                 draft=draft,
             )
@@ -125,7 +125,7 @@ class CheckTest(RunsTestCase):
         self.go_to_step(4, "departmentprocessor")
         self.press("check")
         self.work_off()
-        self.assertIn("Not all parents do exist yet. 1", self.plain())
+        self.assertIn("Not all parents do exist yet. There is no faculty", self.plain())
         self.assertIn("Import these objects first, then the rows again;", self.plain())
 
     def test_the_button_says_in_numbers_what_it_does_and_does_it(self) -> None:

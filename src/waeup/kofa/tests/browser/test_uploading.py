@@ -222,6 +222,7 @@ class PutTest(PutTestCase):
 
     def test_who_may_not_is_refused(self) -> None:
         self.browser = self.log_in(name="nobody")
+        self.browser.open("http://localhost/app/account")
         self.form_token = self.browser.getControl(name="form_token", index=0).value
         self.assertEqual(self.put(TABLE).status_int, 403)
         self.assertEqual(self.names(), set())
@@ -413,6 +414,7 @@ class RepeatedTest(PutTestCase):
     def test_tokens_of_others_are_theirs(self) -> None:
         self.put(TABLE)
         self.browser = self.log_in("waeup.DataCenterManager", name="other")
+        self.browser.open("http://localhost/app/account")
         self.form_token = self.browser.getControl(name="form_token", index=0).value
         self.assertEqual(self.put(TABLE).json["name"], "list_other.csv")
 
@@ -586,6 +588,7 @@ class FormerTest(PutTestCase):
 
     def test_who_may_see_the_run_gets_a_link(self) -> None:
         self.browser = FunctionalLayer.log_in("second", "waeup.ImportManager")
+        self.browser.open("http://localhost/app/account")
         self.form_token = self.browser.getControl(name="form_token", index=0).value
         answer = self.put(TABLE).json
         self.assertEqual(answer["former_link"], f"{INDEX}/run?id={self.run_id}")

@@ -164,6 +164,7 @@ class ChangeTest(ViewsTestCase):
     def test_no_button_works_without_the_token_of_the_session(self) -> None:
         browser, _name = self.browser_of("waeup.PortalManager")
         other = self.log_in("waeup.PortalManager", name="somebody")
+        other.open(f"{HOST}/app/account")
         of_other = other.getControl(name="form_token", index=0).value
         browser.open(f"{HOST}/app/datacenter")
         good = browser.getControl(name="form_token", index=0).value
