@@ -167,10 +167,19 @@ class PostgresPlace(Place):
             self.clear()
         else:
             self.there = PostgresDatabase(self.server.database(), cache_size=CACHE)
+            # Makes the tables.
+            with self.there.storage(write=True):
+                pass
 
     def clear(self) -> None:
-        with self.there.storage(write=True) as storage:
-            storage.zap_all()
+        from relstorage.adapters.postgresql import PostgreSQLAdapter
+        from relstorage.options import Options
+
+        assert isinstance(self.there, PostgresDatabase)
+        # A storage would look for all that it needs first, which takes longer than many a test.
+        options = Options(keep_history=False)
+        with closing(PostgreSQLAdapter(self.there.dsn, options=options)) as adapter:
+            adapter.schema.zap_all()
 
     def close(self) -> None:
         assert isinstance(self.there, PostgresDatabase)
