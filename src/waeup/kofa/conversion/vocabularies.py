@@ -9,7 +9,6 @@ from typing import Any
 from zope.component import queryUtility
 from zope.schema.interfaces import IVocabularyFactory, ValidationError
 from zope.schema.vocabulary import VocabularyRegistry, setVocabularyRegistry
-from zope.testing.cleanup import addCleanUp
 
 from waeup.kofa.conversion.wording import shown
 from waeup.kofa.errors import MappingError
@@ -71,5 +70,12 @@ def install() -> None:
 
 
 install()
-# A test that clears everything brings back the registry of zope.schema, which knows no utilities.
-addCleanUp(install)
+try:
+    from zope.testing.cleanup import addCleanUp
+except ModuleNotFoundError:
+    # Who installs the package alone has no tests.
+    pass
+else:
+    # A test that clears everything brings back the registry of zope.schema, which knows no
+    # utilities.
+    addCleanUp(install)

@@ -55,6 +55,20 @@ class Loading(unittest.TestCase):
     def test_who_is_alone_loads_it(self) -> None:
         self.assertEqual(loaded("ZODB grok", "ls"), ["ZODB", "grok"])
 
+    def test_what_tests_alone_need_may_be_missing(self) -> None:
+        for name in ("zope.testing", "zope.app.testing", "zope.testrunner", "webtest"):
+            with self.subTest(name):
+                without = f"import sys\nsys.modules[{name!r}] = None\n{PROGRAM}"
+                done = subprocess.run(
+                    [sys.executable, "-c", without, "ZODB grok", "ls"],
+                    capture_output=True,
+                    text=True,
+                    timeout=120,
+                    env=environment(),
+                    check=False,
+                )
+                self.assertEqual((done.returncode, done.stderr), (0, "ZODB grok\n"))
+
     def test_who_is_alone_loads_nothing_that_serves_others(self) -> None:
         self.assertEqual(loaded("limits pythonjsonlogger smtplib urllib3 werkzeug", "ls"), [])
 
