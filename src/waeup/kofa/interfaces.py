@@ -724,6 +724,12 @@ class IBatchProcessor(Interface):
     def parentsExist(row, site):
         """Tell whether there is a place to put the object."""
 
+    def parentsMissing(row, site):
+        """Return a message that says which container there is not, and what to do.
+
+        Asked of a row for whose object there is no place.
+        """
+
     def entryExists(row, site):
         """Tell whether the object exists."""
 

@@ -120,7 +120,7 @@ class RowActions:
         else:
             exist = once(row, "parent", processor.getParent, row, site) is not None
         if not exist:
-            raise RowRefused(english(_("Not all parents do exist yet.")))
+            raise RowRefused(english(processor.parentsMissing(row, site)))
         if processor.entryExists(row, site):
             raise RowRefused(THERE_ALREADY)
         parent = once(row, "parent", processor.getParent, row, site)

@@ -278,6 +278,11 @@ class BatchProcessor(WholeTable, grok.GlobalUtility):
         """See `IBatchProcessor`."""
         return self.getParent(row, site) is not None
 
+    @default
+    def parentsMissing(self, row: dict[str, Any], site: Any) -> str:
+        """See `IBatchProcessor`."""
+        return _("Not all parents do exist yet.")
+
     def getParent(self, row: dict[str, Any], site: Any) -> Any:
         """See `IBatchProcessor`."""
         raise undefined(

@@ -209,6 +209,18 @@ class CourseTicketProcessor(StudentProcessorBase):
         """Return the student."""
         return find_student(row, site)
 
+    def parentsMissing(self, row: dict[str, Any], site: Any) -> str:
+        """See `IBatchProcessor`."""
+        for name in LOCATORS:
+            number = given(row, name)
+            if number is not None:
+                return _(
+                    "Not all parents do exist yet. There is no student with the ${name} "
+                    "${number}: import the student first, or correct ${name}.",
+                    mapping={"name": name, "number": repr(number)},
+                )
+        return super().parentsMissing(row, site)
+
     def countEntries(self, site: Any) -> int:
         """See `IBatchProcessor`."""
         return sum(len(student) for student in site["students"].values())

@@ -30,6 +30,14 @@ def given_code(row: dict[str, Any], name: str) -> str | None:
     return code.strip() or None
 
 
+def _no_faculty(code: str) -> str:
+    return _(
+        "Not all parents do exist yet. There is no faculty ${code}: import it first, or correct "
+        "faculty_code.",
+        mapping={"code": repr(code)},
+    )
+
+
 class AcademicProcessor(ContainerProcessor):
     """Imports objects of the academic tree, and tells the main log what changed.
 
@@ -107,6 +115,11 @@ class DepartmentProcessor(AcademicProcessor):
         """Return the faculty of `faculty_code`, or None."""
         return site["faculties"].get(given_code(row, "faculty_code") or "")
 
+    def parentsMissing(self, row: dict[str, Any], site: Any) -> str:
+        """See `IBatchProcessor`."""
+        code = given_code(row, "faculty_code")
+        return super().parentsMissing(row, site) if code is None else _no_faculty(code)
+
     def countEntries(self, site: Any) -> int:
         """See `IBatchProcessor`."""
         return sum(len(faculty) for faculty in site["faculties"].values())
@@ -157,6 +170,20 @@ class CourseProcessor(AcademicProcessor):
             return None if department is None else department.courses
         course = site["faculties"].find_course(row["code"])
         return None if course is None else course.__parent__
+
+    def parentsMissing(self, row: dict[str, Any], site: Any) -> str:
+        """See `IBatchProcessor`."""
+        faculty_code = given_code(row, "faculty_code")
+        department_code = given_code(row, "department_code")
+        if faculty_code is None or department_code is None:
+            return super().parentsMissing(row, site)
+        if site["faculties"].get(faculty_code) is None:
+            return _no_faculty(faculty_code)
+        return _(
+            "Not all parents do exist yet. The faculty ${faculty} has no department ${code}: "
+            "import it first, or correct department_code.",
+            mapping={"faculty": repr(faculty_code), "code": repr(department_code)},
+        )
 
     def countEntries(self, site: Any) -> int:
         """See `IBatchProcessor`."""

@@ -74,7 +74,8 @@ class AdvisedPart(RunPart):
     def lacks_parents(self) -> bool:
         """Whether rows have failed since what they belong to is not there."""
         run = self.shown
-        return run is not None and _NO_PARENTS in dict(run.report.reasons)
+        reasons = () if run is None else run.report.reasons
+        return any(reason.startswith(_NO_PARENTS) for reason, _number in reasons)
 
     @cached_property
     def advice(self) -> Advice | None:

@@ -299,9 +299,14 @@ class CourseTicketTests(PortalTestCase):
         self.assertEqual((find.call_count, find_course.call_count), (1, 1))
 
     def test_student_must_exist(self):
+        done, (reason,) = self.import_rows(
+            "courseticketprocessor", "student_id,level,code\nA9,100,MAT101\n"
+        )
+        self.assertEqual(done, [])
         self.assertEqual(
-            self.import_rows("courseticketprocessor", "student_id,level,code\nA9,100,MAT101\n"),
-            ([], ["Not all parents do exist yet."]),
+            reason,
+            "Not all parents do exist yet. There is no student with the student_id 'A9': import "
+            "the student first, or correct student_id.",
         )
 
     def test_course_must_exist(self):

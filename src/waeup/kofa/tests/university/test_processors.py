@@ -17,6 +17,11 @@ from waeup.kofa.university.department import Department
 from waeup.kofa.university.faculty import Faculty
 from waeup.kofa.users.account import UserAccount
 
+NO_FACULTY = (
+    "Not all parents do exist yet. There is no faculty 'FX': import it first, or correct "
+    "faculty_code."
+)
+
 
 class FacultyTests(PortalTestCase):
     """The faculty processor."""
@@ -166,7 +171,7 @@ class DepartmentTests(PortalTestCase):
     def test_faculty_must_exist(self):
         self.assertEqual(
             self.import_rows("departmentprocessor", "code,faculty_code\nD1,FX\n"),
-            ([], ["Not all parents do exist yet."]),
+            ([], [NO_FACULTY]),
         )
 
     def test_needs_both_codes(self):
@@ -220,7 +225,15 @@ class CourseTests(PortalTestCase):
         table = "code,faculty_code,department_code\nMAT101,FA,D9\nMAT101,FX,D1\n"
         self.assertEqual(
             self.import_rows("courseprocessor", table),
-            ([], ["Not all parents do exist yet."] * 2),
+            (
+                [],
+                [
+                    NO_FACULTY.replace(
+                        "There is no faculty 'FX'", "The faculty 'FA' has no department 'D9'"
+                    ).replace("faculty_code", "department_code"),
+                    NO_FACULTY,
+                ],
+            ),
         )
 
     def test_code_is_unique_in_the_portal(self):
