@@ -33,11 +33,9 @@ class AccessibilityTest(ChromiumTestCase):
         FunctionalLayer.add_user("ann", *ROLES)
 
     def enter(self) -> None:
-        """Log in as somebody who may do everything with data."""
-        self.window.get(f"{self.address}/app/login")
-        self.find("#login").send_keys("ann")
-        self.find("#password").send_keys("pw of ann")
-        self.press("SUBMIT")
+        """Come as somebody who may do everything with data."""
+        self.log_in_as("ann")
+        self.window.get(f"{self.address}/app")
 
     def go(self, address: str) -> None:
         """Show a page of the data center."""
@@ -256,10 +254,7 @@ class AccessibilityTest(ChromiumTestCase):
         self.window.execute_script("document.querySelector('#password').minLength = 0")
         self.press_with(lambda: self.press("change"), "own password, refused")
         self.window.delete_all_cookies()
-        self.window.get(f"{site}/login")
-        self.find("#login").send_keys("boss")
-        self.find("#password").send_keys("pw of boss")
-        self.press("SUBMIT")
+        self.log_in_as("boss")
         for number in range(30):
             FunctionalLayer.add_user(f"clerk{number:02}")
         for name in (
@@ -342,10 +337,7 @@ class AccessibilityTest(ChromiumTestCase):
         self.press("revoke")
         self.look("access, revoked")
         self.window.delete_all_cookies()
-        self.window.get(f"{site}/login")
-        self.find("#login").send_keys("boss")
-        self.find("#password").send_keys("pw of boss")
-        self.press("SUBMIT")
+        self.log_in_as("boss")
         self.window.get(f"{site}/user?name=ann")
         self.look("user, tokens")
 

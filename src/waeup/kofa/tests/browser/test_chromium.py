@@ -22,6 +22,7 @@ from waeup.kofa.jobs import EmbeddedEngine, IJobEngine
 from waeup.kofa.operations import Operations
 from waeup.kofa.tests.browser.axe import violations
 from waeup.kofa.tests.browser.chromium import ChromiumLayer, served
+from waeup.kofa.tests.browser.test_importing import prepared
 from waeup.kofa.tests.functional import FunctionalLayer, FunctionalTestCase
 from waeup.kofa.tests.importing.test_canonical import workbook
 from waeup.kofa.university.processors import FacultyProcessor
@@ -62,12 +63,23 @@ class ChromiumTestCase(FunctionalTestCase):
         FunctionalLayer.add_user("officer", "waeup.ImportManager")
 
     def enter(self) -> None:
-        """Log in, and go to the data center."""
-        self.window.get(self.address)
-        self.find("#login").send_keys("officer")
-        self.find("#password").send_keys("pw of officer")
-        self.press("SUBMIT")
-        self.follow("Data Center")
+        """Come to the data center as who has logged in."""
+        self.log_in_as("officer")
+        self.window.get(f"{self.address}/app/datacenter")
+
+    def log_in_as(self, name: str) -> None:
+        """Give the browser the cookie of a new session of an account; no page is shown for it."""
+        for cookie, value in FunctionalLayer.new_session(name).items():
+            self.window.execute_cdp_cmd(
+                "Network.setCookie",
+                {"url": self.address, "name": cookie, "value": value, "httpOnly": True},
+            )
+
+    def show_step(self, step: int, processor: str = "facultyprocessor", **more: str) -> None:
+        """Prepare an import of the newest file up to a step, and show that."""
+        draft = prepared(step, processor, **more)
+        self.log_in_as("officer")
+        self.window.get(f"{self.address}/app/datacenter/import{step}?draft={draft}")
 
     def held_batches(self) -> threading.Semaphore:
         """Let workers work from now on; each batch of rows waits until it is released."""
@@ -164,7 +176,11 @@ class WalkTest(ChromiumTestCase):
 
     def test_walk_from_log_in_to_the_undo(self) -> None:
         self.more.enter_context(engine_at_work())
-        self.enter()
+        self.window.get(self.address)
+        self.find("#login").send_keys("officer")
+        self.find("#password").send_keys("pw of officer")
+        self.press("SUBMIT")
+        self.follow("Data Center")
         self.assertIn("No files are waiting.", self.text)
 
         self.follow("Upload data")
@@ -212,11 +228,7 @@ class ProgressTest(ChromiumTestCase):
         # Large enough that the disk is not read to the end at once.
         rows = (f"F{number},{'x' * 999}\n" for number in range(1200))
         self.store("list.csv", "code,title\n" + "".join(rows))
-        self.enter()
-        self.press("select")
-        Select(self.find("#importer")).select_by_visible_text("Faculty Processor")
-        self.press("proceed")
-        self.press("proceed")
+        self.show_step(4)
 
     def test_numbers_move_without_reloading_until_the_result_is_shown(self) -> None:
         self.press("perform")
@@ -275,8 +287,7 @@ class ModesTest(ChromiumTestCase):
     def test_modes_follow_the_processor(self) -> None:
         self.more.enter_context(mock.patch.object(FacultyProcessor, "modes", ("update", "remove")))
         self.store("list.csv")
-        self.enter()
-        self.press("select")
+        self.show_step(2)
         self.assertEqual(self.offered(), ["create", "update", "upsert", "remove"])
         self.find("#mode-create").click()
         choice = Select(self.find("#importer"))
@@ -332,10 +343,7 @@ class TouchTest(ChromiumTestCase):
 
     def test_names_of_columns_are_not_broken(self) -> None:
         self.store("list.csv", f"code,title_of_the_faculty_in_full\nA1,{'A' * 80}\n")
-        self.enter()
-        self.press("select")
-        Select(self.find("#importer")).select_by_visible_text("Faculty Processor")
-        self.press("proceed")
+        self.show_step(3)
         self.window.set_window_size(1280, 900)
         names = self.window.find_elements(By.CSS_SELECTOR, "tbody th")
         self.assertEqual(len(names), 2)

@@ -43,10 +43,7 @@ class AdministrationInChromium(ChromiumTestCase):
         path = self.storage / "finished" / "old.create.finished.csv"
         path.write_text("code\nA\n")
         os.utime(path, (1, 1))
-        self.window.get(f"{self.address}/app/login")
-        self.find("#login").send_keys("ann")
-        self.find("#password").send_keys("pw of ann")
-        self.press("SUBMIT")
+        self.log_in_as("ann")
 
     def show(self, view: str) -> None:
         """Show a page of the portal."""

@@ -40,10 +40,7 @@ class ExportTest(ChromiumTestCase):
             self.site["faculties"].addFaculty(createObject("waeup.Faculty", code, title))
         transaction.commit()
         FunctionalLayer.add_user("emma", "waeup.ExportManager", "waeup.UsersManager")
-        self.window.get(self.address)
-        self.find("#login").send_keys("emma")
-        self.find("#password").send_keys("pw of emma")
-        self.press("SUBMIT")
+        self.log_in_as("emma")
         self.window.get(f"{self.address}/app/datacenter/export")
 
     def test_an_export_is_ordered_watched_and_downloaded(self) -> None:

@@ -19,10 +19,7 @@ class OfficerTestCase(ChromiumTestCase):
     def setUp(self) -> None:
         super().setUp()
         FunctionalLayer.add_user("ann", "waeup.ImportManager")
-        self.window.get(f"{self.address}/app/login")
-        self.find("#login").send_keys("ann")
-        self.find("#password").send_keys("pw of ann")
-        self.press("SUBMIT")
+        self.log_in_as("ann")
 
     def go(self, address: str) -> None:
         """Show a page of the data center."""

@@ -24,17 +24,11 @@ class StepTestCase(ChromiumTestCase):
     """An officer at step 2 or 3; the page must not be left."""
 
     def go_to_step(
-        self, content: str, step: int = 3, name: str = "list.csv", mode: str | None = None
+        self, content: str, step: int = 3, name: str = "list.csv", mode: str = "create"
     ) -> None:
-        """Store a table and go to a step, in a mode other than the one that is proposed."""
+        """Store a table, and show a step of its import."""
         self.store(name, content)
-        self.enter()
-        self.press("select")
-        if step > 2:
-            Select(self.find("#importer")).select_by_value("studentprocessor")
-            if mode is not None:
-                self.find(f"input[name=mode][value={mode}]").click()
-            self.press("proceed")
+        self.show_step(step, "studentprocessor", mode=mode)
         self.window.execute_script("window.isTheSame = true")
 
     def is_same_page(self) -> bool:
@@ -43,8 +37,10 @@ class StepTestCase(ChromiumTestCase):
 
     def choose(self, id: str, value: str) -> WebElement:
         """Choose an option; returns the list."""
-        Select(self.find(f"#{id}")).select_by_value(value)
-        return self.find(f"#{id}")
+        found = self.find(f"#{id}")
+        # The script may leave the page for what was chosen.
+        Select(found).select_by_value(value)
+        return found
 
     def wait_until(self, id: str, words: str) -> None:
         """Wait until an element has some words, seen or only heard."""

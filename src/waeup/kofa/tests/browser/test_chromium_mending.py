@@ -9,7 +9,6 @@ import transaction
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
-from selenium.webdriver.support.select import Select
 from selenium.webdriver.support.wait import WebDriverWait
 
 from waeup.kofa.browser.imports.mendapart import Mend
@@ -29,16 +28,7 @@ class MendingTestCase(ChromiumTestCase):
     def begin(self, table: str = TABLE, mode: str = "create") -> None:
         """Check a table of faculties, and show what came of it."""
         self.store("list.csv", table)
-        self.enter()
-        self.press("select")
-        Select(self.find("#importer")).select_by_value("facultyprocessor")
-        self.find(f"#mode-{mode}").click()
-        self.press("proceed")
-        for _ in range(2):
-            # Texts of choices are shown once before step 4 opens.
-            if "import3" in self.window.current_url:
-                self.press("proceed")
-        self.assertIn("import4", self.window.current_url)
+        self.show_step(4, mode=mode)
         self.press("check")
         self.work_off()
         self.address_of_draft = self.window.current_url

@@ -14,13 +14,6 @@ from waeup.kofa.tests.functional import FunctionalLayer
 class UpkeepChromiumTest(ChromiumTestCase):
     """An officer and an administrator."""
 
-    def log_in_as(self, name: str) -> None:
-        """Log in."""
-        self.window.get(f"{self.address}/app/login")
-        self.find("#login").send_keys(name)
-        self.find("#password").send_keys(f"pw of {name}")
-        self.press("SUBMIT")
-
     def test_no_text_runs_as_script(self) -> None:
         FunctionalLayer.add_user("ann", "waeup.ImportManager", "waeup.ExportManager")
         there = hostile.furnish("ann")
