@@ -727,7 +727,8 @@ class IBatchProcessor(Interface):
     def parentsMissing(row, site):
         """Return a message that says which container there is not, and what to do.
 
-        Asked of a row for whose object there is no place.
+        Asked of a row for whose object there is no place.  It begins with "Not all parents do
+        exist yet.": by that results and checks know that something is to be imported first.
         """
 
     def entryExists(row, site):

@@ -5,7 +5,7 @@ change together: operations join the transaction that changes the ledger.
 """
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -159,6 +159,7 @@ class Ledger(Persistent):
         self._mappings = Mappings()
         self._received = _new_tree()
         self._sources = _new_tree()
+        self._left = _new_tree()
         self._arrivals = _new_tree()
 
     # -- files ----------------------------------------------------------------
@@ -179,17 +180,15 @@ class Ledger(Persistent):
     def strike(self, name: str) -> None:
         """Forget a file, and the drafts that were made of it and not started.
 
-        Those with corrections are left; see `left_draft`.
+        Corrections in them are left; see `leave_draft`.
         """
         self._files.pop(name, None)
         self._needs.pop(name, None)
         if self._sources is not None:
             self._sources.pop(name, None)
-        for draft in self._drop(lambda draft: draft.filename == name and draft.run is None):
-            if len(draft.corrections):
-                if self._left is None:
-                    self._left = _new_tree()
-                self._left[draft.id] = draft
+        for draft in self.drafts():
+            if draft.filename == name and draft.run is None:
+                self.leave_draft(draft)
 
     def restrict(self, name: str, needs: Iterable[str]) -> None:
         """Show the content of a file only to who has the permissions `needs`, too."""
@@ -274,15 +273,9 @@ class Ledger(Persistent):
 
     def new_draft(self, filename: str, digest: str, owner: str, date: datetime) -> Draft:
         """Begin to prepare an import of a file; old ones of the owner are forgotten."""
-
-        def is_old(draft: Draft) -> bool:
-            return draft.owner == owner and draft.date < date - DRAFT_AGE
-
-        self._drop(is_old)
-        if self._left is not None:
-            for id, left in list(self._left.items()):
-                if left is not None and is_old(left):
-                    del self._left[id]
+        for old in self.drafts():
+            if old.owner == owner and old.date < date - DRAFT_AGE:
+                del self._drafts[old.id]
         draft = Draft(secrets.token_urlsafe(12), filename, digest, owner, date)
         self._drafts[draft.id] = draft
         return draft
@@ -301,19 +294,35 @@ class Ledger(Persistent):
         return draft
 
     def left_draft(self, id: str) -> Draft | None:
-        """Return a draft with corrections whose file has gone, or None; see `strike`."""
+        """Return a draft with corrections whose file has gone, or None; see `leave_draft`."""
         return None if self._left is None else self._left.get(id)
+
+    def left_drafts(self) -> list[Draft]:
+        """Return all drafts with corrections whose files have gone."""
+        left = () if self._left is None else self._left.values()
+        return [draft for draft in left if draft is not None]
+
+    def leave_draft(self, draft: Draft) -> None:
+        """Forget a draft whose file has gone, but for corrections that no run was given."""
+        del self._drafts[draft.id]
+        if draft.run is None and len(draft.corrections):
+            if self._left is None:
+                self._left = _new_tree()
+            self._left[draft.id] = draft
+
+    def forget_left(self, before: datetime) -> None:
+        """Forget the corrections of drafts that were begun `before` and whose files have gone."""
+        assert self._left is not None
+        for draft in self.left_drafts():
+            if draft.date < before:
+                del self._left[draft.id]
 
     def corrected_drafts(self, filename: str) -> list[Draft]:
         """Return the drafts of a file that were not started and have corrections, left or not."""
-        left = [] if self._left is None else self._left.values()
         return [
             draft
-            for draft in (*self.drafts(), *left)
-            if draft is not None
-            and draft.filename == filename
-            and draft.run is None
-            and len(draft.corrections)
+            for draft in (*self.drafts(), *self.left_drafts())
+            if draft.filename == filename and draft.run is None and len(draft.corrections)
         ]
 
     def drafts(self) -> list[Draft]:
@@ -324,12 +333,6 @@ class Ledger(Persistent):
         """Forget a draft."""
         if id != _KEEPER:
             self._drafts.pop(id, None)
-
-    def _drop(self, is_needless: Callable[[Draft], bool]) -> list[Draft]:
-        dropped = [draft for draft in self.drafts() if is_needless(draft)]
-        for draft in dropped:
-            del self._drafts[draft.id]
-        return dropped
 
     # -- mappings -------------------------------------------------------------
 

@@ -283,7 +283,7 @@ DOOR: dict[str, Problem] = {
         Problem(
             "upload-locked",
             423,
-            "Another request works on the upload, or all together are too large",
+            "Another request works on the upload, others unpack workbooks, or all are too large",
             "Try again in a moment; ask by HEAD first how many bytes have come.",
             RETRY,
         ),

@@ -15,10 +15,13 @@ from waeup.kofa.errors import NoSuchItem, Refused
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.interfaces import DELETION_MARKER, IDataCenter
 from waeup.kofa.operations import ExporterInfo, FormerImport, RunInfo, StoredFile
+from waeup.kofa.spool.names import TEXT_EXTENSIONS
 from waeup.kofa.transactional import refusable
 
 #: Bytes of files whose lines are counted for a list: hundredths of a second.
 COUNTED = 16 * 1024 * 1024
+#: How many times as large the table in a workbook or a packed file may well be.
+UNPACKED = 16
 
 
 class Held(NamedTuple):
@@ -61,9 +64,11 @@ class DataCenterPage(Page):
 
     def datasets(self, file: StoredFile) -> str:
         """Return the number of rows of a file, if that costs little, those before included."""
-        if file.size > self.countable:
+        is_packed = not file.name.lower().endswith(TEXT_EXTENSIONS)
+        size = file.size * UNPACKED if is_packed else file.size
+        if size > self.countable:
             return ""
-        self.countable -= file.size
+        self.countable -= size
         return file.datasets
 
     def former_text(self, former: FormerImport) -> str:

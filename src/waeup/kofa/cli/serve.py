@@ -159,8 +159,8 @@ class _Parser(HTTPRequestParser):
         try:
             super().parse_header(header_plus)
         except ValueError:
-            # Python reads no number of thousands of digits.
-            raise ParsingError("Content-Length is invalid")
+            # An address such as http://[x, or a number of thousands of digits.
+            raise ParsingError("The address or Content-Length is invalid")
         finally:
             # Damaged headers are told of in the words of the API, too.
             self.is_for_api = is_own(self.path or "")

@@ -83,6 +83,9 @@ class _Followed(RotatingFileHandler):
             return os.path.samestat(os.stat(self.baseFilename), os.fstat(number))
         except FileNotFoundError:
             return False
+        except OSError:
+            # The open file is good all the same.
+            return True
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """A selection of objects: their keys, from a table or as a person has typed them."""
 
+import math
 import re
 from collections.abc import Sequence
 
@@ -32,10 +33,9 @@ def keys_of_table(path: str, key_fields: Sequence[str], name: str) -> tuple[str,
     `TooLarge`, and `ItemBusy` where it takes long, and others wait for the like.
     """
     keys: dict[str, None] = {}
-    bounds = limits()
     with (
-        Look(bounds.seconds) as look,
-        unpacked(path, bounds, look=look) as source,
+        Look(math.inf) as look,
+        unpacked(path, limits(), look=look) as source,
         open_source(source.path, source.reading(AS_FOUND), name) as table,
     ):
         table.end_when(look.is_over)

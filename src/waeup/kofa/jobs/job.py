@@ -39,6 +39,7 @@ from waeup.kofa.jobs.record import (
     CHECK,
     DISTRIBUTING,
     EXPORT,
+    FINISHED,
     MOVE,
     QUEUED,
     RUNNING,
@@ -49,6 +50,7 @@ from waeup.kofa.jobs.record import (
 )
 from waeup.kofa.jobs.registry import Runs
 from waeup.kofa.jobs.sitecode import Hold
+from waeup.kofa.ledger import Draft
 from waeup.kofa.permissions import has_permission
 from waeup.kofa.presence import Watch, is_surely_dead
 from waeup.kofa.rights import EXPORT_DATA, IMPORT_DATA, MANAGE_PORTAL
@@ -148,18 +150,36 @@ def while_there(storage: str, path: str, gone: Callable[[], Exception]) -> Itera
 def checks_of(datacenter: Any, file: str) -> list[str]:
     """Return the ids of the work folders of finished checks of a pending file.
 
-    But for those by whose rows corrections are known that nobody has used yet.
+    But for those that have rows which were corrected and not imported yet.
     """
-    needed = {(draft.owner, draft.digest) for draft in datacenter.ledger.corrected_drafts(file)}
+    corrected = datacenter.ledger.corrected_drafts(file)
+    needed = {run.id for draft in corrected if (run := check_of(datacenter.runs, draft))}
     return [
         PREFIX + run.id
         for run in datacenter.runs
         if run.order.kind == CHECK
         and run.order.file == file
-        and (run.order.user, run.order.digest) not in needed
+        and run.id not in needed
         and not run.is_active
         and os.path.isdir(folder_of(datacenter.storage, run.id))
     ]
+
+
+def check_of(runs: Iterable[Run], draft: Draft) -> Run | None:
+    """Return the finished check that has kept the rows which were corrected in a draft, or None.
+
+    That of the draft, or else the last one that its owner has had made of the same content.
+    """
+    found = [
+        run
+        for run in runs
+        if run.order.kind == CHECK
+        and run.order.undoes is None
+        and run.state == FINISHED
+        and (run.order.digest, run.order.reading) == (draft.digest, draft.reading)
+        and (run.id == draft.check or run.order.user == draft.owner)
+    ]
+    return max(found, key=lambda run: (run.id == draft.check, run.queued), default=None)
 
 
 def remove_folders(storage: str, ids: Iterable[str]) -> None:

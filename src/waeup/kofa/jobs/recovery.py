@@ -29,11 +29,11 @@ from waeup.kofa.jobs.apart import in_own_thread
 from waeup.kofa.jobs.connection import open_portal
 from waeup.kofa.jobs.distributing import complete
 from waeup.kofa.jobs.exports import has_result, kept_time
-from waeup.kofa.jobs.job import PREFIX, is_there, remove_folders
+from waeup.kofa.jobs.job import PREFIX, check_of, is_there, remove_folders
 from waeup.kofa.jobs.keeping import complete_moves, drop_old_rows, learn_sources, purge_old
 from waeup.kofa.jobs.record import CHECK, EXPORT, IMPORT, STOPPED, UNDO, Run, utc_now
 from waeup.kofa.jobs.registry import Runs
-from waeup.kofa.ledger import FileEntry, Ledger
+from waeup.kofa.ledger import DRAFT_AGE, FileEntry, Ledger
 from waeup.kofa.spool.disk import digest_of
 from waeup.kofa.transactional import give_way
 from waeup.kofa.usual import UNDO_DAYS
@@ -184,11 +184,12 @@ def _complete_removals(datacenter: Any) -> Iterator[Finding]:
 
 
 def _forget(datacenter: Any) -> Iterator[Finding]:
-    """Forget what is too old: undo records, checks, records of runs."""
+    """Forget what is too old: undo records, corrections, checks, records of runs."""
     config = queryUtility(IDataCenterConfig, default={})
     days = config.get("undo_days", UNDO_DAYS)
     transaction.begin()
     folders: list[str] = []
+    datacenter.ledger.forget_left(utc_now() - DRAFT_AGE)
     kept = _checks_in_use(datacenter)
     # Undos last: what they know is needed as long as there are records of an import.
     for run in sorted(datacenter.runs, key=lambda run: run.order.kind == UNDO):
@@ -263,12 +264,18 @@ def _is_needed(datacenter: Any, undo: Run) -> bool:
 
 
 def _checks_in_use(datacenter: Any) -> set[str]:
-    """Return the ids of the checks that an import is held to which may go on."""
-    return {
+    """Return the ids of the checks that are needed still.
+
+    An import that may go on is held to them, or they have rows that were corrected before their
+    file went.
+    """
+    held = {
         run.order.check
         for run in datacenter.runs
         if run.order.check is not None and (run.is_active or run.holds_file)
     }
+    left = datacenter.ledger.left_drafts()
+    return held | {run.id for draft in left if (run := check_of(datacenter.runs, draft))}
 
 
 def _tidy_up(datacenter: Any) -> Iterator[Finding]:

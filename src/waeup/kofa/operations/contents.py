@@ -1,6 +1,8 @@
 """What is in a file: whether it can be imported, and who may see it."""
 
+import math
 import os
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from functools import lru_cache
@@ -11,7 +13,7 @@ from zope.schema import getFields
 
 from waeup.kofa import spool
 from waeup.kofa.conversion import is_secret, propose
-from waeup.kofa.errors import ItemBusy, TableError, TooLarge
+from waeup.kofa.errors import TableError, TooLarge
 from waeup.kofa.i18n import MessageFactory as _
 from waeup.kofa.i18n import Number, english
 from waeup.kofa.importing.canonical import PlainTable, is_text, plain_table, unpacked
@@ -80,9 +82,9 @@ def table_of(
     `digest` is the SHA-256 of its content, if it is known.  Raises as `plain_table` does; so
     `ItemBusy` where it takes long, and others wait for the like.
     """
-    bounds = limits()
-    with Look(bounds.seconds) as look:
-        return plain_table(storage, path, bounds, sheet=sheet, digest=digest, look=look)
+    # The limits have an end of their own for what takes too long by itself.
+    with Look(math.inf) as look:
+        return plain_table(storage, path, limits(), sheet=sheet, digest=digest, look=look)
 
 
 def _uncounted(name: str, lines: int, rows: int) -> str:
@@ -109,8 +111,8 @@ def needs_of(storage: str, path: str) -> set[str]:
     A table with passwords is for those who may import what it seems to hold: the
     kinds whose required columns are all there, or, if there is none, any kind that
     has passwords.  All sheets of a workbook count, and where it is not clear which line
-    names the columns, all that may be a name.  Raises `ItemBusy` as `table_of` does: who may
-    see it is then not known.
+    names the columns, all that may be a name.  What is too large to be looked into may have any
+    password.  Raises `ItemBusy` as `table_of` does: who may see it is then not known.
     """
     status = os.stat(path)
     state = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
@@ -126,34 +128,32 @@ def _needs_of_file(
     The state tells the contents apart that a path may have had: a workbook is looked into once.
     """
     needs: set[str] = set()
-    with Look(limits.seconds) as look:
+    with Look(math.inf) as look:
         try:
             for header in _headers(storage, path, limits, look):
                 needs |= _needs_of(header)
-        except ItemBusy:
-            if look.is_hurried:
-                raise
-            # Its sheets took too long one after the other.
+        except TooLarge:
             needs |= _needs_of(tuple(_all_secrets()))
     return frozenset(needs)
 
 
 def _headers(storage: str, path: str, limits: Limits, look: Look) -> Iterator[tuple[str, ...]]:
-    """Generate what may be the names of the columns, of each sheet that can be read."""
-    with ExitStack() as stack, suppress(TableError, TooLarge):
+    """Generate what may be the names of the columns, of each sheet; raises `TooLarge`."""
+    until = time.monotonic() + limits.seconds
+    with ExitStack() as stack, suppress(TableError):
         if os.path.dirname(path) == storage:
             source = plain_table(storage, path, limits, look=look)
         else:
             source = stack.enter_context(unpacked(path, limits, look=look))
         yield _names(source)
         others = [sheet for sheet in source.sheets if sheet != source.sheet]
-        if len(others) > SHEETS:
-            # Rather too careful than that long.
-            yield tuple(_all_secrets())
-            return
         for sheet in others:
+            if len(others) > SHEETS or time.monotonic() > until:
+                # Rather too careful than that long.
+                yield tuple(_all_secrets())
+                return
             with (
-                suppress(TableError, TooLarge),
+                suppress(TableError),
                 unpacked(path, limits, sheet=sheet, look=look) as one,
             ):
                 yield _names(one)

@@ -263,7 +263,7 @@ class FileOperations(Acting):
         self._require(MANAGE)
         path = self._existing(name, folder)
         relative = os.path.join(folder, name)
-        if self.grant is not None and SECRETS in self._needs_of_file(path, relative):
+        if self.grant is not None and self._needs_of_file(path, relative):
             self._require_token_for_secrets()
         self._log("downloaded: %s", relative)
         return open(path, "rb")

@@ -1,5 +1,6 @@
 """Operations on kinds of objects: from a pending file to an import that can be ordered."""
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -229,9 +230,12 @@ class ImportOperations(FileOperations):
         return {other.owner: other.date for other in others}
 
     def drop_draft(self, id: str) -> None:
-        """Forget a draft of the person."""
-        self.draft(id)
-        self.datacenter.ledger.drop_draft(id)
+        """Forget a draft of the person; with the file gone, all but the corrections in it."""
+        draft = self.draft(id)
+        if os.path.lexists(os.path.join(self.datacenter.storage, draft.filename)):
+            self.datacenter.ledger.drop_draft(id)
+        else:
+            self.datacenter.ledger.leave_draft(draft)
 
     # -- helpers ------------------------------------------------------------------------
 

@@ -22,7 +22,8 @@ from waeup.kofa.importing.failing import KeptRow, problems_of
 from waeup.kofa.importing.plan import ValuePlan
 from waeup.kofa.importing.preview import HIDDEN
 from waeup.kofa.importing.reading import limits
-from waeup.kofa.jobs.record import CHECK, FINISHED, Run
+from waeup.kofa.jobs.job import check_of
+from waeup.kofa.jobs.record import Run
 from waeup.kofa.jobs.trying import try_row
 from waeup.kofa.ledger import Draft
 from waeup.kofa.operations.acting import MANAGE
@@ -165,12 +166,12 @@ class MendingOperations(FailingOperations):
         """
         self._require(IMPORT_DATA)
         left = self._left_draft(draft)
-        run = None if left is None else self._last_check_of(left)
+        run = None if left is None else check_of(self._runs, left)
         if left is None or run is None:
             raise NoSuchItem(
                 _(
                     "There are no corrected rows of this import: none was corrected, or their "
-                    "check is not kept any more."
+                    "check is not kept any more. Prepare the import again, if its file is there."
                 )
             )
         with (
@@ -246,27 +247,6 @@ class MendingOperations(FailingOperations):
         self._require(MANAGE)
         left = self.datacenter.ledger.left_draft(id)
         return left if left is not None and left.owner == self.principal.id else None
-
-    def _last_check_of(self, draft: Draft) -> Run | None:
-        """Return the check of a draft, or else the last one of the same content by its owner."""
-        if draft.check is not None:
-            return self._check_of(draft)
-        about = (CHECK, FINISHED, draft.owner, draft.digest, draft.reading)
-        return next(
-            (
-                self._finished_check(run.id)
-                for run in self._runs.newest()
-                if (
-                    run.order.kind,
-                    run.state,
-                    run.order.user,
-                    run.order.digest,
-                    run.order.reading,
-                )
-                == about
-            ),
-            None,
-        )
 
     def _correct_group(
         self,

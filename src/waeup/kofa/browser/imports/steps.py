@@ -61,10 +61,7 @@ class DraftStep(ImportStep):
         try:
             draft = self.draft
         except NoSuchItem as gone:
-            self.flash(gone, "warning")
-            id = self.field("draft")
-            left = {"left": id} if self.operations.left_corrections(id) else {}
-            self.redirect(self.link("import1", **left))
+            self._begin_anew(gone)
             return
         missing = [step for name, step in self.needs.items() if not getattr(draft, name)]
         if missing:
@@ -78,13 +75,19 @@ class DraftStep(ImportStep):
             except NoSuchItem as gone:
                 # The file was imported, deleted or moved meanwhile.
                 self.operations.drop_draft(draft.id)
-                self.flash(gone, "warning")
-                self.redirect(self.link("import1"))
+                self._begin_anew(gone)
             except (TableError, TooLarge):
                 # Step 2 says why, and lets the officer say how the file is to be read.
                 if self.step <= 2:
                     raise
                 self.go(2)
+
+    def _begin_anew(self, gone: NoSuchItem) -> None:
+        """Say why this import ends, on the page where rows that were corrected can be had."""
+        id = self.field("draft")
+        left = {"left": id} if self.operations.left_corrections(id) else {}
+        self.flash(gone, "warning")
+        self.redirect(self.link("import1", **left))
 
     @cached_property
     def draft(self) -> Any:

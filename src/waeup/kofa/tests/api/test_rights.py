@@ -15,6 +15,7 @@ from waeup.kofa.tests.functional import FunctionalLayer
 from waeup.kofa.tokens import revoke_all
 
 ACCOUNTS = b"name,title,roles,password\neve,Eve,['waeup.PortalManager'],Long s3cret phrase\n"
+STUDENTS = b"firstname,lastname,email,password\nAda,Lovelace,ada@example.org,s3cret\n"
 ADDRESS = "https://receiver.example/hook"
 #: What requests for operations say, whatever it is about.
 SAID = {
@@ -171,6 +172,9 @@ class Secrets(ApiCase):
             self.assertIn("scope users", found["detail"])
         writes = self.new_token("boss", "files", "users")
         self.assertEqual(self.ask("GET", f"{path}/content", token=writes).data, ACCOUNTS)
+        answer = self.ask("POST", "/files?filename=s.csv", data=STUDENTS)
+        student_file = f"/files/{answer.json['name']}/content"
+        self.problem(self.ask("GET", student_file, token=reads), 403, "not-allowed")
         # Who has brought it can still take it away.
         name = answer.json["name"]
         self.assertEqual(self.ask("DELETE", f"/files?names={name}", token=reads).json, [name])

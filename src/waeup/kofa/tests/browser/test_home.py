@@ -14,6 +14,7 @@ from waeup.kofa.browser.files import home
 from waeup.kofa.browser.paging import paged
 from waeup.kofa.jobs.record import Run, utc_now
 from waeup.kofa.jobs.registry import Runs
+from waeup.kofa.operations import StoredFile
 from waeup.kofa.tests.browser.exhibition import acting_as, done, order, put
 from waeup.kofa.tests.functional import FunctionalLayer, FunctionalTestCase
 
@@ -124,6 +125,15 @@ class Parts(HomeTestCase):
         with mock.patch("waeup.kofa.spool.count_lines", side_effect=AssertionError):
             self.open()
         self.assertIn("large.csv Datasets Size", self.part("waiting"))
+
+    def test_lines_of_packed_files_are_not_counted_when_they_may_be_many(self) -> None:
+        for name, size in (("few.csv.gz", COUNTED // 32), ("many.csv.gz", COUNTED // 8)):
+            self.store(name, "a\n")
+            os.truncate(self.storage / name, size)
+        with mock.patch.object(StoredFile, "datasets", "1"):
+            self.open()
+        self.assertIn("few.csv.gz Datasets 1 Size", self.part("waiting"))
+        self.assertIn("many.csv.gz Datasets Size", self.part("waiting"))
 
     def test_what_came_back_tells_the_most_frequent_reasons(self) -> None:
         run = done("list.csv", FAILING)

@@ -694,7 +694,7 @@ class LeftTest(MendingTestCase):
         self.browser.open(address)
         self.assertEqual(self.browser.url, f"{CENTER}/import1?left={self.draft}")
         self.assertIn("This import is not prepared any more", self.page)
-        self.assertIn("Rows that you had corrected in it: <b>1</b>.", self.page)
+        self.assertIn("Rows that you had corrected: <b>1</b>.", self.page)
         self.browser.getLink("Download the corrected rows").click()
         self.assertIn('filename="list.corrected.csv"', self.browser.headers["Content-Disposition"])
         self.assertEqual(

@@ -12,10 +12,10 @@ from waeup.kofa.cli import serve
 class Parsed(unittest.TestCase):
     """Requests without a body."""
 
-    def parsed(self, *lines: str) -> Any:
+    def parsed(self, *lines: str, address: str = "/kofa") -> Any:
         """Return what has become of a request with these headers."""
         parser = serve._Parser(Adjustments(), lambda: None)
-        head = "\r\n".join(("GET /kofa HTTP/1.1", "Host: localhost", *lines))
+        head = "\r\n".join((f"GET {address} HTTP/1.1", "Host: localhost", *lines))
         parser.received(f"{head}\r\n\r\n".encode())
         return parser
 
@@ -41,9 +41,13 @@ class Parsed(unittest.TestCase):
             with self.subTest(told):
                 self.assertEqual(self.client(told), expected)
 
-    def test_a_length_that_is_no_number_python_reads(self) -> None:
-        parser = self.parsed(f"Content-Length: {'9' * 5000}")
-        self.assertTrue(parser.completed)
-        self.assertEqual(
-            (parser.error.code, parser.error.body), (400, "Content-Length is invalid")
-        )
+    def test_a_length_or_an_address_that_python_does_not_read(self) -> None:
+        for parser in (
+            self.parsed(f"Content-Length: {'9' * 5000}"),
+            self.parsed(address="http://[x"),
+        ):
+            self.assertTrue(parser.completed)
+            self.assertEqual(
+                (parser.error.code, parser.error.body),
+                (400, "The address or Content-Length is invalid"),
+            )

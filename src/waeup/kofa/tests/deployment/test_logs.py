@@ -11,6 +11,7 @@ import unittest
 from contextlib import redirect_stderr
 from datetime import datetime
 from pathlib import Path
+from unittest import mock
 
 from zope.security.management import endInteraction, newInteraction
 
@@ -140,6 +141,14 @@ class LogTests(unittest.TestCase):
             log.info("fifth")
         told = [entry["message"] for entry in self.entries("portal.log.old") + self.entries()]
         self.assertEqual(told, ["first", "fifth"])
+
+    def test_a_log_whose_place_cannot_be_looked_at_goes_on(self) -> None:
+        with (
+            logs.kept(self.folder, "portal", as_json=True),
+            mock.patch.object(logs.os, "stat", side_effect=PermissionError),
+        ):
+            log.info("first")
+        self.assertEqual([entry["message"] for entry in self.entries()], ["first"])
 
     def test_each_process_has_a_log_of_its_own(self) -> None:
         command = [sys.executable, "-W", "error", "-c", OTHER, str(self.folder)]

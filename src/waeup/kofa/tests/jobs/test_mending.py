@@ -20,6 +20,7 @@ from waeup.kofa.errors import (
 )
 from waeup.kofa.importing.preview import HIDDEN
 from waeup.kofa.interfaces import IBatchProcessor
+from waeup.kofa.jobs import recovery
 from waeup.kofa.operations import DateOrder
 from waeup.kofa.tests.jobs.checked import MENDED, MendingTestCase
 from waeup.kofa.tests.jobs.portal import OTHER, USER
@@ -434,6 +435,34 @@ class Left(MendingTestCase):
         self.ask(lambda o: o.delete(["data.csv"]), OTHER)
         self.assertEqual(self.left()[2].splitlines()[1], '"FAC2","Two"')
 
+    def test_they_are_there_after_a_recovery_and_after_a_week(self):
+        self.mend({2: {0: "FAC2"}})
+        self.import_by_another()
+        self.ask(lambda o: o.recover() and None)
+        with mock.patch.object(recovery, "CHECK_DAYS", -1):
+            self.ask(lambda o: o.recover() and None)
+        self.assertEqual(self.left()[0], 1)
+        with mock.patch.object(recovery, "DRAFT_AGE", timedelta(0)):
+            self.ask(lambda o: o.recover() and None)
+        self.assertEqual(self.ask(lambda o: o.left_corrections(self.draft)), 0)
+        with self.assertRaisesRegex(NoSuchItem, "There are no corrected rows"):
+            self.left()
+
+    def test_they_are_there_when_the_next_check_finds_no_file(self):
+        self.mend({2: {0: "FAC2"}})
+        again = self.ordered("start_check")
+        self.save(check=again)
+        self.ask(lambda o: o.delete(["data.csv"]), OTHER)
+        self.portal.work_off(again)
+        self.assertNotEqual(self.info(again).state, "finished")
+        self.assertEqual(self.left()[0], 1)
+
+    def test_they_are_there_when_the_file_was_taken_off_the_disk(self):
+        self.mend({2: {0: "FAC2"}})
+        os.remove(os.path.join(self.portal.storage, "data.csv"))
+        self.ask(lambda o: o.drop_draft(self.draft))
+        self.assertEqual(self.left()[0], 1)
+
     def test_they_are_nobody_elses(self):
         self.mend({2: {0: "FAC2"}})
         self.import_by_another()
@@ -449,13 +478,3 @@ class Left(MendingTestCase):
         self.import_by_another()
         for draft in (given_up, self.draft, "", "none"):
             self.assertEqual(self.ask(lambda o, d=draft: o.left_corrections(d)), 0)
-
-    def test_they_are_forgotten_with_old_drafts(self):
-        self.mend({2: {0: "FAC2"}})
-        self.import_by_another()
-        write(os.path.join(self.portal.storage, "more.csv"), "code,title\r\nFAC9,Nine\r\n")
-        self.ask(lambda o: o.new_draft("more.csv") and None)
-        self.assertEqual(self.left()[0], 1)
-        with mock.patch("waeup.kofa.ledger.DRAFT_AGE", timedelta(0)):
-            self.ask(lambda o: o.new_draft("more.csv") and None)
-        self.assertEqual(self.ask(lambda o: o.left_corrections(self.draft)), 0)
