@@ -312,9 +312,9 @@ class Ledger(Persistent):
 
     def forget_left(self, before: datetime) -> None:
         """Forget the corrections of drafts that were begun `before` and whose files have gone."""
-        assert self._left is not None
         for draft in self.left_drafts():
             if draft.date < before:
+                assert self._left is not None
                 del self._left[draft.id]
 
     def corrected_drafts(self, filename: str) -> list[Draft]:

@@ -463,6 +463,13 @@ class Left(MendingTestCase):
         self.ask(lambda o: o.drop_draft(self.draft))
         self.assertEqual(self.left()[0], 1)
 
+    def test_they_are_there_in_databases_of_before(self):
+        self.ask(lambda o: delattr(o.datacenter.ledger, "_left"))
+        self.ask(lambda o: o.recover() and None)
+        self.mend({2: {0: "FAC2"}})
+        self.import_by_another()
+        self.assertEqual(self.left()[0], 1)
+
     def test_they_are_nobody_elses(self):
         self.mend({2: {0: "FAC2"}})
         self.import_by_another()
