@@ -21,6 +21,7 @@ from waeup.kofa.errors import (
 from waeup.kofa.importing.preview import HIDDEN
 from waeup.kofa.interfaces import IBatchProcessor
 from waeup.kofa.jobs import recovery
+from waeup.kofa.jobs.record import utc_now
 from waeup.kofa.operations import DateOrder
 from waeup.kofa.tests.jobs.checked import MENDED, MendingTestCase
 from waeup.kofa.tests.jobs.portal import OTHER, USER
@@ -464,8 +465,12 @@ class Left(MendingTestCase):
         self.assertEqual(self.left()[0], 1)
 
     def test_they_are_there_in_databases_of_before(self):
-        self.ask(lambda o: delattr(o.datacenter.ledger, "_left"))
-        self.ask(lambda o: o.recover() and None)
+        def forget(operations):
+            ledger = operations.datacenter.ledger
+            del ledger._left
+            ledger.forget_left(utc_now())
+
+        self.ask(forget)
         self.mend({2: {0: "FAC2"}})
         self.import_by_another()
         self.assertEqual(self.left()[0], 1)
