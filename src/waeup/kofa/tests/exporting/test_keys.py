@@ -5,13 +5,15 @@ import os
 import shutil
 import tempfile
 import unittest
+from unittest import mock
 
 from zope import interface, schema
 
-from waeup.kofa.errors import Refused, TableError, TooLarge
+from waeup.kofa.errors import ItemBusy, Refused, TableError, TooLarge
 from waeup.kofa.exporting import Export, Wish
 from waeup.kofa.exporting import keys as keys_module
 from waeup.kofa.exporting.keys import keys_of_table, keys_of_text
+from waeup.kofa.importing import looking
 from waeup.kofa.tests.exporting.kinds import CONTAINER, Site, fill, kind_registered, written
 from waeup.kofa.tests.tabular.containers import xlsx_of
 
@@ -73,6 +75,16 @@ class TableTests(unittest.TestCase):
             "keys.csv has no column with keys. .* names: 'student_id', .*'name', 'age'",
         ):
             self.keys(b"name,age\r\nAda,1\r\n")
+
+    def test_a_long_list_while_others_read_the_like(self):
+        table = b"student_id,name\r\n" + b"".join(b"K%d,Ada\r\n" % at for at in range(60_000))
+        with (
+            mock.patch.object(looking, "SHORT", -1),
+            mock.patch.object(looking.PLACES, "most", 0),
+            self.assertRaisesRegex(ItemBusy, "keys.csv takes long to read, .* or split it"),
+        ):
+            self.keys(table)
+        self.assertEqual(len(self.keys(table)), 60_000)
 
     def test_a_damaged_list(self):
         table = b'student_id,name\r\nK1,Ada\r\nK2,"Ben\r\nK3,Cleo,Z\r\nK4,Dan\r\nK5,Eve\r\n'
